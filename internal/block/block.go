@@ -1,0 +1,186 @@
+// Package block is the warehouse: memory bought wholesale.
+//
+// It holds: large reservations of address space (regions), cut into pages of 64
+// units, units of 1 KiB, 64 KiB, 4 MiB, 256 MiB and 16 GiB; a bit for each unit
+// says whether it is sold. A block is a run of units that one context owns.
+//
+// Invariant: every byte is in the hands of one buyer or of the warehouse.
+// Address space is never unmapped; what is sold back waits resident for the
+// next buyer within a bound, and is emptied beyond it.
+//
+// Cost: a purchase or a sale takes one lock and some tens of instructions,
+// whatever is in stock. Asking whose an address is takes no lock.
+package block
+
+import (
+	"fmt"
+	"math/bits"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gopalloc/palloc/internal/osmem"
+)
+
+// warehouse is the process's stock. There is one: an address has one owner.
+var warehouse struct {
+	mu      sync.Mutex
+	regions atomic.Pointer[[]*region] // grows only; replaced, never changed
+	tide
+}
+
+// home is the first region, which a hot path asks about by itself.
+var home struct {
+	base uintptr        // written once, before anything is sold
+	open atomic.Uintptr // words of 8 bytes that are committed, from base
+}
+
+// AtHome says whether addr is a multiple of 8 in the committed part of the first
+// region: if so, the bytes around it can be read. False says nothing: ask Known.
+func AtHome(addr uintptr) bool {
+	return uintptr(bits.RotateLeft(uint(addr-home.base), -3)) < home.open.Load()
+}
+
+// Known says whether addr is a multiple of 8 in committed memory of ours.
+func Known(addr uintptr) bool {
+	r := regionOf(addr)
+	return r != nil && addr%8 == 0
+}
+
+// Find is the address at which the block begins that holds addr; false when no
+// block in anyone's hands does. Asked about a block that is being sold or
+// bought meanwhile, it may answer either way.
+func Find(addr uintptr) (uintptr, bool) {
+	r := regionOf(addr)
+	if r == nil {
+		return 0, false
+	}
+	off, ok := r.find(addr - r.base)
+	return r.base + off, ok
+}
+
+// Buy takes a block of at least size bytes and answers its address and its true
+// size, a multiple of 1 KiB. The content is undefined. The error wraps
+// osmem.ErrNoMemory and leaves the warehouse as it was.
+func Buy(size uintptr) (addr, got uintptr, err error) {
+	l, n, ok := plan(size)
+	if !ok {
+		return 0, 0, fmt.Errorf("%w: no region is as large as %d bytes", osmem.ErrNoMemory, size)
+	}
+	got = uintptr(n) << unitShift(l)
+	warehouse.mu.Lock()
+	defer warehouse.mu.Unlock()
+	for _, r := range regions() {
+		if addr, err = r.purchase(l, n); err == nil {
+			return addr, bought(got), nil
+		}
+	}
+	r, err := grow(got)
+	if err != nil {
+		return 0, 0, err
+	}
+	if addr, err = r.purchase(l, n); err != nil {
+		return 0, 0, err
+	}
+	return addr, bought(got), nil
+}
+
+// bought counts a purchase, and lets go of old stock when a period ends.
+func bought(size uintptr) uintptr {
+	if warehouse.bought(size) && retained() > warehouse.bound() {
+		trim(warehouse.bound())
+	}
+	return size
+}
+
+// Sell takes back a block that Buy sold: its address and its true size.
+func Sell(addr, size uintptr) {
+	l, n, _ := plan(size)
+	warehouse.mu.Lock()
+	defer warehouse.mu.Unlock()
+	warehouse.sold -= size
+	r := regionOf(addr)
+	l, off, n := r.sell(l, addr-r.base, n)
+	if l > 0 && retained() > warehouse.bound() {
+		r.discard(l, off, n)
+	}
+}
+
+// Trim gives the memory of every unused unit back to the system and answers how
+// many bytes that were. The address space stays.
+func Trim() uintptr {
+	warehouse.mu.Lock()
+	defer warehouse.mu.Unlock()
+	before := retained()
+	trim(0)
+	return before - retained()
+}
+
+// trim lowers the stock that waits resident towards keep bytes.
+func trim(keep uintptr) {
+	if !osmem.Current().Returns() {
+		return
+	}
+	for _, r := range regions() {
+		r.trim(r.top, 0, keep)
+	}
+}
+
+// Stock is what the warehouse has, in bytes.
+type Stock struct {
+	Reserved  uintptr // address space
+	Committed uintptr // of it, made usable
+	Sold      uintptr // in the hands of contexts
+	Retained  uintptr // unused, and resident
+}
+
+// Count reads the stock at one moment.
+func Count() Stock {
+	warehouse.mu.Lock()
+	defer warehouse.mu.Unlock()
+	s := Stock{Sold: warehouse.sold, Retained: retained()}
+	for _, r := range regions() {
+		s.Reserved += r.size
+		s.Committed += r.frontier.Load()
+	}
+	return s
+}
+
+func regions() []*region {
+	if p := warehouse.regions.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// regionOf is the region in whose committed part addr lies, or nil.
+func regionOf(addr uintptr) *region {
+	for _, r := range regions() {
+		if addr-r.base < r.frontier.Load() {
+			return r
+		}
+	}
+	return nil
+}
+
+func retained() (sum uintptr) {
+	for _, r := range regions() {
+		sum += r.retained
+	}
+	return sum
+}
+
+// grow reserves a further region in which at least size bytes fit.
+func grow(size uintptr) (*region, error) {
+	least := uintptr(1) << bits.Len(uint(size))
+	r, err := newRegion(max(osmem.Current().Region(), least), least)
+	if err != nil {
+		return nil, err
+	}
+	all := append(regions()[:len(regions()):len(regions())], r)
+	if len(all) == 1 {
+		home.base = r.base
+	}
+	warehouse.regions.Store(&all)
+	r.publish()
+	return r, nil
+}

@@ -1,0 +1,203 @@
+package block_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/gopalloc/palloc/internal/block"
+	"github.com/gopalloc/palloc/internal/osmem"
+)
+
+type run struct{ addr, size uintptr }
+
+// randomSize favours small blocks, as contexts do, and reaches every level that
+// a test can afford to touch.
+func randomSize(rng *rand.Rand) uintptr {
+	switch rng.IntN(20) {
+	case 0:
+		return uintptr(rng.IntN(5 << 20))
+	case 1, 2, 3:
+		return uintptr(rng.IntN(200 << 10))
+	default:
+		return uintptr(rng.IntN(20<<10)) + 1
+	}
+}
+
+func TestBlocksNeverOverlapAndAreFound(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	before := block.Count().Sold
+	var live []run // by address
+	for range 20000 {
+		if len(live) > 300 || (len(live) > 0 && rng.IntN(2) == 0) {
+			i := rng.IntN(len(live))
+			checkFound(t, rng, live[i])
+			block.Sell(live[i].addr, live[i].size)
+			if _, ok := block.Find(live[i].addr); ok {
+				t.Fatalf("block at %#x is found after it was sold back", live[i].addr)
+			}
+			live = slices.Delete(live, i, i+1)
+			continue
+		}
+		live = insert(t, live, randomSize(rng))
+	}
+	for _, r := range live {
+		block.Sell(r.addr, r.size)
+	}
+	if after := block.Count().Sold; after != before {
+		t.Fatalf("%d bytes are counted as sold after everything came back, %d before", after, before)
+	}
+}
+
+// insert buys a block, checks its neighbours and marks both of its ends.
+func insert(t *testing.T, live []run, size uintptr) []run {
+	t.Helper()
+	addr, got, err := block.Buy(size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got < size || got%1024 != 0 || addr%1024 != 0 {
+		t.Fatalf("Buy(%d) = %d bytes at %#x", size, got, addr)
+	}
+	i, _ := slices.BinarySearchFunc(live, addr, func(r run, a uintptr) int {
+		if r.addr < a {
+			return -1
+		}
+		return 1
+	})
+	if i > 0 && live[i-1].addr+live[i-1].size > addr || i < len(live) && addr+got > live[i].addr {
+		t.Fatalf("block of %d bytes at %#x overlaps a neighbour", got, addr)
+	}
+	b := osmem.Bytes(addr, got)
+	b[0], b[got-1] = 1, 1
+	return slices.Insert(live, i, run{addr, got})
+}
+
+func checkFound(t *testing.T, rng *rand.Rand, r run) {
+	t.Helper()
+	for _, off := range []uintptr{0, r.size - 1, uintptr(rng.Int64N(int64(r.size)))} {
+		if start, ok := block.Find(r.addr + off); !ok || start != r.addr {
+			t.Fatalf("Find(%#x) = %#x, %v, want the block at %#x", r.addr+off, start, ok, r.addr)
+		}
+	}
+}
+
+func TestForeignAddressesAreNotKnown(t *testing.T) {
+	var onStack [4]uint64
+	onHeap := make([]uint64, 1000)
+	for _, addr := range []uintptr{0, 8, ^uintptr(7), addressOf(&onStack[1]), addressOf(&onHeap[9])} {
+		if block.AtHome(addr) || block.Known(addr) {
+			t.Errorf("address %#x passes for ours", addr)
+		}
+		if _, ok := block.Find(addr); ok {
+			t.Errorf("address %#x is found in a block", addr)
+		}
+	}
+}
+
+func TestOddAddressesAreNotAtHome(t *testing.T) {
+	addr, size, err := block.Buy(1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer block.Sell(addr, size)
+	if !block.AtHome(addr) || !block.Known(addr) {
+		t.Fatalf("a block at %#x is not ours", addr)
+	}
+	for off := uintptr(1); off < 8; off++ {
+		if block.AtHome(addr+off) || block.Known(addr+off) {
+			t.Fatalf("odd address %#x passes for a chunk's", addr+off)
+		}
+	}
+}
+
+func TestTrimEmptiesWhatIsUnused(t *testing.T) {
+	if !osmem.Current().Returns() {
+		t.Skip("this maker of memory gives nothing back to the system")
+	}
+	addr, size, err := block.Buy(8 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	osmem.Bytes(addr, size)[5] = 1
+	block.Sell(addr, size)
+	if given := block.Trim(); given < 8<<20 {
+		t.Fatalf("Trim gave back %d bytes, at least %d were unused", given, 8<<20)
+	}
+	if left := block.Count().Retained; left > 64<<10 {
+		t.Fatalf("%d bytes are still retained after Trim", left)
+	}
+	if again := block.Trim(); again != 0 {
+		t.Fatalf("a second Trim gave back %d bytes", again)
+	}
+}
+
+// TestRetentionFollowsTheTide: what a burst used is kept for the next burst, and
+// let go when no burst comes for two periods.
+func TestRetentionFollowsTheTide(t *testing.T) {
+	if !osmem.Current().Returns() {
+		t.Skip("this maker of memory gives nothing back to the system")
+	}
+	block.Trim()
+	const piece, pieces, least, period = 4 << 20, 40, 64 << 20, 1 << 14
+	buySell(t, piece, pieces)
+	if s := block.Count(); s.Retained < piece*pieces*3/4 {
+		t.Fatalf("%d bytes retained right after a burst of %d", s.Retained, piece*pieces)
+	}
+	for range 3 * period {
+		buySell(t, 1<<10, 1)
+	}
+	if s := block.Count(); s.Retained > least+s.Sold {
+		t.Fatalf("%d bytes retained two quiet periods after a burst, at most %d expected", s.Retained, least)
+	}
+}
+
+// buySell holds n blocks at once and then sells them back.
+func buySell(t *testing.T, size uintptr, n int) {
+	t.Helper()
+	var held []run
+	for range n {
+		addr, got, err := block.Buy(size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, run{addr, got})
+	}
+	for _, r := range held {
+		block.Sell(r.addr, r.size)
+	}
+}
+
+func TestTooLargeIsRefused(t *testing.T) {
+	before := block.Count()
+	if _, _, err := block.Buy(^uintptr(0) >> 1); !errors.Is(err, osmem.ErrNoMemory) {
+		t.Fatalf("Buy of half the address space: %v", err)
+	}
+	if after := block.Count(); after.Sold != before.Sold {
+		t.Fatalf("a refused purchase changed the stock: %+v, was %+v", after, before)
+	}
+}
+
+func BenchmarkBuySell(b *testing.B) {
+	for b.Loop() {
+		addr, size, err := block.Buy(2048)
+		if err != nil {
+			b.Fatal(err)
+		}
+		block.Sell(addr, size)
+	}
+}
+
+func BenchmarkFind(b *testing.B) {
+	addr, size, err := block.Buy(2048)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer block.Sell(addr, size)
+	for b.Loop() {
+		if _, ok := block.Find(addr + 1000); !ok {
+			b.Fatal("not found")
+		}
+	}
+}

@@ -1,0 +1,78 @@
+package block
+
+import (
+	"math/bits"
+
+	"github.com/gopalloc/palloc/internal/osmem"
+)
+
+// What was sold back stays resident for the next buyer, within a bound: as much
+// as was in use at the latest peak, and never less than retainLeast. Beyond it a
+// run goes back to the system the moment it is sold back, and at the end of each
+// period whatever lies above the bound by then. A service that swings between
+// little and much thus keeps its swing, and one that shrank for good lets go
+// after two periods of purchases.
+const (
+	retainLeast  = 64 << 20
+	retainPeriod = 1 << 14 // purchases
+)
+
+// tide follows the bytes in use and their latest peaks.
+type tide struct {
+	sold      uintptr // bytes in the hands of buyers
+	peak, old uintptr // highest sold in this period and in the one before
+	purchases int     // in this period
+}
+
+// bought counts a purchase and says whether it ends a period.
+func (t *tide) bought(size uintptr) bool {
+	t.sold += size
+	t.peak = max(t.peak, t.sold)
+	if t.purchases++; t.purchases < retainPeriod {
+		return false
+	}
+	t.purchases, t.old, t.peak = 0, t.peak, t.sold
+	return true
+}
+
+func (t *tide) bound() uintptr { return max(retainLeast, t.peak, t.old) }
+
+// soil notes that the n units of a run will be written.
+func (r *region) soil(l int, off uintptr, n uint) {
+	p := &r.levels[l].pages[off>>(unitShift(l)+levelShift)]
+	p.dirty |= mask(uint(off>>unitShift(l))%unitsPerPage, n)
+}
+
+// discard gives the memory of n unused units back to the system.
+func (r *region) discard(l int, off uintptr, n uint) {
+	osmem.Current().Discard(r.base+off, uintptr(n)<<unitShift(l))
+	p := &r.levels[l].pages[off>>(unitShift(l)+levelShift)]
+	u := uint(off>>unitShift(l)) % unitsPerPage
+	r.retained -= p.resident(u, n) << unitShift(l)
+	p.dirty &^= mask(u, n)
+}
+
+// trim gives back resident unused units below page i of level l until the region
+// retains no more than keep bytes. It descends at most maxLevels deep.
+func (r *region) trim(l, i int, keep uintptr) {
+	p := &r.levels[l].pages[i]
+	r.trimUnits(l, i, p, keep)
+	if l == 0 {
+		return
+	}
+	for split := p.split; split != 0 && r.retained > keep; split &= split - 1 {
+		r.trim(l-1, i<<levelShift+bits.TrailingZeros64(split), keep)
+	}
+}
+
+// trimUnits discards the unused resident units of one page, as far as they fill
+// pages of the system.
+func (r *region) trimUnits(l, i int, p *page, keep uintptr) {
+	grain := max(1, osmem.PageSize()>>unitShift(l))
+	for u := uintptr(0); u < unitsPerPage && r.retained > keep; u += grain {
+		m := mask(uint(u), uint(grain))
+		if p.used&m == 0 && p.dirty&m != 0 {
+			r.discard(l, (uintptr(i)<<levelShift+u)<<unitShift(l), uint(grain))
+		}
+	}
+}

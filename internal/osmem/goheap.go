@@ -1,0 +1,34 @@
+package osmem
+
+import (
+	"sync"
+	"unsafe"
+)
+
+// GoHeap makes memory of large Go objects without pointers in them. They are
+// kept for ever, and Go's collector does not move objects, so their addresses
+// may be held as numbers. Nothing goes back to the system.
+var GoHeap Maker = &goHeap{}
+
+type goHeap struct {
+	mu   sync.Mutex
+	kept [][]uint64
+}
+
+func (*goHeap) Name() string    { return "goheap" }
+func (*goHeap) Region() uintptr { return goHeapRegion }
+
+func (g *goHeap) Reserve(size uintptr) (uintptr, error) {
+	if size > goHeapMost {
+		return 0, ErrNoMemory
+	}
+	piece := make([]uint64, size/8)
+	g.mu.Lock()
+	g.kept = append(g.kept, piece)
+	g.mu.Unlock()
+	return uintptr(unsafe.Pointer(unsafe.SliceData(piece))), nil // kept alive above
+}
+
+func (*goHeap) Commit(addr, size uintptr) error { return nil }
+func (*goHeap) Discard(addr, size uintptr)      {}
+func (*goHeap) Returns() bool                   { return false }

@@ -1,0 +1,13 @@
+//go:build !(amd64 || arm64 || loong64 || mips64 || mips64le || ppc64 || ppc64le || riscv64 || s390x)
+
+package osmem
+
+// wasm counts here: its pointers have 64 bits, but its memory has 32.
+const (
+	// goHeapMost is the largest piece asked of Go's heap: make panics where the
+	// system refuses, so that what is out of reach is refused before.
+	goHeapMost = 1 << 29
+
+	goHeapRegion = 16 << 20
+	systemRegion = 128 << 20 // address space only: nothing is behind it until Commit
+)

@@ -1,0 +1,33 @@
+//go:build linux || darwin || freebsd || netbsd || openbsd || dragonfly
+
+package osmem
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// system is the maker of the unix family: private anonymous mappings, reserved
+// without access and opened by mprotect.
+type system struct{}
+
+func (system) Name() string  { return "mmap" }
+func (system) Returns() bool { return true }
+
+func (system) Region() uintptr { return systemRegion }
+
+func (system) Reserve(size uintptr) (uintptr, error) {
+	p, err := unix.MmapPtr(-1, 0, nil, size, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|reserveFlags)
+	if err != nil {
+		return 0, fmt.Errorf("%w: mmap of %d bytes: %w", ErrNoMemory, size, err)
+	}
+	return uintptr(p), nil // outside Go's heap: nothing moves it, nothing frees it
+}
+
+func (system) Commit(addr, size uintptr) error {
+	if err := unix.Mprotect(Bytes(addr, size), unix.PROT_READ|unix.PROT_WRITE); err != nil {
+		return fmt.Errorf("%w: mprotect of %d bytes: %w", ErrNoMemory, size, err)
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package trace
+
+// An op: one recorded call as sixteen bytes of integers.
+//
+// Invariant: an Op holds no pointer, so the array of a trace with millions of
+// them is never scanned. What does not fit lies in side tables of the Trace,
+// and arg says where. Cost: one cache line carries four ops.
+
+// Code says which call an op records. The numbers are those of the format.
+type Code uint8
+
+// The calls. OpEnd closes a file and is never among the ops of a Trace.
+const (
+	OpEnd            Code = iota // end of the ops
+	OpAlloc                      // a chunk is allocated
+	OpFree                       // a chunk is freed
+	OpRealloc                    // a chunk is resized, and may move
+	OpCreate                     // a context is made
+	OpReset                      // chunks of a context die, and its descendants
+	OpResetOnly                  // chunks of a context die
+	OpResetChildren              // chunks of every descendant die
+	OpDelete                     // a context and its descendants die
+	OpDeleteChildren             // the descendants of a context die
+	OpSetParent                  // a context moves under another parent
+	OpSetIdent                   // a context gets an ident
+	OpOnReset                    // a callback is registered with a context
+	OpSpace                      // the space of a chunk is asked for
+	OpMemAllocated               // the memory of a context is asked for
+
+	numCodes = iota
+)
+
+var codeNames = [numCodes]string{
+	"END", "ALLOC", "FREE", "REALLOC", "CREATE", "RESET", "RESETONLY",
+	"RESETCHILDREN", "DELETE", "DELETECHILDREN", "SETPARENT", "SETIDENT",
+	"REGCB", "SPACE", "MEMALLOCATED",
+}
+
+// String returns the name the format gives the call, such as "ALLOC".
+func (c Code) String() string {
+	if int(c) < len(codeNames) {
+		return codeNames[c]
+	}
+	return "reserved"
+}
+
+// Releases reports whether the call ends chunks wholesale: the three resets and
+// the two deletes.
+func (c Code) Releases() bool { return c >= OpReset && c <= OpDeleteChildren }
+
+// Replayed reports whether the call counts as an operation of a replay. Idents
+// and callbacks are carried out but not counted; the questions (OpSpace,
+// OpMemAllocated) are skipped.
+func (c Code) Replayed() bool { return c >= OpAlloc && c <= OpSetParent }
+
+// Flags are the particulars of a call, or'ed together. The zero value is none.
+type Flags uint8
+
+// Each flag belongs to the calls named in its comment and is refused elsewhere.
+const (
+	Zero    Flags = 1 << iota // OpAlloc: the memory is wanted zeroed
+	Current                   // OpAlloc: the call named no context, it used the current one
+	Huge                      // OpAlloc, OpRealloc: the size may pass 1 GB - 1
+	NoOOM                     // OpAlloc, OpRealloc: out of memory returns nil
+	NoOp                      // OpReset: there was nothing to do
+	Recurse                   // OpMemAllocated: descendants are counted too
+)
+
+// legalFlags says which flags a call may carry.
+var legalFlags = [numCodes]Flags{
+	OpAlloc:        Zero | Current | Huge | NoOOM,
+	OpRealloc:      Huge | NoOOM,
+	OpReset:        NoOp,
+	OpMemAllocated: Recurse,
+}
+
+// None stands for "no context" where an op names a parent.
+const None = ^uint32(0)
+
+// Op is one recorded call. Only a Trace holds meaningful ones; the zero value
+// is an OpEnd.
+type Op struct {
+	code   Code
+	flags  Flags
+	sizeHi uint16
+	sizeLo uint32
+	mc     uint32 // context; for OpRealloc the index of its resize
+	arg    uint32 // slot, parent, string or index of its deaths, by code
+}
+
+// Code returns which call it was.
+func (o Op) Code() Code { return o.code }
+
+// Flags returns the particulars of the call.
+func (o Op) Flags() Flags { return o.flags }
+
+// Size returns the bytes asked for by an OpAlloc or OpRealloc, 0 for any other.
+func (o Op) Size() int64 { return int64(o.sizeHi)<<32 | int64(o.sizeLo) }
+
+// Context returns the number of the context concerned: for OpCreate the new
+// one, for OpFree and OpSpace the owner of the chunk. For an OpRealloc ask
+// [Trace.Resize].
+func (o Op) Context() uint32 { return o.mc }
+
+// Slot returns the slot of the chunk that an OpAlloc, OpFree, OpRealloc or
+// OpSpace concerns.
+func (o Op) Slot() uint32 { return o.arg }
+
+// Parent returns the parent that an OpCreate or OpSetParent names, or [None].
+func (o Op) Parent() uint32 { return o.arg }
+
+// sized returns the op with the given size.
+func (o Op) sized(size int64) Op {
+	o.sizeHi, o.sizeLo = uint16(size>>32), uint32(size)
+	return o
+}
