@@ -66,14 +66,6 @@ const (
 	Recurse                   // OpMemAllocated: descendants are counted too
 )
 
-// legalFlags says which flags a call may carry.
-var legalFlags = [numCodes]Flags{
-	OpAlloc:        Zero | Current | Huge | NoOOM,
-	OpRealloc:      Huge | NoOOM,
-	OpReset:        NoOp,
-	OpMemAllocated: Recurse,
-}
-
 // None stands for "no context" where an op names a parent.
 const None = ^uint32(0)
 

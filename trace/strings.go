@@ -1,5 +1,7 @@
 package trace
 
+import "unsafe"
+
 // The string table: the names and idents of a trace, end to end in one text.
 //
 // Invariant: string i lies between ends[i-1] and ends[i]. Cost: two objects for
@@ -19,7 +21,8 @@ func (s *stringTable) at(i uint32) string {
 	if i > 0 {
 		from = s.ends[i-1]
 	}
-	return stringOf(s.text[from:s.ends[i]])
+	b := s.text[from:s.ends[i]]
+	return unsafe.String(unsafe.SliceData(b), len(b))
 }
 
 // add appends one string.

@@ -16,3 +16,6 @@ func Inc(p *uint32) { *p++ }
 
 // Dec takes one from the owner's 32-bit word.
 func Dec(p *uint32) { *p-- }
+
+// Clear sets the owner's 32-bit words to zero.
+func Clear(words []uint32) { clear(words) }

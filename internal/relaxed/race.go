@@ -18,3 +18,10 @@ func Inc(p *uint32) { atomic.AddUint32(p, 1) }
 
 // Dec takes one from the owner's 32-bit word.
 func Dec(p *uint32) { atomic.AddUint32(p, ^uint32(0)) }
+
+// Clear sets the owner's 32-bit words to zero.
+func Clear(words []uint32) {
+	for i := range words {
+		atomic.StoreUint32(&words[i], 0)
+	}
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gopalloc/palloc/cmd/palloc/recording"
+	"github.com/gopalloc/palloc/trace"
+	"github.com/gopalloc/palloc/trace/backend"
+)
+
+// A job: one trace on one back end, done by a fresh process, and the events that
+// it reports while it is at it.
+//
+// Invariant: the last event of a job is what its task ends in, or a failure. Cost:
+// a line of JSON an event, outside of what is measured.
+
+// job is what a worker is asked to do.
+type job struct {
+	Task    task   `json:"task"`
+	Trace   string `json:"trace"` // file name; "" is the embedded recording
+	Backend string `json:"backend"`
+	Passes  int    `json:"passes"` // of a measurement
+}
+
+// task is what to do with the trace.
+type task string
+
+const (
+	taskMeasure task = "measure" // ends in a result
+	taskVerify  task = "verify"  // ends in a verdict
+	taskTree    task = "tree"    // ends in the contexts at the peak; palloc only
+)
+
+// event is what a worker reports; one of the fields is set.
+type event struct {
+	Pass    int      `json:"pass,omitempty"` // this many passes are done
+	Result  *result  `json:"result,omitempty"`
+	Verdict *verdict `json:"verdict,omitempty"`
+	Tree    string   `json:"tree,omitempty"` // in PostgreSQL's text format
+	Failure *failure `json:"failure,omitempty"`
+}
+
+// result is what was measured. Its JSON is the command's output with -json.
+type result struct {
+	Trace         string  `json:"trace"`
+	Backend       string  `json:"backend"`
+	Ops           int     `json:"ops"` // operations counted and replayed in a pass
+	Passes        int     `json:"passes"`
+	ColdNsPerOp   float64 `json:"cold_ns_per_op"`
+	WarmNsPerOp   float64 `json:"warm_ns_per_op"`
+	Clock         string  `json:"clock"`          // "cpu", or "wall" where the system has no other
+	PeakRSSBytes  *int64  `json:"peak_rss_bytes"` // null where the system does not tell
+	LivePeakBytes int64   `json:"live_peak_bytes"`
+	GCCycles      int64   `json:"gc_cycles"`
+	GCCPUNs       int64   `json:"gc_cpu_ns"`
+}
+
+// verdict says that a verified replay found nothing wrong.
+type verdict struct {
+	Trace    string `json:"trace"`
+	Backend  string `json:"backend"`
+	Ops      int    `json:"ops"` // operations counted and replayed
+	Allocs   int    `json:"allocs"`
+	Verified bool   `json:"verified"`
+}
+
+// failure says why a job came to nothing, and the exit status it means.
+type failure struct {
+	Text   string `json:"text"`
+	Status int    `json:"status"`
+}
+
+// fails returns the event of a job that came to nothing because of err.
+func (j job) fails(err any) event {
+	return event{Failure: &failure{fmt.Sprintf("%s on %s: %v", j.Backend, j.label(), err), statusFailed}}
+}
+
+// Error returns the text.
+func (f *failure) Error() string { return f.Text }
+
+// label is what the trace of a job is called in reports: its file name without
+// the suffixes.
+func (j job) label() string {
+	if j.Trace == "" {
+		return recording.Name
+	}
+	name := strings.TrimSuffix(filepath.Base(j.Trace), ".gz")
+	return strings.TrimSuffix(name, ".mctrace")
+}
+
+// load reads the trace of a job.
+func (j job) load() (*trace.Trace, error) {
+	if j.Trace == "" {
+		return trace.Read(strings.NewReader(recording.TPCB))
+	}
+	if info, err := os.Stat(j.Trace); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s is a directory; name the traces in it", j.Trace)
+	}
+	return trace.ReadFile(j.Trace)
+}
+
+// backends are the allocators that a trace can be replayed on.
+var backends = map[string]func() trace.Backend{
+	"palloc": func() trace.Backend { return new(backend.Palloc) },
+	"goheap": func() trace.Backend { return new(backend.GoHeap) },
+	"floor":  func() trace.Backend { return new(backend.Floor) },
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"io"
+	"os"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// The progress bar: passes done of passes to do, on a terminal.
+//
+// Invariant: where standard error is no terminal, nothing is ever written. Cost:
+// a line redrawn after a pass, outside of what is measured: another process
+// measures.
+
+// progress is the bar; its zero value shows nothing.
+type progress struct {
+	bar *progressbar.ProgressBar
+}
+
+// newProgress returns a bar for all jobs of the options, which shows itself when
+// stderr is a terminal.
+func newProgress(stderr io.Writer, o options) *progress {
+	f, ok := stderr.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return &progress{}
+	}
+	jobs := len(o.traces) * len(o.backends)
+	passes := jobs * o.passes
+	if o.verify {
+		passes = jobs
+	}
+	return &progress{progressbar.NewOptions(passes,
+		progressbar.OptionSetWriter(f),
+		progressbar.OptionSetPredictTime(false),
+		progressbar.OptionClearOnFinish(),
+	)}
+}
+
+// watch runs a job under the bar and takes the bar off the terminal, to make room
+// for what comes of it.
+func (p *progress) watch(j job) (end event) {
+	if p.bar == nil {
+		return runJob(j, func(int) {})
+	}
+	p.bar.Describe(j.Backend + " on " + j.label())
+	end = runJob(j, func(int) { p.bar.Add(1) })
+	if j.Task == taskVerify {
+		p.bar.Add(1)
+	}
+	p.bar.Clear()
+	return end
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// The replay command: every trace on every back end, a job each.
+//
+// Invariant: a job that fails costs one line on standard error and the exit
+// status; results already printed stay, and the traces after it are replayed all
+// the same. Cost: one process at a time.
+
+const replayUsage = `palloc replay replays recorded memory traffic (.mctrace, plain or gzip'd) on
+palloc and on Go's heap, and compares. Without a TRACE it replays the recording
+it carries: a PostgreSQL backend under pgbench.
+
+  palloc replay [flags] [TRACE ...]
+
+Each trace runs on each back end in a process of its own. The first pass is cold,
+the best of the others warm. Times are processor time of the whole process, Go's
+collector included, divided by the operations replayed. Peak memory is the most
+that was resident in the cold pass, above what was resident before it.
+
+`
+
+// options are what the flags say.
+type options struct {
+	passes   int
+	verify   bool
+	json     bool
+	backends []string
+	traces   []string
+}
+
+// parse reads the flags. Its error is one line; flag.ErrHelp means that help was
+// asked for and printed.
+func parse(args []string, stdout io.Writer) (o options, err error) {
+	flags := flag.NewFlagSet("replay", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	names := ""
+	flags.IntVar(&o.passes, "passes", 5, "how often each trace is replayed, at least 2")
+	flags.BoolVar(&o.verify, "verify", false, "check every chunk instead of measuring")
+	flags.BoolVar(&o.json, "json", false, "print one JSON object a line for each trace and back end")
+	flags.StringVar(&names, "backend", "palloc,goheap", "what to replay on: palloc, goheap, floor (the replay alone), by commas")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, replayUsage)
+		flags.VisitAll(func(f *flag.Flag) {
+			fmt.Fprintf(stdout, "  -%-8s %s (default %s)\n", f.Name, f.Usage, f.DefValue)
+		})
+		return o, err
+	case err != nil:
+		return o, fmt.Errorf("replay: %w; 'palloc replay -help' lists the flags", err)
+	}
+	if o.traces = flags.Args(); len(o.traces) == 0 {
+		o.traces = []string{""}
+	}
+	o.backends = strings.Split(names, ",")
+	return o, o.check()
+}
+
+// check refuses what cannot be meant.
+func (o options) check() error {
+	if o.passes < 2 {
+		return fmt.Errorf("replay: -passes is %d; it takes one pass to warm up and one to measure, so at least 2", o.passes)
+	}
+	for _, name := range o.backends {
+		if backends[name] == nil {
+			return fmt.Errorf("replay: -backend has %q; there are palloc, goheap and floor", name)
+		}
+	}
+	if slices.Contains(o.traces[1:], "") {
+		return errors.New("replay: a trace has an empty name")
+	}
+	return nil
+}
+
+// task returns what the flags want done with each trace.
+func (o options) task() task {
+	if o.verify {
+		return taskVerify
+	}
+	return taskMeasure
+}
+
+// replay runs the command and returns the exit status.
+func replay(args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args, stdout)
+	if errors.Is(err, flag.ErrHelp) {
+		return statusOK
+	}
+	if err != nil {
+		return complain(stderr, statusUsage, err)
+	}
+	bar := newProgress(stderr, o)
+	status := statusOK
+	for _, name := range o.traces {
+		for _, f := range replayTrace(o, name, bar, stdout) {
+			status = max(status, complain(stderr, f.Status, f))
+		}
+	}
+	return status
+}
+
+// replayTrace does the jobs of one trace and prints what comes of them: verdicts
+// and JSON as they come, the table and the tree of contexts at the end. A trace
+// that cannot be read is not tried on the other back ends.
+func replayTrace(o options, name string, bar *progress, stdout io.Writer) (failed []*failure) {
+	var results []result
+	for _, b := range o.backends {
+		j := job{Task: o.task(), Trace: name, Backend: b, Passes: o.passes}
+		end := bar.watch(j)
+		switch {
+		case end.Failure != nil:
+			failed = append(failed, end.Failure)
+			if end.Failure.Status == statusUsage {
+				return failed
+			}
+		case o.json:
+			printJSON(stdout, end)
+		case end.Verdict != nil:
+			v := end.Verdict
+			fmt.Fprintf(stdout, "%s on %s: verified, %s operations and %s chunks\n", v.Backend, v.Trace, grouped(v.Ops), grouped(v.Allocs))
+		default:
+			results = append(results, *end.Result)
+		}
+	}
+	if len(results) > 0 {
+		report(stdout, results)
+	}
+	if find(results, "palloc") != nil {
+		failed = append(failed, printTree(name, stdout)...)
+	}
+	return failed
+}
+
+// printTree prints the contexts at the peak, as a fresh process has them.
+func printTree(name string, stdout io.Writer) []*failure {
+	end := runJob(job{Task: taskTree, Trace: name, Backend: "palloc"}, func(int) {})
+	if end.Failure != nil {
+		return []*failure{end.Failure}
+	}
+	fmt.Fprintf(stdout, "Contexts at the moment of peak memory:\n\n%s\n", end.Tree)
+	return nil
+}
+
+// printJSON prints the result or verdict of a job as one line.
+func printJSON(stdout io.Writer, end event) {
+	var line any = end.Result
+	if end.Verdict != nil {
+		line = end.Verdict
+	}
+	json.NewEncoder(stdout).Encode(line)
+}

@@ -1,0 +1,148 @@
+package palloc
+
+import (
+	"strings"
+	"unsafe"
+
+	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/allocset"
+	"github.com/gopalloc/palloc/internal/kind/bump"
+	"github.com/gopalloc/palloc/internal/kind/generation"
+	"github.com/gopalloc/palloc/internal/kind/slab"
+	"github.com/gopalloc/palloc/internal/relaxed"
+)
+
+// core is PostgreSQL's MemoryContextData. It lies outside Go's heap in a slot
+// that only ever holds cores; a Context leads to it.
+//
+//	PostgreSQL          here
+//	type                the low bits of Epoch
+//	isReset             derived: Cur stands at the beginning, or there is no block
+//	mem_allocated       Total
+//	methods             methods[kind]
+//	parent, firstchild  parent, firstChild
+//	prevchild           prevSibling
+//	nextchild           nextSibling
+//	name                name
+//	ident, reset_cbs    side tables on the Go heap, for contexts that have any
+//
+// Invariant: the links are read and written under the tree's lock and form one
+// tree below top; a core that no context owns has kind.None in its Epoch, has no
+// parent and no children, and waits on the list of free cores.
+type core struct {
+	kind.Core
+
+	parent, firstChild       uint32 // numbers of cores, 0 for none
+	prevSibling, nextSibling uint32
+	name                     uint32 // in the table of names
+	has                      uint32 // which side tables know the context
+}
+
+var _ [kind.SlotSize - unsafe.Sizeof(core{})]byte // a core fits its slot
+
+// What the word has says.
+const (
+	hasCallbacks = 1 << iota
+	hasIdent
+)
+
+// Context is a named pool of memory with a lifetime: a node of the tree of
+// contexts. It is a value of two words, to be passed and compared freely; copies
+// mean the same context. The zero Context is none, and every use of it panics.
+//
+// A context belongs to one goroutine at a time: allocating, freeing, resetting,
+// deleting need the owner. What is documented so may be called from any
+// goroutine at any time. Using a context after its deletion panics with a
+// *Fault, however late, even if its memory serves another context by then.
+//
+// PostgreSQL: MemoryContext.
+type Context struct {
+	core  *kind.Core
+	epoch uint64
+}
+
+// Kind is the way a context sells memory.
+type Kind uint8
+
+// The kinds of contexts.
+const (
+	KindAllocSet   Kind = Kind(kind.AllocSet)
+	KindSlab       Kind = Kind(kind.Slab)
+	KindGeneration Kind = Kind(kind.Generation)
+	KindBump       Kind = Kind(kind.Bump)
+)
+
+// methods has the table of each kind, by its number.
+var methods = [kind.IDMask + 1]kind.Methods{
+	kind.AllocSet:   allocset.Methods{},
+	kind.Bump:       bump.Methods{},
+	kind.Generation: generation.Methods{},
+	kind.Slab:       slab.Methods{},
+}
+
+// String is the name of the kind: AllocSet, Slab, Generation or Bump.
+func (k Kind) String() string {
+	if int(k) >= len(methods) || methods[k] == nil {
+		return "no kind"
+	}
+	return methods[k].Name()
+}
+
+// Kind is the kind that the context was created as. It stays readable for the
+// owner only as long as the context lives. Any goroutine.
+func (mc Context) Kind() Kind {
+	mc.check("Kind")
+	return Kind(mc.epoch & kind.IDMask)
+}
+
+// Name is the name given at creation. Any goroutine.
+//
+// PostgreSQL: MemoryContextData.name.
+func (mc Context) Name() string {
+	defer mc.lock("Name").unlock()
+	return names.at(mc.slot().name)
+}
+
+// Live says whether the context exists: it was created and is not deleted. Any
+// goroutine, though the answer of a context that others own may be old at once.
+func (mc Context) Live() bool {
+	return mc.core != nil && relaxed.Load64(&mc.core.Epoch) == mc.epoch
+}
+
+// Path is the names of the context and of all its parents, from the root down,
+// with slashes between: "Top/portal/ExecutorState". Any goroutine.
+func (mc Context) Path() string {
+	defer mc.lock("Path").unlock()
+	return pathOf(mc.core)
+}
+
+// slot is the whole core. The tree's lock must be held to touch its links.
+func (mc Context) slot() *core { return kind.Slot[core](mc.core) }
+
+// handle is the context that owns a core now.
+func handle(c *kind.Core) Context { return Context{c, c.Epoch} }
+
+// coreAt is the core with a number; the number must be one that was handed out.
+func coreAt(index uint32) *core { return kind.Slot[core](kind.At(index)) }
+
+// check panics unless the context is live.
+func (mc Context) check(op string) {
+	if !mc.Live() {
+		panic(mc.gone(op))
+	}
+}
+
+// pathOf needs the tree's lock.
+func pathOf(c *kind.Core) string {
+	var parts []string
+	for s := kind.Slot[core](c); ; s = coreAt(s.parent) {
+		parts = append(parts, names.at(s.name))
+		if s.parent == 0 {
+			break
+		}
+	}
+	for i, j := 0, len(parts)-1; i < j; i, j = i+1, j-1 {
+		parts[i], parts[j] = parts[j], parts[i]
+	}
+	return strings.Join(parts, "/")
+}

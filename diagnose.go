@@ -1,0 +1,89 @@
+package palloc
+
+import (
+	"fmt"
+
+	"github.com/gopalloc/palloc/internal/block"
+	"github.com/gopalloc/palloc/internal/chunk"
+	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/bump"
+)
+
+// Addresses that callers give: whose they are, and what is wrong with them.
+//
+// Invariant: an address is followed only where memory of ours is committed, and
+// a core only where its stamp agrees with the header.
+//
+// Cost: none for correct programs beyond the hot path; a fault may take its time
+// to say what happened.
+
+// chunkAt is the core of the chunk at p and what its header says. It panics when
+// there is no such chunk.
+func chunkAt(op string, p uintptr) (c *kind.Core, what uint64) {
+	if !block.Known(p) {
+		panic(strangerFault(op, p))
+	}
+	h := chunk.Header(p)
+	c = kind.At(chunk.Index(h))
+	if c == nil || h^c.Stamp >= chunk.Whats || c.Kind() == kind.None {
+		panic(headerFault(op, p, h))
+	}
+	return c, h ^ c.Stamp
+}
+
+// strangerFault is about an address outside of what contexts sell.
+func strangerFault(op string, p uintptr) *Fault {
+	f := &Fault{Op: op, Address: p}
+	switch {
+	case p == 0:
+		f.Reason = "the pointer is nil"
+	case block.Known(p &^ (chunk.Align - 1)):
+		f.Reason = fmt.Sprintf("the address is not the start of a chunk: it is not a multiple of %d", chunk.Align)
+	default:
+		f.Reason = "the address belongs to no context: it is Go's heap, a stack, or someone else's memory"
+	}
+	return f
+}
+
+// headerFault is about an address of ours with no genuine header before it.
+func headerFault(op string, p uintptr, h uint64) *Fault {
+	owner := ownerOf(p)
+	if owner == nil {
+		return &Fault{Op: op, Address: p,
+			Reason: "no context holds this memory: the chunk was freed with its block, or its context reset or deleted"}
+	}
+	tree.Lock()
+	defer tree.Unlock()
+	f := &Fault{Op: op, Address: p, Context: pathOf(owner)}
+	switch id := owner.Kind(); {
+	case id == kind.None:
+		f.Context = names.at(kind.Slot[core](owner).name)
+		f.Reason = "the chunk's context was deleted"
+	case id == kind.Bump:
+		f.Reason = string(bump.Unsupported)
+	case chunk.Index(h) == owner.Index():
+		f.Reason = "the chunk was taken back when its context was reset"
+	default:
+		f.Reason = fmt.Sprintf("the address is not the start of a live chunk: no header of this context before it (%#016x)", h)
+	}
+	return f
+}
+
+// ownerOf is the core whose block holds p, nil when none does.
+func ownerOf(p uintptr) *kind.Core {
+	addr, ok := block.Find(p)
+	if !ok {
+		return nil
+	}
+	return kind.At(kind.BlockAt(addr).Owner)
+}
+
+// chunkFault is a kind's refusal to treat the address as its chunk.
+func chunkFault(op string, c *kind.Core, p uintptr, err error) *Fault {
+	if owner := ownerOf(p); owner != nil && owner != c {
+		return headerFault(op, p, 0)
+	}
+	tree.Lock()
+	defer tree.Unlock()
+	return &Fault{Op: op, Address: p, Context: pathOf(c), Reason: err.Error()}
+}

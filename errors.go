@@ -1,0 +1,81 @@
+package palloc
+
+import (
+	"fmt"
+
+	"github.com/gopalloc/palloc/internal/kind"
+)
+
+// Fault is what palloc panics with when it is misused: a pointer that is not a
+// chunk's is freed, a context is used after its deletion, a size is negative.
+// It is a mistake in the program, like an index out of range. The memory of all
+// contexts is as it was before the call.
+type Fault struct {
+	Op      string  // what was called: "Free", "Context.Alloc", ...
+	Reason  string  // what is wrong, and what to do
+	Context string  // path of the context concerned, "" where none is known
+	Address uintptr // the pointer given, 0 where there is none
+}
+
+// Error is the one-line text of the fault.
+func (f *Fault) Error() string {
+	text := "palloc: " + f.Op
+	if f.Address != 0 {
+		text += fmt.Sprintf("(%#x)", f.Address)
+	}
+	text += ": " + f.Reason
+	if f.Context != "" {
+		text += fmt.Sprintf(" (context %q)", f.Context)
+	}
+	return text
+}
+
+// OutOfMemoryError says that memory ran out: the operating system gave no more.
+// It is the condition, not a mistake; the contexts are as they were before the
+// call, and the call may be tried again.
+//
+// PostgreSQL: the error "out of memory", SQLSTATE 53200.
+type OutOfMemoryError struct {
+	Op      string // what was called
+	Context string // path of the context that asked
+	Size    int    // bytes asked for
+	Err     error  // what the system said
+}
+
+// Error is the one-line text of the error.
+func (e *OutOfMemoryError) Error() string {
+	return fmt.Sprintf("palloc: out of memory: %s of %d bytes in context %q: %v", e.Op, e.Size, e.Context, e.Err)
+}
+
+// Unwrap is the operating system's reason.
+func (e *OutOfMemoryError) Unwrap() error { return e.Err }
+
+// gone is the fault of using a context that does not exist.
+func (mc Context) gone(op string) *Fault {
+	if mc.core == nil {
+		return &Fault{Op: op, Reason: "the zero Context is no context: create one with NewAllocSet or its kin"}
+	}
+	tree.Lock()
+	defer tree.Unlock()
+	last := names.at(mc.slot().name)
+	if mc.core.Epoch == nextEpoch(mc.epoch, kind.None) {
+		return &Fault{Op: op, Context: last, Reason: "the context was deleted"}
+	}
+	return &Fault{Op: op, Reason: "the context was deleted long ago, and its core serves another one"}
+}
+
+// raise panics with what a kind answered.
+func raise(c *kind.Core, op string, size uintptr, err error) {
+	panic(explain(c, op, size, err))
+}
+
+// explain makes a kind's answer into the error that callers see: a *Fault for
+// misuse, an *OutOfMemoryError for the rest.
+func explain(c *kind.Core, op string, size uintptr, err error) error {
+	tree.Lock()
+	defer tree.Unlock()
+	if misuse, ok := err.(kind.Misuse); ok {
+		return &Fault{Op: op, Reason: string(misuse), Context: pathOf(c)}
+	}
+	return &OutOfMemoryError{Op: op, Context: pathOf(c), Size: int(size), Err: err}
+}

@@ -1,0 +1,66 @@
+package chunk
+
+// The size classes of AllocSet: steps of 8 bytes up to 64, four classes to each
+// doubling up to 2048, two up to 8192. Sizes are what the caller may use; the
+// header comes on top.
+//
+// The tables are constant strings: the compiler folds a look-up of a constant
+// size into a number, and keeps them in read-only memory.
+const (
+	Classes  = 32
+	MostFine = 1024 // largest size of the table that the hot path looks into
+	MostSize = 8192 // largest size of any class
+
+	// MostFineClass is the class of MostFine.
+	MostFineClass = 23
+)
+
+// fineClass has the class of sizes up to 1024, by (size-1)/8.
+const fineClass = "\x00\x01\x02\x03\x04\x05\x06\x07\x08\x08\x09\x09\x0a\x0a\x0b\x0b\x0c\x0c\x0c\x0c\x0d\x0d\x0d\x0d\x0e\x0e\x0e\x0e\x0f\x0f\x0f\x0f" +
+	"\x10\x10\x10\x10\x10\x10\x10\x10\x11\x11\x11\x11\x11\x11\x11\x11\x12\x12\x12\x12\x12\x12\x12\x12\x13\x13\x13\x13\x13\x13\x13\x13" +
+	"\x14\x14\x14\x14\x14\x14\x14\x14\x14\x14\x14\x14\x14\x14\x14\x14\x15\x15\x15\x15\x15\x15\x15\x15\x15\x15\x15\x15\x15\x15\x15\x15" +
+	"\x16\x16\x16\x16\x16\x16\x16\x16\x16\x16\x16\x16\x16\x16\x16\x16\x17\x17\x17\x17\x17\x17\x17\x17\x17\x17\x17\x17\x17\x17\x17\x17"
+
+// coarseClass has the class of sizes up to 8192, by (size-1)/256.
+const coarseClass = "\x0f\x13\x15\x17\x18\x19\x1a\x1b\x1c\x1c\x1c\x1c\x1d\x1d\x1d\x1d\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1f\x1f\x1f\x1f\x1f\x1f\x1f\x1f"
+
+// fineWhole has what a chunk of the classes up to MostFineClass takes with its
+// header, in words of 8 bytes.
+const fineWhole = "\x02\x03\x04\x05\x06\x07\x08\x09\x0b\x0d\x0f\x11\x15\x19\x1d\x21\x29\x31\x39\x41\x51\x61\x71\x81"
+
+// classSize has the sizes of all classes.
+var classSize = [Classes]uint16{
+	8, 16, 24, 32, 40, 48, 56, 64,
+	80, 96, 112, 128, 160, 192, 224, 256,
+	320, 384, 448, 512, 640, 768, 896, 1024,
+	1280, 1536, 1792, 2048, 3072, 4096, 6144, 8192,
+}
+
+// FineClass is the class of a size from 1 to MostFine.
+func FineClass(size uintptr) uint64 { return uint64(fineClass[(size-1)>>3]) }
+
+// FineWhole is the size of a class up to MostFineClass and of its header.
+func FineWhole(class uint64) uintptr { return uintptr(fineWhole[class]) << 3 }
+
+// Class is the class of a size from 0 to MostSize.
+func Class(size uintptr) uint64 {
+	if size <= MostFine {
+		return FineClass(max(size, 1))
+	}
+	return uint64(coarseClass[(size-1)>>8])
+}
+
+// Size is the size of a class.
+func Size(class uint64) uintptr { return uintptr(classSize[class]) }
+
+// Fitting is the largest class whose size is at most room; room is at least 8.
+func Fitting(room uintptr) uint64 {
+	if room >= MostSize {
+		return Classes - 1
+	}
+	class := Class(room)
+	if Size(class) > room {
+		class--
+	}
+	return class
+}

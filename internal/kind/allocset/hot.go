@@ -1,0 +1,63 @@
+package allocset
+
+import (
+	"github.com/gopalloc/palloc/internal/chunk"
+	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/osmem"
+	"github.com/gopalloc/palloc/internal/relaxed"
+)
+
+// Alloc is the first stage of the hot path: it finds the class. Sizes of 0 and
+// beyond MostFine go the slow way.
+func Alloc(c *kind.Core, size uintptr, pop kind.Popper, take kind.Taker, carve kind.Carver, slow kind.Slow) uintptr {
+	if size-1 >= chunk.MostFine {
+		return slow(c, size)
+	}
+	return pop(c, size, chunk.FineClass(size), take, carve, slow)
+}
+
+// Pop is the second stage: it looks for a freed chunk of the class.
+func Pop(c *kind.Core, size uintptr, class uint64, take kind.Taker, carve kind.Carver, slow kind.Slow) uintptr {
+	if p := c.Freelist[class%chunk.Classes]; p != 0 {
+		return take(c, class, p)
+	}
+	return carve(c, size, class, slow)
+}
+
+// Take is the third stage, if there is one: it takes the chunk freed last.
+func Take(c *kind.Core, class uint64, p uintptr) uintptr {
+	c.Freelist[class%chunk.Classes] = *link(p)
+	relaxed.Dec(&c.FreeCount[class%chunk.Classes])
+	chunk.SetHeader(p, c.Stamp|class)
+	return p
+}
+
+// Carve is the third stage, if there is none: it cuts a chunk off the current
+// block.
+func Carve(c *kind.Core, size uintptr, class uint64, slow kind.Slow) uintptr {
+	start := c.Cur
+	end := start + chunk.FineWhole(class)
+	if end > c.End {
+		return slow(c, size)
+	}
+	relaxed.Store(&c.Cur, end)
+	*(*uint64)(osmem.At(start)) = c.Stamp | class // the header
+	return start + chunk.HeaderSize
+}
+
+// Push is the last stage of Free: the chunk goes to the head of its freelist.
+func Push(c *kind.Core, p uintptr, class uint64) {
+	class %= chunk.Classes
+	chunk.SetHeader(p, c.Stamp|chunk.Freed|class)
+	*link(p) = c.Freelist[class]
+	c.Freelist[class] = p
+	relaxed.Inc(&c.FreeCount[class])
+}
+
+// link is the first word of a freed chunk: the next one on its freelist.
+func link(p uintptr) *uintptr { return (*uintptr)(osmem.At(p)) }
+
+// Hot is the whole chain of stages.
+func Hot(c *kind.Core, size uintptr, slow kind.Slow) uintptr {
+	return Alloc(c, size, Pop, Take, Carve, slow)
+}

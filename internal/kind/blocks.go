@@ -1,0 +1,106 @@
+package kind
+
+import (
+	"unsafe"
+
+	"github.com/gopalloc/palloc/internal/block"
+	"github.com/gopalloc/palloc/internal/osmem"
+)
+
+// Block is the head of a block, inside it. Kinds that need more embed it first.
+//
+// Invariant: it stands at the address that block.Find answers for any chunk cut
+// from the block; Owner is the number of the core on whose list the block is.
+type Block struct {
+	Next, Prev uintptr // neighbours on the owner's list, 0 at the ends
+	Size       uintptr // of the whole block in bytes, as the warehouse sold it
+	Owner      uint32
+	Alone      uint32 // 1: the block is one large chunk's
+}
+
+// BlockHeader is the size of a Block.
+const BlockHeader = (unsafe.Sizeof(Block{}) + 7) &^ 7
+
+// BlockAt is the head of the block at an address.
+func BlockAt(addr uintptr) *Block { return (*Block)(osmem.At(addr)) } // blocks begin with one
+
+// Address is where the block begins.
+func (b *Block) Address() uintptr { return uintptr(unsafe.Pointer(b)) } // off-heap, or kept for ever
+
+// End is the address behind the block.
+func (b *Block) End() uintptr { return b.Address() + b.Size }
+
+// Buy gets a block of at least size bytes for the core. It is on no list yet.
+func (c *Core) Buy(size uintptr) (*Block, error) {
+	addr, got, err := block.Buy(size)
+	if err != nil {
+		return nil, err
+	}
+	b := BlockAt(addr)
+	*b = Block{Size: got, Owner: c.Index()}
+	c.account(got, 1)
+	return b, nil
+}
+
+// BuyShared gets a block for many chunks, the first of which needs need bytes,
+// the block's own head included. It asks for less when the system refuses.
+func (c *Core) BuyShared(need uintptr) (*Block, error) {
+	size := c.NextSize(need)
+	b, err := c.Buy(size)
+	for err != nil && size > need {
+		size = max(size/2, need)
+		b, err = c.Buy(size)
+	}
+	return b, err
+}
+
+// Sell gives a block that is on no list back to the warehouse.
+func (c *Core) Sell(b *Block) {
+	c.account(-b.Size, -1)
+	block.Sell(b.Address(), b.Size)
+}
+
+// Link puts a block at the head of a list.
+func Link(list *uintptr, b *Block) {
+	b.Prev, b.Next = 0, *list
+	if b.Next != 0 {
+		BlockAt(b.Next).Prev = b.Address()
+	}
+	*list = b.Address()
+}
+
+// Unlink takes a block off its list.
+func Unlink(list *uintptr, b *Block) {
+	if b.Next != 0 {
+		BlockAt(b.Next).Prev = b.Prev
+	}
+	if b.Prev != 0 {
+		BlockAt(b.Prev).Next = b.Next
+	} else {
+		*list = b.Next
+	}
+}
+
+// BlockOf is the block that the chunk at p was cut from, when that is the
+// core's; nil otherwise.
+func (c *Core) BlockOf(p uintptr) *Block {
+	addr, ok := block.Find(p)
+	if !ok {
+		return nil
+	}
+	if b := BlockAt(addr); b.Owner == c.Index() {
+		return b
+	}
+	return nil
+}
+
+// sellList sells every block of a list but one.
+func (c *Core) sellList(list uintptr, but uintptr) {
+	for addr := list; addr != 0; {
+		b := BlockAt(addr)
+		addr = b.Next
+		if b.Address() != but {
+			c.Sell(b)
+		}
+	}
+}

@@ -1,0 +1,132 @@
+// Package bump is the kind that only ever sells.
+//
+// It holds: blocks that are filled from the front, chunks without a header.
+//
+// Cannot: free a chunk, resize one, or say how large one is.
+//
+// Choose it for what is built, used and thrown away as a whole: a parsed
+// document, a plan, the result of one step.
+//
+// Invariant: the current block is the first of the list, sold up to Cur; the
+// other blocks on it are full but for a tail. Requests too large to share a
+// block have one of their own, so that the current block is not abandoned.
+//
+// Cost: the size rounded up to 8; one addition and one compare a chunk.
+//
+// PostgreSQL: mmgr/bump.c.
+package bump
+
+import (
+	"github.com/gopalloc/palloc/internal/chunk"
+	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/relaxed"
+)
+
+// Methods of the kind.
+type Methods struct{}
+
+// Alloc is the hot path: cut the chunk off the current block. A size of 0 wraps
+// around and goes the slow way, as does what does not fit.
+func Alloc(c *kind.Core, size uintptr, slow kind.Slow) uintptr {
+	p := c.Cur
+	if size-1 >= c.End-p {
+		return slow(c, size)
+	}
+	relaxed.Store(&c.Cur, p+(size+7)&^7)
+	return p
+}
+
+func (Methods) Name() string { return "Bump" }
+
+func (Methods) Open(c *kind.Core) {
+	if c.Blocks != 0 {
+		c.Sellable(kind.BlockAt(c.Blocks), kind.BlockHeader)
+	}
+}
+
+// ownFrom is the smallest chunk that may get a block of its own, in bytes.
+const ownFrom = 2 << 10
+
+// Alloc is the slow path: a new block, or one for this chunk alone.
+func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
+	if size > kind.MostChunk {
+		return 0, kind.TooLarge(size)
+	}
+	size = max(size+chunk.Align-1, chunk.Align) &^ (chunk.Align - 1)
+	if size > c.Room() {
+		if size >= max(ownFrom, uintptr(c.NextBlock)/4) && c.Cur != 0 {
+			return allocOwn(c, size)
+		}
+		if err := refill(c, size); err != nil {
+			return 0, err
+		}
+	}
+	p := c.Cur
+	relaxed.Store(&c.Cur, p+size)
+	return p, nil
+}
+
+func allocOwn(c *kind.Core, size uintptr) (uintptr, error) {
+	b, err := c.Buy(size + kind.BlockHeader)
+	if err != nil {
+		return 0, err
+	}
+	kind.Link(&c.Large, b)
+	relaxed.Store(&c.Tails, c.Tails+b.Size-kind.BlockHeader-size)
+	return b.Address() + kind.BlockHeader, nil
+}
+
+func refill(c *kind.Core, size uintptr) error {
+	b, err := c.BuyShared(size + kind.BlockHeader)
+	if err != nil {
+		return err
+	}
+	relaxed.Store(&c.Tails, c.Tails+c.Room())
+	kind.Link(&c.Blocks, b)
+	c.Sellable(b, kind.BlockHeader)
+	return nil
+}
+
+// Realloc cannot be: nothing says how large the chunk is.
+func (Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uintptr, error) {
+	return 0, Unsupported
+}
+
+// Free cannot be: nothing says where the chunk ends.
+func (Methods) Free(c *kind.Core, p uintptr, what uint64) error { return Unsupported }
+
+// Unsupported says so.
+const Unsupported = kind.Misuse("a Bump context frees and resizes no single chunk: reset or delete it, or choose another kind")
+
+func (Methods) Capacity(c *kind.Core, p uintptr, what uint64) uintptr { return 0 }
+
+func (Methods) Reset(c *kind.Core) { c.Sellable(c.Retire(), kind.BlockHeader) }
+
+func (Methods) Stats(c *kind.Core) kind.Stats {
+	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
+	s.Free = c.Room() + relaxed.Load(&c.Tails)
+	s.Live = s.Used() != uintptr(s.Blocks)*kind.BlockHeader
+	return s
+}
+
+// Extend lengthens the chunk that was sold last, from old to size bytes, if
+// there is room behind it. It is how a growing slice stays where it is.
+func Extend(c *kind.Core, p, old, size uintptr) bool {
+	old, size = (old+7)&^7, (size+7)&^7
+	if p+old != c.Cur || size-old > c.End-c.Cur {
+		return false
+	}
+	relaxed.Store(&c.Cur, p+size)
+	return true
+}
+
+// Aligned sells a chunk on a multiple of align, at the price of the gap only.
+func Aligned(c *kind.Core, size, align uintptr) (uintptr, error) {
+	gap := -c.Cur & (align - 1)
+	if c.Cur != 0 && gap+size <= c.Room() {
+		relaxed.Store(&c.Cur, c.Cur+gap)
+		return Methods{}.Alloc(c, size)
+	}
+	p, err := Methods{}.Alloc(c, size+align-chunk.Align)
+	return (p + align - 1) &^ (align - 1), err
+}

@@ -1,0 +1,183 @@
+// Package conformance holds every kind to the contract of package kind.
+//
+// It holds: one suite of rules, run over a kind's methods with several sizes of
+// blocks. What a kind cannot do is stated in Traits, and then it must refuse it.
+//
+// Invariant: after each test nothing is left in the hands of the context.
+//
+// Cost: some seconds for all kinds.
+package conformance
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/gopalloc/palloc/internal/block"
+	"github.com/gopalloc/palloc/internal/chunk"
+	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/slab"
+	"github.com/gopalloc/palloc/internal/osmem"
+)
+
+// Traits is what a kind can do.
+type Traits struct {
+	ID      kind.ID
+	Methods kind.Methods
+	Frees   bool // takes single chunks back
+	AnySize bool // sells any size; false: one size only, which the suite sets
+}
+
+// blockSizes are first and largest blocks, in KiB.
+var blockSizes = [][2]uint32{{1, 1}, {1, 8}, {8, 8}, {8, 1024}, {64, 64}}
+
+// Run holds a kind to the contract.
+func Run(t *testing.T, traits Traits) {
+	for _, sizes := range blockSizes {
+		t.Run(fmt.Sprintf("blocks=%dK-%dK/%s", sizes[0], sizes[1], osmem.Current().Name()), func(t *testing.T) {
+			for _, rule := range rules {
+				t.Run(rule.name, func(t *testing.T) {
+					s := newSubject(t, traits, sizes[0]<<10, sizes[1]<<10)
+					defer s.close()
+					rule.hold(s)
+				})
+			}
+		})
+	}
+}
+
+var rules = []struct {
+	name string
+	hold func(*subject)
+}{
+	{"every size is usable to its end", (*subject).everySize},
+	{"zero bytes have an address of their own", (*subject).zeroBytes},
+	{"headers are genuine until freed", (*subject).headers},
+	{"freed memory is sold again", (*subject).reuse},
+	{"a reset takes everything back", (*subject).reset},
+	{"a reset context does the same again", (*subject).cycles},
+	{"realloc keeps the content", (*subject).realloc},
+	{"aligned chunks are aligned", (*subject).aligned},
+	{"what is no chunk is refused", (*subject).refusals},
+	{"absurd sizes are refused", (*subject).absurd},
+	{"accounts are exact", (*subject).accounts},
+	{"random traffic keeps every content", (*subject).traffic},
+}
+
+// subject is a core under test, and what is known of it.
+type subject struct {
+	*testing.T
+	Traits
+	c      *kind.Core
+	before uintptr // sold by the warehouse before the test
+}
+
+func newSubject(t *testing.T, traits Traits, first, most uint32) *subject {
+	c, err := kind.OpenSlot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &subject{t, traits, c, block.Count().Sold}
+	c.Epoch = uint64(traits.ID)
+	c.FirstBlock, c.MostBlock, c.NextBlock = first, most, first
+	if !traits.AnySize {
+		s.fix(64)
+	}
+	traits.Methods.Open(c)
+	return s
+}
+
+// fix makes a slab sell another size from now on; nothing may be live.
+func (s *subject) fix(size uintptr) {
+	if !slab.Fix(s.c, size) {
+		s.Fatalf("a slab of %d bytes is refused", size)
+	}
+}
+
+func (s *subject) close() {
+	s.c.Retire()
+	s.c.DropKeeper()
+	s.c.Close()
+	s.c.Epoch = 0
+	if after := block.Count().Sold; after != s.before {
+		s.Errorf("the context's end leaves %d bytes sold, %d before it", after, s.before)
+	}
+	if s.c.Total != 0 || s.c.BlockCount != 0 {
+		s.Errorf("an empty core accounts for %d bytes in %d blocks", s.c.Total, s.c.BlockCount)
+	}
+}
+
+// restart makes the core begin anew, with chunks of size bytes if it is a slab.
+func (s *subject) restart(size uintptr) {
+	s.c.Retire()
+	s.c.DropKeeper()
+	s.c.Close()
+	if !s.AnySize {
+		s.fix(size)
+	}
+	s.Methods.Open(s.c)
+}
+
+// size is a size that the kind sells: the one given, or the slab's.
+func (s *subject) size(n uintptr) uintptr {
+	if s.AnySize {
+		return n
+	}
+	return uintptr(s.c.Fixed)
+}
+
+func (s *subject) alloc(n uintptr) uintptr {
+	s.Helper()
+	p, err := s.Methods.Alloc(s.c, n)
+	if err != nil {
+		s.Fatalf("Alloc(%d): %v", n, err)
+	}
+	if p%chunk.Align != 0 {
+		s.Fatalf("Alloc(%d) = %#x, not a multiple of %d", n, p, chunk.Align)
+	}
+	return p
+}
+
+// what is what the header of a live chunk says.
+func (s *subject) what(p uintptr) uint64 {
+	s.Helper()
+	w := chunk.Header(p) ^ s.c.Stamp
+	if w >= chunk.Whats {
+		s.Fatalf("the header of the chunk at %#x is not genuine", p)
+	}
+	return w
+}
+
+func (s *subject) free(p uintptr) {
+	s.Helper()
+	if err := kind.Free(s.Methods, s.c, p, s.what(p)); err != nil {
+		s.Fatalf("Free(%#x): %v", p, err)
+	}
+}
+
+// fill writes every byte of a chunk in a way that tells it from others.
+func fill(p, n uintptr) {
+	for i, b := 0, osmem.Bytes(p, n); i < len(b); i++ {
+		b[i] = byte(p>>3) + byte(i)
+	}
+}
+
+// holds checks what fill wrote at from, and moved to p since.
+func (s *subject) holds(p, n, from uintptr) {
+	s.Helper()
+	for i, b := range osmem.Bytes(p, n) {
+		if b != byte(from>>3)+byte(i) {
+			s.Fatalf("byte %d of the chunk of %d bytes at %#x changed", i, n, p)
+		}
+	}
+}
+
+// seller checks that the owner of p's block is the core.
+func (s *subject) inBlock(p uintptr) {
+	s.Helper()
+	if s.c.BlockOf(p) == nil {
+		s.Fatalf("the chunk at %#x lies in no block of its context", p)
+	}
+}
+
+// live is a chunk that traffic keeps.
+type live struct{ p, n, from uintptr }

@@ -1,0 +1,55 @@
+package conformance_test
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/allocset"
+	"github.com/gopalloc/palloc/internal/kind/bump"
+	"github.com/gopalloc/palloc/internal/kind/conformance"
+	"github.com/gopalloc/palloc/internal/kind/generation"
+	"github.com/gopalloc/palloc/internal/kind/slab"
+	"github.com/gopalloc/palloc/internal/osmem"
+)
+
+var kinds = []conformance.Traits{
+	{ID: kind.AllocSet, Methods: allocset.Methods{}, Frees: true, AnySize: true},
+	{ID: kind.Bump, Methods: bump.Methods{}, AnySize: true},
+	{ID: kind.Generation, Methods: generation.Methods{}, Frees: true, AnySize: true},
+	{ID: kind.Slab, Methods: slab.Methods{}, Frees: true},
+}
+
+// onGoHeap tells a test process to take its memory from Go's heap.
+const onGoHeap = "PALLOC_TEST_GOHEAP"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(onGoHeap) != "" {
+		osmem.Use(osmem.GoHeap)
+	}
+	os.Exit(m.Run())
+}
+
+func TestConformance(t *testing.T) {
+	for _, k := range kinds {
+		t.Run(k.Methods.Name(), func(t *testing.T) { conformance.Run(t, k) })
+	}
+}
+
+// TestConformanceOnGoHeap runs the suite once more in a process whose memory is
+// the Go heap's.
+func TestConformanceOnGoHeap(t *testing.T) {
+	if osmem.Current() == osmem.GoHeap {
+		t.Skip("this process's memory is the Go heap's already")
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Skip("this system does not name the test's own program: ", err)
+	}
+	cmd := exec.Command(self, "-test.run=^TestConformance$")
+	cmd.Env = append(os.Environ(), onGoHeap+"=1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}

@@ -1,0 +1,74 @@
+package kind
+
+import (
+	"github.com/gopalloc/palloc/internal/chunk"
+	"github.com/gopalloc/palloc/internal/relaxed"
+)
+
+// Retire is what every kind's reset begins with: chunks are void, the blocks
+// sold but for the keeper, which it answers; nil when there is none. The latest
+// block is the largest; if it is small enough it is the keeper, so that a
+// context that does the same again finds room for all of it in one block.
+func (c *Core) Retire() *Block {
+	c.Stamp = chunk.Renew(c.Stamp)
+	c.clearFreelists()
+	relaxed.Store(&c.Tails, 0)
+	keeper := c.keeper()
+	if c.Large != 0 || c.BlockCount > 1 || keeper == 0 {
+		c.sellList(c.Large, keeper)
+		c.sellList(c.Blocks, keeper)
+	}
+	c.Large, c.Blocks = 0, keeper
+	c.NextBlock = c.FirstBlock
+	if keeper == 0 {
+		return nil
+	}
+	b := BlockAt(keeper)
+	b.Next, b.Prev = 0, 0
+	c.NextBlock = min(max(c.FirstBlock, uint32(b.Size)), c.MostBlock)
+	return b
+}
+
+// keeper chooses the block to keep, 0 when every block is too large.
+func (c *Core) keeper() uintptr {
+	for addr := c.Blocks; addr != 0; addr = BlockAt(addr).Next {
+		if BlockAt(addr).Size <= KeeperMost {
+			return addr
+		}
+	}
+	return 0
+}
+
+// DropKeeper sells the block that a core without an owner kept.
+func (c *Core) DropKeeper() {
+	if c.Blocks != 0 {
+		c.Sell(BlockAt(c.Blocks))
+		c.Blocks = 0
+	}
+}
+
+// Sellable lays the current block open: all of b behind its head, head bytes
+// long, can be sold from.
+func (c *Core) Sellable(b *Block, head uintptr) {
+	if b == nil {
+		c.Close()
+		return
+	}
+	relaxed.Store(&c.Cur, b.Address()+head)
+	relaxed.Store(&c.End, b.End())
+}
+
+// Close leaves nothing to sell from.
+func (c *Core) Close() {
+	relaxed.Store(&c.Cur, 0)
+	relaxed.Store(&c.End, 0)
+}
+
+// Room is the unsold rest of the current block.
+func (c *Core) Room() uintptr {
+	cur, end := relaxed.Load(&c.Cur), relaxed.Load(&c.End)
+	if cur > end { // read between the owner's two stores
+		return 0
+	}
+	return end - cur
+}

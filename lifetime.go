@@ -1,0 +1,166 @@
+package palloc
+
+import (
+	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/relaxed"
+)
+
+// The ends of contexts.
+//
+// Invariant: children before parents; of one context's callbacks the latest
+// first, each once. A callback that panics stops the operation where it is, and
+// leaves a tree that can be reset and deleted as before: a context is still in
+// the tree while its callbacks run.
+//
+// Cost: a context without blocks, children and callbacks is reset for free;
+// otherwise a sale for each block but the keeper. Nothing recurses.
+
+// Reset deletes all contexts below this one and takes all its chunks back. The
+// context lives on with a keeper of at most 8 KiB. Owner only.
+//
+// PostgreSQL: MemoryContextReset.
+func (mc Context) Reset() {
+	mc.check("Context.Reset")
+	if relaxed.Load32(&mc.slot().firstChild) != 0 {
+		mc.DeleteChildren()
+	}
+	mc.resetOnly()
+}
+
+// ResetOnly takes all chunks of the context back and leaves the contexts below
+// it alone. Owner only.
+//
+// PostgreSQL: MemoryContextResetOnly.
+func (mc Context) ResetOnly() {
+	mc.check("Context.ResetOnly")
+	mc.resetOnly()
+}
+
+func (mc Context) resetOnly() {
+	if relaxed.Load32(&mc.slot().has)&hasCallbacks != 0 {
+		mc.runCallbacks()
+	}
+	if mc.core.BlockCount != 0 {
+		methods[mc.core.Kind()].Reset(mc.core)
+	}
+}
+
+// ResetChildren resets every context below this one, children before parents,
+// and deletes none; the context itself is left alone. Needs to own all of them.
+//
+// PostgreSQL: MemoryContextResetChildren, which goes parents first.
+func (mc Context) ResetChildren() {
+	list := mc.subtree("Context.ResetChildren")
+	for i := len(list) - 1; i > 0; i-- {
+		if list[i].Live() { // a callback may have deleted it
+			list[i].resetOnly()
+		}
+	}
+}
+
+// Delete ends the context and all contexts below it. Every chunk of theirs is
+// void, and every Context that means one of them. Deleting a context twice is a
+// Fault, as is deleting the root. Needs to own all of them.
+//
+// PostgreSQL: MemoryContextDelete.
+func (mc Context) Delete() {
+	const op = "Context.Delete"
+	mc.check(op)
+	if mc.core.Index() == rootIndex {
+		panic(&Fault{Op: op, Context: "Top", Reason: "the root lives as long as the process: Reset it, or delete its children"})
+	}
+	if mc.remove(op) {
+		return
+	}
+	mc.deleteChildren()
+	for !mc.remove(op) { // a callback created a child
+		mc.deleteChildren()
+	}
+}
+
+// DeleteChildren deletes every context below this one. Needs to own them.
+//
+// PostgreSQL: MemoryContextDeleteChildren.
+func (mc Context) DeleteChildren() {
+	mc.check("Context.DeleteChildren")
+	mc.deleteChildren()
+}
+
+// deleteChildren goes down to a context without children, removes it, and goes
+// on from its parent, until it is back.
+func (mc Context) deleteChildren() {
+	for at := mc; ; {
+		leaf, parent := mc.leafBelow(at)
+		if leaf == mc {
+			return
+		}
+		at = parent
+		if !leaf.remove("Context.Delete") {
+			at = leaf
+		}
+	}
+}
+
+// leafBelow is the first context below at that has no children, and its parent.
+// When at was deleted meanwhile, by a callback say, the search begins at mc.
+func (mc Context) leafBelow(at Context) (leaf, parent Context) {
+	defer mc.lock("Context.Delete").unlock()
+	if !at.Live() {
+		at = mc
+	}
+	s := at.slot()
+	for s.firstChild != 0 {
+		s = coreAt(s.firstChild)
+	}
+	if s.parent != 0 {
+		parent = handle(&coreAt(s.parent).Core)
+	}
+	return handle(&s.Core), parent
+}
+
+// remove deletes a context that has no children. It says false, and leaves the
+// context in the tree, when there are any.
+func (mc Context) remove(op string) bool {
+	s := mc.slot()
+	if relaxed.Load32(&s.firstChild) != 0 {
+		return false
+	}
+	if relaxed.Load32(&s.has)&hasCallbacks != 0 {
+		mc.runCallbacks()
+	}
+	if s.BlockCount != 0 {
+		s.Retire()
+	}
+	s.Close()
+	return mc.detach(op)
+}
+
+// detach is remove's part under the lock: off the tree, and void.
+func (mc Context) detach(op string) bool {
+	s := mc.slot()
+	tree.Lock()
+	if s.Epoch != mc.epoch {
+		tree.Unlock()
+		panic(mc.gone(op))
+	}
+	if s.firstChild != 0 || s.has&hasCallbacks != 0 {
+		methods[s.Kind()].Open(&s.Core)
+		tree.Unlock()
+		return false
+	}
+	s.forgetIdent()
+	unlink(s)
+	relaxed.Store64(&s.Epoch, nextEpoch(s.Epoch, kind.None))
+	giveCore(s)
+	tree.Unlock()
+	return true
+}
+
+// IsEmpty says that the context has neither children nor live chunks. Owner
+// only; from other goroutines the answer may be old.
+//
+// PostgreSQL: MemoryContextIsEmpty, where every kind means something else.
+func (mc Context) IsEmpty() bool {
+	defer mc.lock("Context.IsEmpty").unlock()
+	return mc.slot().firstChild == 0 && !methods[mc.core.Kind()].Stats(mc.core).Live
+}

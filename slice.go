@@ -1,0 +1,235 @@
+package palloc
+
+import (
+	"fmt"
+	"math/bits"
+	"unsafe"
+
+	"github.com/gopalloc/palloc/internal/block"
+	"github.com/gopalloc/palloc/internal/chunk"
+	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/bump"
+	"github.com/gopalloc/palloc/internal/osmem"
+)
+
+// Slices and strings in a context.
+//
+// Invariant: a slice that begins at a chunk's start never has more capacity than
+// the chunk; all of the capacity is zeroed where T may hold pointers.
+//
+// Cost: Append within capacity is the built-in append. Beyond it grows as Go's
+// does, in place where the chunk can.
+
+// MakeSlice sells a zeroed slice of length n and capacity most. A capacity of 0
+// takes no memory. It panics with a *Fault when the context is gone, when T
+// holds Go pointers and is not Linked, when n or most is negative, n beyond
+// most, or the whole too large; with an *OutOfMemoryError when the system
+// refuses memory. Owner only.
+//
+// PostgreSQL: palloc0_array.
+func MakeSlice[T any](mc Context, n, most int) []T {
+	s, err := trySlice[T](mc, "MakeSlice", n, most)
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// TryMakeSlice is MakeSlice, but returns the *OutOfMemoryError.
+func TryMakeSlice[T any](mc Context, n, most int) ([]T, error) {
+	return trySlice[T](mc, "TryMakeSlice", n, most)
+}
+
+// trySlice sells a zeroed slice; the error is an *OutOfMemoryError.
+func trySlice[T any](mc Context, op string, n, most int) ([]T, error) {
+	mc.check(op)
+	if t := typeOf[T](); !mayHold(t) {
+		admitType(t)
+	}
+	size := mc.sliceSize(op, n, most, unsafe.Sizeof(*new(T)))
+	if size == 0 && op != "TryNew" {
+		return make([]T, n, most), nil
+	}
+	p, err := methods[mc.core.Kind()].Alloc(mc.core, size)
+	if err != nil {
+		return nil, mc.refuse(op, size, err)
+	}
+	clear(osmem.Bytes(p, size))
+	return unsafe.Slice((*T)(osmem.At(p)), most)[:n], nil // just sold, of that size
+}
+
+// sliceSize is the bytes of most elements, checked.
+func (mc Context) sliceSize(op string, n, most int, each uintptr) uintptr {
+	over, size := bits.Mul64(uint64(most), uint64(each))
+	if n < 0 || most < n || over != 0 || size > uint64(kind.MostChunk) {
+		panic(&Fault{Op: op, Context: mc.Path(),
+			Reason: fmt.Sprintf("length %d and capacity %d of elements of %d bytes: "+
+				"the length is from 0 to the capacity, and the whole fits the address space", n, most, each)})
+	}
+	return uintptr(size)
+}
+
+// Append is the built-in append for a slice in a context: beyond its capacity it
+// moves to a larger chunk of mc, or grows where it is. The old chunk is then
+// freed where the kind frees chunks and s begins at the chunk's start, so that
+// only the result may be used, as in s = palloc.Append(mc, s, v). A slice that
+// lies elsewhere, on Go's heap say, is copied and left alone. It panics as
+// MakeSlice does. Owner only.
+func Append[T any](mc Context, s []T, values ...T) []T {
+	if len(values) <= cap(s)-len(s) {
+		return append(s, values...)
+	}
+	s, err := grow(mc, "Append", s, len(values))
+	if err != nil {
+		panic(err)
+	}
+	return append(s, values...)
+}
+
+// TryAppend is Append, but returns the *OutOfMemoryError, and then s as it was.
+func TryAppend[T any](mc Context, s []T, values ...T) ([]T, error) {
+	if len(values) > cap(s)-len(s) {
+		var err error
+		if s, err = grow(mc, "TryAppend", s, len(values)); err != nil {
+			return s, err
+		}
+	}
+	return append(s, values...), nil
+}
+
+// grow is apart from Append, which is to unfold. It answers s with room for more
+// elements; on an error, s as it was.
+func grow[T any](mc Context, op string, s []T, more int) ([]T, error) {
+	mc.check(op)
+	if t := typeOf[T](); !mayHold(t) {
+		admitType(t)
+	}
+	each, old := unsafe.Sizeof(*new(T)), uintptr(unsafe.Pointer(unsafe.SliceData(s))) // to be looked up
+	if each == 0 {
+		return append(make([]T, 0, len(s)+more), s...), nil
+	}
+	used := uintptr(len(s)) * each
+	need := mc.sliceSize(op, 0, len(s)+more, each)
+	p, room, err := mc.enlarge(old, used, uintptr(cap(s))*each, curve(uintptr(cap(s))*each, need))
+	if err != nil {
+		return s, mc.refuse(op, need, err)
+	}
+	clear(osmem.Bytes(p+used, room-used))
+	return unsafe.Slice((*T)(osmem.At(p)), room/each)[:len(s)], nil // p has room bytes
+}
+
+// curve is the size to grow to, about Go's own: twice while small, then a
+// quarter more.
+func curve(old, need uintptr) uintptr {
+	const small = 64 << 10
+	if old < small {
+		return max(need, 2*old)
+	}
+	return max(need, old+old/4+3*small/4)
+}
+
+// enlarge finds size bytes for an array of old bytes at p, of which used are to
+// be kept, and answers where they are now and how many there is room for.
+func (mc Context) enlarge(p, used, old, size uintptr) (q, room uintptr, err error) {
+	c := mc.core
+	m := methods[c.Kind()]
+	switch what, own := mc.own(p); {
+	case own:
+		q, err = kind.Realloc(m, c, p, what, size)
+	case c.Kind() == kind.Bump && old > 0 && bump.Extend(c, p, old, size):
+		q = p
+	default:
+		if q, err = m.Alloc(c, size); err == nil {
+			copyBytes(q, p, used)
+		}
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	if c.Kind() == kind.Bump {
+		return q, size, nil
+	}
+	return q, kind.Capacity(m, c, q, chunk.Header(q)^c.Stamp), nil
+}
+
+// own says whether p is the start of a live chunk of the context, and what its
+// header says.
+func (mc Context) own(p uintptr) (what uint64, yes bool) {
+	if !block.Known(p) {
+		return 0, false
+	}
+	h := chunk.Header(p)
+	if what = h ^ mc.core.Stamp; what >= chunk.Whats {
+		return 0, false
+	}
+	return what, kind.Capacity(methods[mc.core.Kind()], mc.core, p, what) != 0
+}
+
+// copyBytes copies from Go's memory or a context's into a context's.
+func copyBytes(to, from, n uintptr) {
+	if n > 0 {
+		copy(osmem.Bytes(to, n), osmem.Bytes(from, n))
+	}
+}
+
+// Clone copies a slice into the context. It is as long as s and has no more
+// capacity than it needs. It panics as MakeSlice does. Owner only.
+func Clone[T any](mc Context, s []T) []T {
+	c, err := TryClone(mc, s)
+	if err != nil {
+		panic(err)
+	}
+	return c
+}
+
+// TryClone is Clone, but returns the *OutOfMemoryError.
+func TryClone[T any](mc Context, s []T) ([]T, error) {
+	c, err := trySlice[T](mc, "Clone", len(s), len(s))
+	copy(c, s)
+	return c, err
+}
+
+// CloneString copies a string into the context. The result is void when the
+// context is reset or deleted: do not keep it in a map's key or an error beyond
+// that. The empty string takes no memory. Owner only.
+//
+// PostgreSQL: MemoryContextStrdup, pstrdup.
+func CloneString(mc Context, s string) string {
+	c, err := TryCloneString(mc, s)
+	if err != nil {
+		panic(err)
+	}
+	return c
+}
+
+// TryCloneString is CloneString, but returns the *OutOfMemoryError.
+func TryCloneString(mc Context, s string) (string, error) {
+	b, err := trySlice[byte](mc, "CloneString", len(s), len(s))
+	if len(b) == 0 {
+		return "", err
+	}
+	copy(b, s)
+	return unsafe.String(unsafe.SliceData(b), len(b)), nil // nothing writes to b any more
+}
+
+// FreeSlice takes back the chunk that a slice of MakeSlice, Append or Clone
+// begins with. A slice without capacity has none and is left alone. It panics
+// with a *Fault when s begins in the middle of a chunk, and as Free does. Owner
+// only.
+//
+// PostgreSQL: pfree.
+func FreeSlice[T any](s []T) {
+	if uintptr(cap(s))*unsafe.Sizeof(*new(T)) != 0 {
+		FreePointer(unsafe.Pointer(unsafe.SliceData(s)))
+	}
+}
+
+// FreeString takes back the chunk of a string of CloneString. The empty string
+// has none and is left alone. It panics as FreeSlice does. Owner only.
+//
+// PostgreSQL: pfree.
+func FreeString(s string) {
+	if len(s) != 0 {
+		FreePointer(unsafe.Pointer(unsafe.StringData(s)))
+	}
+}

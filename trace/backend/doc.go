@@ -1,0 +1,11 @@
+// Package backend has the allocators that a trace is replayed against:
+//
+//   - [Palloc]: contexts and chunks are those of palloc.
+//   - [GoHeap]: each chunk is an allocation of Go's own, and contexts are
+//     nothing. This is what a program pays that leaves its memory to Go.
+//   - [Floor]: every chunk is the same scratch buffer. This is what the replay
+//     itself costs.
+//
+// Each is ready to use as new(T) or as a literal. A back end serves one replay
+// at a time, and one goroutine.
+package backend

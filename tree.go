@@ -1,0 +1,190 @@
+package palloc
+
+import (
+	"sync"
+
+	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/relaxed"
+)
+
+// tree is the one tree of contexts of the process, and what belongs to it on
+// Go's heap.
+//
+// Invariant: its lock guards the links of all cores, the names, the side tables
+// and the list of free cores. It is held for a bounded number of steps, but for
+// walks, which take one step a context; no callback and no foreign code runs
+// under it, and the warehouse's lock is taken inside it, never around it.
+var tree struct {
+	sync.Mutex
+	free      uint32 // first free core, linked by nextSibling; the latest deleted first
+	keepers   int    // free cores that kept a block
+	callbacks map[uint32][]*callback
+	idents    map[uint32]string
+}
+
+// mostKeepers bounds the memory that free cores hold on to: 2 MiB.
+const mostKeepers = 256
+
+// locked is a context under the tree's lock.
+type locked struct{ Context }
+
+// lock takes the tree's lock and panics unless the context is live.
+func (mc Context) lock(op string) locked {
+	tree.Lock()
+	if !mc.Live() {
+		tree.Unlock()
+		panic(mc.gone(op))
+	}
+	return locked{mc}
+}
+
+func (locked) unlock() { tree.Unlock() }
+
+// nextEpoch is the epoch after e, for a context of a kind or for none.
+func nextEpoch(e uint64, id kind.ID) uint64 { return (e | kind.IDMask) + 1 | uint64(id) }
+
+// link hangs s below parent, before its other children.
+func link(parent, s *core) {
+	p, i := parent.Index(), s.Index()
+	s.parent, s.prevSibling, s.nextSibling = p, 0, parent.firstChild
+	if s.nextSibling != 0 {
+		coreAt(s.nextSibling).prevSibling = i
+	}
+	relaxed.Store32(&parent.firstChild, i)
+}
+
+// unlink takes s from its parent's children.
+func unlink(s *core) {
+	if s.nextSibling != 0 {
+		coreAt(s.nextSibling).prevSibling = s.prevSibling
+	}
+	if s.prevSibling != 0 {
+		coreAt(s.prevSibling).nextSibling = s.nextSibling
+	} else {
+		relaxed.Store32(&coreAt(s.parent).firstChild, s.nextSibling)
+	}
+	s.parent, s.prevSibling, s.nextSibling = 0, 0, 0
+}
+
+// takeCore gets a core for a new context: the one deleted last, or a new slot.
+func takeCore() (*core, error) {
+	if tree.free == 0 {
+		c, err := kind.OpenSlot()
+		return kind.Slot[core](c), err
+	}
+	s := coreAt(tree.free)
+	tree.free, s.nextSibling = s.nextSibling, 0
+	if s.Blocks != 0 {
+		tree.keepers--
+	}
+	return s, nil
+}
+
+// giveCore puts the core of a deleted context, which holds at most a keeper, on
+// the list of free cores.
+func giveCore(s *core) {
+	s.nextSibling = tree.free
+	tree.free = s.Index()
+	if s.Blocks == 0 {
+		return
+	}
+	if tree.keepers < mostKeepers {
+		tree.keepers++
+		return
+	}
+	s.DropKeeper()
+}
+
+// dropKeepers sells the blocks that free cores keep.
+func dropKeepers() {
+	tree.Lock()
+	defer tree.Unlock()
+	for i := tree.free; i != 0 && tree.keepers > 0; i = coreAt(i).nextSibling {
+		if s := coreAt(i); s.Blocks != 0 {
+			s.DropKeeper()
+			tree.keepers--
+		}
+	}
+}
+
+// Parent is the context of which this one is a child; the zero Context for the
+// root. Any goroutine.
+//
+// PostgreSQL: MemoryContextGetParent.
+func (mc Context) Parent() Context {
+	defer mc.lock("Context.Parent").unlock()
+	if p := mc.slot().parent; p != 0 {
+		return handle(&coreAt(p).Core)
+	}
+	return Context{}
+}
+
+// SetParent makes the context, with its subtree, a child of another parent; it
+// comes first among the children there. The parent may be the one it has. To
+// hang a context below itself or below its own descendant is a Fault, as is
+// moving the root. Any goroutine, though two that move the same context should
+// agree. Cost: a step for each ancestor of the new parent.
+//
+// PostgreSQL: MemoryContextSetParent, which leaves cycles unchecked.
+func (mc Context) SetParent(parent Context) {
+	const op = "Context.SetParent"
+	defer mc.lock(op).unlock()
+	if !parent.Live() {
+		tree.Unlock()
+		f := parent.gone(op)
+		tree.Lock()
+		panic(f)
+	}
+	if mc.slot().parent == 0 {
+		panic(&Fault{Op: op, Context: pathOf(mc.core), Reason: "the root has no parent and gets none"})
+	}
+	for i := parent.core.Index(); i != 0; i = coreAt(i).parent {
+		if i == mc.core.Index() {
+			panic(&Fault{Op: op, Context: pathOf(parent.core),
+				Reason: "the new parent is the context itself or lies below it: that would be a cycle"})
+		}
+	}
+	unlink(mc.slot())
+	link(parent.slot(), mc.slot())
+}
+
+// SetIdent says which one of several contexts of one name this is: "portal 17".
+// Empty takes the ident away. The string is kept on Go's heap as it is, over
+// resets, until the context is deleted. Any goroutine.
+//
+// PostgreSQL: MemoryContextSetIdentifier, MemoryContextCopyAndSetIdentifier.
+func (mc Context) SetIdent(ident string) {
+	defer mc.lock("Context.SetIdent").unlock()
+	s := mc.slot()
+	if ident == "" {
+		s.forgetIdent()
+		return
+	}
+	if tree.idents == nil {
+		tree.idents = make(map[uint32]string)
+	}
+	tree.idents[s.Index()] = ident
+	s.has |= hasIdent
+}
+
+// Ident is what SetIdent said last, or empty. Any goroutine.
+//
+// PostgreSQL: MemoryContextData.ident.
+func (mc Context) Ident() string {
+	defer mc.lock("Context.Ident").unlock()
+	return mc.slot().ident()
+}
+
+func (s *core) ident() string {
+	if s.has&hasIdent == 0 {
+		return ""
+	}
+	return tree.idents[s.Index()]
+}
+
+func (s *core) forgetIdent() {
+	if s.has&hasIdent != 0 {
+		delete(tree.idents, s.Index())
+		s.has &^= hasIdent
+	}
+}

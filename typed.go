@@ -1,0 +1,68 @@
+package palloc
+
+import (
+	"unsafe"
+
+	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/allocset"
+	"github.com/gopalloc/palloc/internal/kind/bump"
+	"github.com/gopalloc/palloc/internal/osmem"
+)
+
+// Typed allocation: values and slices in a context, zeroed as Go's are.
+//
+// Invariant: memory that may hold pointers is cleared, as bytes, before it is
+// typed: the write barrier looks at what a pointer slot held before.
+//
+// Cost: New unfolds where it is called, sizes and the pointer rule folded into
+// constants; the clearing is a store for each 16 bytes.
+
+// New sells a zeroed T. It panics with a *Fault when the context is gone, when T
+// holds Go pointers and is not Linked, or when it has not the one size of a
+// Slab; with an *OutOfMemoryError when the system refuses memory. Owner only.
+//
+// PostgreSQL: palloc0_object.
+func New[T any](mc Context) *T {
+	var zero T
+	p := osmem.At(typed(mc, typeOf[T](), unsafe.Sizeof(zero), judge, admitType, admit, sell, bump.Alloc, allocset.Hot, stale, slow))
+	clear((*mostBytes)(p)[:unsafe.Sizeof(zero)])
+	return (*T)(p)
+}
+
+// mostBytes is an array larger than any type, to be sliced: unlike unsafe.Slice
+// it lets the compiler turn a clear of constant size into stores.
+type mostBytes [1 << 30]byte
+
+// typed is an empty stage: what New can afford to unfold.
+func typed(mc Context, t *goType, size uintptr, first typer, look func(*goType), next admitter, sell seller, fromBump, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
+	return first(mc, t, size, look, next, sell, fromBump, fromSet, stale, slow)
+}
+
+// judge is the stage before all others: the pointer rule.
+func judge(mc Context, t *goType, size uintptr, look func(*goType), next admitter, sell seller, fromBump, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
+	if !mayHold(t) {
+		look(t)
+	}
+	return next(mc, size, sell, fromBump, fromSet, stale, slow)
+}
+
+type (
+	typer    func(mc Context, t *goType, size uintptr, look func(*goType), next admitter, sell seller, fromBump, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
+	admitter func(mc Context, size uintptr, next seller, fromBump, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
+)
+
+// TryNew is New, but returns the *OutOfMemoryError.
+func TryNew[T any](mc Context) (*T, error) {
+	s, err := trySlice[T](mc, "TryNew", 1, 1)
+	if err != nil {
+		return nil, err
+	}
+	return unsafe.SliceData(s), nil
+}
+
+// Free takes back the chunk at p, which New sold; it finds the context by
+// itself. It panics with a *Fault when p is nil, is not the start of a live
+// chunk, or lies in a Bump. Owner only.
+//
+// PostgreSQL: pfree.
+func Free[T any](p *T) { FreePointer(unsafe.Pointer(p)) }
