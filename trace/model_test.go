@@ -157,9 +157,6 @@ func TestSampleAgreesWithTheModel(t *testing.T) { wantModelled(t, sample(t)) }
 
 func TestRecordingsAgreeWithTheModel(t *testing.T) {
 	forEachRecording(t, func(t *testing.T, _ string, tr *trace.Trace) {
-		if testing.Short() && len(tr.Ops()) > 1e6 {
-			t.Skip("a million ops in maps take seconds")
-		}
 		wantModelled(t, tr)
 	})
 }

@@ -2,7 +2,9 @@ package trace_test
 
 import (
 	"bytes"
+	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/gopalloc/palloc/trace"
@@ -90,7 +92,8 @@ func zipped(t testing.TB, tr *trace.Trace) []byte {
 	return b.Bytes()
 }
 
-// recordings returns the shared recordings, or skips.
+// recordings returns the shared recordings, or skips. With -short the large ones
+// are left out.
 func recordings(t *testing.T) []string {
 	t.Helper()
 	names, err := filepath.Glob("../../shared/traces/*.mctrace.gz")
@@ -99,6 +102,12 @@ func recordings(t *testing.T) []string {
 	}
 	if len(names) == 0 {
 		t.Skip("no recordings beside the repository, in ../shared/traces")
+	}
+	if testing.Short() {
+		names = slices.DeleteFunc(names, func(name string) bool {
+			info, err := os.Stat(name)
+			return err != nil || info.Size() > 150_000
+		})
 	}
 	return names
 }

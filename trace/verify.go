@@ -15,7 +15,7 @@ import (
 // share a byte, and memory wanted zeroed must be zero from end to end.
 //
 // Invariant: between two ops every live chunk is stamped and covered in the
-// shadow. Cost: some 100 ns an op, and a tenth of the memory replayed.
+// shadow. Cost: 50 to 250 ns an op, and an eighth of the memory replayed.
 
 // Verify replays the whole trace in a pass of its own. The first broken promise,
 // or panic of the back end, ends it and is returned as a [*VerifyError]; the

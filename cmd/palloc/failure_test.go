@@ -25,13 +25,19 @@ func small(t *testing.T, size int64) string {
 	if _, err := r.Alloc(mc, size, trace.Zero|trace.Huge); err != nil {
 		t.Fatal(err)
 	}
+	return write(t, r.Trace())
+}
+
+// write writes a trace to a file called small and returns its path.
+func write(t *testing.T, tr *trace.Trace) string {
+	t.Helper()
 	name := filepath.Join(t.TempDir(), "small.mctrace")
 	f, err := os.Create(name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if err := trace.Write(f, r.Trace()); err != nil {
+	if err := trace.Write(f, tr); err != nil {
 		t.Fatal(err)
 	}
 	return name
@@ -66,7 +72,8 @@ func TestBadInput(t *testing.T) {
 		{"one pass", []string{"replay", "-passes", "1"}, []string{"at least 2"}},
 		{"unknown back end", []string{"replay", "-backend", "malloc"}, []string{"malloc", "palloc, goheap and floor"}},
 		{"no back end", []string{"replay", "-backend", ""}, []string{"-backend"}},
-		{"empty name", []string{"replay", good, ""}, []string{"empty name"}},
+		{"empty name", []string{"replay", ""}, []string{"empty name"}},
+		{"empty name beside another", []string{"replay", good, ""}, []string{"empty name"}},
 		{"missing file", []string{"replay", "no/such.mctrace"}, []string{"no/such.mctrace"}},
 		{"directory", []string{"replay", "recording"}, []string{"recording is a directory"}},
 		{"foreign file", []string{"replay", "main.go"}, []string{"main.go", "byte 0"}},
@@ -103,6 +110,24 @@ func TestBrokenPromise(t *testing.T) {
 	if !strings.HasPrefix(o.stdout, "goheap on pgbench_tpcb: verified") || len(o.lines()) != 1 {
 		t.Errorf("the output is %q, want the verdict on goheap", o.stdout)
 	}
+}
+
+func TestFault(t *testing.T) {
+	r := trace.NewRecorder()
+	mc, err := r.Create(trace.None, trace.Context{Kind: trace.Bump, Name: "sort"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := r.Alloc(mc, 8, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Free(id); err != nil { // the format allows it, a Bump does not
+		t.Fatal(err)
+	}
+	name := write(t, r.Trace())
+	palloc(t, "replay", "-backend", "palloc", name).wantComplaint(t, 1, "palloc on small", "Bump", "-verify may tell where")
+	palloc(t, "replay", "-verify", "-backend", "palloc", name).wantComplaint(t, 1, "palloc on small", "op 2 (FREE)", `"sort"`, "Bump")
 }
 
 func TestCrash(t *testing.T) {

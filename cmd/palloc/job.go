@@ -20,10 +20,13 @@ import (
 // job is what a worker is asked to do.
 type job struct {
 	Task    task   `json:"task"`
-	Trace   string `json:"trace"` // file name; "" is the embedded recording
+	Trace   string `json:"trace"` // file name, or embedded
 	Backend string `json:"backend"`
 	Passes  int    `json:"passes"` // of a measurement
 }
+
+// embedded stands for the recording that the program carries.
+const embedded = ""
 
 // task is what to do with the trace.
 type task string
@@ -84,7 +87,7 @@ func (f *failure) Error() string { return f.Text }
 // label is what the trace of a job is called in reports: its file name without
 // the suffixes.
 func (j job) label() string {
-	if j.Trace == "" {
+	if j.Trace == embedded {
 		return recording.Name
 	}
 	name := strings.TrimSuffix(filepath.Base(j.Trace), ".gz")
@@ -93,7 +96,7 @@ func (j job) label() string {
 
 // load reads the trace of a job.
 func (j job) load() (*trace.Trace, error) {
-	if j.Trace == "" {
+	if j.Trace == embedded {
 		return trace.Read(strings.NewReader(recording.TPCB))
 	}
 	if info, err := os.Stat(j.Trace); err == nil && info.IsDir() {

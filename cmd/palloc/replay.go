@@ -58,11 +58,14 @@ func parse(args []string, stdout io.Writer) (o options, err error) {
 	case err != nil:
 		return o, fmt.Errorf("replay: %w; 'palloc replay -help' lists the flags", err)
 	}
-	if o.traces = flags.Args(); len(o.traces) == 0 {
-		o.traces = []string{""}
+	o.traces, o.backends = flags.Args(), strings.Split(names, ",")
+	if err := o.check(); err != nil {
+		return o, err
 	}
-	o.backends = strings.Split(names, ",")
-	return o, o.check()
+	if len(o.traces) == 0 {
+		o.traces = []string{embedded}
+	}
+	return o, nil
 }
 
 // check refuses what cannot be meant.
@@ -75,8 +78,8 @@ func (o options) check() error {
 			return fmt.Errorf("replay: -backend has %q; there are palloc, goheap and floor", name)
 		}
 	}
-	if slices.Contains(o.traces[1:], "") {
-		return errors.New("replay: a trace has an empty name")
+	if slices.Contains(o.traces, embedded) {
+		return errors.New("replay: a trace has an empty name; leave it out to replay the recording that palloc carries")
 	}
 	return nil
 }

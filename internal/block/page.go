@@ -19,7 +19,8 @@ type page struct {
 	dirty uint64 // written since the system last had it: resident, used or not
 
 	next, prev uint32 // neighbours on the shelf, by page number plus one
-	longest    uint8  // longest run of unused units: the shelf it stands on
+	longest    uint32 // longest run of unused units: the shelf it stands on
+	_          uint32 // keeps the words of the next page on multiples of 8
 }
 
 // mask has n bits from bit u up.
@@ -40,7 +41,7 @@ func firstRun(free uint64, n uint) int {
 
 // longestRun is the length of the longest run of set bits in free: it halves
 // its way down from the largest power of two that still fits.
-func longestRun(free uint64) uint8 {
+func longestRun(free uint64) uint32 {
 	if free == 0 {
 		return 0
 	}
@@ -55,7 +56,7 @@ func longestRun(free uint64) uint8 {
 		top++
 		runs[top] = next
 	}
-	have, at := uint8(1)<<top, runs[top]
+	have, at := uint32(1)<<top, runs[top]
 	for i := top - 1; i >= 0; i-- {
 		if longer := at & (runs[i] >> have); longer != 0 {
 			at = longer

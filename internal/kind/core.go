@@ -77,6 +77,16 @@ func (c *Core) NextSize(need uintptr) uintptr {
 	return size
 }
 
+// anyFreed says whether any freelist has a chunk, or any other count is not 0.
+func (c *Core) anyFreed() bool {
+	pairs := (*[chunk.Classes / 2]uint64)(unsafe.Pointer(&c.FreeCount)) // the same words, two at a time
+	n := uint64(0)
+	for i := 0; i < len(pairs); i += 4 {
+		n |= pairs[i] | pairs[i+1] | pairs[i+2] | pairs[i+3]
+	}
+	return n != 0
+}
+
 // clearFreelists forgets every freed chunk.
 func (c *Core) clearFreelists() {
 	c.Freelist = [chunk.Classes]uintptr{}

@@ -14,8 +14,8 @@ type ID uint64
 
 const (
 	None ID = iota // a core that no context owns
+	Bump // first, as the compiler tests small numbers first
 	AllocSet
-	Bump
 	Generation
 	Slab
 	Count

@@ -11,22 +11,40 @@ import (
 // context that does the same again finds room for all of it in one block.
 func (c *Core) Retire() *Block {
 	c.Stamp = chunk.Renew(c.Stamp)
-	c.clearFreelists()
-	relaxed.Store(&c.Tails, 0)
-	keeper := c.keeper()
-	if c.Large != 0 || c.BlockCount > 1 || keeper == 0 {
-		c.sellList(c.Large, keeper)
-		c.sellList(c.Blocks, keeper)
+	if c.anyFreed() {
+		c.clearFreelists()
 	}
-	c.Large, c.Blocks = 0, keeper
-	c.NextBlock = c.FirstBlock
-	if keeper == 0 {
+	if c.Tails != 0 {
+		relaxed.Store(&c.Tails, 0)
+	}
+	if c.BlockCount != 1 || c.Blocks == 0 || BlockAt(c.Blocks).Size > KeeperMost {
+		c.sellBlocks()
+	}
+	c.Grow(c.FirstBlock, c.MostBlock)
+	if c.Blocks == 0 {
 		return nil
 	}
-	b := BlockAt(keeper)
-	b.Next, b.Prev = 0, 0
-	c.NextBlock = min(max(c.FirstBlock, uint32(b.Size)), c.MostBlock)
-	return b
+	return BlockAt(c.Blocks)
+}
+
+// sellBlocks is apart from Retire because a context that cycles within its
+// keeper has nothing to sell.
+func (c *Core) sellBlocks() {
+	keeper := c.keeper()
+	c.sellList(c.Large, keeper)
+	c.sellList(c.Blocks, keeper)
+	c.Large, c.Blocks = 0, keeper
+	if keeper != 0 {
+		BlockAt(keeper).Next, BlockAt(keeper).Prev = 0, 0
+	}
+}
+
+// Grow sets the sizes of blocks to buy. A keeper counts as bought.
+func (c *Core) Grow(first, most uint32) {
+	c.FirstBlock, c.MostBlock, c.NextBlock = first, most, first
+	if c.Blocks != 0 {
+		c.NextBlock = min(max(first, uint32(BlockAt(c.Blocks).Size)), most)
+	}
 }
 
 // keeper chooses the block to keep, 0 when every block is too large.
