@@ -6,47 +6,62 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-type node64 struct{ a [8]uint64 }
+// The first figures of the hot paths. Each context is reset every hundred
+// chunks, so that all of them find their block in the cache.
 
-func BenchmarkBumpNew(b *testing.B) {
+type words [8]uint64
+
+func benchmarkNew(b *testing.B, mc palloc.Context) {
+	defer mc.Delete()
+	for range b.N/100 + 1 {
+		for range 100 {
+			palloc.New[words](mc)[0] = 1
+		}
+		mc.Reset()
+	}
+}
+
+func BenchmarkNew64(b *testing.B) {
+	b.Run("Bump", func(b *testing.B) { benchmarkNew(b, palloc.NewBump(palloc.Top(), "bench")) })
+	b.Run("AllocSet", func(b *testing.B) { benchmarkNew(b, palloc.NewAllocSet(palloc.Top(), "bench")) })
+	b.Run("Generation", func(b *testing.B) { benchmarkNew(b, palloc.NewGeneration(palloc.Top(), "bench")) })
+	b.Run("Slab", func(b *testing.B) { benchmarkNew(b, palloc.NewSlab(palloc.Top(), "bench", 64)) })
+	b.Run("GoHeap", func(b *testing.B) {
+		for range b.N {
+			kept = new(words)
+		}
+	})
+}
+
+var kept *words
+
+func BenchmarkAlloc64(b *testing.B) {
 	mc := palloc.NewBump(palloc.Top(), "bench")
 	defer mc.Delete()
-	i := 0
-	for range b.N {
-		p := palloc.New[node64](mc)
-		p.a[0] = 1
-		if i++; i == 100 {
-			i = 0
-			mc.Reset()
+	for range b.N/100 + 1 {
+		for range 100 {
+			*(*uint64)(mc.Alloc(64)) = 1
 		}
+		mc.Reset()
 	}
 }
 
-func BenchmarkAllocSetNew(b *testing.B) {
-	mc := palloc.NewAllocSet(palloc.Top(), "bench")
-	defer mc.Delete()
-	i := 0
-	for range b.N {
-		p := palloc.New[node64](mc)
-		p.a[0] = 1
-		if i++; i == 100 {
-			i = 0
-			mc.Reset()
-		}
-	}
-}
-
-func BenchmarkPair(b *testing.B) {
-	mc := palloc.NewAllocSet(palloc.Top(), "bench")
+func benchmarkPair(b *testing.B, mc palloc.Context) {
 	defer mc.Delete()
 	for range b.N {
 		palloc.FreePointer(mc.Alloc(64))
 	}
 }
 
-func BenchmarkContextPerCall(b *testing.B) {
+func BenchmarkAllocFree64(b *testing.B) {
+	b.Run("AllocSet", func(b *testing.B) { benchmarkPair(b, palloc.NewAllocSet(palloc.Top(), "bench")) })
+	b.Run("Generation", func(b *testing.B) { benchmarkPair(b, palloc.NewGeneration(palloc.Top(), "bench")) })
+	b.Run("Slab", func(b *testing.B) { benchmarkPair(b, palloc.NewSlab(palloc.Top(), "bench", 64)) })
+}
+
+func benchmarkCall(b *testing.B, create func(palloc.Context, string, ...palloc.Option) palloc.Context) {
 	for range b.N {
-		mc := palloc.NewAllocSet(palloc.Top(), "call")
+		mc := create(palloc.Top(), "call")
 		for range 10 {
 			mc.Alloc(100)
 		}
@@ -54,12 +69,7 @@ func BenchmarkContextPerCall(b *testing.B) {
 	}
 }
 
-func BenchmarkContextPerCallBump(b *testing.B) {
-	for range b.N {
-		mc := palloc.NewBump(palloc.Top(), "call")
-		for range 10 {
-			mc.Alloc(100)
-		}
-		mc.Delete()
-	}
+func BenchmarkContextPerCall(b *testing.B) {
+	b.Run("AllocSet", func(b *testing.B) { benchmarkCall(b, palloc.NewAllocSet) })
+	b.Run("Bump", func(b *testing.B) { benchmarkCall(b, palloc.NewBump) })
 }

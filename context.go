@@ -28,14 +28,16 @@ import (
 //
 // Invariant: the links are read and written under the tree's lock and form one
 // tree below top; a core that no context owns has kind.None in its Epoch, has no
-// parent and no children, and waits on the list of free cores.
+// children, and waits on the list of free cores, or parked with its parent.
 type core struct {
 	kind.Core
 
+	nameKey                  uint64 // of the kept name; first, so that it is aligned
 	parent, firstChild       uint32 // numbers of cores, 0 for none
 	prevSibling, nextSibling uint32
 	name                     uint32 // in the table of names
 	has                      uint32 // which side tables know the context
+	spare                    uint32 // a parked child, see park.go; changed by compare-and-swap only
 }
 
 var _ [kind.SlotSize - unsafe.Sizeof(core{})]byte // a core fits its slot
@@ -88,8 +90,7 @@ func (k Kind) String() string {
 	return methods[k].Name()
 }
 
-// Kind is the kind that the context was created as. It stays readable for the
-// owner only as long as the context lives. Any goroutine.
+// Kind is the kind that the context was created as. Any goroutine.
 func (mc Context) Kind() Kind {
 	mc.check("Kind")
 	return Kind(mc.epoch & kind.IDMask)
@@ -100,7 +101,7 @@ func (mc Context) Kind() Kind {
 // PostgreSQL: MemoryContextData.name.
 func (mc Context) Name() string {
 	defer mc.lock("Name").unlock()
-	return names.at(mc.slot().name)
+	return mc.slot().nameText()
 }
 
 // Live says whether the context exists: it was created and is not deleted. Any
@@ -120,7 +121,10 @@ func (mc Context) Path() string {
 func (mc Context) slot() *core { return kind.Slot[core](mc.core) }
 
 // handle is the context that owns a core now.
-func handle(c *kind.Core) Context { return Context{c, c.Epoch} }
+func handle(c *kind.Core) Context { return Context{c, relaxed.Load64(&c.Epoch)} }
+
+// owned says whether a handle read from a core means a context at all.
+func (mc Context) owned() bool { return mc.epoch&kind.IDMask != uint64(kind.None) }
 
 // coreAt is the core with a number; the number must be one that was handed out.
 func coreAt(index uint32) *core { return kind.Slot[core](kind.At(index)) }
@@ -132,11 +136,14 @@ func (mc Context) check(op string) {
 	}
 }
 
+// nameText needs the tree's lock.
+func (s *core) nameText() string { return names.at(relaxed.Load32(&s.name)) }
+
 // pathOf needs the tree's lock.
 func pathOf(c *kind.Core) string {
 	var parts []string
 	for s := kind.Slot[core](c); ; s = coreAt(s.parent) {
-		parts = append(parts, names.at(s.name))
+		parts = append(parts, s.nameText())
 		if s.parent == 0 {
 			break
 		}

@@ -2,7 +2,7 @@ package palloc
 
 import (
 	"fmt"
-	"sync"
+	"sync/atomic"
 
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/slab"
@@ -22,7 +22,7 @@ type Option struct {
 // earlier context. A negative size is a Fault.
 //
 // PostgreSQL: initBlockSize and maxBlockSize; there is no counterpart of
-// minContextSize, since a context without chunks holds no block.
+// minContextSize, since blocks are bought when chunks need them.
 func BlockSizes(first, most int) Option {
 	const unit, limit = 1 << 10, 1 << 30
 	if first < 0 || most < 0 {
@@ -36,33 +36,51 @@ func BlockSizes(first, most int) Option {
 // rootIndex is the number of the root's core: the first that is handed out.
 const rootIndex = 1
 
-var root = sync.OnceValue(func() Context {
-	tree.Lock()
-	defer tree.Unlock()
-	s, err := takeCore()
-	if err != nil {
-		panic(&OutOfMemoryError{Op: "Top", Context: "Top", Size: kind.SlotSize, Err: err})
-	}
-	s.set(kind.AllocSet, "Top", nil)
-	return handle(&s.Core)
-})
+// root is the handle of the root, once rootReady says so.
+var (
+	root      Context
+	rootReady atomic.Bool
+)
 
 // Top is the root of the tree of contexts, an AllocSet. It exists from the first
 // call to the end of the process and cannot be deleted or moved. Any goroutine;
 // allocate from it only where one goroutine does.
 //
 // PostgreSQL: TopMemoryContext.
-func Top() Context { return root() }
+func Top() Context {
+	if rootReady.Load() {
+		return root
+	}
+	return plant()
+}
+
+// plant is apart from Top, which is to unfold: it makes the root, once.
+func plant() Context {
+	tree.Lock()
+	defer tree.Unlock()
+	if !rootReady.Load() {
+		s, err := takeCore()
+		if err != nil {
+			panic(&OutOfMemoryError{Op: "Top", Context: "Top", Size: kind.SlotSize, Err: err})
+		}
+		s.setName("Top")
+		s.open(kind.AllocSet, nil)
+		root = handle(&s.Core)
+		rootReady.Store(true)
+	}
+	return root
+}
 
 // NewAllocSet creates a context for anything: chunks of any size, freed and
 // reused one by one. parent may belong to another goroutine; the new context
 // belongs to the caller. It panics with a *Fault when parent was deleted, and
-// with an *OutOfMemoryError when the system refuses memory. A context that
-// nothing was allocated from holds no block.
+// with an *OutOfMemoryError when the system refuses memory. The name is to be a
+// constant. A context that nothing was allocated from holds no block, or one
+// that an earlier context left.
 //
 // PostgreSQL: AllocSetContextCreate.
 func NewAllocSet(parent Context, name string, opts ...Option) Context {
-	return create(parent, kind.AllocSet, name, opts)
+	return create(parent, kind.AllocSet, "NewAllocSet", name, opts)
 }
 
 // NewGeneration creates a context for chunks that are freed about in the order
@@ -70,7 +88,7 @@ func NewAllocSet(parent Context, name string, opts ...Option) Context {
 //
 // PostgreSQL: GenerationContextCreate.
 func NewGeneration(parent Context, name string, opts ...Option) Context {
-	return create(parent, kind.Generation, name, opts)
+	return create(parent, kind.Generation, "NewGeneration", name, opts)
 }
 
 // NewBump creates a context whose chunks have no header and cannot be freed one
@@ -78,7 +96,7 @@ func NewGeneration(parent Context, name string, opts ...Option) Context {
 //
 // PostgreSQL: BumpContextCreate.
 func NewBump(parent Context, name string, opts ...Option) Context {
-	return create(parent, kind.Bump, name, opts)
+	return create(parent, kind.Bump, "NewBump", name, opts)
 }
 
 // NewSlab creates a context for chunks of exactly chunkSize bytes, freed and
@@ -96,8 +114,16 @@ func NewSlab(parent Context, name string, chunkSize int, opts ...Option) Context
 	return finish(parent, s, kind.Slab, name, opts)
 }
 
-func create(parent Context, id kind.ID, name string, opts []Option) Context {
-	return finish(parent, begin(parent, "New"+methods[id].Name()), id, name, opts)
+// create makes a child of parent, from its spare if it has one. A Slab's sizes
+// are read by others under the lock, so that it never begins as a spare.
+func create(parent Context, id kind.ID, op, name string, opts []Option) Context {
+	if parent.Live() {
+		if s := parent.slot().takeSpare(name); s != nil {
+			s.open(id, opts)
+			return handle(&s.Core)
+		}
+	}
+	return finish(parent, begin(parent, op), id, name, opts)
 }
 
 // begin takes the tree's lock and a core for a child of parent. It panics, the
@@ -118,23 +144,25 @@ func begin(parent Context, op string) *core {
 
 // finish makes the core a context and sets the lock free.
 func finish(parent Context, s *core, id kind.ID, name string, opts []Option) Context {
-	s.set(id, name, opts)
+	if !s.sameName(name) {
+		s.setName(name)
+	}
+	s.open(id, opts)
 	link(parent.slot(), s)
 	mc := handle(&s.Core)
 	tree.Unlock()
 	return mc
 }
 
-// set makes a core without an owner a context of a kind.
-func (s *core) set(id kind.ID, name string, opts []Option) {
-	s.FirstBlock, s.MostBlock = kind.DefaultFirst, kind.DefaultMost
+// open makes a core without an owner a context of a kind.
+func (s *core) open(id kind.ID, opts []Option) {
+	first, most := uint32(kind.DefaultFirst), uint32(kind.DefaultMost)
 	for _, o := range opts {
 		if o.first != 0 {
-			s.FirstBlock, s.MostBlock = o.first, o.most
+			first, most = o.first, o.most
 		}
 	}
-	s.NextBlock = s.FirstBlock
-	s.name = names.intern(name, s.name)
-	relaxed.Store64(&s.Epoch, nextEpoch(s.Epoch, id))
+	s.Grow(first, most)
 	methods[id].Open(&s.Core)
+	relaxed.Store64(&s.Epoch, nextEpoch(s.Epoch, id))
 }

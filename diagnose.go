@@ -57,7 +57,7 @@ func headerFault(op string, p uintptr, h uint64) *Fault {
 	f := &Fault{Op: op, Address: p, Context: pathOf(owner)}
 	switch id := owner.Kind(); {
 	case id == kind.None:
-		f.Context = names.at(kind.Slot[core](owner).name)
+		f.Context = kind.Slot[core](owner).nameText()
 		f.Reason = "the chunk's context was deleted"
 	case id == kind.Bump:
 		f.Reason = string(bump.Unsupported)

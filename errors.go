@@ -57,7 +57,7 @@ func (mc Context) gone(op string) *Fault {
 	}
 	tree.Lock()
 	defer tree.Unlock()
-	last := names.at(mc.slot().name)
+	last := mc.slot().nameText()
 	if mc.core.Epoch == nextEpoch(mc.epoch, kind.None) {
 		return &Fault{Op: op, Context: last, Reason: "the context was deleted"}
 	}

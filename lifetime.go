@@ -69,11 +69,7 @@ func (mc Context) Delete() {
 	if mc.core.Index() == rootIndex {
 		panic(&Fault{Op: op, Context: "Top", Reason: "the root lives as long as the process: Reset it, or delete its children"})
 	}
-	if mc.remove(op) {
-		return
-	}
-	mc.deleteChildren()
-	for !mc.remove(op) { // a callback created a child
+	for !mc.remove() { // it has children, or a callback created some
 		mc.deleteChildren()
 	}
 }
@@ -95,7 +91,7 @@ func (mc Context) deleteChildren() {
 			return
 		}
 		at = parent
-		if !leaf.remove("Context.Delete") {
+		if !leaf.remove() {
 			at = leaf
 		}
 	}
@@ -109,7 +105,7 @@ func (mc Context) leafBelow(at Context) (leaf, parent Context) {
 		at = mc
 	}
 	s := at.slot()
-	for s.firstChild != 0 {
+	for s.dropSpare(); s.firstChild != 0; s.dropSpare() {
 		s = coreAt(s.firstChild)
 	}
 	if s.parent != 0 {
@@ -120,40 +116,48 @@ func (mc Context) leafBelow(at Context) (leaf, parent Context) {
 
 // remove deletes a context that has no children. It says false, and leaves the
 // context in the tree, when there are any.
-func (mc Context) remove(op string) bool {
+func (mc Context) remove() bool {
 	s := mc.slot()
 	if relaxed.Load32(&s.firstChild) != 0 {
 		return false
 	}
-	if relaxed.Load32(&s.has)&hasCallbacks != 0 {
-		mc.runCallbacks()
+	if has := relaxed.Load32(&s.has); has != 0 {
+		if !mc.dismiss(has) {
+			return false
+		}
 	}
+	relaxed.Store64(&s.Epoch, nextEpoch(s.Epoch, kind.None))
 	if s.BlockCount != 0 {
 		s.Retire()
 	}
 	s.Close()
-	return mc.detach(op)
+	if !s.park() {
+		s.detach()
+	}
+	return true
 }
 
-// detach is remove's part under the lock: off the tree, and void.
-func (mc Context) detach(op string) bool {
-	s := mc.slot()
-	tree.Lock()
-	if s.Epoch != mc.epoch {
-		tree.Unlock()
-		panic(mc.gone(op))
+// dismiss runs the callbacks and clears the side tables of a context that is
+// about to be removed. It says false when a callback created a child.
+func (mc Context) dismiss(has uint32) bool {
+	if has&hasCallbacks != 0 {
+		mc.runCallbacks()
 	}
-	if s.firstChild != 0 || s.has&hasCallbacks != 0 {
-		methods[s.Kind()].Open(&s.Core)
-		tree.Unlock()
+	defer mc.lock("Context.Delete").unlock()
+	s := mc.slot()
+	if s.firstChild != 0 {
 		return false
 	}
 	s.forgetIdent()
+	return true
+}
+
+// detach takes the core of a deleted context off the tree.
+func (s *core) detach() {
+	tree.Lock()
 	unlink(s)
-	relaxed.Store64(&s.Epoch, nextEpoch(s.Epoch, kind.None))
 	giveCore(s)
 	tree.Unlock()
-	return true
 }
 
 // IsEmpty says that the context has neither children nor live chunks. Owner
@@ -162,5 +166,6 @@ func (mc Context) detach(op string) bool {
 // PostgreSQL: MemoryContextIsEmpty, where every kind means something else.
 func (mc Context) IsEmpty() bool {
 	defer mc.lock("Context.IsEmpty").unlock()
-	return mc.slot().firstChild == 0 && !methods[mc.core.Kind()].Stats(mc.core).Live
+	s := mc.slot()
+	return s.after(s) == nil && !statsOf(s).Live
 }

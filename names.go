@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"github.com/gopalloc/palloc/internal/block"
+	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
 // names is the table of the contexts' names: each once, by number. Cores hold
@@ -23,8 +24,8 @@ const (
 )
 
 type nameTable struct {
-	text   []string
-	number map[string]uint32
+	text    []string
+	numbers map[string]uint32
 }
 
 // at is the text of a number. The tree's lock must be held.
@@ -35,34 +36,44 @@ func (t *nameTable) at(n uint32) string {
 	return t.text[n]
 }
 
-// intern is the number of a name; last is the number most likely. The tree's
-// lock must be held.
-func (t *nameTable) intern(name string, last uint32) uint32 {
-	if int(last) < len(t.text) && same(t.text[last], name) {
-		return last
+// sameName says whether the core has that name from its last life. It compares
+// addresses, not bytes: kept strings are never freed, so that an equal address
+// means equal bytes. It needs no lock.
+func (s *core) sameName(name string) bool {
+	key := nameKey(name)
+	return key == relaxed.Load64(&s.nameKey) && key != 0
+}
+
+// nameKey is the address and the length of a string in one word, 0 for a string
+// too long for that.
+func nameKey(name string) uint64 {
+	if len(name) >= 1<<16 {
+		return 0
 	}
-	return t.lookUp(name)
+	return uint64(uintptr(unsafe.Pointer(unsafe.StringData(name)))) ^ uint64(len(name))<<48 // only compared
 }
 
-// same compares addresses, not bytes: kept strings are never freed, so that an
-// equal address means equal bytes.
-func same(kept, name string) bool {
-	return len(kept) == len(name) && unsafe.StringData(kept) == unsafe.StringData(name) // only compared
+// setName gives the core a name. The tree's lock must be held.
+func (s *core) setName(name string) {
+	n := names.number(name)
+	relaxed.Store64(&s.nameKey, nameKey(names.at(n)))
+	relaxed.Store32(&s.name, n)
 }
 
-// lookUp is apart from intern, which creation inlines.
-func (t *nameTable) lookUp(name string) uint32 {
-	if n, ok := t.number[name]; ok {
+// number is the number of a name, a new one if need be. The tree's lock must be
+// held.
+func (t *nameTable) number(name string) uint32 {
+	if n, ok := t.numbers[name]; ok {
 		return n
 	}
 	if len(t.text) >= mostNames {
 		name = manyNames
-		if n, ok := t.number[name]; ok {
+		if n, ok := t.numbers[name]; ok {
 			return n
 		}
 	}
-	if t.number == nil {
-		t.number = make(map[string]uint32)
+	if t.numbers == nil {
+		t.numbers = make(map[string]uint32)
 		t.text = append(t.text, "")
 	}
 	if _, ours := block.Find(uintptr(unsafe.Pointer(unsafe.StringData(name)))); ours { // only asked about
@@ -70,6 +81,6 @@ func (t *nameTable) lookUp(name string) uint32 {
 	}
 	n := uint32(len(t.text))
 	t.text = append(t.text, name)
-	t.number[name] = n
+	t.numbers[name] = n
 	return n
 }

@@ -52,7 +52,7 @@ func (mc Context) rows() (rows []row) {
 	top := mc.slot()
 	level := 1
 	for s := top; s != nil; {
-		rows = append(rows, row{level, s.Kind(), names.at(s.name), s.ident(), statsOf(s)})
+		rows = append(rows, row{level, s.Kind(), s.nameText(), s.ident(), statsOf(s)})
 		next := s.after(top)
 		level += levelStep(s, next)
 		s = next

@@ -22,8 +22,12 @@ var tree struct {
 	idents    map[uint32]string
 }
 
-// mostKeepers bounds the memory that free cores hold on to: 2 MiB.
-const mostKeepers = 256
+// A free core keeps its block if it is as small as a context's first one: the
+// next context may be a small one, and live long.
+const (
+	mostFree    = kind.DefaultFirst // bytes
+	mostKeepers = 1024
+)
 
 // locked is a context under the tree's lock.
 type locked struct{ Context }
@@ -46,7 +50,8 @@ func nextEpoch(e uint64, id kind.ID) uint64 { return (e | kind.IDMask) + 1 | uin
 // link hangs s below parent, before its other children.
 func link(parent, s *core) {
 	p, i := parent.Index(), s.Index()
-	s.parent, s.prevSibling, s.nextSibling = p, 0, parent.firstChild
+	relaxed.Store32(&s.parent, p)
+	s.prevSibling, s.nextSibling = 0, parent.firstChild
 	if s.nextSibling != 0 {
 		coreAt(s.nextSibling).prevSibling = i
 	}
@@ -63,7 +68,8 @@ func unlink(s *core) {
 	} else {
 		relaxed.Store32(&coreAt(s.parent).firstChild, s.nextSibling)
 	}
-	s.parent, s.prevSibling, s.nextSibling = 0, 0, 0
+	relaxed.Store32(&s.parent, 0)
+	s.prevSibling, s.nextSibling = 0, 0
 }
 
 // takeCore gets a core for a new context: the one deleted last, or a new slot.
@@ -88,23 +94,11 @@ func giveCore(s *core) {
 	if s.Blocks == 0 {
 		return
 	}
-	if tree.keepers < mostKeepers {
+	if tree.keepers < mostKeepers && s.Total <= mostFree {
 		tree.keepers++
 		return
 	}
 	s.DropKeeper()
-}
-
-// dropKeepers sells the blocks that free cores keep.
-func dropKeepers() {
-	tree.Lock()
-	defer tree.Unlock()
-	for i := tree.free; i != 0 && tree.keepers > 0; i = coreAt(i).nextSibling {
-		if s := coreAt(i); s.Blocks != 0 {
-			s.DropKeeper()
-			tree.keepers--
-		}
-	}
 }
 
 // Parent is the context of which this one is a child; the zero Context for the

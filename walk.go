@@ -37,7 +37,9 @@ func (mc Context) All() iter.Seq[Context] {
 func (mc Context) children() (list []Context) {
 	defer mc.lock("Context.Children").unlock()
 	for i := mc.slot().firstChild; i != 0; i = coreAt(i).nextSibling {
-		list = append(list, handle(&coreAt(i).Core))
+		if child := handle(&coreAt(i).Core); child.owned() {
+			list = append(list, child)
+		}
 	}
 	return list
 }
@@ -53,8 +55,17 @@ func (mc Context) subtree(op string) (list []Context) {
 }
 
 // after is the core that follows s in a walk of the subtree of top, parents
-// first; nil at the end. The tree's lock must be held over the whole walk.
+// first; nil at the end. Parked cores do not come by. The tree's lock must be
+// held over the whole walk.
 func (s *core) after(top *core) *core {
+	for {
+		if s = s.step(top); s == nil || handle(&s.Core).owned() {
+			return s
+		}
+	}
+}
+
+func (s *core) step(top *core) *core {
 	if s.firstChild != 0 {
 		return coreAt(s.firstChild)
 	}

@@ -121,7 +121,9 @@ func trim(keep uintptr) {
 		return
 	}
 	for _, r := range regions() {
-		r.trim(r.top, 0, keep)
+		if all := retained(); all > keep {
+			r.trim(r.top, 0, r.retained-min(r.retained, all-keep))
+		}
 	}
 }
 

@@ -12,15 +12,15 @@ import "github.com/gopalloc/palloc/internal/chunk"
 // compare tells both that a handle is valid and what it leads to.
 type ID uint64
 
+// The kinds. Bump is the first, as the hot path asks for it first.
 const (
 	None ID = iota // a core that no context owns
-	Bump // first, as the compiler tests small numbers first
+	Bump
 	AllocSet
 	Generation
 	Slab
-	Count
 
-	IDMask = 7
+	IDMask = 7 // the bits of an epoch that are the kind
 )
 
 // Methods is PostgreSQL's virtual method table of a kind. Sizes are in bytes;
@@ -80,6 +80,7 @@ func (s Stats) Used() uintptr { return s.Total - min(s.Free, s.Total) }
 // Misuse says what a caller did that no correct program does.
 type Misuse string
 
+// Error is what was done, and what to do instead.
 func (m Misuse) Error() string { return string(m) }
 
 // KeeperMost is the largest block, in bytes, that a context keeps over a reset,

@@ -1,0 +1,387 @@
+package palloc_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"unsafe"
+
+	"github.com/gopalloc/palloc"
+)
+
+// Callbacks: what runs when a context is reset or deleted, in which order, and
+// what a callback may do meanwhile.
+
+// journal is what callbacks wrote down, in order.
+type journal []string
+
+// on registers a callback that writes a line.
+func (j *journal) on(mc palloc.Context, line string) (stop func() bool) {
+	return mc.OnReset(func() { *j = append(*j, line) })
+}
+
+// want checks the lines and begins a new page.
+func (j *journal) want(t *testing.T, when string, lines ...string) {
+	t.Helper()
+	if !slices.Equal(*j, lines) {
+		t.Errorf("%s: callbacks ran %q, not %q", when, *j, lines)
+	}
+	*j = nil
+}
+
+func TestTheNewestCallbackRunsFirstAndEachOnce(t *testing.T) {
+	each(t, kinds, func(t *testing.T, k palloc.Kind) {
+		for name, end := range map[string]func(palloc.Context){
+			"Reset": palloc.Context.Reset, "ResetOnly": palloc.Context.ResetOnly, "Delete": palloc.Context.Delete,
+		} {
+			var j journal
+			c := newKind(newRoot(t), k, "c", 64)
+			j.on(c, "1") // on a context without chunks, too
+			j.on(c, "2")
+			j.on(c, "3")
+			end(c)
+			j.want(t, name, "3", "2", "1")
+			if c.Live() {
+				end(c)
+				j.want(t, "a second "+name)
+			}
+		}
+	})
+}
+
+// newJournal is a tree whose contexts have two callbacks each: p with the
+// children c1, which has the child g, and c2, the newest.
+func newJournal(t *testing.T) (p palloc.Context, j *journal) {
+	j = new(journal)
+	p = palloc.NewAllocSet(newRoot(t), "p")
+	c1 := palloc.NewAllocSet(p, "c1")
+	for _, c := range []palloc.Context{p, c1, palloc.NewGeneration(c1, "g"), palloc.NewBump(p, "c2")} {
+		j.on(c, c.Name()+".1")
+		j.on(c, c.Name()+".2")
+	}
+	return p, j
+}
+
+func TestCallbacksOfChildrenRunBeforeTheirParents(t *testing.T) {
+	below := []string{"c2.2", "c2.1", "g.2", "g.1", "c1.2", "c1.1"}
+	all := append(slices.Clone(below), "p.2", "p.1")
+	p, j := newJournal(t)
+	p.Delete()
+	j.want(t, "Delete", all...)
+	p, j = newJournal(t)
+	p.Reset()
+	j.want(t, "Reset", all...)
+	p, j = newJournal(t)
+	p.DeleteChildren()
+	j.want(t, "DeleteChildren", below...)
+	p.ResetOnly()
+	j.want(t, "ResetOnly", "p.2", "p.1")
+}
+
+func TestResetChildrenRunsCallbacksOfChildrenFirst(t *testing.T) {
+	p, j := newJournal(t)
+	p.ResetChildren()
+	place := func(line string) int { return slices.Index(*j, line) }
+	if len(*j) != 6 || place("p.1") >= 0 || place("g.1") > place("c1.2") || place("c2.2") > place("c2.1") {
+		t.Errorf("callbacks ran %q", *j)
+	}
+	*j = nil
+	p.ResetChildren()
+	j.want(t, "a second time")
+}
+
+func TestStopTakesACallbackAway(t *testing.T) {
+	var j journal
+	c := palloc.NewAllocSet(newRoot(t), "c")
+	j.on(c, "1")
+	stop2 := j.on(c, "2")
+	stop3 := j.on(c, "3")
+	if !stop2() || stop2() {
+		t.Error("stop does not say whether the callback was waiting")
+	}
+	c.Reset()
+	j.want(t, "Reset", "3", "1")
+	if stop3() {
+		t.Error("a callback that ran was still waiting")
+	}
+	stop := j.on(c, "4")
+	if !stop() {
+		t.Error("the only callback was not waiting")
+	}
+	stop = j.on(c, "5")
+	c.Delete()
+	j.want(t, "Delete", "5")
+	if stop() {
+		t.Error("a callback of a deleted context was still waiting")
+	}
+}
+
+func TestStopOfADeletedContextLeavesTheNextAlone(t *testing.T) {
+	var j journal
+	mc := newRoot(t)
+	c := palloc.NewAllocSet(mc, "c")
+	stop := j.on(c, "old")
+	c.Delete()
+	j.want(t, "Delete", "old")
+	next := palloc.NewAllocSet(mc, "c")
+	j.on(next, "new")
+	if stop() {
+		t.Error("stop found its callback in the next context")
+	}
+	next.Delete()
+	j.want(t, "the next context", "new")
+}
+
+// panics runs f and answers what it panicked with.
+func panics(f func()) (r any) {
+	defer func() { r = recover() }()
+	f()
+	return nil
+}
+
+func TestACallbackThatPanicsIsNotRunAgain(t *testing.T) {
+	for name, end := range map[string]func(palloc.Context){
+		"Reset": palloc.Context.Reset, "ResetOnly": palloc.Context.ResetOnly, "Delete": palloc.Context.Delete,
+	} {
+		t.Run(name, func(t *testing.T) {
+			var j journal
+			mc := newRoot(t)
+			c := palloc.NewAllocSet(mc, "c")
+			p := c.Alloc(64)
+			scribble(bytesAt(p, 64), 6)
+			j.on(c, "1")
+			c.OnReset(func() { j = append(j, "2"); panic("from 2") })
+			j.on(c, "3")
+			if r := panics(func() { end(c) }); r != "from 2" {
+				t.Errorf("the panic is %v", r)
+			}
+			j.want(t, "the first attempt", "3", "2")
+			if !c.Live() || !scribbled(bytesAt(p, 64), 6) || c.Path() != "Top/test/c" {
+				t.Error("the context did not survive")
+			}
+			end(c)
+			j.want(t, "the second attempt", "1")
+			wantOrder(t, mc)
+		})
+	}
+}
+
+func TestAPanicBelowLeavesTheTreeDeletable(t *testing.T) {
+	for name, end := range map[string]func(palloc.Context){
+		"Reset": palloc.Context.Reset, "DeleteChildren": palloc.Context.DeleteChildren,
+		"Delete": palloc.Context.Delete, "ResetChildren": palloc.Context.ResetChildren,
+	} {
+		t.Run(name, func(t *testing.T) {
+			mc := newRoot(t)
+			p := palloc.NewAllocSet(mc, "p")
+			runs := 0
+			at := p
+			for range 10 {
+				at = palloc.NewAllocSet(at, "c")
+				at.Alloc(64)
+				at.OnReset(func() { runs++; panic("no") })
+			}
+			for range 10 {
+				if panics(func() { end(p) }) != "no" {
+					t.Fatal("a panic was lost")
+				}
+			}
+			end(p)
+			if runs != 10 {
+				t.Errorf("10 callbacks ran %d times", runs)
+			}
+			wantOrder(t, mc)
+		})
+	}
+}
+
+func TestACallbackMayRegisterAnother(t *testing.T) {
+	var j journal
+	mc := newRoot(t)
+	c := palloc.NewAllocSet(mc, "c")
+	j.on(c, "1")
+	again := func() {
+		c.OnReset(func() {
+			j = append(j, "2")
+			j.on(c, "from 2")
+		})
+	}
+	again()
+	c.Reset()
+	j.want(t, "Reset", "2", "from 2", "1")
+	again()
+	c.Delete()
+	j.want(t, "Delete", "2", "from 2")
+	if c.Live() {
+		t.Error("the context lives")
+	}
+}
+
+func TestACallbackMayUseItsContext(t *testing.T) {
+	each(t, kinds, func(t *testing.T, k palloc.Kind) {
+		mc := newRoot(t)
+		c := newKind(mc, k, "c", 64)
+		early := bytesAt(c.Alloc(64), 64)
+		scribble(early, 7)
+		sum := 0
+		use := func() {
+			for i := range 100 {
+				late := bytesAt(c.Alloc(64), 64)
+				scribble(late, i)
+				sum += int(late[0])
+			}
+			if c.Ident() != "named" || c.Stats().Used < 6400 {
+				t.Errorf("the context is %q: %+v", c.Ident(), c.Stats())
+			}
+		}
+		c.SetIdent("named")
+		c.OnReset(func() {
+			use()
+			if !scribbled(early, 7) {
+				t.Error("the callback came too late: the content is gone")
+			}
+		})
+		c.Reset()
+		wantEmpty(t, c)
+		c.OnReset(use)
+		c.Delete()
+		if sum == 0 {
+			t.Error("no callback ran")
+		}
+		wantOrder(t, mc)
+	})
+}
+
+func TestACallbackMayCreateChildren(t *testing.T) {
+	each(t, kinds, func(t *testing.T, k palloc.Kind) {
+		var j journal
+		mc := newRoot(t)
+		c := newKind(mc, k, "c", 64)
+		c.Alloc(64)
+		c.OnReset(func() {
+			j = append(j, "c")
+			child := palloc.NewAllocSet(c, "child")
+			child.Alloc(64)
+			child.OnReset(func() {
+				j = append(j, "child")
+				j.on(palloc.NewAllocSet(child, "grandchild"), "grandchild")
+			})
+		})
+		c.Delete()
+		j.want(t, "Delete", "c", "child", "grandchild")
+		wantLive(t, false, c)
+		wantNames(t, "after the deletion", mc.All(), "test")
+		wantOrder(t, mc)
+	})
+}
+
+func TestACallbackMayDeleteOthers(t *testing.T) {
+	var j journal
+	mc := newRoot(t)
+	p := palloc.NewAllocSet(mc, "p")
+	var children []palloc.Context
+	for i := range 5 {
+		c := palloc.NewAllocSet(p, fmt.Sprint("c", i))
+		j.on(c, c.Name())
+		children = append(children, c)
+	}
+	children[4].OnReset(func() { children[2].Delete() }) // the newest goes first
+	children[3].OnReset(func() { children[1].Delete() })
+	p.Delete()
+	j.want(t, "Delete", "c2", "c4", "c1", "c3", "c0")
+	wantLive(t, false, append(children, p)...)
+	wantOrder(t, mc)
+}
+
+func TestResetChildrenPassesOverWhatACallbackDeleted(t *testing.T) {
+	mc := newRoot(t)
+	p := palloc.NewAllocSet(mc, "p")
+	left, right := palloc.NewAllocSet(p, "left"), palloc.NewAllocSet(p, "right")
+	ran := 0
+	deletes := func(other palloc.Context) func() {
+		return func() {
+			if ran++; ran == 1 { // the other's callback then runs inside this one
+				other.Delete()
+			}
+		}
+	}
+	left.OnReset(deletes(right))
+	right.OnReset(deletes(left))
+	p.ResetChildren()
+	if ran != 2 || count(p) != 1 {
+		t.Errorf("%d callbacks ran and %d children are left; want 2 and 1", ran, count(p))
+	}
+	wantOrder(t, mc)
+}
+
+func TestACallbackMayMoveItsParentAway(t *testing.T) {
+	mc := newRoot(t)
+	p, refuge := palloc.NewAllocSet(mc, "p"), palloc.NewAllocSet(mc, "refuge")
+	saved := palloc.NewAllocSet(p, "saved")
+	kept := bytesAt(saved.Alloc(64), 64)
+	scribble(kept, 8)
+	child := palloc.NewAllocSet(saved, "child")
+	child.OnReset(func() { saved.SetParent(refuge) })
+	p.Delete()
+	wantLive(t, false, p, child)
+	wantLive(t, true, mc, refuge, saved)
+	if saved.Live() && (!scribbled(kept, 8) || saved.Path() != "Top/test/refuge/saved") {
+		t.Errorf("what was saved is now %q", saved.Path())
+	}
+}
+
+func TestACallbackThatDeletesItsOwnContextIsAFault(t *testing.T) {
+	for name, end := range map[string]func(palloc.Context){"Reset": palloc.Context.Reset, "Delete": palloc.Context.Delete} {
+		t.Run(name, func(t *testing.T) {
+			mc := newRoot(t)
+			c := palloc.NewAllocSet(mc, "c")
+			c.Alloc(64)
+			c.OnReset(c.Delete)
+			wantFault(t, func() { end(c) }, "Context", "c", "deleted")
+			wantLive(t, false, c)
+			wantOrder(t, mc)
+		})
+	}
+}
+
+func TestACallbackMayAskForTheWholeTree(t *testing.T) {
+	p, j := newJournal(t)
+	asked := 0
+	for c := range p.All() {
+		c.OnReset(func() {
+			for other := range p.All() {
+				asked += len(other.Path()) + int(other.Stats().Blocks)
+			}
+			asked += int(p.MemAllocated(true))
+		})
+	}
+	p.Delete()
+	if len(*j) != 8 || asked == 0 {
+		t.Errorf("%d callbacks ran and asked for %d", len(*j), asked)
+	}
+}
+
+func TestACallbackSeesTheContentOfEveryAncestor(t *testing.T) {
+	mc := newRoot(t)
+	at := mc
+	var chunks []unsafe.Pointer
+	bad := 0
+	for i := range 20 {
+		at = palloc.NewAllocSet(at, "c")
+		p := at.Alloc(100)
+		scribble(bytesAt(p, 100), i)
+		chunks = append(chunks, p)
+		at.OnReset(func() {
+			for i, p := range chunks {
+				if !scribbled(bytesAt(p, 100), i) {
+					bad++
+				}
+			}
+			chunks = chunks[:len(chunks)-1]
+		})
+	}
+	mc.DeleteChildren()
+	if bad != 0 || len(chunks) != 0 {
+		t.Errorf("%d chunks were gone too early, %d callbacks did not run", bad, len(chunks))
+	}
+}

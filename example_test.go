@@ -1,0 +1,127 @@
+package palloc_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/gopalloc/palloc"
+)
+
+// A context for anything: chunks are freed and sold again, or all taken back at
+// once.
+func ExampleNewAllocSet() {
+	mc := palloc.NewAllocSet(palloc.Top(), "query")
+	defer mc.Delete()
+
+	point := palloc.New[struct{ X, Y int }](mc)
+	point.X = 3
+	squares := palloc.MakeSlice[int](mc, 0, 4)
+	for i := range 10 {
+		squares = palloc.Append(mc, squares, i*i)
+	}
+	fmt.Println(*point, squares[9], len(squares))
+
+	palloc.Free(point)
+	mc.Reset() // the slice is void from here on
+	fmt.Println(mc.IsEmpty())
+	// Output:
+	// {3 0} 81 10
+	// true
+}
+
+// A context for many objects of one size.
+func ExampleNewSlab() {
+	type entry struct{ Key, Value uint64 }
+	mc := palloc.NewSlab(palloc.Top(), "entries", 16)
+	defer mc.Delete()
+
+	e := palloc.New[entry](mc)
+	e.Key, e.Value = 1, 2
+	fmt.Println(*e)
+	palloc.Free(e)
+
+	defer func() { fmt.Println(recover()) }()
+	palloc.New[[3]uint64](mc)
+	// Output:
+	// {1 2}
+	// palloc: Alloc: this Slab sells chunks of 16 bytes, not of 24 (context "Top/entries")
+}
+
+// A context for a queue: blocks go back when their last chunk is freed.
+func ExampleNewGeneration() {
+	mc := palloc.NewGeneration(palloc.Top(), "messages")
+	defer mc.Delete()
+
+	var queue [][]byte
+	for i := range 10000 {
+		queue = append(queue, palloc.Clone(mc, fmt.Appendf(nil, "message %d", i)))
+		if len(queue) > 100 {
+			palloc.FreeSlice(queue[0])
+			queue = queue[1:]
+		}
+	}
+	fmt.Println(string(queue[99]), mc.MemAllocated(false) < 16<<10)
+	// Output: message 9999 true
+}
+
+// A context for what is built, used and thrown away as a whole. Nodes may point
+// to each other when their type says so.
+func ExampleNewBump() {
+	type node struct {
+		palloc.Linked
+		left, right *node
+	}
+	mc := palloc.NewBump(palloc.Top(), "tree")
+	defer mc.Delete()
+
+	var build func(depth int) *node
+	build = func(depth int) *node {
+		n := palloc.New[node](mc)
+		if depth > 0 {
+			n.left, n.right = build(depth-1), build(depth-1)
+		}
+		return n
+	}
+	var count func(n *node) int
+	count = func(n *node) int {
+		if n == nil {
+			return 0
+		}
+		return 1 + count(n.left) + count(n.right)
+	}
+	fmt.Println(count(build(10)))
+	// Output: 2047
+}
+
+// A context for a piece of work: it ends with the function, whatever happens.
+func ExampleScope() {
+	err := palloc.Scope(palloc.Top(), "request", func(mc palloc.Context) error {
+		name := palloc.CloneString(mc, "palloc")
+		mc.OnReset(func() { fmt.Println("closing", mc.Name()) })
+		fmt.Println("hello,", name)
+		return errors.New("no luck")
+	})
+	fmt.Println(err)
+	// Output:
+	// hello, palloc
+	// closing request
+	// no luck
+}
+
+// The tree of contexts, as PostgreSQL prints it.
+func ExampleContext_WriteStats() {
+	palloc.Trim() // no block of an earlier context is left
+	query := palloc.NewAllocSet(palloc.Top(), "query")
+	defer query.Delete()
+	sort := palloc.NewBump(query, "sort")
+	sort.SetIdent("by name")
+	for range 100 {
+		sort.Alloc(100)
+	}
+	query.WriteStats(os.Stdout)
+	// Output:
+	// query: 0 total in 0 blocks; 0 free (0 chunks); 0 used
+	//   sort: 15360 total in 4 blocks; 4832 free; 10528 used: by name
+	// Grand total: 15360 bytes in 4 blocks; 4832 free (0 chunks); 10528 used
+}

@@ -1,0 +1,74 @@
+package palloc
+
+import (
+	"sync/atomic"
+
+	"github.com/gopalloc/palloc/internal/relaxed"
+)
+
+// Parked cores: a context for each call is the commonest pattern there is, so
+// that the core of a deleted context may stay where it is, linked below its
+// parent, and be the next child that is created there.
+//
+// Invariant: a parked core has kind.None in its Epoch, no children and at most a
+// keeper, and is the spare of its parent. Whoever swaps it out of the parent's
+// spare owns it. Walks pass it over. A parent has one spare at most.
+//
+// Cost: one compare-and-swap to park and one to take, where the list of free
+// cores takes the tree's lock twice.
+
+// park leaves the core of a context that was just deleted with its parent. It
+// says false when the parent has a spare already.
+func (s *core) park() bool {
+	parent := coreAt(relaxed.Load32(&s.parent))
+	return atomic.CompareAndSwapUint32(&parent.spare, 0, s.Index())
+}
+
+// takeSpare takes the parked core of s to be its latest child, of a name. It is
+// nil when there is none, when another child is the first, since children are
+// listed the latest first, and when it had another name: a keeper fits the
+// context that does the same again, and would be too large for many others.
+func (s *core) takeSpare(name string) *core {
+	i := relaxed.Load32(&s.firstChild)
+	if i == 0 || atomic.LoadUint32(&s.spare) != i || !coreAt(i).sameName(name) {
+		return nil
+	}
+	if !atomic.CompareAndSwapUint32(&s.spare, i, 0) {
+		return nil
+	}
+	if !coreAt(i).sameName(name) { // it came back meanwhile, as another
+		coreAt(i).rename(name)
+	}
+	return coreAt(i)
+}
+
+func (s *core) rename(name string) {
+	tree.Lock()
+	s.setName(name)
+	tree.Unlock()
+}
+
+// dropSpare puts the parked core of s, if there is one, on the list of free
+// cores. The tree's lock must be held.
+func (s *core) dropSpare() {
+	if i := atomic.SwapUint32(&s.spare, 0); i != 0 {
+		unlink(coreAt(i))
+		giveCore(coreAt(i))
+	}
+}
+
+// dropKeepers sells the blocks that cores without a context keep.
+func dropKeepers() {
+	top := Top().slot()
+	tree.Lock()
+	defer tree.Unlock()
+	for s := top; s != nil; s = s.after(top) {
+		s.dropSpare()
+	}
+	for i := tree.free; i != 0 && tree.keepers > 0; i = coreAt(i).nextSibling {
+		if s := coreAt(i); s.Blocks != 0 {
+			s.DropKeeper()
+			tree.keepers--
+		}
+	}
+}

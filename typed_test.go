@@ -1,0 +1,115 @@
+package palloc_test
+
+import (
+	"testing"
+	"unsafe"
+
+	"github.com/gopalloc/palloc"
+)
+
+// Typed allocation: a T in a context is as zero as one on Go's heap, whoever had
+// its memory before.
+
+type point struct{ x, y, z, w uint64 }
+
+// newOf sells a T, looks whether it is zero, and makes its memory dirty.
+func newOf[T any](t *testing.T, mc palloc.Context, try bool) *T {
+	t.Helper()
+	p := new(T)
+	if try {
+		var err error
+		if p, err = palloc.TryNew[T](mc); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		p = palloc.New[T](mc)
+	}
+	b := bytesAt(unsafe.Pointer(p), int(unsafe.Sizeof(*p)))
+	wantZero(t, b)
+	for i := range b {
+		b[i] = 0xa5
+	}
+	return p
+}
+
+// dirtyCycles sells Ts from memory that is used again and again: freed chunks,
+// blocks of earlier lives, blocks of other contexts.
+func dirtyCycles[T any](t *testing.T, k palloc.Kind) {
+	t.Helper()
+	mc := newRoot(t)
+	size := int(unsafe.Sizeof(*new(T)))
+	for round := range 6 {
+		c := newKind(mc, k, "c", size)
+		for i := range 200 {
+			p := newOf[T](t, c, i%2 == 1)
+			if k != palloc.KindBump && i%3 != 0 {
+				palloc.Free(p)
+			}
+			if i == 100 {
+				c.Reset()
+			}
+		}
+		if round%2 == 0 {
+			c.Delete()
+		}
+	}
+}
+
+func TestNewIsZeroWhoeverHadTheMemory(t *testing.T) {
+	each(t, kinds, func(t *testing.T, k palloc.Kind) {
+		dirtyCycles[byte](t, k)
+		dirtyCycles[[3]byte](t, k)
+		dirtyCycles[uint64](t, k)
+		dirtyCycles[point](t, k)
+		dirtyCycles[[100]uint16](t, k)
+		dirtyCycles[[1000]uint64](t, k)
+		dirtyCycles[[5000]uint64](t, k)
+	})
+}
+
+func TestNewOfNoBytesIsAChunk(t *testing.T) {
+	each(t, kinds, func(t *testing.T, k palloc.Kind) {
+		c := newKind(newRoot(t), k, "c", 0)
+		p := palloc.New[struct{}](c)
+		q, err := palloc.TryNew[[0]int](c)
+		if p == nil || q == nil || err != nil || unsafe.Pointer(p) == unsafe.Pointer(q) {
+			t.Fatalf("%p, %p, %v", p, q, err)
+		}
+		if k != palloc.KindBump {
+			palloc.Free(p)
+			palloc.Free(q)
+			wantEmpty(t, c)
+		}
+	})
+}
+
+func TestFreeTakesWhatNewSold(t *testing.T) {
+	each(t, freeing, func(t *testing.T, k palloc.Kind) {
+		c := newKind(newRoot(t), k, "c", int(unsafe.Sizeof(point{})))
+		p := palloc.New[point](c)
+		*p = point{1, 2, 3, 4}
+		other := palloc.New[point](c)
+		palloc.Free(p)
+		if c.IsEmpty() || *other != (point{}) {
+			t.Error("the wrong chunk was freed")
+		}
+		palloc.Free(other)
+		wantEmpty(t, c)
+		wantFault(t, func() { palloc.Free(p) }, "Free", "Top/test/c", "already free")
+	})
+}
+
+type pair[K, V any] struct {
+	key   K
+	value V
+}
+
+func TestGenericTypesAreSold(t *testing.T) {
+	c := palloc.NewAllocSet(newRoot(t), "c")
+	p := palloc.New[pair[int32, [2]float64]](c)
+	p.key, p.value[1] = 7, 1.5
+	q := palloc.New[pair[int32, [2]float64]](c)
+	if p.key != 7 || p.value[1] != 1.5 || *q != (pair[int32, [2]float64]{}) {
+		t.Errorf("%+v, %+v", *p, *q)
+	}
+}
