@@ -32,10 +32,10 @@ func (mc Context) Alloc(size int) unsafe.Pointer {
 	return osmem.At(admit(mc, uintptr(size), sell, bump.Alloc, allocset.Hot, stale, slow))
 }
 
-// admit is the first stage of every allocation: the handle must be that of the
-// context that owns the core.
+// admit is the first stage of every allocation: there is a handle, and it is
+// that of the context that owns the core.
 func admit(mc Context, size uintptr, next seller, fromBump, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
-	if mc.core.Epoch != mc.epoch {
+	if mc.core == nil || mc.core.Epoch != mc.epoch {
 		return stale(mc)
 	}
 	return next(mc, size, fromBump, fromSet, slow)

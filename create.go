@@ -101,7 +101,7 @@ func NewBump(parent Context, name string, opts ...Option) Context {
 
 // NewSlab creates a context for chunks of exactly chunkSize bytes, freed and
 // reused one by one; blocks that become empty go back. Any other size is a
-// Fault. As NewAllocSet otherwise. chunkSize is from 0 to 2 GiB.
+// Fault. As NewAllocSet otherwise. chunkSize is at least 0 and below 2 GiB.
 //
 // PostgreSQL: SlabContextCreate.
 func NewSlab(parent Context, name string, chunkSize int, opts ...Option) Context {
@@ -109,7 +109,7 @@ func NewSlab(parent Context, name string, chunkSize int, opts ...Option) Context
 	if !slab.Fix(&s.Core, uintptr(chunkSize)) {
 		giveCore(s)
 		tree.Unlock()
-		panic(&Fault{Op: "NewSlab", Reason: fmt.Sprintf("a chunk size of %d bytes: it is from 0 to 2 GiB", chunkSize)})
+		panic(&Fault{Op: "NewSlab", Reason: fmt.Sprintf("a chunk size of %d bytes: it is at least 0 and below 2 GiB", chunkSize)})
 	}
 	return finish(parent, s, kind.Slab, name, opts)
 }

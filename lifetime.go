@@ -66,7 +66,7 @@ func (mc Context) ResetChildren() {
 func (mc Context) Delete() {
 	const op = "Context.Delete"
 	mc.check(op)
-	if mc.core.Index() == rootIndex {
+	if mc.core.Number == rootIndex {
 		panic(&Fault{Op: op, Context: "Top", Reason: "the root lives as long as the process: Reset it, or delete its children"})
 	}
 	for !mc.remove() { // it has children, or a callback created some
@@ -85,26 +85,34 @@ func (mc Context) DeleteChildren() {
 // deleteChildren goes down to a context without children, removes it, and goes
 // on from its parent, until it is back.
 func (mc Context) deleteChildren() {
-	for at := mc; ; {
-		leaf, parent := mc.leafBelow(at)
+	d := descent{top: mc, at: mc}
+	for {
+		leaf, parent := d.leaf()
 		if leaf == mc {
 			return
 		}
-		at = parent
+		d.at = parent
 		if !leaf.remove() {
-			at = leaf
+			d.at = leaf
 		}
 	}
 }
 
-// leafBelow is the first context below at that has no children, and its parent.
-// When at was deleted meanwhile, by a callback say, the search begins at mc.
-func (mc Context) leafBelow(at Context) (leaf, parent Context) {
-	defer mc.lock("Context.Delete").unlock()
-	if !at.Live() {
-		at = mc
+// descent is where a deletion stands.
+type descent struct {
+	top, at Context
+	moves   uint64 // of the tree, when at was last known to lie below top
+}
+
+// leaf is the first context below at that has no children, and its parent. When
+// at was deleted meanwhile, or any context was moved, by a callback say, the
+// search begins at the top again.
+func (d *descent) leaf() (leaf, parent Context) {
+	defer d.top.lock("Context.Delete").unlock()
+	if d.moves != tree.moves || !d.at.Live() {
+		d.at, d.moves = d.top, tree.moves
 	}
-	s := at.slot()
+	s := d.at.slot()
 	for s.dropSpare(); s.firstChild != 0; s.dropSpare() {
 		s = coreAt(s.firstChild)
 	}
@@ -167,5 +175,5 @@ func (s *core) detach() {
 func (mc Context) IsEmpty() bool {
 	defer mc.lock("Context.IsEmpty").unlock()
 	s := mc.slot()
-	return s.after(s) == nil && !statsOf(s).Live
+	return s.after(s) == nil && !mc.stats().Live
 }

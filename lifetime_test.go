@@ -122,8 +122,7 @@ func TestDeleteTakesTheSubtree(t *testing.T) {
 
 func TestAContextWithoutChunksHoldsNoBlock(t *testing.T) {
 	each(t, kinds, func(t *testing.T, k palloc.Kind) {
-		mc := newRoot(t)
-		palloc.Trim() // or the core may come with the block of an earlier context
+		mc := newFresh(t)
 		c := newKind(mc, k, "c", 64)
 		if s := c.Stats(); s != (palloc.Stats{}) || c.MemAllocated(true) != 0 {
 			t.Errorf("a new context holds %+v", s)

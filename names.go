@@ -76,11 +76,18 @@ func (t *nameTable) number(name string) uint32 {
 		t.numbers = make(map[string]uint32)
 		t.text = append(t.text, "")
 	}
-	if _, ours := block.Find(uintptr(unsafe.Pointer(unsafe.StringData(name)))); ours { // only asked about
-		name = strings.Clone(name) // a context's memory does not last
-	}
+	name = lasting(name)
 	n := uint32(len(t.text))
 	t.text = append(t.text, name)
 	t.numbers[name] = n
 	return n
+}
+
+// lasting is a string that may be kept: one whose bytes lie in a context is
+// copied, for a context's memory does not last.
+func lasting(s string) string {
+	if _, ours := block.Find(uintptr(unsafe.Pointer(unsafe.StringData(s)))); ours { // only asked about
+		return strings.Clone(s)
+	}
+	return s
 }

@@ -2,5 +2,5 @@
 
 package palloc_test
 
-// raceEnabled says whether the race detector watches.
-const raceEnabled = false
+// raced says whether the race detector watches.
+const raced = false

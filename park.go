@@ -21,7 +21,7 @@ import (
 // says false when the parent has a spare already.
 func (s *core) park() bool {
 	parent := coreAt(relaxed.Load32(&s.parent))
-	return atomic.CompareAndSwapUint32(&parent.spare, 0, s.Index())
+	return atomic.CompareAndSwapUint32(&parent.spare, 0, s.Number)
 }
 
 // takeSpare takes the parked core of s to be its latest child, of a name. It is

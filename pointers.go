@@ -29,10 +29,11 @@ import (
 type Linked struct{}
 
 // goType is the beginning of the runtime's type descriptor, and of a pointer
-// type's. The compiler folds loads of ptrBytes, hash and elem into constants.
+// type's. The compiler folds loads of ptrBytes, hash and elem into constants; of
+// ptrBytes only if it is not declared a uintptr, which it takes for an address.
 type goType struct {
 	_        uintptr
-	ptrBytes uintptr // leading bytes that may hold pointers; 0: there are none
+	ptrBytes int // leading bytes that may hold pointers; 0: there are none
 	hash     uint32
 	_        [4]uint8
 	_, _     uintptr
@@ -53,7 +54,7 @@ func init() {
 		n uint64
 		p *int
 	}
-	wrong := typeOf[two]().ptrBytes != unsafe.Offsetof(two{}.p)+unsafe.Sizeof(uintptr(0)) ||
+	wrong := typeOf[two]().ptrBytes != int(unsafe.Offsetof(two{}.p)+unsafe.Sizeof(uintptr(0))) ||
 		typeOf[[5]string]().ptrBytes == 0 || typeOf[[3]uint64]().ptrBytes != 0 ||
 		typeOf[**two]().elem != typeOf[*two]() || typeOf[two]().hash == typeOf[*two]().hash
 	if wrong {

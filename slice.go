@@ -79,43 +79,71 @@ func Append[T any](mc Context, s []T, values ...T) []T {
 	if len(values) <= cap(s)-len(s) {
 		return append(s, values...)
 	}
-	s, err := grow(mc, "Append", s, len(values))
+	s, err := grow(mc, "Append", s, values)
 	if err != nil {
 		panic(err)
 	}
-	return append(s, values...)
+	return s
 }
 
 // TryAppend is Append, but returns the *OutOfMemoryError, and then s as it was.
 func TryAppend[T any](mc Context, s []T, values ...T) ([]T, error) {
-	if len(values) > cap(s)-len(s) {
-		var err error
-		if s, err = grow(mc, "TryAppend", s, len(values)); err != nil {
-			return s, err
-		}
+	if len(values) <= cap(s)-len(s) {
+		return append(s, values...), nil
 	}
-	return append(s, values...), nil
+	return grow(mc, "TryAppend", s, values)
 }
 
-// grow is apart from Append, which is to unfold. It answers s with room for more
-// elements; on an error, s as it was.
-func grow[T any](mc Context, op string, s []T, more int) ([]T, error) {
+// grow is apart from Append, which is to unfold. It answers s with the values
+// behind it; on an error, s as it was. The values may be s itself, so that its
+// old chunk goes last.
+func grow[T any](mc Context, op string, s, values []T) ([]T, error) {
 	mc.check(op)
 	if t := typeOf[T](); !mayHold(t) {
 		admitType(t)
 	}
-	each, old := unsafe.Sizeof(*new(T)), uintptr(unsafe.Pointer(unsafe.SliceData(s))) // to be looked up
+	each := unsafe.Sizeof(*new(T))
 	if each == 0 {
-		return append(make([]T, 0, len(s)+more), s...), nil
+		return append(s, values...), nil // takes no memory
 	}
-	used := uintptr(len(s)) * each
-	need := mc.sliceSize(op, 0, len(s)+more, each)
-	p, room, err := mc.enlarge(old, used, uintptr(cap(s))*each, curve(uintptr(cap(s))*each, need))
+	at := uintptr(unsafe.Pointer(unsafe.SliceData(s))) // to be looked up
+	used, old := uintptr(len(s))*each, uintptr(cap(s))*each
+	need := mc.sliceSize(op, 0, len(s)+len(values), each)
+	p, room, err := mc.enlarge(at, used, old, need)
 	if err != nil {
 		return s, mc.refuse(op, need, err)
 	}
 	clear(osmem.Bytes(p+used, room-used))
-	return unsafe.Slice((*T)(osmem.At(p)), room/each)[:len(s)], nil // p has room bytes
+	grown := append(unsafe.Slice((*T)(osmem.At(p)), room/each)[:len(s)], values...) // p has room bytes
+	if p != at {
+		mc.dismissArray(at)
+	}
+	return grown, nil
+}
+
+// enlarge finds need bytes, and some to spare, for an array of old bytes at p:
+// where it is if there is room, else in a new chunk, to which the used bytes are
+// copied. It answers the place and the room.
+func (mc Context) enlarge(p, used, old, need uintptr) (q, room uintptr, err error) {
+	c := mc.core
+	m := methods[c.Kind()]
+	if what, own := mc.own(p); own {
+		if room = kind.Capacity(m, c, p, what); room >= need {
+			return p, room, nil
+		}
+	}
+	size := curve(old, need)
+	if c.Kind() == kind.Bump && old > 0 && bump.Extend(c, p, old, size) {
+		return p, size, nil
+	}
+	if q, err = m.Alloc(c, size); err != nil {
+		return 0, 0, err
+	}
+	copyBytes(q, p, used)
+	if c.Kind() == kind.Bump {
+		return q, size, nil
+	}
+	return q, kind.Capacity(m, c, q, chunk.Header(q)^c.Stamp), nil
 }
 
 // curve is the size to grow to, about Go's own: twice while small, then a
@@ -128,28 +156,12 @@ func curve(old, need uintptr) uintptr {
 	return max(need, old+old/4+3*small/4)
 }
 
-// enlarge finds size bytes for an array of old bytes at p, of which used are to
-// be kept, and answers where they are now and how many there is room for.
-func (mc Context) enlarge(p, used, old, size uintptr) (q, room uintptr, err error) {
-	c := mc.core
-	m := methods[c.Kind()]
-	switch what, own := mc.own(p); {
-	case own:
-		q, err = kind.Realloc(m, c, p, what, size)
-	case c.Kind() == kind.Bump && old > 0 && bump.Extend(c, p, old, size):
-		q = p
-	default:
-		if q, err = m.Alloc(c, size); err == nil {
-			copyBytes(q, p, used)
-		}
+// dismissArray frees the chunk that an array left, if it began with one.
+func (mc Context) dismissArray(p uintptr) {
+	if what, own := mc.own(p); own {
+		// Cannot fail: the chunk is live, and of this context.
+		_ = kind.Free(methods[mc.core.Kind()], mc.core, p, what)
 	}
-	if err != nil {
-		return 0, 0, err
-	}
-	if c.Kind() == kind.Bump {
-		return q, size, nil
-	}
-	return q, kind.Capacity(m, c, q, chunk.Header(q)^c.Stamp), nil
 }
 
 // own says whether p is the start of a live chunk of the context, and what its

@@ -28,7 +28,7 @@ type Stats struct {
 // PostgreSQL: the stats method of MemoryContextMethods.
 func (mc Context) Stats() Stats {
 	defer mc.lock("Context.Stats").unlock()
-	return public(statsOf(mc.slot()))
+	return public(mc.stats())
 }
 
 // MemAllocated is the bytes of all blocks that the context owns, and, with
@@ -47,7 +47,9 @@ func (mc Context) MemAllocated(recurse bool) int64 {
 	return sum
 }
 
-func statsOf(s *core) kind.Stats { return methods[s.Kind()].Stats(&s.Core) }
+// stats reads the accounts of a context that was live a moment ago: if it was
+// deleted since, they are about a core that holds a keeper at most.
+func (mc Context) stats() kind.Stats { return methods[mc.epoch&kind.IDMask].Stats(mc.core) }
 
 func public(s kind.Stats) Stats {
 	return Stats{

@@ -18,7 +18,7 @@ import (
 
 // Bounds of a printed tree, PostgreSQL's own.
 const (
-	mostLevels   = 100
+	mostLevels   = 101 // the top is the first; PostgreSQL's 100 counts those below it
 	mostChildren = 100 // shown of one parent; the others share a line
 	mostIdent    = 100 // bytes shown of an ident
 )
@@ -32,8 +32,8 @@ type row struct {
 }
 
 // WriteStats writes the accounts of the context and of all below it in
-// PostgreSQL's text form. Contexts deeper than 100 levels, and children beyond
-// the hundredth of one parent, are summed up in a line. Any goroutine.
+// PostgreSQL's text form. Contexts more than 100 levels below it, and children
+// beyond the hundredth of one parent, are summed up in a line. Any goroutine.
 //
 // PostgreSQL: MemoryContextStats.
 func (mc Context) WriteStats(w io.Writer) error {
@@ -52,7 +52,9 @@ func (mc Context) rows() (rows []row) {
 	top := mc.slot()
 	level := 1
 	for s := top; s != nil; {
-		rows = append(rows, row{level, s.Kind(), s.nameText(), s.ident(), statsOf(s)})
+		if c := handle(&s.Core); c.owned() { // not deleted since it came by
+			rows = append(rows, row{level, kind.ID(c.epoch & kind.IDMask), s.nameText(), s.ident(), c.stats()})
+		}
 		next := s.after(top)
 		level += levelStep(s, next)
 		s = next
@@ -62,7 +64,7 @@ func (mc Context) rows() (rows []row) {
 
 // levelStep is how much deeper next lies than s, which it follows in a walk.
 func levelStep(s, next *core) int {
-	if next == nil || next.parent == s.Index() {
+	if next == nil || next.parent == s.Number {
 		return 1
 	}
 	step := 0

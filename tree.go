@@ -18,6 +18,7 @@ var tree struct {
 	sync.Mutex
 	free      uint32 // first free core, linked by nextSibling; the latest deleted first
 	keepers   int    // free cores that kept a block
+	moves     uint64 // calls of SetParent: a walk that pauses asks whether it is still where it was
 	callbacks map[uint32][]*callback
 	idents    map[uint32]string
 }
@@ -49,7 +50,7 @@ func nextEpoch(e uint64, id kind.ID) uint64 { return (e | kind.IDMask) + 1 | uin
 
 // link hangs s below parent, before its other children.
 func link(parent, s *core) {
-	p, i := parent.Index(), s.Index()
+	p, i := parent.Number, s.Number
 	relaxed.Store32(&s.parent, p)
 	s.prevSibling, s.nextSibling = 0, parent.firstChild
 	if s.nextSibling != 0 {
@@ -90,7 +91,7 @@ func takeCore() (*core, error) {
 // the list of free cores.
 func giveCore(s *core) {
 	s.nextSibling = tree.free
-	tree.free = s.Index()
+	tree.free = s.Number
 	if s.Blocks == 0 {
 		return
 	}
@@ -132,19 +133,20 @@ func (mc Context) SetParent(parent Context) {
 	if mc.slot().parent == 0 {
 		panic(&Fault{Op: op, Context: pathOf(mc.core), Reason: "the root has no parent and gets none"})
 	}
-	for i := parent.core.Index(); i != 0; i = coreAt(i).parent {
-		if i == mc.core.Index() {
+	for i := parent.core.Number; i != 0; i = coreAt(i).parent {
+		if i == mc.core.Number {
 			panic(&Fault{Op: op, Context: pathOf(parent.core),
 				Reason: "the new parent is the context itself or lies below it: that would be a cycle"})
 		}
 	}
 	unlink(mc.slot())
 	link(parent.slot(), mc.slot())
+	tree.moves++
 }
 
 // SetIdent says which one of several contexts of one name this is: "portal 17".
-// Empty takes the ident away. The string is kept on Go's heap as it is, over
-// resets, until the context is deleted. Any goroutine.
+// Empty takes the ident away. The string is kept on Go's heap, over resets,
+// until the context is deleted. Any goroutine.
 //
 // PostgreSQL: MemoryContextSetIdentifier, MemoryContextCopyAndSetIdentifier.
 func (mc Context) SetIdent(ident string) {
@@ -157,7 +159,7 @@ func (mc Context) SetIdent(ident string) {
 	if tree.idents == nil {
 		tree.idents = make(map[uint32]string)
 	}
-	tree.idents[s.Index()] = ident
+	tree.idents[s.Number] = lasting(ident)
 	s.has |= hasIdent
 }
 
@@ -173,12 +175,12 @@ func (s *core) ident() string {
 	if s.has&hasIdent == 0 {
 		return ""
 	}
-	return tree.idents[s.Index()]
+	return tree.idents[s.Number]
 }
 
 func (s *core) forgetIdent() {
 	if s.has&hasIdent != 0 {
-		delete(tree.idents, s.Index())
+		delete(tree.idents, s.Number)
 		s.has &^= hasIdent
 	}
 }

@@ -71,7 +71,7 @@ func each(t *testing.T, kinds []palloc.Kind, f func(t *testing.T, k palloc.Kind)
 // become a tenth as large: under the race detector, in short mode, on machines
 // of 32 bits and on WebAssembly.
 func cramped() bool {
-	return raceEnabled || testing.Short() || unsafe.Sizeof(uintptr(0)) == 4 || runtime.GOARCH == "wasm"
+	return raced || testing.Short() || unsafe.Sizeof(uintptr(0)) == 4 || runtime.GOARCH == "wasm"
 }
 
 // bytesAt is the size bytes of a chunk.

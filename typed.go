@@ -31,7 +31,7 @@ func New[T any](mc Context) *T {
 
 // mostBytes is an array larger than any type, to be sliced: unlike unsafe.Slice
 // it lets the compiler turn a clear of constant size into stores.
-type mostBytes [1 << 30]byte
+type mostBytes [1 << 30 << (10 * (^uintptr(0) >> 63))]byte // 1 TiB, 1 GiB with 32 bits
 
 // typed is an empty stage: what New can afford to unfold.
 func typed(mc Context, t *goType, size uintptr, first typer, look func(*goType), next admitter, sell seller, fromBump, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {

@@ -30,20 +30,22 @@ var warehouse struct {
 
 // home is the first region, which a hot path asks about by itself.
 var home struct {
-	base uintptr        // written once, before anything is sold
+	base uintptr        // the region's, and 8; written once, before anything is sold
 	open atomic.Uintptr // words of 8 bytes that are committed, from base
 }
 
 // AtHome says whether addr is a multiple of 8 in the committed part of the first
-// region: if so, the bytes around it can be read. False says nothing: ask Known.
+// region: if so, the words at it and before it can be read. False says nothing:
+// ask Known.
 func AtHome(addr uintptr) bool {
 	return uintptr(bits.RotateLeft(uint(addr-home.base), -3)) < home.open.Load()
 }
 
-// Known says whether addr is a multiple of 8 in committed memory of ours.
+// Known says whether addr is a multiple of 8 in committed memory of ours: the
+// words at it and before it can be read.
 func Known(addr uintptr) bool {
 	r := regionOf(addr)
-	return r != nil && addr%8 == 0
+	return r != nil && addr%8 == 0 && addr != r.base
 }
 
 // Find is the address at which the block begins that holds addr; false when no
@@ -180,7 +182,7 @@ func grow(size uintptr) (*region, error) {
 	}
 	all := append(regions()[:len(regions()):len(regions())], r)
 	if len(all) == 1 {
-		home.base = r.base
+		home.base = r.base + 8
 	}
 	warehouse.regions.Store(&all)
 	r.publish()

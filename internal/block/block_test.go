@@ -112,6 +112,24 @@ func TestOddAddressesAreNotAtHome(t *testing.T) {
 	}
 }
 
+// TestNothingBeforeARegionIsRead: the word before an address that passes for a
+// chunk's lies in committed memory, too.
+func TestNothingBeforeARegionIsRead(t *testing.T) {
+	base, size, err := block.Buy(1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer block.Sell(base, size)
+	for base -= base % 1024; block.Known(base - 1024 + 8); base -= 1024 {
+	}
+	if block.Known(base) || block.AtHome(base) {
+		t.Errorf("the first address of the region, %#x, passes for a chunk's", base)
+	}
+	if !block.Known(base + 8) {
+		t.Errorf("the second word of the region, %#x, is not known", base+8)
+	}
+}
+
 func TestTrimEmptiesWhatIsUnused(t *testing.T) {
 	if !osmem.Current().Returns() {
 		t.Skip("this maker of memory gives nothing back to the system")

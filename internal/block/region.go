@@ -129,8 +129,8 @@ func (r *region) open(end uintptr) error {
 
 // publish tells the hot path's question about the first region.
 func (r *region) publish() {
-	if r.base == home.base {
-		home.open.Store(r.frontier.Load() / 8)
+	if r.base+8 == home.base {
+		home.open.Store(r.frontier.Load()/8 - 1)
 	}
 }
 

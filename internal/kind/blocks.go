@@ -18,8 +18,11 @@ type Block struct {
 	Alone      uint32 // 1: the block is one large chunk's
 }
 
-// BlockHeader is the size of a Block.
-const BlockHeader = (unsafe.Sizeof(Block{}) + 7) &^ 7
+// BlockHeader is the room for a Block, the same on every machine, so that
+// accounts are, too.
+const BlockHeader = 32
+
+var _ [BlockHeader - unsafe.Sizeof(Block{})]byte // a Block fits
 
 // BlockAt is the head of the block at an address.
 func BlockAt(addr uintptr) *Block { return (*Block)(osmem.At(addr)) } // blocks begin with one
@@ -37,7 +40,7 @@ func (c *Core) Buy(size uintptr) (*Block, error) {
 		return nil, err
 	}
 	b := BlockAt(addr)
-	*b = Block{Size: got, Owner: c.Index()}
+	*b = Block{Size: got, Owner: c.Number}
 	c.account(got, 1)
 	return b, nil
 }
@@ -88,7 +91,7 @@ func (c *Core) BlockOf(p uintptr) *Block {
 	if !ok {
 		return nil
 	}
-	if b := BlockAt(addr); b.Owner == c.Index() {
+	if b := BlockAt(addr); b.Owner == c.Number {
 		return b
 	}
 	return nil

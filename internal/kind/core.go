@@ -32,7 +32,7 @@ type Core struct {
 	NextBlock  uint32 // size of the next block to buy
 	FirstBlock uint32 // size of the first block after creation or reset
 	MostBlock  uint32 // largest block to buy for chunks to share
-	Stride     uint32 // Slab: from one chunk to the next
+	Number     uint32 // of the core, in the table; never changes
 
 	Freelist  [chunk.Classes]uintptr // AllocSet: freed chunks by class, the latest first
 	FreeCount [chunk.Classes]uint32  // how many
@@ -49,11 +49,9 @@ const (
 	growthShift  = 5 // from there on a block is a 32nd of what the context holds
 )
 
-// Index is the number of the core.
-func (c *Core) Index() uint32 { return chunk.Index(c.Stamp) }
-
-// Kind is the kind of the context that owns the core.
-func (c *Core) Kind() ID { return ID(c.Epoch & IDMask) }
+// Kind is the kind of the context that owns the core, None when none does. It
+// may change under the eyes of anyone but the owner.
+func (c *Core) Kind() ID { return ID(relaxed.Load64(&c.Epoch) & IDMask) }
 
 // account adds to the bytes and the number of blocks held.
 func (c *Core) account(size uintptr, blocks int) {

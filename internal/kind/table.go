@@ -66,6 +66,7 @@ func OpenSlot() (*Core, error) {
 	}
 	table.opened = index + 1
 	c := At(index)
+	c.Number = index
 	c.Stamp = chunk.Stamp(index, uint64(index)*saltSpread^processSalt)
 	return c, nil
 }
@@ -76,14 +77,14 @@ const saltSpread = 0x9e3779b97f4a7c15 >> 20
 func openSegment(i uint32) error {
 	const size = segmentSlots * SlotSize
 	m := osmem.Current()
-	addr, err := m.Reserve(size + SlotSize)
+	addr, err := m.Reserve(size)
 	if err != nil {
 		return err
 	}
-	if err := m.Commit(addr, size+osmem.PageSize()); err != nil {
+	if err := m.Commit(addr, size); err != nil {
 		return err
 	}
-	table.segment[i] = (addr + SlotSize - 1) &^ (SlotSize - 1)
+	table.segment[i] = addr // on a page's boundary, and so on a slot's
 	return nil
 }
 

@@ -122,6 +122,10 @@ func Extend(c *kind.Core, p, old, size uintptr) bool {
 
 // Aligned sells a chunk on a multiple of align, at the price of the gap only.
 func Aligned(c *kind.Core, size, align uintptr) (uintptr, error) {
+	if size > kind.MostChunk || align > kind.MostChunk {
+		return 0, kind.TooLarge(max(size, align))
+	}
+	size = max(size+chunk.Align-1, chunk.Align) &^ (chunk.Align - 1)
 	gap := -c.Cur & (align - 1)
 	if c.Cur != 0 && gap+size <= c.Room() {
 		relaxed.Store(&c.Cur, c.Cur+gap)

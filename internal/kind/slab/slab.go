@@ -41,7 +41,7 @@ type block struct {
 }
 
 const (
-	head = (unsafe.Sizeof(block{}) + 7) &^ 7
+	head = 56 // room for a block, the same on every machine
 
 	// keepEmpty is how many empty blocks wait for a chunk.
 	keepEmpty = 2
@@ -57,26 +57,32 @@ const (
 	countEmpties        // blocks without a live chunk
 )
 
+var _ [head - unsafe.Sizeof(block{})]byte // a block fits
+
 func at(b *kind.Block) *block { return (*block)(unsafe.Pointer(b)) } // every block of a slab has this head
 
 func (Methods) Name() string { return "Slab" }
 
 // Fix sets the one size that a slab sells, before Open. It says false when the
-// size does not fit into 32 bits.
+// size is 2 GiB or more.
 func Fix(c *kind.Core, size uintptr) bool {
-	if size > 1<<31 {
+	if size >= 1<<31 {
 		return false
 	}
 	c.Fixed = uint32(size)
-	c.Stride = chunk.HeaderSize + max(uint32(size)+chunk.Align-1, chunk.Align)&^(chunk.Align-1)
 	return true
+}
+
+// stride is the way from one chunk to the next.
+func stride(c *kind.Core) uintptr {
+	return chunk.HeaderSize + max(uintptr(c.Fixed)+chunk.Align-1, chunk.Align)&^(chunk.Align-1)
 }
 
 func (Methods) Open(c *kind.Core) {
 	if c.Blocks == 0 {
 		return
 	}
-	if b := kind.BlockAt(c.Blocks); b.Size < head+uintptr(c.Stride) {
+	if b := kind.BlockAt(c.Blocks); b.Size < head+stride(c) {
 		c.DropKeeper()
 	} else {
 		begin(c, b)
@@ -88,11 +94,11 @@ func begin(c *kind.Core, b *kind.Block) {
 	*at(b) = block{
 		Block: *b,
 		fresh: b.Address() + head + chunk.HeaderSize,
-		most:  uint32((b.Size - head) / uintptr(c.Stride)),
+		most:  uint32((b.Size - head) / stride(c)),
 	}
 	relaxed.Store32(&c.FreeCount[countFree], c.FreeCount[countFree]+at(b).most)
 	relaxed.Inc(&c.FreeCount[countEmpties])
-	relaxed.Store(&c.Tails, c.Tails+(b.Size-head)%uintptr(c.Stride))
+	relaxed.Store(&c.Tails, c.Tails+(b.Size-head)%stride(c))
 }
 
 func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
@@ -110,7 +116,7 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 		b.freed = *link(p)
 	} else {
 		p = b.fresh
-		b.fresh += uintptr(c.Stride)
+		b.fresh += stride(c)
 	}
 	if b.live == 0 {
 		relaxed.Dec(&c.FreeCount[countEmpties])
@@ -125,9 +131,9 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 }
 
 func refill(c *kind.Core) error {
-	need := head + uintptr(c.Stride)
+	need := head + stride(c)
 	if c.Total > 0 {
-		need = head + leastChunks*uintptr(c.Stride)
+		need = head + leastChunks*stride(c)
 	}
 	b, err := c.BuyShared(need)
 	if err != nil {
@@ -206,7 +212,7 @@ func reopen(c *kind.Core, b *block) {
 func letGo(c *kind.Core, b *block) {
 	relaxed.Dec(&c.FreeCount[countEmpties])
 	relaxed.Store32(&c.FreeCount[countFree], c.FreeCount[countFree]-b.most)
-	relaxed.Store(&c.Tails, c.Tails-(b.Size-head)%uintptr(c.Stride))
+	relaxed.Store(&c.Tails, c.Tails-(b.Size-head)%stride(c))
 	kind.Unlink(&c.Blocks, &b.Block)
 	c.Sell(&b.Block)
 }
@@ -226,7 +232,7 @@ func (Methods) Capacity(c *kind.Core, p uintptr, what uint64) uintptr {
 	if what != chunk.Slab {
 		return 0
 	}
-	return uintptr(c.Stride) - chunk.HeaderSize
+	return stride(c) - chunk.HeaderSize
 }
 
 func (Methods) Reset(c *kind.Core) {
@@ -239,7 +245,7 @@ func (Methods) Stats(c *kind.Core) kind.Stats {
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
 	s.FreeChunks = relaxed.Load32(&c.FreeCount[countFree])
 	s.Empties = relaxed.Load32(&c.FreeCount[countEmpties])
-	s.Free = uintptr(s.FreeChunks)*uintptr(c.Stride) + relaxed.Load(&c.Tails)
+	s.Free = uintptr(s.FreeChunks)*stride(c) + relaxed.Load(&c.Tails)
 	s.Live = s.Empties != s.Blocks
 	return s
 }

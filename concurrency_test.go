@@ -1,0 +1,335 @@
+package palloc_test
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"unsafe"
+
+	"github.com/gopalloc/palloc"
+)
+
+// Goroutines: contexts have one owner each, the tree has none.
+
+// together runs f in n goroutines and answers when all are done.
+func together(n int, f func(i int)) {
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { f(i) })
+	}
+	all.Wait()
+}
+
+func TestManyGoroutinesShareAParent(t *testing.T) {
+	rounds := 300
+	if cramped() {
+		rounds = 60
+	}
+	mc := newRoot(t)
+	var over atomic.Bool
+	var watching sync.WaitGroup
+	watched := make([]int, 2)
+	for i := range watched {
+		watching.Go(func() {
+			for !over.Load() {
+				watched[i] += watch(mc)
+				runtime.Gosched()
+			}
+		})
+	}
+	together(16, func(i int) {
+		w := worker{mc: mc, r: rand.New(rand.NewPCG(uint64(i), 8)), t: t}
+		for range rounds {
+			w.step()
+		}
+		w.finish()
+	})
+	over.Store(true)
+	watching.Wait()
+	if count(mc) != 0 || mc.MemAllocated(true) != 0 || watched[0] == 0 {
+		t.Errorf("%d children are left, %d bytes; %v contexts were watched", count(mc), mc.MemAllocated(true), watched)
+	}
+}
+
+// watch reads whatever any goroutine may read, of contexts that others create
+// and delete meanwhile, and answers how many of them lived to the end.
+func watch(mc palloc.Context) (seen int) {
+	for c := range mc.All() {
+		if look(c) {
+			seen++
+		}
+	}
+	mc.WriteStats(io.Discard)
+	mc.MemAllocated(true)
+	return seen
+}
+
+// look reads one context. A Fault says that it was deleted meanwhile.
+func look(c palloc.Context) (lived bool) {
+	defer func() {
+		if r := recover(); r != nil {
+			if _, ok := r.(*palloc.Fault); !ok {
+				panic(r)
+			}
+		}
+	}()
+	stats := c.Stats()
+	if stats.Total < 0 || stats.Used < 0 || c.MemAllocated(false) < 0 || c.MemAllocated(true) < 0 {
+		panic(fmt.Sprintf("accounts below zero: %+v", stats))
+	}
+	_, _, _ = c.Path(), c.Name(), c.Ident()
+	_, _, _ = c.Parent(), c.Kind(), c.IsEmpty()
+	count(c)
+	c.WriteStats(io.Discard)
+	return c.Live()
+}
+
+// worker owns some contexts below a parent that all share.
+type worker struct {
+	mc   palloc.Context
+	r    *rand.Rand
+	t    *testing.T
+	own  []palloc.Context
+	held []holding
+}
+
+// holding is a chunk of a worker's own context.
+type holding struct {
+	in   palloc.Context
+	b    []byte
+	seed int
+}
+
+const holdingSize = 88
+
+func (w *worker) step() {
+	switch n := w.r.IntN(10); {
+	case n < 3 || len(w.own) == 0:
+		w.create()
+	case n < 6:
+		w.fill(w.pick())
+	case n == 6:
+		w.move(w.pick())
+	case n == 7:
+		w.pick().SetIdent(fmt.Sprint("number ", w.r.IntN(100)))
+	case n == 8:
+		c := w.pick()
+		c.Reset()
+		w.verify()
+	default:
+		w.pick().Delete()
+		w.verify()
+	}
+}
+
+func (w *worker) pick() palloc.Context { return w.own[w.r.IntN(len(w.own))] }
+
+// create makes a context below the shared parent, or below one of its own.
+func (w *worker) create() {
+	parent := w.mc
+	if len(w.own) > 0 && w.r.IntN(2) == 0 {
+		parent = w.pick()
+	}
+	c := newKind(parent, kinds[w.r.IntN(len(kinds))], "own", holdingSize)
+	if w.r.IntN(4) == 0 {
+		c.OnReset(func() { newKind(w.mc, palloc.KindBump, "late", holdingSize).Delete() })
+	}
+	w.own = append(w.own, c)
+}
+
+func (w *worker) fill(c palloc.Context) {
+	for range w.r.IntN(40) {
+		b := bytesAt(c.Alloc(holdingSize), holdingSize)
+		seed := w.r.IntN(1000)
+		scribble(b, seed)
+		if w.r.IntN(3) == 0 && c.Kind() != palloc.KindBump {
+			palloc.FreePointer(unsafe.Pointer(&b[0]))
+			continue
+		}
+		w.held = append(w.held, holding{c, b, seed})
+	}
+	if c.Kind() != palloc.KindSlab && w.r.IntN(4) == 0 {
+		c.Alloc(20_000)
+	}
+}
+
+// move hangs a context below the shared parent, or below another of its own.
+func (w *worker) move(c palloc.Context) {
+	to := w.pick()
+	if w.r.IntN(2) == 0 {
+		to = w.mc
+	}
+	for at := to; at.Live(); at = at.Parent() {
+		if at == c {
+			return // that would be a cycle
+		}
+	}
+	c.SetParent(to)
+}
+
+// verify forgets what a reset or a deletion took, and looks at the rest.
+func (w *worker) verify() {
+	live := w.own[:0]
+	for _, c := range w.own {
+		if c.Live() {
+			live = append(live, c)
+		}
+	}
+	w.own = live
+	held := w.held[:0]
+	for _, h := range w.held {
+		if !h.in.Live() || h.in.IsEmpty() || h.in.Stats().Used < holdingSize {
+			continue
+		}
+		held = append(held, h)
+	}
+	w.held = held
+	w.compare()
+}
+
+func (w *worker) compare() {
+	for _, h := range w.held {
+		if !scribbled(h.b, h.seed) {
+			w.t.Errorf("a chunk in %q was written over", h.in.Path())
+			return
+		}
+	}
+}
+
+func (w *worker) finish() {
+	w.verify()
+	for _, c := range w.own {
+		if c.Live() {
+			c.Delete()
+		}
+	}
+}
+
+// TestOneParentGetsAndLosesChildren is the commonest pattern: a context for each
+// call, below a parent that all goroutines share.
+func TestOneParentGetsAndLosesChildren(t *testing.T) {
+	rounds := 5_000
+	if cramped() {
+		rounds = 500
+	}
+	mc := newRoot(t)
+	together(16, func(i int) {
+		for round := range rounds {
+			c := newKind(mc, kinds[(i+round)%len(kinds)], "call", 64)
+			b := bytesAt(c.Alloc(64), 64)
+			scribble(b, i)
+			below := palloc.NewBump(c, "below")
+			d := bytesAt(below.Alloc(100), 100)
+			scribble(d, round)
+			if round%64 == 0 {
+				runtime.Gosched()
+			}
+			if !scribbled(b, i) || !scribbled(d, round) || c.Parent() != mc || below.Parent() != c {
+				t.Errorf("goroutine %d: the contexts of call %d are not its own", i, round)
+				return
+			}
+			if round%2 == 0 {
+				below.Delete()
+			}
+			c.Delete()
+		}
+	})
+	if count(mc) != 0 || mc.MemAllocated(true) != 0 {
+		t.Errorf("%d children are left, %d bytes", count(mc), mc.MemAllocated(true))
+	}
+}
+
+// TestAContextMayBeHandedOver creates contexts in one goroutine and deletes them
+// in another.
+func TestAContextMayBeHandedOver(t *testing.T) {
+	type parcel struct {
+		mc palloc.Context
+		b  []byte
+	}
+	mc := newRoot(t)
+	line := make(chan parcel, 10)
+	go func() {
+		defer close(line)
+		for i := range 2000 {
+			c := newKind(mc, kinds[i%len(kinds)], "parcel", 64)
+			p := parcel{c, bytesAt(c.Alloc(64), 64)}
+			scribble(p.b, i)
+			line <- p
+		}
+	}()
+	i := 0
+	for p := range line {
+		if !scribbled(p.b, i) {
+			t.Fatalf("parcel %d was written over", i)
+		}
+		if p.mc.Kind() != palloc.KindBump {
+			palloc.FreePointer(unsafe.Pointer(&p.b[0]))
+		}
+		p.mc.Delete()
+		i++
+	}
+}
+
+// TestAnyoneMayNameAndMoveAContext changes what any goroutine may change while
+// the owner works.
+func TestAnyoneMayNameAndMoveAContext(t *testing.T) {
+	mc := newRoot(t)
+	a, b := palloc.NewAllocSet(mc, "a"), palloc.NewAllocSet(mc, "b")
+	c := palloc.NewAllocSet(a, "c")
+	var over atomic.Bool
+	var others sync.WaitGroup
+	others.Go(func() {
+		for !over.Load() {
+			c.SetIdent("busy")
+			c.SetParent(b)
+			c.SetIdent("")
+			c.SetParent(a)
+		}
+	})
+	for i := range 1000 {
+		p := bytesAt(c.Alloc(64), 64)
+		scribble(p, i)
+		palloc.NewBump(c, "below").Alloc(8)
+		c.OnReset(func() {})
+		if !scribbled(p, i) {
+			t.Error("a chunk was written over")
+		}
+		if i%10 == 0 {
+			c.Reset()
+		}
+	}
+	over.Store(true)
+	others.Wait()
+}
+
+// TestTrimMayComeAtAnyTime empties the warehouse while others buy and sell.
+func TestTrimMayComeAtAnyTime(t *testing.T) {
+	mc := newRoot(t)
+	var over atomic.Bool
+	var trimming sync.WaitGroup
+	trimming.Go(func() {
+		for !over.Load() {
+			palloc.Trim()
+			runtime.Gosched()
+		}
+	})
+	together(4, func(i int) {
+		for round := range 200 {
+			c := newKind(mc, kinds[(i+round)%len(kinds)], "c", 3000)
+			for j := range 50 {
+				b := bytesAt(c.Alloc(3000), 3000)
+				scribble(b, j)
+				if !scribbled(b, j) {
+					t.Error("a chunk was written over")
+				}
+			}
+			c.Delete()
+		}
+	})
+	over.Store(true)
+	trimming.Wait()
+}

@@ -1,0 +1,113 @@
+//go:build linux && !race && !palloc_goheap
+
+package palloc_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"testing"
+
+	"github.com/gopalloc/palloc"
+)
+
+// Resident memory: what is deleted goes back to the system. Only Linux is asked,
+// and only where contexts have memory of their own.
+
+// resident is the resident size of the process in bytes, without what Go's heap
+// does not need.
+func resident(t *testing.T) int {
+	t.Helper()
+	runtime.GC()
+	debug.FreeOSMemory()
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Skip("this system does not say how much memory is resident: ", err)
+	}
+	var all, pages int
+	if _, err := fmt.Fscan(bytes.NewReader(text), &all, &pages); err != nil {
+		t.Fatal(err)
+	}
+	return pages * os.Getpagesize()
+}
+
+const (
+	residentChunks = 1 << 20
+	residentSize   = 256
+	residentSlack  = 4 << 20
+)
+
+func TestDeletedMemoryGoesBackToTheSystem(t *testing.T) {
+	each(t, kinds, func(t *testing.T, k palloc.Kind) {
+		mc := newRoot(t)
+		palloc.Trim()
+		before := resident(t)
+		c := newKind(mc, k, "c", residentSize)
+		for i := range residentChunks {
+			b := bytesAt(c.Alloc(residentSize), residentSize)
+			b[0], b[residentSize-1] = byte(i), 1
+		}
+		full := resident(t)
+		c.Delete()
+		palloc.Trim()
+		after := resident(t)
+		t.Logf("resident size: %d KiB, with %d MiB of chunks %+d MiB, after the deletion %+d KiB",
+			before>>10, residentChunks*residentSize>>20, (full-before)>>20, (after-before)>>10)
+		if full < before+residentChunks*residentSize {
+			t.Errorf("%d bytes of chunks made %d bytes resident", residentChunks*residentSize, full-before)
+		}
+		if after > before+residentSlack {
+			t.Errorf("%d bytes are still resident after the deletion", after-before)
+		}
+	})
+}
+
+// TestFreedMemoryGoesBackToTheSystem frees every chunk, and neither resets nor
+// deletes. An AllocSet keeps its blocks until a reset.
+func TestFreedMemoryGoesBackToTheSystem(t *testing.T) {
+	chunks := make([]*[residentSize]byte, residentChunks) // before the first reading
+	for i := range chunks {
+		chunks[i] = nil
+	}
+	each(t, []palloc.Kind{palloc.KindSlab, palloc.KindGeneration}, func(t *testing.T, k palloc.Kind) {
+		c := newKind(newRoot(t), k, "c", residentSize)
+		palloc.Trim()
+		before := resident(t)
+		for i := range chunks {
+			chunks[i] = palloc.New[[residentSize]byte](c)
+			chunks[i][0] = 1
+		}
+		for i, p := range chunks {
+			palloc.Free(p)
+			chunks[i] = nil
+		}
+		wantEmpty(t, c)
+		palloc.Trim()
+		after := resident(t)
+		t.Logf("all chunks freed: %+d KiB", (after-before)>>10)
+		if after > before+residentSlack+residentChunks*residentSize/8 {
+			t.Errorf("%d bytes are still resident after all is freed", after-before)
+		}
+	})
+	runtime.KeepAlive(chunks)
+}
+
+func TestAResetContextHoldsLittleResident(t *testing.T) {
+	each(t, kinds, func(t *testing.T, k palloc.Kind) {
+		c := newKind(newRoot(t), k, "c", residentSize)
+		palloc.Trim()
+		before := resident(t)
+		for range 20 {
+			for range residentChunks / 8 {
+				clear(bytesAt(c.Alloc(residentSize), residentSize))
+			}
+			c.Reset()
+		}
+		palloc.Trim()
+		if after := resident(t); after > before+residentSlack {
+			t.Errorf("%d bytes are still resident after the resets", after-before)
+		}
+	})
+}

@@ -1,0 +1,204 @@
+package palloc_test
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/gopalloc/palloc"
+)
+
+// Scope, and what happens when memory runs out.
+
+func TestScopeReturnsTheErrorAndDeletes(t *testing.T) {
+	mc := newRoot(t)
+	problem := errors.New("problem")
+	for _, want := range []error{nil, problem} {
+		var inside palloc.Context
+		err := palloc.Scope(mc, "query", func(mc palloc.Context) error {
+			inside = mc
+			if mc.Path() != "Top/test/query" || mc.Kind() != palloc.KindAllocSet {
+				t.Errorf("the scope is the %v %q", mc.Kind(), mc.Path())
+			}
+			palloc.NewBump(mc, "below").Alloc(10_000)
+			return want
+		})
+		if err != want || inside.Live() {
+			t.Errorf("Scope returned %v, its context live: %v", err, inside.Live())
+		}
+	}
+	wantNames(t, "afterwards", mc.All(), "test")
+}
+
+func TestScopeTakesOptions(t *testing.T) {
+	mc := newFresh(t)
+	err := palloc.Scope(mc, "s", func(mc palloc.Context) error {
+		mc.Alloc(8)
+		if held := mc.MemAllocated(false); held != 32<<10 {
+			return fmt.Errorf("the first block has %d bytes", held)
+		}
+		return nil
+	}, palloc.BlockSizes(32<<10, 64<<10))
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOtherPanicsPassThroughAScope(t *testing.T) {
+	mc := newRoot(t)
+	for _, value := range []any{"text", 17, errors.New("an error"), &palloc.Fault{Op: "x", Reason: "y"}} {
+		var inside palloc.Context
+		got := panics(func() {
+			palloc.Scope(mc, "s", func(mc palloc.Context) error {
+				inside = mc
+				mc.Alloc(100)
+				panic(value)
+			})
+		})
+		if got != value || inside.Live() {
+			t.Errorf("the panic %v came out as %v, the context live: %v", value, got, inside.Live())
+		}
+	}
+	wantFault(t, func() {
+		palloc.Scope(mc, "s", func(mc palloc.Context) error { mc.Alloc(-1); return nil })
+	}, "Alloc", "Top/test/s", "is not a size")
+	wantOrder(t, mc)
+}
+
+func TestAGoroutineThatExitsDeletesItsScope(t *testing.T) {
+	mc := newRoot(t)
+	var inside palloc.Context
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		palloc.Scope(mc, "s", func(mc palloc.Context) error {
+			inside = mc
+			runtime.Goexit()
+			return nil
+		})
+	}()
+	<-done
+	wantLive(t, false, inside)
+}
+
+// absurd is a size that is legal and that no system grants.
+func absurd() int {
+	if bits.UintSize == 64 {
+		terabytes := 32
+		return terabytes << 40
+	}
+	return 1<<31 - 1<<20 - 1<<12
+}
+
+// wants are the ways to ask a context for too much; those that panic and those
+// that return the error.
+var wants = map[string]func(mc palloc.Context, size int) error{
+	"Alloc":        func(mc palloc.Context, size int) error { mc.Alloc(size); return nil },
+	"AllocZeroed":  func(mc palloc.Context, size int) error { mc.AllocZeroed(size); return nil },
+	"AllocAligned": func(mc palloc.Context, size int) error { mc.AllocAligned(size, 64); return nil },
+	"MakeSlice":    func(mc palloc.Context, size int) error { palloc.MakeSlice[byte](mc, 0, size); return nil },
+	"Realloc":      func(mc palloc.Context, size int) error { palloc.Realloc(mc.Alloc(8), size); return nil },
+
+	"TryAlloc":        func(mc palloc.Context, size int) error { _, err := mc.TryAlloc(size); return err },
+	"TryAllocAligned": func(mc palloc.Context, size int) error { _, err := mc.TryAllocAligned(size, 64); return err },
+	"TryMakeSlice":    func(mc palloc.Context, size int) error { _, err := palloc.TryMakeSlice[byte](mc, 0, size); return err },
+	"TryRealloc":      func(mc palloc.Context, size int) error { _, err := palloc.TryRealloc(mc.Alloc(8), size); return err },
+}
+
+func TestRunningOutBecomesTheErrorOfAScope(t *testing.T) {
+	mc := newRoot(t)
+	for name, want := range wants {
+		t.Run(name, func(t *testing.T) {
+			returned := false
+			err := palloc.Scope(mc, "greedy", func(mc palloc.Context) error {
+				err := want(mc, absurd())
+				returned = true
+				return err
+			})
+			var oom *palloc.OutOfMemoryError
+			if !errors.As(err, &oom) || returned != strings.HasPrefix(name, "Try") {
+				t.Fatalf("the error is %v, returned: %v", err, returned)
+			}
+			wantOutOfMemory(t, oom, "Top/test/greedy")
+			wantOrder(t, mc)
+		})
+	}
+}
+
+func wantOutOfMemory(t *testing.T, oom *palloc.OutOfMemoryError, path string) {
+	t.Helper()
+	text := oom.Error()
+	for _, part := range []string{"palloc: out of memory", oom.Op, fmt.Sprint(absurd()), fmt.Sprintf("%q", path)} {
+		if !strings.Contains(text, part) {
+			t.Errorf("the text lacks %q: %s", part, text)
+		}
+	}
+	if oom.Context != path || oom.Size != absurd() || strings.Contains(text, "\n") {
+		t.Errorf("the error is %+v: %s", *oom, text)
+	}
+	if oom.Err == nil || !errors.Is(oom, oom.Err) || !errors.Is(oom, oom) {
+		t.Error("the system's reason is not wrapped")
+	}
+}
+
+func TestRunningOutInsideAnotherErrorIsFound(t *testing.T) {
+	mc := newRoot(t)
+	err := palloc.Scope(mc, "s", func(mc palloc.Context) error {
+		_, err := mc.TryAlloc(absurd())
+		panic(fmt.Errorf("reading the page: %w", err))
+	})
+	var oom *palloc.OutOfMemoryError
+	if !errors.As(err, &oom) || oom.Context != "Top/test/s" {
+		t.Errorf("Scope returned %v", err)
+	}
+}
+
+func TestAContextSurvivesRunningOut(t *testing.T) {
+	each(t, []palloc.Kind{palloc.KindAllocSet, palloc.KindGeneration, palloc.KindBump}, func(t *testing.T, k palloc.Kind) {
+		mc := newRoot(t)
+		c := newKind(mc, k, "c", 0)
+		p := bytesAt(c.Alloc(100), 100)
+		scribble(p, 1)
+		before := c.Stats()
+		if _, err := c.TryAlloc(absurd()); err == nil {
+			t.Fatal("the absurd was granted")
+		}
+		if _, err := palloc.TryAppend(c, p, make([]byte, 8)...); err != nil {
+			t.Error(err)
+		}
+		if k != palloc.KindBump {
+			q := c.Alloc(100)
+			if _, err := palloc.TryRealloc(q, absurd()); err == nil {
+				t.Error("the absurd was granted")
+			}
+			palloc.FreePointer(q) // it lives on
+		}
+		if after := c.Stats(); after.Blocks < before.Blocks || c.IsEmpty() {
+			t.Errorf("the accounts went from %+v to %+v", before, after)
+		}
+		wantOrder(t, mc)
+	})
+}
+
+func TestScopesNest(t *testing.T) {
+	mc := newRoot(t)
+	sum := 0
+	var nest func(mc palloc.Context, depth int) error
+	nest = func(mc palloc.Context, depth int) error {
+		if depth == 0 {
+			mc.Alloc(absurd())
+		}
+		err := palloc.Scope(mc, "s", func(mc palloc.Context) error { return nest(mc, depth-1) })
+		sum++
+		return err
+	}
+	err := nest(mc, 10)
+	var oom *palloc.OutOfMemoryError
+	if !errors.As(err, &oom) || sum != 10 || oom.Context != "Top/test"+strings.Repeat("/s", 10) {
+		t.Errorf("%d scopes ended with %v", sum, err)
+	}
+	wantNames(t, "afterwards", mc.All(), "test")
+}
