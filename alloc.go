@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"unsafe"
 
-	"github.com/gopalloc/palloc/internal/block"
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/allocset"
@@ -14,11 +13,10 @@ import (
 
 // Raw allocation: bytes by the number.
 //
-// Invariant: a handle is checked before anything is touched, and an address
-// before it is followed.
+// Invariant: a handle is checked before anything is touched.
 //
-// Cost: Alloc in a Bump and in an AllocSet, up to 1 KiB, and Free in an AllocSet
-// unfold where they are called; the other kinds and sizes are one call.
+// Cost: in a Bump, and in an AllocSet up to 1 KiB, Alloc unfolds where it is
+// called; the other kinds and sizes are one call.
 
 // Alloc sells size bytes, on a multiple of 8. Their content is undefined: New,
 // MakeSlice and AllocZeroed clear. A size of 0 is legal and gives a chunk of its
@@ -135,107 +133,4 @@ func (mc Context) allocAligned(op string, size, align int) (uintptr, error) {
 	default:
 		return kind.AllocAligned(methods[id], mc.core, uintptr(size), uintptr(align))
 	}
-}
-
-// FreePointer takes the chunk at p back; it finds the context by itself. It
-// panics with a *Fault when p is nil, is not the start of a live chunk, or lies
-// in a Bump. Owner only.
-//
-// PostgreSQL: pfree.
-func FreePointer(p unsafe.Pointer) {
-	freeWith(uintptr(p), follow, matchSet, allocset.Push, freeSlow) // a number, to be looked up
-}
-
-// freeWith is the first stage of every free: only an address of ours is followed.
-func freeWith(p uintptr, next follower, match matcher, push pusher, slow func(uintptr)) {
-	if !block.AtHome(p) {
-		slow(p)
-		return
-	}
-	next(p, match, push, slow)
-}
-
-// follow is the second stage: from the header to the core it names.
-func follow(p uintptr, match matcher, push pusher, slow func(uintptr)) {
-	h := chunk.Header(p)
-	match(p, h, kind.Of(h), push, slow)
-}
-
-// matchSet is the third stage: header and core must agree. Chunks of an
-// AllocSet's classes then go on their freelist.
-func matchSet(p uintptr, h uint64, c *kind.Core, push pusher, slow func(uintptr)) {
-	if c == nil || h^c.Stamp >= chunk.Classes {
-		slow(p)
-		return
-	}
-	push(c, p, h)
-}
-
-type (
-	follower func(p uintptr, match matcher, push pusher, slow func(uintptr))
-	matcher  func(p uintptr, h uint64, c *kind.Core, push pusher, slow func(uintptr))
-	pusher   func(c *kind.Core, p uintptr, class uint64)
-)
-
-// freeSlow is apart from freeWith because it calls: everything that is not a
-// small chunk of an AllocSet near the base of our memory, and everything that is
-// no chunk at all.
-func freeSlow(p uintptr) {
-	c, what := chunkAt("Free", p)
-	if err := kind.Free(methods[c.Kind()], c, p, what); err != nil {
-		panic(chunkFault("Free", c, p, err))
-	}
-}
-
-// Realloc makes the chunk at p size bytes large and answers where it is now: the
-// content up to the smaller size is kept, what is new is undefined. It stays
-// where it is when it can. It panics as FreePointer and Alloc do; the old chunk
-// then lives on. Owner only.
-//
-// PostgreSQL: repalloc, repalloc_huge.
-func Realloc(p unsafe.Pointer, size int) unsafe.Pointer {
-	q, c, err := realloc("Realloc", uintptr(p), uintptr(size))
-	if err != nil {
-		raiseAt("Realloc", c, uintptr(p), uintptr(size), err)
-	}
-	return osmem.At(q)
-}
-
-// TryRealloc is Realloc, but returns the *OutOfMemoryError.
-//
-// PostgreSQL: repalloc_extended with MCXT_ALLOC_NO_OOM.
-func TryRealloc(p unsafe.Pointer, size int) (unsafe.Pointer, error) {
-	q, c, err := realloc("TryRealloc", uintptr(p), uintptr(size))
-	if err == nil {
-		return osmem.At(q), nil
-	}
-	if _, misuse := err.(kind.Misuse); misuse {
-		raiseAt("TryRealloc", c, uintptr(p), uintptr(size), err)
-	}
-	return nil, explain(c, "TryRealloc", uintptr(size), err)
-}
-
-func realloc(op string, p, size uintptr) (uintptr, *kind.Core, error) {
-	c, what := chunkAt(op, p)
-	if size > kind.MostChunk {
-		return 0, c, kind.TooLarge(size)
-	}
-	q, err := kind.Realloc(methods[c.Kind()], c, p, what, size)
-	return q, c, err
-}
-
-// raiseAt panics with what a kind answered about the chunk at p.
-func raiseAt(op string, c *kind.Core, p, size uintptr, err error) {
-	if _, misuse := err.(kind.Misuse); misuse {
-		panic(chunkFault(op, c, p, err))
-	}
-	raise(c, op, size, err)
-}
-
-// Trim gives the memory that no context holds back to the operating system, and
-// answers how many bytes that were. Blocks that deleted contexts left for the
-// next ones are among it; what live contexts hold is not. Any goroutine.
-func Trim() int64 {
-	dropKeepers()
-	return int64(block.Trim())
 }

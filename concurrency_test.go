@@ -182,10 +182,9 @@ func (w *worker) verify() {
 	w.own = live
 	held := w.held[:0]
 	for _, h := range w.held {
-		if !h.in.Live() || h.in.IsEmpty() || h.in.Stats().Used < holdingSize {
-			continue
+		if h.in.Live() && !h.in.IsEmpty() {
+			held = append(held, h)
 		}
-		held = append(held, h)
 	}
 	w.held = held
 	w.compare()

@@ -39,7 +39,7 @@ var floors = [][]string{
 
 // unsafeFiles may import unsafe.
 var unsafeFiles = []string{
-	"alloc.go", "context.go", "names.go", "pointers.go", "slice.go", "typed.go",
+	"alloc.go", "context.go", "free.go", "names.go", "pointers.go", "realloc.go", "slice.go", "typed.go",
 	"internal/block/region.go",
 	"internal/kind/blocks.go", "internal/kind/core.go", "internal/kind/table.go",
 	"internal/kind/generation/generation.go", "internal/kind/slab/slab.go",

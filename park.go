@@ -56,19 +56,3 @@ func (s *core) dropSpare() {
 		giveCore(coreAt(i))
 	}
 }
-
-// dropKeepers sells the blocks that cores without a context keep.
-func dropKeepers() {
-	top := Top().slot()
-	tree.Lock()
-	defer tree.Unlock()
-	for s := top; s != nil; s = s.after(top) {
-		s.dropSpare()
-	}
-	for i := tree.free; i != 0 && tree.keepers > 0; i = coreAt(i).nextSibling {
-		if s := coreAt(i); s.Blocks != 0 {
-			s.DropKeeper()
-			tree.keepers--
-		}
-	}
-}

@@ -77,12 +77,6 @@ type Stats struct {
 // Used is PostgreSQL's figure of that name: whatever is not free.
 func (s Stats) Used() uintptr { return s.Total - min(s.Free, s.Total) }
 
-// Misuse says what a caller did that no correct program does.
-type Misuse string
-
-// Error is what was done, and what to do instead.
-func (m Misuse) Error() string { return string(m) }
-
 // KeeperMost is the largest block, in bytes, that a context keeps over a reset,
 // and a core over a deletion. It is PostgreSQL's default first block.
 const KeeperMost = 8 << 10

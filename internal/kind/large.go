@@ -1,11 +1,6 @@
 package kind
 
-import (
-	"fmt"
-
-	"github.com/gopalloc/palloc/internal/chunk"
-	"github.com/gopalloc/palloc/internal/osmem"
-)
+import "github.com/gopalloc/palloc/internal/chunk"
 
 // Large chunks have a block of their own, on the list Large of their core. The
 // kinds with headers share what is here.
@@ -41,40 +36,4 @@ func (c *Core) FreeLarge(p uintptr) error {
 // LargeCapacity is the usable size of a large chunk.
 func (c *Core) LargeCapacity(p uintptr) uintptr {
 	return BlockAt(p-headroom).Size - headroom
-}
-
-// KeepsPlace says whether a chunk of capacity bytes stays where it is when it is
-// made size bytes large: it fits, and would not waste three quarters.
-func KeepsPlace(capacity, size uintptr) bool {
-	return size <= capacity && (capacity <= chunk.MostSize || size >= capacity/4)
-}
-
-// Move is how a chunk gets another size in another place: sold anew, copied,
-// the old one freed.
-func Move(m Methods, c *Core, p uintptr, what uint64, size uintptr) (uintptr, error) {
-	old := m.Capacity(c, p, what)
-	to, err := m.Alloc(c, size)
-	if err != nil {
-		return 0, err
-	}
-	copy(osmem.Bytes(to, size), osmem.Bytes(p, min(old, size)))
-	return to, m.Free(c, p, what)
-}
-
-// NotAChunk: the bytes before the pointer pass for a header, the rest does not.
-const NotAChunk = Misuse("the address is not the start of a chunk")
-
-// TooLarge refuses a size beyond MostChunk.
-func TooLarge(size uintptr) Misuse {
-	return Misuse(fmt.Sprintf("a size of %d bytes (%d as a signed number) is not a size", size, int(size)))
-}
-
-// WhatFault explains a what that is no live chunk's of the kind.
-func WhatFault(what uint64) Misuse {
-	freed := what >= chunk.Freed && what < 2*chunk.Classes || what == chunk.LargeFreed ||
-		what == chunk.SlabFreed || what == chunk.Redirected || what&chunk.GenerationFreed != 0
-	if freed {
-		return "the chunk is already free"
-	}
-	return NotAChunk
 }

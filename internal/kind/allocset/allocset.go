@@ -99,14 +99,7 @@ func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
 }
 
 func (m Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uintptr, error) {
-	capacity := m.Capacity(c, p, what)
-	if capacity == 0 {
-		return 0, kind.WhatFault(what)
-	}
-	if kind.KeepsPlace(capacity, size) {
-		return p, nil
-	}
-	return kind.Move(m, c, p, what, size)
+	return kind.Resize(m, c, p, what, size)
 }
 
 func (Methods) Capacity(c *kind.Core, p uintptr, what uint64) uintptr {

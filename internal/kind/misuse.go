@@ -1,0 +1,31 @@
+package kind
+
+import (
+	"fmt"
+
+	"github.com/gopalloc/palloc/internal/chunk"
+)
+
+// Misuse says what a caller did that no correct program does.
+type Misuse string
+
+// Error is what was done, and what to do instead.
+func (m Misuse) Error() string { return string(m) }
+
+// NotAChunk: the bytes before the pointer pass for a header, the rest does not.
+const NotAChunk = Misuse("the address is not the start of a chunk")
+
+// TooLarge refuses a size beyond MostChunk.
+func TooLarge(size uintptr) Misuse {
+	return Misuse(fmt.Sprintf("a size of %d bytes (%d as a signed number) is not a size", size, int(size)))
+}
+
+// WhatFault explains a what that is no live chunk's of the kind.
+func WhatFault(what uint64) Misuse {
+	freed := what >= chunk.Freed && what < 2*chunk.Classes || what == chunk.LargeFreed ||
+		what == chunk.SlabFreed || what == chunk.Redirected || what&chunk.GenerationFreed != 0
+	if freed {
+		return "the chunk is already free"
+	}
+	return NotAChunk
+}

@@ -1,0 +1,59 @@
+package palloc
+
+import (
+	"unsafe"
+
+	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/osmem"
+)
+
+// Resizing by the pointer alone.
+//
+// Invariant: the old chunk lives until the new one has its content.
+//
+// Cost: nothing within the capacity of the chunk; else a copy.
+
+// Realloc makes the chunk at p size bytes large and answers where it is now: the
+// content up to the smaller size is kept, what is new is undefined. It stays
+// where it is when it can. It panics as FreePointer and Alloc do; the old chunk
+// then lives on. Owner only.
+//
+// PostgreSQL: repalloc, repalloc_huge.
+func Realloc(p unsafe.Pointer, size int) unsafe.Pointer {
+	q, c, err := realloc("Realloc", uintptr(p), uintptr(size))
+	if err != nil {
+		raiseAt("Realloc", c, uintptr(p), uintptr(size), err)
+	}
+	return osmem.At(q)
+}
+
+// TryRealloc is Realloc, but returns the *OutOfMemoryError.
+//
+// PostgreSQL: repalloc_extended with MCXT_ALLOC_NO_OOM.
+func TryRealloc(p unsafe.Pointer, size int) (unsafe.Pointer, error) {
+	q, c, err := realloc("TryRealloc", uintptr(p), uintptr(size))
+	if err == nil {
+		return osmem.At(q), nil
+	}
+	if _, misuse := err.(kind.Misuse); misuse {
+		raiseAt("TryRealloc", c, uintptr(p), uintptr(size), err)
+	}
+	return nil, explain(c, "TryRealloc", uintptr(size), err)
+}
+
+func realloc(op string, p, size uintptr) (uintptr, *kind.Core, error) {
+	c, what := chunkAt(op, p)
+	if size > kind.MostChunk {
+		return 0, c, kind.TooLarge(size)
+	}
+	q, err := kind.Realloc(methods[c.Kind()], c, p, what, size)
+	return q, c, err
+}
+
+// raiseAt panics with what a kind answered about the chunk at p.
+func raiseAt(op string, c *kind.Core, p, size uintptr, err error) {
+	if _, misuse := err.(kind.Misuse); misuse {
+		panic(chunkFault(op, c, p, err))
+	}
+	raise(c, op, size, err)
+}

@@ -1,0 +1,34 @@
+package palloc
+
+import "github.com/gopalloc/palloc/internal/block"
+
+// Giving memory back to the operating system on demand.
+//
+// Invariant: what live contexts hold is not touched.
+//
+// Cost: a step for each context and each page of the warehouse, and a system
+// call for each run of memory that is given back.
+
+// Trim gives the memory that no context holds back to the operating system, and
+// answers how many bytes that were. Blocks that deleted contexts left for the
+// next ones are among it; what live contexts hold is not. Any goroutine.
+func Trim() int64 {
+	dropKeepers()
+	return int64(block.Trim())
+}
+
+// dropKeepers sells the blocks that cores without a context keep.
+func dropKeepers() {
+	top := Top().slot()
+	tree.Lock()
+	defer tree.Unlock()
+	for s := top; s != nil; s = s.after(top) {
+		s.dropSpare()
+	}
+	for i := tree.free; i != 0 && tree.keepers > 0; i = coreAt(i).nextSibling {
+		if s := coreAt(i); s.Blocks != 0 {
+			s.DropKeeper()
+			tree.keepers--
+		}
+	}
+}
