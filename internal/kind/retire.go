@@ -41,7 +41,7 @@ func (c *Core) sellBlocks() {
 
 // Grow sets the sizes of blocks to buy. A keeper counts as bought.
 func (c *Core) Grow(first, most uint32) {
-	c.FirstBlock, c.MostBlock, c.NextBlock = first, most, first
+	c.FirstBlock, c.MostBlock, c.NextBlock = first, most, min(first, most)
 	if c.Blocks != 0 {
 		c.NextBlock = min(max(first, uint32(BlockAt(c.Blocks).Size)), most)
 	}
