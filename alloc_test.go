@@ -111,7 +111,7 @@ func TestTheChunkFreedLastIsSoldFirst(t *testing.T) {
 }
 
 func TestFreedChunksAreCounted(t *testing.T) {
-	c := palloc.NewAllocSet(newRoot(t), "c", palloc.BlockSizes(8<<10, 8<<10))
+	c := palloc.NewAllocSet(newFresh(t), "c", palloc.BlockSizes(8<<10, 8<<10))
 	var chunks []unsafe.Pointer
 	for range 10 {
 		chunks = append(chunks, c.Alloc(100))
@@ -183,6 +183,24 @@ func TestAGenerationGivesItsOldestBlocksBack(t *testing.T) {
 	}
 	if most > 1000*108*2 {
 		t.Errorf("a queue of 1000 chunks of 100 bytes took %d", most)
+	}
+}
+
+func TestOneLiveChunkOfAGenerationPinsLittle(t *testing.T) {
+	c := palloc.NewGeneration(newRoot(t), "queue")
+	var chunks []unsafe.Pointer
+	for range 100_000 {
+		chunks = append(chunks, c.Alloc(100))
+	}
+	pin := bytesAt(chunks[50_000], 100)
+	scribble(pin, 1)
+	for i, p := range chunks {
+		if i != 50_000 {
+			palloc.FreePointer(p)
+		}
+	}
+	if held := c.MemAllocated(false); held > 2*32<<10 || !scribbled(pin, 1) { // its block, and the current one
+		t.Errorf("one chunk of 100 bytes pins %d", held)
 	}
 }
 
@@ -339,7 +357,7 @@ func TestAlignedChunksAreFreedInAnyOrder(t *testing.T) {
 }
 
 func TestABumpPacksChunksTightly(t *testing.T) {
-	c := palloc.NewBump(newRoot(t), "c", palloc.BlockSizes(64<<10, 64<<10))
+	c := palloc.NewBump(newFresh(t), "c", palloc.BlockSizes(64<<10, 64<<10))
 	p := uintptr(c.Alloc(24))
 	for i := range 1000 {
 		if q := uintptr(c.Alloc(17 + i%8)); q != p+24 {

@@ -29,7 +29,7 @@ func TestManyGoroutinesShareAParent(t *testing.T) {
 	if cramped() {
 		rounds = 60
 	}
-	mc := newRoot(t)
+	mc := newFresh(t)
 	var over atomic.Bool
 	var watching sync.WaitGroup
 	watched := make([]int, 2)
@@ -215,7 +215,7 @@ func TestOneParentGetsAndLosesChildren(t *testing.T) {
 	if cramped() {
 		rounds = 500
 	}
-	mc := newRoot(t)
+	mc := newFresh(t)
 	together(16, func(i int) {
 		for round := range rounds {
 			c := newKind(mc, kinds[(i+round)%len(kinds)], "call", 64)

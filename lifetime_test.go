@@ -178,7 +178,7 @@ func TestAContextThatCyclesDoesNotGrow(t *testing.T) {
 }
 
 func TestADeletedTreeGivesEverythingBack(t *testing.T) {
-	mc := newRoot(t)
+	mc := newFresh(t)
 	for round := range 20 {
 		parent := mc
 		for i := range 40 {

@@ -130,7 +130,7 @@ func TestAppendZeroesTheNewTail(t *testing.T) {
 }
 
 func TestAppendGrowsInPlaceWhereItCan(t *testing.T) {
-	mc := newRoot(t)
+	mc := newFresh(t)
 	bump := palloc.NewBump(mc, "bump", palloc.BlockSizes(64<<10, 64<<10))
 	b := palloc.MakeSlice[byte](bump, 10, 10)
 	where := &b[0]

@@ -323,15 +323,18 @@ func TestAnIdentSurvivesAResetAndDiesWithItsContext(t *testing.T) {
 	})
 }
 
-func TestANameOutlivesTheMemoryItWasGivenIn(t *testing.T) {
+func TestNamesAndIdentsOutliveTheMemoryTheyWereGivenIn(t *testing.T) {
 	mc := newRoot(t)
 	scratch := palloc.NewAllocSet(mc, "scratch")
-	name := palloc.CloneString(scratch, "a name in a context")
+	name, ident := palloc.CloneString(scratch, "a name in a context"), palloc.CloneString(scratch, "an ident in a context")
 	c := palloc.NewAllocSet(mc, name)
-	clear(bytesAt(unsafe.Pointer(unsafe.StringData(name)), len(name))) // as the next owner would
+	c.SetIdent(ident)
+	for _, s := range []string{name, ident} { // as the next owner of the memory would
+		clear(bytesAt(unsafe.Pointer(unsafe.StringData(s)), len(s)))
+	}
 	scratch.Delete()
-	if got := c.Name(); got != "a name in a context" {
-		t.Errorf("the name became %q", got)
+	if c.Name() != "a name in a context" || c.Ident() != "an ident in a context" {
+		t.Errorf("the name became %q, the ident %q", c.Name(), c.Ident())
 	}
 	again := palloc.NewAllocSet(mc, "a name in a context")
 	if got := again.Path(); got != "Top/test/a name in a context" {
