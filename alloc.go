@@ -53,14 +53,14 @@ func sell(mc Context, size uintptr, fromBump, fromSet kind.Stage, slow kind.Slow
 }
 
 // stale is apart from admit because it only ever panics.
-func stale(mc Context) uintptr { panic(mc.gone("Alloc")) }
+func stale(mc Context) uintptr { panic(mc.gone("Context.Alloc")) }
 
 // slow is apart from the kinds' stages because it can call: new blocks, large
 // sizes, kinds that do not unfold, and errors.
 func slow(c *kind.Core, size uintptr) uintptr {
 	p, err := methods[c.Kind()].Alloc(c, size)
 	if err != nil {
-		raise(c, "Alloc", size, err)
+		raise(c, "Context.Alloc", size, err)
 	}
 	return p
 }
@@ -78,10 +78,10 @@ func (mc Context) AllocZeroed(size int) unsafe.Pointer {
 //
 // PostgreSQL: MemoryContextAllocExtended with MCXT_ALLOC_NO_OOM.
 func (mc Context) TryAlloc(size int) (unsafe.Pointer, error) {
-	mc.check("TryAlloc")
+	mc.check("Context.TryAlloc")
 	p, err := methods[mc.core.Kind()].Alloc(mc.core, uintptr(size))
 	if err != nil {
-		return nil, mc.refuse("TryAlloc", uintptr(size), err)
+		return nil, mc.refuse("Context.TryAlloc", uintptr(size), err)
 	}
 	return osmem.At(p), nil
 }
@@ -102,18 +102,18 @@ func (mc Context) refuse(op string, size uintptr, err error) error {
 //
 // PostgreSQL: MemoryContextAllocAligned.
 func (mc Context) AllocAligned(size, align int) unsafe.Pointer {
-	p, err := mc.allocAligned("AllocAligned", size, align)
+	p, err := mc.allocAligned("Context.AllocAligned", size, align)
 	if err != nil {
-		raise(mc.core, "AllocAligned", uintptr(size), err)
+		raise(mc.core, "Context.AllocAligned", uintptr(size), err)
 	}
 	return osmem.At(p)
 }
 
 // TryAllocAligned is AllocAligned, but returns the *OutOfMemoryError.
 func (mc Context) TryAllocAligned(size, align int) (unsafe.Pointer, error) {
-	p, err := mc.allocAligned("TryAllocAligned", size, align)
+	p, err := mc.allocAligned("Context.TryAllocAligned", size, align)
 	if err != nil {
-		return nil, mc.refuse("TryAllocAligned", uintptr(size), err)
+		return nil, mc.refuse("Context.TryAllocAligned", uintptr(size), err)
 	}
 	return osmem.At(p), nil
 }

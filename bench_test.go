@@ -2,6 +2,7 @@ package palloc_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/gopalloc/palloc"
 )
@@ -72,4 +73,38 @@ func benchmarkCall(b *testing.B, create func(palloc.Context, string, ...palloc.O
 func BenchmarkContextPerCall(b *testing.B) {
 	b.Run("AllocSet", func(b *testing.B) { benchmarkCall(b, palloc.NewAllocSet) })
 	b.Run("Bump", func(b *testing.B) { benchmarkCall(b, palloc.NewBump) })
+}
+
+// BenchmarkMillion creates, resets and deletes a million contexts, and reports
+// the seconds of each.
+func BenchmarkMillion(b *testing.B) {
+	b.Run("Chain", func(b *testing.B) {
+		benchmarkMillion(b, func(mc palloc.Context, n int) {
+			for range n {
+				mc = palloc.NewAllocSet(mc, "link")
+			}
+		})
+	})
+	b.Run("Siblings", func(b *testing.B) {
+		benchmarkMillion(b, func(mc palloc.Context, n int) {
+			for range n {
+				palloc.NewAllocSet(mc, "sibling")
+			}
+		})
+	})
+}
+
+func benchmarkMillion(b *testing.B, create func(mc palloc.Context, n int)) {
+	var took [3]time.Duration
+	for range b.N {
+		mc := palloc.NewAllocSet(palloc.Top(), "million")
+		for i, step := range []func(){func() { create(mc, 1_000_000) }, mc.ResetChildren, mc.Delete} {
+			begin := time.Now()
+			step()
+			took[i] += time.Since(begin)
+		}
+	}
+	for i, unit := range []string{"s/create", "s/reset", "s/delete"} {
+		b.ReportMetric(took[i].Seconds()/float64(b.N), unit)
+	}
 }

@@ -92,7 +92,7 @@ func (k Kind) String() string {
 
 // Kind is the kind that the context was created as. Any goroutine.
 func (mc Context) Kind() Kind {
-	mc.check("Kind")
+	mc.check("Context.Kind")
 	return Kind(mc.epoch & kind.IDMask)
 }
 
@@ -100,7 +100,7 @@ func (mc Context) Kind() Kind {
 //
 // PostgreSQL: MemoryContextData.name.
 func (mc Context) Name() string {
-	defer mc.lock("Name").unlock()
+	defer mc.lock("Context.Name").unlock()
 	return mc.slot().nameText()
 }
 
@@ -113,7 +113,7 @@ func (mc Context) Live() bool {
 // Path is the names of the context and of all its parents, from the root down,
 // with slashes between: "Top/portal/ExecutorState". Any goroutine.
 func (mc Context) Path() string {
-	defer mc.lock("Path").unlock()
+	defer mc.lock("Context.Path").unlock()
 	return pathOf(mc.core)
 }
 

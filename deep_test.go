@@ -31,17 +31,12 @@ func onSmallStack(f func()) {
 	<-done
 }
 
-// timed runs f on a small stack and wants it to take less than two seconds.
-// Nothing is said about time where everything is slower.
+// timed runs f on a small stack and logs how long it took.
 func timed(t *testing.T, what string, f func()) {
 	t.Helper()
 	begin := time.Now()
 	onSmallStack(f)
-	took := time.Since(begin)
-	t.Logf("%-18s %v", what, took.Round(time.Millisecond))
-	if took > 2*time.Second && !cramped() {
-		t.Errorf("%s took %v", what, took)
-	}
+	t.Logf("%-18s %v", what, time.Since(begin).Round(time.Millisecond))
 }
 
 // shapes are the ways to hang n contexts below one; a chunk is in each tenth.

@@ -1,5 +1,7 @@
 package palloc
 
+import "github.com/gopalloc/palloc/internal/relaxed"
+
 // Idents: what tells several contexts of one name apart.
 //
 // Invariant: the bit hasIdent of a core is set while the side table has its
@@ -23,7 +25,7 @@ func (mc Context) SetIdent(ident string) {
 		tree.idents = make(map[uint32]string)
 	}
 	tree.idents[s.Number] = lasting(ident)
-	s.has |= hasIdent
+	relaxed.Store32(&s.has, s.has|hasIdent)
 }
 
 // Ident is what SetIdent said last, or empty. Any goroutine.
@@ -44,6 +46,6 @@ func (s *core) ident() string {
 func (s *core) forgetIdent() {
 	if s.has&hasIdent != 0 {
 		delete(tree.idents, s.Number)
-		s.has &^= hasIdent
+		relaxed.Store32(&s.has, s.has&^hasIdent)
 	}
 }

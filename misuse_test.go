@@ -360,7 +360,7 @@ func TestABumpFreesNothing(t *testing.T) {
 }
 
 // uses are all methods and functions that take a Context, by the name that a
-// Fault gives them. New and AllocZeroed are Alloc and more.
+// Fault gives them. AllocZeroed is Alloc and more.
 var uses = []struct {
 	name, op string
 	call     func(mc palloc.Context)
@@ -370,7 +370,7 @@ var uses = []struct {
 	{"AllocAligned", "AllocAligned", func(mc palloc.Context) { mc.AllocAligned(64, 8) }},
 	{"TryAlloc", "TryAlloc", func(mc palloc.Context) { mc.TryAlloc(64) }},
 	{"TryAllocAligned", "TryAllocAligned", func(mc palloc.Context) { mc.TryAllocAligned(64, 8) }},
-	{"New", "Alloc", func(mc palloc.Context) { palloc.New[[8]uint64](mc) }},
+	{"New", "New", func(mc palloc.Context) { palloc.New[[8]uint64](mc) }},
 	{"TryNew", "TryNew", func(mc palloc.Context) { palloc.TryNew[[8]uint64](mc) }},
 	{"MakeSlice", "MakeSlice", func(mc palloc.Context) { palloc.MakeSlice[byte](mc, 64, 64) }},
 	{"MakeSlice of nothing", "MakeSlice", func(mc palloc.Context) { palloc.MakeSlice[byte](mc, 0, 0) }},
@@ -493,7 +493,7 @@ func TestASlabHasOneSize(t *testing.T) {
 		{"Alloc", func() { c.Alloc(0) }, "64 bytes, not of 0"},
 		{"Alloc", func() { c.AllocZeroed(65) }, "64 bytes, not of 65"},
 		{"TryAlloc", func() { c.TryAlloc(128) }, "64 bytes, not of 128"},
-		{"Alloc", func() { palloc.New[uint32](c) }, "64 bytes, not of 4"},
+		{"New", func() { palloc.New[uint32](c) }, "64 bytes, not of 4"},
 		{"TryNew", func() { palloc.TryNew[[9]uint64](c) }, "64 bytes, not of 72"},
 		{"MakeSlice", func() { palloc.MakeSlice[byte](c, 1, 65) }, "64 bytes, not of 65"},
 		{"Append", func() { palloc.Append(c, []byte(nil), 1) }, "64 bytes, not of 1"},

@@ -109,14 +109,14 @@ func grow[T any](mc Context, op string, s, values []T) ([]T, error) {
 	at := uintptr(unsafe.Pointer(unsafe.SliceData(s))) // to be looked up
 	used, old := uintptr(len(s))*each, uintptr(cap(s))*each
 	need := mc.sliceSize(op, 0, len(s)+len(values), each)
-	p, room, err := mc.enlarge(at, used, old, need)
+	p, room, err := mc.enlarge(op, at, used, old, need)
 	if err != nil {
 		return s, mc.refuse(op, need, err)
 	}
 	clear(osmem.Bytes(p+used, room-used))
 	grown := append(unsafe.Slice((*T)(osmem.At(p)), room/each)[:len(s)], values...) // p has room bytes
 	if p != at {
-		mc.dismissArray(at)
+		mc.dismissArray(op, at)
 	}
 	return grown, nil
 }
@@ -124,10 +124,10 @@ func grow[T any](mc Context, op string, s, values []T) ([]T, error) {
 // enlarge finds need bytes, and some to spare, for an array of old bytes at p:
 // where it is if there is room, else in a new chunk, to which the used bytes are
 // copied. It answers the place and the room.
-func (mc Context) enlarge(p, used, old, need uintptr) (q, room uintptr, err error) {
+func (mc Context) enlarge(op string, p, used, old, need uintptr) (q, room uintptr, err error) {
 	c := mc.core
 	m := methods[c.Kind()]
-	if what, own := mc.own(p); own {
+	if what, own := mc.own(op, p); own {
 		if room = kind.Capacity(m, c, p, what); room >= need {
 			return p, room, nil
 		}
@@ -157,24 +157,26 @@ func curve(old, need uintptr) uintptr {
 }
 
 // dismissArray frees the chunk that an array left, if it began with one.
-func (mc Context) dismissArray(p uintptr) {
-	if what, own := mc.own(p); own {
+func (mc Context) dismissArray(op string, p uintptr) {
+	if what, own := mc.own(op, p); own {
 		// Cannot fail: the chunk is live, and of this context.
 		_ = kind.Free(methods[mc.core.Kind()], mc.core, p, what)
 	}
 }
 
 // own says whether p is the start of a live chunk of the context, and what its
-// header says.
-func (mc Context) own(p uintptr) (what uint64, yes bool) {
-	if !block.Known(p) {
+// header says. It panics when the chunk was freed.
+func (mc Context) own(op string, p uintptr) (what uint64, yes bool) {
+	if !block.Known(p) || mc.core.Kind() == kind.Bump {
 		return 0, false
 	}
-	h := chunk.Header(p)
-	if what = h ^ mc.core.Stamp; what >= chunk.Whats {
+	if what = chunk.Header(p) ^ mc.core.Stamp; what >= chunk.Whats {
 		return 0, false
 	}
-	return what, kind.Capacity(methods[mc.core.Kind()], mc.core, p, what) != 0
+	if kind.Capacity(methods[mc.core.Kind()], mc.core, p, what) == 0 {
+		panic(chunkFault(op, mc.core, p, kind.WhatFault(what)))
+	}
+	return what, true
 }
 
 // copyBytes copies from Go's memory or a context's into a context's.
@@ -187,7 +189,7 @@ func copyBytes(to, from, n uintptr) {
 // Clone copies a slice into the context. It is as long as s and has no more
 // capacity than it needs. It panics as MakeSlice does. Owner only.
 func Clone[T any](mc Context, s []T) []T {
-	c, err := TryClone(mc, s)
+	c, err := clone(mc, "Clone", s)
 	if err != nil {
 		panic(err)
 	}
@@ -195,8 +197,10 @@ func Clone[T any](mc Context, s []T) []T {
 }
 
 // TryClone is Clone, but returns the *OutOfMemoryError.
-func TryClone[T any](mc Context, s []T) ([]T, error) {
-	c, err := trySlice[T](mc, "Clone", len(s), len(s))
+func TryClone[T any](mc Context, s []T) ([]T, error) { return clone(mc, "TryClone", s) }
+
+func clone[T any](mc Context, op string, s []T) ([]T, error) {
+	c, err := trySlice[T](mc, op, len(s), len(s))
 	copy(c, s)
 	return c, err
 }
@@ -207,7 +211,7 @@ func TryClone[T any](mc Context, s []T) ([]T, error) {
 //
 // PostgreSQL: MemoryContextStrdup, pstrdup.
 func CloneString(mc Context, s string) string {
-	c, err := TryCloneString(mc, s)
+	c, err := cloneString(mc, "CloneString", s)
 	if err != nil {
 		panic(err)
 	}
@@ -216,7 +220,11 @@ func CloneString(mc Context, s string) string {
 
 // TryCloneString is CloneString, but returns the *OutOfMemoryError.
 func TryCloneString(mc Context, s string) (string, error) {
-	b, err := trySlice[byte](mc, "CloneString", len(s), len(s))
+	return cloneString(mc, "TryCloneString", s)
+}
+
+func cloneString(mc Context, op, s string) (string, error) {
+	b, err := trySlice[byte](mc, op, len(s), len(s))
 	if len(b) == 0 {
 		return "", err
 	}

@@ -210,6 +210,16 @@ func TestAppendFreesTheChunkItLeft(t *testing.T) {
 	}
 }
 
+func TestAppendToAFreedSliceIsAFault(t *testing.T) {
+	for _, k := range []palloc.Kind{palloc.KindAllocSet, palloc.KindGeneration} {
+		c := newKind(newRoot(t), k, "c", 0)
+		s, other := palloc.MakeSlice[uint64](c, 8, 8), palloc.New[uint64](c)
+		palloc.FreeSlice(s)
+		wantFault(t, func() { palloc.Append(c, s, 1) }, "Append", "Top/test/c", "already free")
+		palloc.Free(other)
+	}
+}
+
 func TestAppendOfNothingChangesNothing(t *testing.T) {
 	c := palloc.NewAllocSet(newRoot(t), "c")
 	if s := palloc.Append(c, []int(nil)); s != nil {
