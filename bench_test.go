@@ -60,19 +60,26 @@ func BenchmarkAllocFree64(b *testing.B) {
 	b.Run("Slab", func(b *testing.B) { benchmarkPair(b, palloc.NewSlab(palloc.Top(), "bench", 64)) })
 }
 
-func benchmarkCall(b *testing.B, create func(palloc.Context, string, ...palloc.Option) palloc.Context) {
-	for range b.N {
-		mc := create(palloc.Top(), "call")
-		for range 10 {
-			mc.Alloc(100)
-		}
-		mc.Delete()
-	}
-}
-
+// BenchmarkContextPerCall creates a context, sells ten chunks, and deletes it.
 func BenchmarkContextPerCall(b *testing.B) {
-	b.Run("AllocSet", func(b *testing.B) { benchmarkCall(b, palloc.NewAllocSet) })
-	b.Run("Bump", func(b *testing.B) { benchmarkCall(b, palloc.NewBump) })
+	b.Run("AllocSet", func(b *testing.B) {
+		for range b.N {
+			mc := palloc.NewAllocSet(palloc.Top(), "call")
+			for range 10 {
+				mc.Alloc(100)
+			}
+			mc.Delete()
+		}
+	})
+	b.Run("Bump", func(b *testing.B) {
+		for range b.N {
+			mc := palloc.NewBump(palloc.Top(), "call")
+			for range 10 {
+				mc.Alloc(100)
+			}
+			mc.Delete()
+		}
+	})
 }
 
 // BenchmarkMillion creates, resets and deletes a million contexts, and reports

@@ -139,8 +139,10 @@ func (mc Context) remove() bool {
 		s.Retire()
 	}
 	s.Close()
-	if !s.park() {
+	if kind.ID(mc.epoch&kind.IDMask) == kind.Slab { // never taken from where it is parked
 		s.detach()
+	} else {
+		s.park()
 	}
 	return true
 }
@@ -160,7 +162,7 @@ func (mc Context) dismiss(has uint32) bool {
 	return true
 }
 
-// detach takes the core of a deleted context off the tree.
+// detach takes the core of a deleted context off the tree, to the free ones.
 func (s *core) detach() {
 	tree.Lock()
 	unlink(s)

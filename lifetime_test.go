@@ -221,3 +221,34 @@ func TestContentSurvivesTheEndOfOthers(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatIsDoneAgainFitsTheKeeper: a context that needs the same each time, in
+// its cycles or in lives of one name, comes to hold one block for all of it.
+func TestWhatIsDoneAgainFitsTheKeeper(t *testing.T) {
+	each(t, []palloc.Kind{palloc.KindAllocSet, palloc.KindGeneration, palloc.KindBump}, func(t *testing.T, k palloc.Kind) {
+		mc := newRoot(t)
+		use := func(c palloc.Context) int64 {
+			for range 40 {
+				c.Alloc(100)
+			}
+			return c.Stats().Blocks
+		}
+		blocks := int64(0)
+		for range 8 {
+			c := newKind(mc, k, "life", 0)
+			blocks = use(c)
+			c.Delete()
+		}
+		if blocks != 1 {
+			t.Errorf("the eighth life needs %d blocks", blocks)
+		}
+		c := newKind(mc, k, "cycles", 0)
+		for range 8 {
+			blocks = use(c)
+			c.Reset()
+		}
+		if blocks != 1 {
+			t.Errorf("the eighth cycle needs %d blocks", blocks)
+		}
+	})
+}

@@ -14,14 +14,17 @@ import (
 // keeper, and is the spare of its parent. Whoever swaps it out of the parent's
 // spare owns it. Walks pass it over. A parent has one spare at most.
 //
-// Cost: one compare-and-swap to park and one to take, where the list of free
-// cores takes the tree's lock twice.
+// Cost: one swap to park and one to take, where the list of free cores takes the
+// tree's lock twice. Contexts of two names in turn take the lock, too.
 
-// park leaves the core of a context that was just deleted with its parent. It
-// says false when the parent has a spare already.
-func (s *core) park() bool {
+// park leaves the core of a context that was just deleted with its parent, in
+// place of the one that is there: what was deleted last is what is likely to be
+// created next.
+func (s *core) park() {
 	parent := coreAt(relaxed.Load32(&s.parent))
-	return atomic.CompareAndSwapUint32(&parent.spare, 0, s.Number)
+	if old := atomic.SwapUint32(&parent.spare, s.Number); old != 0 {
+		coreAt(old).detach()
+	}
 }
 
 // takeSpare takes the parked core of s to be its latest child, of a name. It is

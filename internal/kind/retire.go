@@ -39,12 +39,15 @@ func (c *Core) sellBlocks() {
 	}
 }
 
-// Grow sets the sizes of blocks to buy. A keeper counts as bought.
+// Grow sets the sizes of blocks to buy. A keeper counts as bought: the next block
+// is larger, so that a context that needs more than its keeper every time comes
+// to keep enough.
 func (c *Core) Grow(first, most uint32) {
-	c.FirstBlock, c.MostBlock, c.NextBlock = first, most, min(first, most)
+	c.FirstBlock, c.MostBlock = first, most
 	if c.Blocks != 0 {
-		c.NextBlock = min(max(first, uint32(BlockAt(c.Blocks).Size)), most)
+		first = max(first, min(2*uint32(BlockAt(c.Blocks).Size), doubleUntil))
 	}
+	c.NextBlock = min(first, most)
 }
 
 // keeper chooses the block to keep, 0 when every block is too large.
