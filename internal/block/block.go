@@ -72,8 +72,12 @@ func Buy(size uintptr) (addr, got uintptr, err error) {
 	warehouse.mu.Lock()
 	defer warehouse.mu.Unlock()
 	for _, r := range regions() {
-		if addr, err = r.purchase(l, n); err == nil {
+		addr, err = r.purchase(l, n)
+		if err == nil {
 			return addr, bought(got), nil
+		}
+		if err != errFull { // the system refuses: more address space would not help
+			return 0, 0, err
 		}
 	}
 	r, err := grow(got)

@@ -1,10 +1,17 @@
 package block
 
-import "github.com/gopalloc/palloc/internal/osmem"
+import (
+	"fmt"
+
+	"github.com/gopalloc/palloc/internal/osmem"
+)
 
 // mostUnits is the longest run a level sells; a larger one comes from the next,
 // coarser level, so that pages of 64 units are not blocked by single runs.
 const mostUnits = 48
+
+// errFull says that a region has no such run left; another one may have.
+var errFull = fmt.Errorf("%w: the region is full", osmem.ErrNoMemory)
 
 // plan is the level and the number of units for a purchase of size bytes; false
 // when no level has units that large.
@@ -36,7 +43,7 @@ func (r *region) purchase(l int, n uint) (uintptr, error) {
 // such run, a unit of the next level is split into a page.
 func (r *region) buy(l int, n uint) (uintptr, error) {
 	if l > r.top {
-		return 0, osmem.ErrNoMemory
+		return 0, errFull
 	}
 	v := &r.levels[l]
 	i := v.find(n)

@@ -41,19 +41,25 @@ type region struct {
 type level struct {
 	shelf
 	accounts  uintptr // address of pages[0]
+	reserved  uintptr // bytes of accounts
 	committed uintptr // bytes of accounts that may be touched
 }
 
 func unitShift(l int) uint { return firstShift + uint(l)*levelShift }
 
 // newRegion reserves size bytes, or as much as the system grants down to least.
+// On an error nothing stays reserved.
 func newRegion(size, least uintptr) (*region, error) {
 	const align = commitStep
 	for ; ; size /= 2 {
 		addr, err := osmem.Current().Reserve(size + align)
 		if err == nil {
 			r := &region{base: (addr + align - 1) &^ (align - 1), size: size}
-			return r, r.layOut()
+			if err = r.layOut(); err != nil {
+				r.forget()
+				osmem.Current().Release(addr, size+align)
+			}
+			return r, err
 		}
 		if size/2 < least || size/2 < smallestRegion {
 			return nil, err
@@ -67,14 +73,15 @@ func (r *region) layOut() error {
 		r.top++
 	}
 	for l := 0; l <= r.top; l++ {
-		n := max(1, r.size>>(unitShift(l)+levelShift))
-		addr, err := osmem.Current().Reserve(roundUp(n*unsafe.Sizeof(page{}), commitStep))
+		size := roundUp(r.pageCount(l)*unsafe.Sizeof(page{}), commitStep)
+		addr, err := osmem.Current().Reserve(size)
 		if err != nil {
 			return err
 		}
-		r.levels[l].accounts = addr
+		v := &r.levels[l]
+		v.accounts, v.reserved = addr, size
 		// Sound: pages hold no pointers, and only committed ones are touched.
-		r.levels[l].pages = unsafe.Slice((*page)(osmem.At(addr)), n)
+		v.pages = unsafe.Slice((*page)(osmem.At(addr)), r.pageCount(l))
 	}
 	if err := r.account(r.top, 0); err != nil {
 		return err
@@ -84,6 +91,20 @@ func (r *region) layOut() error {
 	root.longest = longestRun(^root.used)
 	r.levels[r.top].put(0)
 	return r.keepFirst()
+}
+
+// pageCount is how many pages of level l the region has room for.
+func (r *region) pageCount(l int) uintptr {
+	return max(1, r.size>>(unitShift(l)+levelShift))
+}
+
+// forget gives back the accounts of a region that nobody has heard of yet.
+func (r *region) forget() {
+	for _, v := range r.levels {
+		if v.reserved != 0 {
+			osmem.Current().Release(v.accounts, v.reserved)
+		}
+	}
 }
 
 // keepFirst buys the first unit for good, so that no chunk begins at base.

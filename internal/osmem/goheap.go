@@ -1,6 +1,7 @@
 package osmem
 
 import (
+	"slices"
 	"sync"
 	"unsafe"
 )
@@ -27,6 +28,14 @@ func (g *goHeap) Reserve(size uintptr) (uintptr, error) {
 	g.kept = append(g.kept, piece)
 	g.mu.Unlock()
 	return uintptr(unsafe.Pointer(unsafe.SliceData(piece))), nil // kept alive above
+}
+
+func (g *goHeap) Release(addr, size uintptr) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.kept = slices.DeleteFunc(g.kept, func(piece []uint64) bool {
+		return uintptr(unsafe.Pointer(unsafe.SliceData(piece))) == addr // only compared
+	})
 }
 
 func (*goHeap) Commit(addr, size uintptr) error { return nil }

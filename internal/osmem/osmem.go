@@ -6,7 +6,7 @@
 // detector, which sees nothing outside Go's heap, and with the build tag
 // palloc_goheap.
 //
-// Invariant: an address that was once reserved stays reserved to the end of the
+// Invariant: an address that was once sold stays reserved to the end of the
 // process, so that a stale pointer never comes to point into Go's heap.
 //
 // Cost: a system call each, except on Go's heap. Never on a hot path.
@@ -29,6 +29,8 @@ type Maker interface {
 	// Reserve takes size bytes of address space. Nothing may be read or
 	// written there before Commit.
 	Reserve(size uintptr) (uintptr, error)
+	// Release gives back a whole reservation of which no byte was ever sold.
+	Release(addr, size uintptr)
 	// Commit makes reserved bytes readable and writable.
 	Commit(addr, size uintptr) error
 	// Discard gives the physical memory behind committed bytes back to the

@@ -25,6 +25,10 @@ func (system) Reserve(size uintptr) (uintptr, error) {
 	return uintptr(p), nil // outside Go's heap: nothing moves it, nothing frees it
 }
 
+func (system) Release(addr, size uintptr) {
+	_ = unix.MunmapPtr(At(addr), size) // refused: the addresses stay taken
+}
+
 func (system) Commit(addr, size uintptr) error {
 	if err := unix.Mprotect(Bytes(addr, size), unix.PROT_READ|unix.PROT_WRITE); err != nil {
 		return fmt.Errorf("%w: mprotect of %d bytes: %w", ErrNoMemory, size, err)

@@ -22,6 +22,10 @@ func (system) Reserve(size uintptr) (uintptr, error) {
 	return addr, nil
 }
 
+func (system) Release(addr, size uintptr) {
+	_ = windows.VirtualFree(addr, 0, windows.MEM_RELEASE) // refused: the addresses stay taken
+}
+
 func (system) Commit(addr, size uintptr) error {
 	if _, err := windows.VirtualAlloc(addr, size, windows.MEM_COMMIT, windows.PAGE_READWRITE); err != nil {
 		return fmt.Errorf("%w: commit of %d bytes: %w", ErrNoMemory, size, err)

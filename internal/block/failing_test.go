@@ -1,0 +1,131 @@
+package block_test
+
+import (
+	"errors"
+	"os"
+	"testing"
+
+	"github.com/gopalloc/palloc/internal/block"
+	"github.com/gopalloc/palloc/internal/osmem"
+)
+
+// Memory that runs out: a maker that refuses on demand, between the warehouse
+// and the system's.
+
+type failing struct {
+	osmem.Maker
+	commits  int // how many more to grant; negative: no end
+	reserves int
+	taken    uintptr // address space, reserved and not released
+}
+
+var system = &failing{commits: -1, reserves: -1}
+
+func TestMain(m *testing.M) {
+	system.Maker = osmem.Current()
+	osmem.Use(system)
+	os.Exit(m.Run())
+}
+
+func granted(left *int) bool {
+	if *left == 0 {
+		return false
+	}
+	*left--
+	return true
+}
+
+func (f *failing) Commit(addr, size uintptr) error {
+	if !granted(&f.commits) {
+		return osmem.ErrNoMemory
+	}
+	return f.Maker.Commit(addr, size)
+}
+
+func (f *failing) Reserve(size uintptr) (uintptr, error) {
+	if !granted(&f.reserves) {
+		return 0, osmem.ErrNoMemory
+	}
+	f.taken += size
+	return f.Maker.Reserve(size)
+}
+
+func (f *failing) Release(addr, size uintptr) {
+	f.taken -= size
+	f.Maker.Release(addr, size)
+}
+
+// TestARefusedPurchaseChangesNothing lets every step of a purchase that needs
+// fresh memory fail in its turn; the same purchase succeeds afterwards.
+func TestARefusedPurchaseChangesNothing(t *testing.T) {
+	defer func() { system.commits, system.reserves = -1, -1 }()
+	sizes := []uintptr{1 << 10, 40 << 10, 1 << 20, 3 << 20, 9 << 20, 200 << 20}
+	if !osmem.Current().Returns() {
+		sizes = sizes[:5] // what this maker makes stays for ever
+	}
+	for _, size := range sizes {
+		refused := 0
+		for steps := 0; ; steps++ {
+			before := block.Count()
+			held := exhaust(t, size)
+			system.commits, system.reserves = steps, steps
+			addr, got, err := block.Buy(size)
+			system.commits, system.reserves = -1, -1
+			if err == nil {
+				block.Sell(addr, got)
+			} else if refused++; !errors.Is(err, osmem.ErrNoMemory) {
+				t.Fatalf("Buy(%d): %v", size, err)
+			}
+			sellAll(held)
+			if after := block.Count(); after.Sold != before.Sold {
+				t.Fatalf("%d bytes sold, %d before a purchase of %d that ended with %v", after.Sold, before.Sold, size, err)
+			}
+			if err == nil {
+				break
+			}
+		}
+		t.Logf("%d bytes: refused %d times", size, refused)
+		if refused == 0 && size > 4<<20 {
+			t.Errorf("a purchase of %d bytes never needed the system", size)
+		}
+	}
+}
+
+// exhaust buys blocks of a size until the next one needs fresh memory.
+func exhaust(t *testing.T, size uintptr) (held []run) {
+	t.Helper()
+	system.commits, system.reserves = 0, 0
+	defer func() { system.commits, system.reserves = -1, -1 }()
+	for {
+		addr, got, err := block.Buy(size)
+		if err != nil {
+			return held
+		}
+		held = append(held, run{addr, got})
+	}
+}
+
+// TestRefusalsTakeNoAddressSpace: a system that refuses memory is not asked for
+// ever more address space.
+func TestRefusalsTakeNoAddressSpace(t *testing.T) {
+	before := system.taken
+	for range 50 {
+		held := exhaust(t, 1<<20)
+		system.commits = 0
+		if addr, size, err := block.Buy(1 << 20); err == nil {
+			block.Sell(addr, size)
+			t.Error("a purchase that needs fresh memory succeeds without it")
+		}
+		system.commits = -1
+		sellAll(held)
+	}
+	if after := system.taken; after != before {
+		t.Errorf("%d bytes of address space after the refusals, %d before", after, before)
+	}
+}
+
+func sellAll(held []run) {
+	for _, r := range held {
+		block.Sell(r.addr, r.size)
+	}
+}
