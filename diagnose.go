@@ -62,7 +62,7 @@ func headerFault(op string, p uintptr, h uint64) *Fault {
 	case id == kind.Bump:
 		f.Reason = string(bump.Unsupported)
 	case chunk.Index(h) == owner.Number:
-		f.Reason = "the chunk was taken back when its context was reset"
+		f.Reason = "the address is not the start of a live chunk: what was there was taken back when its context was reset"
 	default:
 		f.Reason = fmt.Sprintf("the address is not the start of a live chunk: no header of this context before it (%#016x)", h)
 	}
