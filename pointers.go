@@ -71,22 +71,20 @@ func mayHold(t *goType) bool {
 	return t.ptrBytes == 0 || passed[t.hash%uint32(len(passed))].Load() == t
 }
 
-// refusals has what was found of every type that was looked at: "" or the path
-// of the pointer that is refused.
+// refusals has what was found of every type that was looked at: "" or why it is
+// refused.
 var refusals sync.Map // reflect.Type -> string
 
 // admitType panics unless values of the type may lie in a context. It is apart
-// from mayHold since it looks at the type, once.
-func admitType(own *goType) {
+// from mayHold since it looks at the type, once. op is what was called.
+func admitType(op string, own *goType) {
 	t := own.reflected()
-	refusal, known := refusals.Load(t)
+	why, known := refusals.Load(t)
 	if !known {
-		refusal, _ = refusals.LoadOrStore(t, pathOfPointer(t, t.String(), false))
+		why, _ = refusals.LoadOrStore(t, refusal(t, t.String(), false))
 	}
-	if path := refusal.(string); path != "" {
-		panic(&Fault{Op: fmt.Sprintf("New[%v]", t),
-			Reason: path + " is a Go pointer, which the collector would not see here: " +
-				"embed palloc.Linked in the struct if it only ever leads into contexts, else keep it on Go's heap"})
+	if why != "" {
+		panic(&Fault{Op: fmt.Sprintf("%s[%v]", op, t), Reason: why.(string)})
 	}
 	passed[own.hash%uint32(len(passed))].Store(own)
 }
@@ -98,34 +96,41 @@ func (t *goType) reflected() reflect.Type {
 	return reflect.TypeOf(of)
 }
 
-// pathOfPointer is the path of the first pointer in t that is not allowed, with
-// its type, or "". linked says that a struct around it embeds Linked. It
-// descends as deep as types are nested by value.
-func pathOfPointer(t reflect.Type, path string, linked bool) string {
+// Why a type is refused, behind the path of the field and its type.
+const (
+	goPointer = " is a Go pointer, which the collector would not see here: " +
+		"embed palloc.Linked in the struct if it only ever leads into contexts, else keep it on Go's heap"
+	goRuntime = " lies on Go's heap, and the collector would not see here that it is in use: keep it on Go's heap"
+)
+
+// refusal is why the first pointer in t is not allowed, or "". path leads to t;
+// linked says that a struct around it embeds Linked. It descends as deep as
+// types are nested by value.
+func refusal(t reflect.Type, path string, linked bool) string {
 	switch t.Kind() {
 	case reflect.Map, reflect.Chan:
-		return fmt.Sprintf("%s (%v)", path, t)
+		return fmt.Sprintf("%s (%v)", path, t) + goRuntime
 	case reflect.Pointer, reflect.Slice, reflect.String, reflect.Func, reflect.Interface, reflect.UnsafePointer:
 		if linked {
 			return ""
 		}
-		return fmt.Sprintf("%s (%v)", path, t)
+		return fmt.Sprintf("%s (%v)", path, t) + goPointer
 	case reflect.Array:
 		if t.Len() == 0 {
 			return ""
 		}
-		return pathOfPointer(t.Elem(), path+"[0]", linked)
+		return refusal(t.Elem(), path+"[0]", linked)
 	case reflect.Struct:
-		return pathInStruct(t, path, linked || embedsLinked(t))
+		return refusalInStruct(t, path, linked || embedsLinked(t))
 	}
 	return ""
 }
 
-func pathInStruct(t reflect.Type, path string, linked bool) string {
+func refusalInStruct(t reflect.Type, path string, linked bool) string {
 	for i := range t.NumField() {
 		f := t.Field(i)
-		if found := pathOfPointer(f.Type, path+"."+f.Name, linked); found != "" {
-			return found
+		if why := refusal(f.Type, path+"."+f.Name, linked); why != "" {
+			return why
 		}
 	}
 	return ""

@@ -44,7 +44,7 @@ func TryMakeSlice[T any](mc Context, n, most int) ([]T, error) {
 func trySlice[T any](mc Context, op string, n, most int) ([]T, error) {
 	mc.check(op)
 	if t := typeOf[T](); !mayHold(t) {
-		admitType(t)
+		admitType(op, t)
 	}
 	size := mc.sliceSize(op, n, most, unsafe.Sizeof(*new(T)))
 	if size == 0 && op != "TryNew" {
@@ -100,7 +100,7 @@ func TryAppend[T any](mc Context, s []T, values ...T) ([]T, error) {
 func grow[T any](mc Context, op string, s, values []T) ([]T, error) {
 	mc.check(op)
 	if t := typeOf[T](); !mayHold(t) {
-		admitType(t)
+		admitType(op, t)
 	}
 	each := unsafe.Sizeof(*new(T))
 	if each == 0 {

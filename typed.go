@@ -24,7 +24,7 @@ import (
 // PostgreSQL: palloc0_object.
 func New[T any](mc Context) *T {
 	var zero T
-	p := osmem.At(typed(mc, typeOf[T](), unsafe.Sizeof(zero), judge, admitType, admit, sell, bump.Alloc, allocset.Hot, staleNew, slowNew))
+	p := osmem.At(typed(mc, typeOf[T](), unsafe.Sizeof(zero), judge, admitNew, admit, sell, bump.Alloc, allocset.Hot, staleNew, slowNew))
 	clear((*mostBytes)(p)[:unsafe.Sizeof(zero)])
 	return (*T)(p)
 }
@@ -50,6 +50,9 @@ type (
 	typer    func(mc Context, t *goType, size uintptr, look func(*goType), next admitter, sell seller, fromBump, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
 	admitter func(mc Context, size uintptr, next seller, fromBump, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
 )
+
+// admitNew is admitType, for New.
+func admitNew(t *goType) { admitType("New", t) }
 
 // staleNew is stale, for New.
 func staleNew(mc Context) uintptr { panic(mc.gone("New")) }
