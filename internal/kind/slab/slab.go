@@ -45,7 +45,8 @@ const (
 
 	// keepEmpty is how many empty blocks wait for a chunk.
 	keepEmpty = 2
-	// leastChunks is how many chunks the later blocks have room for, at least.
+	// leastChunks is how many chunks the later blocks have room for, at least,
+	// within the largest block that the context is to buy.
 	leastChunks = 8
 	// lookAhead is how many blocks are compared to find a full one.
 	lookAhead = 8
@@ -133,7 +134,7 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 func refill(c *kind.Core) error {
 	need := head + stride(c)
 	if c.Total > 0 {
-		need = head + leastChunks*stride(c)
+		need = max(need, min(head+leastChunks*stride(c), uintptr(c.MostBlock)))
 	}
 	b, err := c.BuyShared(need)
 	if err != nil {
