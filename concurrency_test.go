@@ -332,3 +332,52 @@ func TestTrimMayComeAtAnyTime(t *testing.T) {
 	over.Store(true)
 	trimming.Wait()
 }
+
+// TestNothingIsLostBelowADeletedParent: of contexts that are created below a
+// parent while it is being deleted, each is refused with a Fault or deleted with
+// it; none is left behind.
+func TestNothingIsLostBelowADeletedParent(t *testing.T) {
+	rounds := 2000
+	if cramped() {
+		rounds = 200
+	}
+	mc := newRoot(t)
+	for range rounds {
+		parent := palloc.NewAllocSet(mc, "parent")
+		made := make([][]palloc.Context, 4)
+		var creators sync.WaitGroup
+		var ready atomic.Int32
+		for i := range made {
+			creators.Go(func() {
+				ready.Add(1)
+				for len(made[i]) < 100 {
+					if c, ok := born(parent); ok {
+						made[i] = append(made[i], c)
+					} else {
+						return
+					}
+				}
+			})
+		}
+		for ready.Load() == 0 {
+			runtime.Gosched()
+		}
+		parent.Delete()
+		creators.Wait()
+		for _, list := range made {
+			wantLive(t, false, list...)
+		}
+	}
+	wantEmpty(t, mc)
+	wantOrder(t, mc)
+}
+
+// born creates a child of a parent that may be gone.
+func born(parent palloc.Context) (c palloc.Context, ok bool) {
+	defer func() {
+		if _, fault := recover().(*palloc.Fault); fault {
+			ok = false
+		}
+	}()
+	return palloc.NewAllocSet(parent, "child"), true
+}

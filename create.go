@@ -120,7 +120,11 @@ func create(parent Context, id kind.ID, op, name string, opts []Option) Context 
 	if parent.Live() {
 		if s := parent.slot().takeSpare(name); s != nil {
 			s.open(id, opts)
-			return handle(&s.Core)
+			mc := handle(&s.Core)
+			if relaxed.Load32(&s.firstChild) != 0 { // came to its last life too late
+				mc.deleteChildren()
+			}
+			return mc
 		}
 	}
 	return finish(parent, begin(parent, op), id, name, opts)
@@ -149,9 +153,26 @@ func finish(parent Context, s *core, id kind.ID, name string, opts []Option) Con
 	}
 	s.open(id, opts)
 	link(parent.slot(), s)
+	if !parent.Live() {
+		s.abandon(parent, id)
+	}
 	mc := handle(&s.Core)
 	tree.Unlock()
 	return mc
+}
+
+// abandon takes back the creation of a child whose parent was deleted at the
+// very moment. It sets the lock free and panics.
+func (s *core) abandon(parent Context, id kind.ID) {
+	relaxed.Store64(&s.Epoch, nextEpoch(s.Epoch, kind.None))
+	if s.BlockCount != 0 {
+		s.Retire()
+	}
+	s.Close()
+	unlink(s)
+	giveCore(s)
+	tree.Unlock()
+	panic(parent.gone("New" + methods[id].Name()))
 }
 
 // open makes a core without an owner a context of a kind.

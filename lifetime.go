@@ -1,6 +1,8 @@
 package palloc
 
 import (
+	"runtime"
+
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
@@ -104,10 +106,22 @@ type descent struct {
 	moves   uint64 // of the tree, when at was last known to lie below top
 }
 
-// leaf is the first context below at that has no children, and its parent. When
-// at was deleted meanwhile, or any context was moved, by a callback say, the
-// search begins at the top again.
+// leaf is the first context below at that has no children, and its parent. A
+// core below that is just becoming a context, or just ceasing to be one, is
+// waited for: its owner is between two steps.
 func (d *descent) leaf() (leaf, parent Context) {
+	for {
+		leaf, parent = d.look()
+		if leaf.owned() {
+			return leaf, parent
+		}
+		runtime.Gosched()
+	}
+}
+
+// look is one try. When at was deleted meanwhile, or any context was moved, by a
+// callback say, it begins at the top again.
+func (d *descent) look() (leaf, parent Context) {
 	defer d.top.lock("Context.Delete").unlock()
 	if d.moves != tree.moves || !d.at.Live() {
 		d.at, d.moves = d.top, tree.moves
@@ -139,12 +153,23 @@ func (mc Context) remove() bool {
 		s.Retire()
 	}
 	s.Close()
+	gone := false
 	if kind.ID(mc.epoch&kind.IDMask) == kind.Slab { // never taken from where it is parked
-		s.detach()
+		gone = s.detach()
 	} else {
-		s.park()
+		gone = s.park()
 	}
-	return true
+	if !gone {
+		mc.resurrect()
+	}
+	return gone
+}
+
+// resurrect takes back the removal of a context below which somebody created a
+// child at the very moment: the child is to be deleted first.
+func (mc Context) resurrect() {
+	methods[mc.epoch&kind.IDMask].Open(mc.core)
+	relaxed.Store64(&mc.core.Epoch, mc.epoch)
 }
 
 // dismiss runs the callbacks and clears the side tables of a context that is
@@ -162,12 +187,17 @@ func (mc Context) dismiss(has uint32) bool {
 	return true
 }
 
-// detach takes the core of a deleted context off the tree, to the free ones.
-func (s *core) detach() {
+// detach takes the core of a deleted context off the tree, to the free ones. It
+// says false when the core has got a child meanwhile, and leaves it.
+func (s *core) detach() bool {
 	tree.Lock()
+	defer tree.Unlock()
+	if s.firstChild != 0 {
+		return false
+	}
 	unlink(s)
 	giveCore(s)
-	tree.Unlock()
+	return true
 }
 
 // IsEmpty says that the context has neither children nor live chunks. Owner

@@ -3,6 +3,7 @@ package palloc
 import (
 	"sync/atomic"
 
+	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
@@ -19,11 +20,26 @@ import (
 
 // park leaves the core of a context that was just deleted with its parent, in
 // place of the one that is there: what was deleted last is what is likely to be
-// created next.
-func (s *core) park() {
+// created next. It says false, and the core is not parked, when it has got a
+// child: who creates a child links it and then asks whether the parent is alive,
+// who deletes says that it is not and then asks for children, so that one of
+// both notices. The swap lies between the two as the fence that this takes.
+func (s *core) park() bool {
 	parent := coreAt(relaxed.Load32(&s.parent))
 	if old := atomic.SwapUint32(&parent.spare, s.Number); old != 0 {
-		coreAt(old).detach()
+		coreAt(old).bury()
+	}
+	return relaxed.Load32(&s.firstChild) == 0 || !atomic.CompareAndSwapUint32(&parent.spare, s.Number, 0)
+}
+
+// bury takes a core that was swapped out of its place off the tree. A child that
+// it got too late lives in no context: it is deleted with one made for that.
+func (s *core) bury() {
+	for !s.detach() {
+		s.open(kind.AllocSet, nil)
+		handle(&s.Core).deleteChildren()
+		relaxed.Store64(&s.Epoch, nextEpoch(s.Epoch, kind.None))
+		s.Close()
 	}
 }
 
@@ -52,10 +68,13 @@ func (s *core) rename(name string) {
 }
 
 // dropSpare puts the parked core of s, if there is one, on the list of free
-// cores. The tree's lock must be held.
+// cores; but for one that has got a child, which its deleter is about to take
+// back. The tree's lock must be held.
 func (s *core) dropSpare() {
-	if i := atomic.SwapUint32(&s.spare, 0); i != 0 {
-		unlink(coreAt(i))
-		giveCore(coreAt(i))
+	i := atomic.LoadUint32(&s.spare)
+	if i == 0 || coreAt(i).firstChild != 0 || !atomic.CompareAndSwapUint32(&s.spare, i, 0) {
+		return
 	}
+	unlink(coreAt(i))
+	giveCore(coreAt(i))
 }

@@ -2,6 +2,7 @@ package palloc
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/relaxed"
@@ -56,7 +57,7 @@ func link(parent, s *core) {
 	if s.nextSibling != 0 {
 		coreAt(s.nextSibling).prevSibling = i
 	}
-	relaxed.Store32(&parent.firstChild, i)
+	atomic.StoreUint32(&parent.firstChild, i) // ordered before a look at the parent's epoch: see park
 }
 
 // unlink takes s from its parent's children.
@@ -139,7 +140,16 @@ func (mc Context) SetParent(parent Context) {
 				Reason: "the new parent is the context itself or lies below it: that would be a cycle"})
 		}
 	}
-	unlink(mc.slot())
-	link(parent.slot(), mc.slot())
+	from := coreAt(mc.slot().parent)
+	move(mc.slot(), parent.slot())
+	if !parent.Live() { // deleted at the very moment
+		move(mc.slot(), from)
+		panic(&Fault{Op: op, Context: pathOf(mc.core), Reason: "the new parent was deleted"})
+	}
+}
+
+func move(s, parent *core) {
+	unlink(s)
+	link(parent, s)
 	tree.moves++
 }
