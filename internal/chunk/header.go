@@ -18,7 +18,7 @@
 //
 // Chance that 8 random bytes pass for a header: one in 2^22 for the salt alone,
 // were the number of a live context known; for a Generation, the kind with the
-// most valid values of the low bits, one in 2^27 altogether, and one in 2^33 for
+// most valid values of the low bits, one in 2^28 altogether, and one in 2^33 for
 // an AllocSet. Bytes that never were a header cannot know the number either,
 // which divides the chance by 2^26 over the number of live contexts.
 package chunk

@@ -219,7 +219,8 @@ func (s *subject) plausible(what uint64) bool {
 	case kind.AllocSet:
 		return what < chunk.Classes
 	case kind.Generation:
-		return what&^chunk.GenerationSize == chunk.Generation
+		size := what & chunk.GenerationSize * chunk.Align
+		return what&^chunk.GenerationSize == chunk.Generation && size > 0 && size <= 8<<10
 	}
 	return false
 }

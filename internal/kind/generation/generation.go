@@ -130,7 +130,8 @@ func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
 	if what == chunk.Large {
 		return freeLarge(c, p)
 	}
-	if what&^chunk.GenerationSize != chunk.Generation {
+	size := shared(what)
+	if size == 0 {
 		return kind.WhatFault(what)
 	}
 	found := c.BlockOf(p)
@@ -139,7 +140,7 @@ func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
 	}
 	b := at(found)
 	chunk.SetHeader(p, c.Stamp|chunk.GenerationFreed|what&chunk.GenerationSize)
-	b.freed += uintptr(what&chunk.GenerationSize)*chunk.Align + chunk.HeaderSize
+	b.freed += size + chunk.HeaderSize
 	b.frees++
 	relaxed.Inc(&c.FreeCount[countFreed])
 	if b.Address() == c.Blocks {
@@ -173,13 +174,20 @@ func (m Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (ui
 }
 
 func (Methods) Capacity(c *kind.Core, p uintptr, what uint64) uintptr {
-	switch {
-	case what == chunk.Large:
+	if what == chunk.Large {
 		return c.LargeCapacity(p)
-	case what&^chunk.GenerationSize == chunk.Generation:
-		return uintptr(what&chunk.GenerationSize) * chunk.Align
 	}
-	return 0
+	return shared(what)
+}
+
+// shared is the size of a live chunk that shares a block, 0 when what is not
+// such a chunk's.
+func shared(what uint64) uintptr {
+	size := uintptr(what&chunk.GenerationSize) * chunk.Align
+	if what&^chunk.GenerationSize != chunk.Generation || size > mostShared {
+		return 0
+	}
+	return size
 }
 
 func (Methods) Reset(c *kind.Core) { begin(c, c.Retire()) }
