@@ -57,10 +57,12 @@ func stale(mc Context) uintptr { panic(mc.gone("Context.Alloc")) }
 
 // slow is apart from the kinds' stages because it can call: new blocks, large
 // sizes, kinds that do not unfold, and errors.
-func slow(c *kind.Core, size uintptr) uintptr {
+func slow(c *kind.Core, size uintptr) uintptr { return sellOrRaise(c, "Context.Alloc", size) }
+
+func sellOrRaise(c *kind.Core, op string, size uintptr) uintptr {
 	p, err := methods[c.Kind()].Alloc(c, size)
 	if err != nil {
-		raise(c, "Context.Alloc", size, err)
+		raise(c, op, size, err)
 	}
 	return p
 }

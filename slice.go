@@ -42,19 +42,15 @@ func TryMakeSlice[T any](mc Context, n, most int) ([]T, error) {
 
 // trySlice sells a zeroed slice; the error is an *OutOfMemoryError.
 func trySlice[T any](mc Context, op string, n, most int) ([]T, error) {
-	mc.check(op)
-	if t := typeOf[T](); !mayHold(t) {
-		admitType(op, t)
-	}
+	mc.ready(op, typeOf[T]())
 	size := mc.sliceSize(op, n, most, unsafe.Sizeof(*new(T)))
-	if size == 0 && op != "TryNew" {
-		return make([]T, n, most), nil
+	if size == 0 {
+		return make([]T, n, most), nil // takes no memory
 	}
-	p, err := methods[mc.core.Kind()].Alloc(mc.core, size)
+	p, err := mc.zeroed(op, size)
 	if err != nil {
-		return nil, mc.refuse(op, size, err)
+		return nil, err
 	}
-	clear(osmem.Bytes(p, size))
 	return unsafe.Slice((*T)(osmem.At(p)), most)[:n], nil // just sold, of that size
 }
 
@@ -70,11 +66,13 @@ func (mc Context) sliceSize(op string, n, most int, each uintptr) uintptr {
 }
 
 // Append is the built-in append for a slice in a context: beyond its capacity it
-// moves to a larger chunk of mc, or grows where it is. The old chunk is then
-// freed where the kind frees chunks and s begins at the chunk's start, so that
-// only the result may be used, as in s = palloc.Append(mc, s, v). A slice that
-// lies elsewhere, on Go's heap say, is copied and left alone. It panics as
-// MakeSlice does. Owner only.
+// moves to a larger chunk of mc, or, at the end of a Bump's block, grows where it
+// is. The old chunk is then freed if the kind frees chunks and s has all of it, as
+// a result of Append has, so that only the new one may be used: s =
+// palloc.Append(mc, s, v). Any other slice is copied and left alone: one that was
+// cut short with s[:n:n], one of MakeSlice whose chunk is larger than asked for,
+// one on Go's heap. It panics as MakeSlice does, and with a *Fault when the chunk
+// is free already. Owner only.
 func Append[T any](mc Context, s []T, values ...T) []T {
 	if len(values) <= cap(s)-len(s) {
 		return append(s, values...)
@@ -98,10 +96,7 @@ func TryAppend[T any](mc Context, s []T, values ...T) ([]T, error) {
 // behind it; on an error, s as it was. The values may be s itself, so that its
 // old chunk goes last.
 func grow[T any](mc Context, op string, s, values []T) ([]T, error) {
-	mc.check(op)
-	if t := typeOf[T](); !mayHold(t) {
-		admitType(op, t)
-	}
+	mc.ready(op, typeOf[T]())
 	each := unsafe.Sizeof(*new(T))
 	if each == 0 {
 		return append(s, values...), nil // takes no memory
@@ -109,38 +104,37 @@ func grow[T any](mc Context, op string, s, values []T) ([]T, error) {
 	at := uintptr(unsafe.Pointer(unsafe.SliceData(s))) // to be looked up
 	used, old := uintptr(len(s))*each, uintptr(cap(s))*each
 	need := mc.sliceSize(op, 0, len(s)+len(values), each)
-	p, room, err := mc.enlarge(op, at, used, old, need)
+	what, whole := mc.hasWhole(op, at, old, each)
+	p, room, err := mc.enlarge(at, used, old, need)
 	if err != nil {
 		return s, mc.refuse(op, need, err)
 	}
 	clear(osmem.Bytes(p+used, room-used))
 	grown := append(unsafe.Slice((*T)(osmem.At(p)), room/each)[:len(s)], values...) // p has room bytes
-	if p != at {
-		mc.dismissArray(op, at)
+	if whole {
+		// Cannot fail: the chunk is live, and of this context.
+		_ = kind.Free(methods[mc.core.Kind()], mc.core, at, what)
 	}
 	return grown, nil
 }
 
 // enlarge finds need bytes, and some to spare, for an array of old bytes at p:
-// where it is if there is room, else in a new chunk, to which the used bytes are
-// copied. It answers the place and the room.
-func (mc Context) enlarge(op string, p, used, old, need uintptr) (q, room uintptr, err error) {
-	c := mc.core
-	m := methods[c.Kind()]
-	if what, own := mc.own(op, p); own {
-		if room = kind.Capacity(m, c, p, what); room >= need {
-			return p, room, nil
+// where it is if it ends where a Bump goes on selling, else in a new chunk, to
+// which the used bytes are copied. It answers the place and the room.
+func (mc Context) enlarge(p, used, old, need uintptr) (q, room uintptr, err error) {
+	c, size := mc.core, curve(old, need)
+	m, isBump := methods[c.Kind()], c.Kind() == kind.Bump
+	if isBump {
+		size = (size + chunk.Align - 1) &^ (chunk.Align - 1)
+		if old > 0 && bump.Extend(c, p, old, size) {
+			return p, size, nil
 		}
-	}
-	size := curve(old, need)
-	if c.Kind() == kind.Bump && old > 0 && bump.Extend(c, p, old, size) {
-		return p, size, nil
 	}
 	if q, err = m.Alloc(c, size); err != nil {
 		return 0, 0, err
 	}
 	copyBytes(q, p, used)
-	if c.Kind() == kind.Bump {
+	if isBump {
 		return q, size, nil
 	}
 	return q, kind.Capacity(m, c, q, chunk.Header(q)^c.Stamp), nil
@@ -156,27 +150,22 @@ func curve(old, need uintptr) uintptr {
 	return max(need, old+old/4+3*small/4)
 }
 
-// dismissArray frees the chunk that an array left, if it began with one.
-func (mc Context) dismissArray(op string, p uintptr) {
-	if what, own := mc.own(op, p); own {
-		// Cannot fail: the chunk is live, and of this context.
-		_ = kind.Free(methods[mc.core.Kind()], mc.core, p, what)
-	}
-}
-
-// own says whether p is the start of a live chunk of the context, and what its
-// header says. It panics when the chunk was freed.
-func (mc Context) own(op string, p uintptr) (what uint64, yes bool) {
+// hasWhole says whether an array of size bytes at p is all of a live chunk of the
+// context, but for less than one more element, and what the chunk's header says:
+// then nobody sees more of the chunk than the array. It panics when the chunk was
+// freed.
+func (mc Context) hasWhole(op string, p, size, each uintptr) (what uint64, yes bool) {
 	if !block.Known(p) || mc.core.Kind() == kind.Bump {
 		return 0, false
 	}
 	if what = chunk.Header(p) ^ mc.core.Stamp; what >= chunk.Whats {
 		return 0, false
 	}
-	if kind.Capacity(methods[mc.core.Kind()], mc.core, p, what) == 0 {
+	capacity := kind.Capacity(methods[mc.core.Kind()], mc.core, p, what)
+	if capacity == 0 {
 		panic(chunkFault(op, mc.core, p, kind.WhatFault(what)))
 	}
-	return what, true
+	return what, size > 0 && capacity-size < each
 }
 
 // copyBytes copies from Go's memory or a context's into a context's.

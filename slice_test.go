@@ -132,7 +132,7 @@ func TestAppendZeroesTheNewTail(t *testing.T) {
 func TestAppendGrowsInPlaceWhereItCan(t *testing.T) {
 	mc := newFresh(t)
 	bump := palloc.NewBump(mc, "bump", palloc.BlockSizes(64<<10, 64<<10))
-	b := palloc.MakeSlice[byte](bump, 10, 10)
+	b := palloc.MakeSlice[byte](bump, 16, 16)
 	where := &b[0]
 	for range 1000 {
 		b = palloc.Append(bump, b, 1)
@@ -148,8 +148,11 @@ func TestAppendGrowsInPlaceWhereItCan(t *testing.T) {
 
 func TestAppendUsesTheWholeChunk(t *testing.T) {
 	c := palloc.NewAllocSet(newRoot(t), "c")
-	s := palloc.MakeSlice[byte](c, 1, 1) // its chunk has 8 bytes
+	s := palloc.Append(c, []byte(nil), 1) // its chunk has 8 bytes
 	first := &s[0]
+	if cap(s) != 8 {
+		t.Errorf("the capacity is %d", cap(s))
+	}
 	for range 7 {
 		s = palloc.Append(c, s, 1)
 	}
@@ -292,4 +295,37 @@ func TestFreeSliceWantsTheStartOfAChunk(t *testing.T) {
 	wantFault(t, func() { palloc.FreeSlice([]uint64{1}) }, "Free", "", "belongs to no context")
 	palloc.FreeSlice(s[:0]) // the length does not matter
 	wantEmpty(t, mc)
+}
+
+// TestAppendLeavesWhatLiesBeyondTheCapacityAlone: a slice that was cut short with
+// s[:n:n] is not all of its chunk; what is appended goes elsewhere, and the chunk
+// stays with those who see all of it.
+func TestAppendLeavesWhatLiesBeyondTheCapacityAlone(t *testing.T) {
+	each(t, []palloc.Kind{palloc.KindAllocSet, palloc.KindGeneration, palloc.KindBump}, func(t *testing.T, k palloc.Kind) {
+		c := newKind(newRoot(t), k, "c", 0)
+		for _, size := range []int{1, 5, 16, 100, 111, 1024, 100_000} {
+			for _, cut := range []int{0, 1, size / 2, size - 1} {
+				s := palloc.Append(c, nil, make([]byte, size)...)
+				if s = s[:cap(s)]; size%2 == 0 {
+					s = palloc.MakeSlice[byte](c, size, size)
+				}
+				for i := range s {
+					s[i] = byte(i%250) + 1
+				}
+				short := palloc.Append(c, s[:cut:cut], 255)
+				for i := range s {
+					if s[i] != byte(i%250)+1 {
+						t.Fatalf("%d bytes cut to %d: byte %d is %d", size, cut, i, s[i])
+					}
+				}
+				if len(short) != cut+1 || short[cut] != 255 {
+					t.Fatalf("%d bytes cut to %d: the result is %d bytes", size, cut, len(short))
+				}
+				if k != palloc.KindBump {
+					palloc.FreeSlice(s) // still live
+					palloc.FreeSlice(short)
+				}
+			}
+		}
+	})
 }

@@ -58,21 +58,34 @@ func admitNew(t *goType) { admitType("New", t) }
 func staleNew(mc Context) uintptr { panic(mc.gone("New")) }
 
 // slowNew is slow, for New.
-func slowNew(c *kind.Core, size uintptr) uintptr {
-	p, err := methods[c.Kind()].Alloc(c, size)
-	if err != nil {
-		raise(c, "New", size, err)
-	}
-	return p
-}
+func slowNew(c *kind.Core, size uintptr) uintptr { return sellOrRaise(c, "New", size) }
 
 // TryNew is New, but returns the *OutOfMemoryError.
 func TryNew[T any](mc Context) (*T, error) {
-	s, err := trySlice[T](mc, "TryNew", 1, 1)
+	mc.ready("TryNew", typeOf[T]())
+	p, err := mc.zeroed("TryNew", unsafe.Sizeof(*new(T)))
 	if err != nil {
 		return nil, err
 	}
-	return unsafe.SliceData(s), nil
+	return (*T)(osmem.At(p)), nil // just sold, of that size
+}
+
+// ready panics unless the context is live and may hold values of the type.
+func (mc Context) ready(op string, t *goType) {
+	mc.check(op)
+	if !mayHold(t) {
+		admitType(op, t)
+	}
+}
+
+// zeroed sells size zeroed bytes; the error is an *OutOfMemoryError.
+func (mc Context) zeroed(op string, size uintptr) (uintptr, error) {
+	p, err := methods[mc.core.Kind()].Alloc(mc.core, size)
+	if err != nil {
+		return 0, mc.refuse(op, size, err)
+	}
+	clear(osmem.Bytes(p, size))
+	return p, nil
 }
 
 // Free takes back the chunk at p, which New sold; it finds the context by

@@ -109,10 +109,11 @@ func (Methods) Stats(c *kind.Core) kind.Stats {
 	return s
 }
 
-// Extend lengthens the chunk that was sold last, from old to size bytes, if
-// there is room behind it. It is how a growing slice stays where it is.
+// Extend lengthens the array of old bytes at p to size bytes, a multiple of 8, if
+// it ends where the next chunk would begin and there is room behind it: a growing
+// slice then stays where it is. An array that ends within the rounding of its
+// chunk may be a part of a longer one, and does not grow.
 func Extend(c *kind.Core, p, old, size uintptr) bool {
-	old, size = (old+7)&^7, (size+7)&^7
 	if p+old != c.Cur || size-old > c.End-c.Cur {
 		return false
 	}
