@@ -29,6 +29,20 @@ func New[T any](mc Context) *T {
 	return (*T)(p)
 }
 
+// NewUncleared is New for a T that is about to be written whole: where T has no
+// pointers, what it holds is undefined. A T with pointers is cleared as by New,
+// since the write barrier looks at what was there before.
+//
+// PostgreSQL: palloc_object.
+func NewUncleared[T any](mc Context) *T {
+	var zero T
+	p := osmem.At(typed(mc, typeOf[T](), unsafe.Sizeof(zero), judge, admitNew, admit, sell, bump.Alloc, allocset.Hot, staleNew, slowNew))
+	if typeOf[T]().ptrBytes != 0 {
+		clear((*mostBytes)(p)[:unsafe.Sizeof(zero)])
+	}
+	return (*T)(p)
+}
+
 // mostBytes is an array larger than any type, to be sliced: unlike unsafe.Slice
 // it lets the compiler turn a clear of constant size into stores.
 type mostBytes [1 << 30 << (10 * (^uintptr(0) >> 63))]byte // 1 TiB, 1 GiB with 32 bits
