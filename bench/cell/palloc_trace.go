@@ -62,6 +62,8 @@ func (r *pallocReplay) play(ops []flat.Op) {
 			p := palloc.Realloc(table[o.Arg].chunk(), size)
 			table[o.Arg].set(p)
 			touchLast(p, size)
+		case flat.Reset:
+			contexts[o.Context].Reset()
 		default:
 			r.context(o)
 		}
@@ -75,8 +77,6 @@ func (r *pallocReplay) context(o *flat.Op) {
 	switch o.Code {
 	case flat.Create:
 		*mc = r.create(o)
-	case flat.Reset:
-		mc.Reset()
 	case flat.ResetOnly:
 		mc.ResetOnly()
 	case flat.ResetChildren:

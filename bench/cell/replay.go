@@ -38,7 +38,11 @@ func onTrace(mk func(t *flat.Trace) (replay, error), run func(r replay, t *flat.
 		if err != nil {
 			return nil, err
 		}
+		if err := loadProgram(); err != nil {
+			return nil, err
+		}
 		runtime.GC()
+		becomeCalm()
 		return run(r, t)
 	}
 }

@@ -99,7 +99,7 @@ create(const Replay *r, uint32 context, MemoryContext parent)
 	return bench_create(c->kind, parent, r->trace.strings + c->name, c->a, c->b, c->c);
 }
 
-/* The ops on contexts are rare: they are kept out of the loop. */
+/* The ops on contexts but resets are rare: they are kept out of the loop. */
 static pg_noinline void
 play_context(const Replay *r, const FlatOp *op, MemoryContext root)
 {
@@ -108,9 +108,6 @@ play_context(const Replay *r, const FlatOp *op, MemoryContext root)
 	switch (op->code) {
 	case FLAT_CREATE:
 		*mc = create(r, op->context, op->arg == FLAT_NONE ? root : r->live[op->arg]);
-		break;
-	case FLAT_RESET:
-		MemoryContextReset(*mc);
 		break;
 	case FLAT_RESETONLY:
 		MemoryContextResetOnly(*mc);
@@ -171,6 +168,10 @@ play(const Replay *r, MemoryContext root, Touch touch)
 			if (op->size > 0)
 				chunk[op->size - 1] = 1;
 			break;
+		case FLAT_RESET:
+			if (touch != FLOOR)
+				MemoryContextReset(r->live[op->context]);
+			break;
 		default:
 			if (touch != FLOOR)
 				play_context(r, op, root);
@@ -197,10 +198,12 @@ timed(const char *file, Touch touch)
 {
 	Replay r = load(file, touch);
 	double ops = r.trace.header->replayed;
-	double cold = pass(&r, touch);
+	double cold;
 	double total = 0;
 	int n = 0;
 
+	resident_trim();
+	cold = pass(&r, touch);
 	while (n < LEAST_PASSES || (total < LEAST_TIME && n < MOST_PASSES)) {
 		CHECK_FOR_INTERRUPTS();
 		passes[n] = pass(&r, touch);

@@ -7,6 +7,9 @@
 #include "resident.h"
 
 #include <fcntl.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <unistd.h>
 
 static int
@@ -40,10 +43,21 @@ status(const char *field)
 	return strtoll(at + strlen(field), NULL, 10) * 1024;
 }
 
+void
+resident_trim(void)
+{
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+}
+
 int64
 resident_begin(void)
 {
-	int fd = open_proc("/proc/self/clear_refs", O_WRONLY);
+	int fd;
+
+	resident_trim();
+	fd = open_proc("/proc/self/clear_refs", O_WRONLY);
 	ssize_t n = write(fd, "5", 1); /* resets the peak */
 
 	close(fd);

@@ -9,6 +9,11 @@
 #include "postgres.h"
 
 /* Forgets the peak so far and returns the size of now. */
+/*
+ * Gives back what the backend freed before, so that it serves no first pass
+ * uncounted: a fresh process has nothing either.
+ */
+extern void resident_trim(void);
 extern int64 resident_begin(void);
 
 /* The peak since resident_begin. */
