@@ -8,6 +8,8 @@ import (
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/allocset"
 	"github.com/gopalloc/palloc/internal/kind/bump"
+	"github.com/gopalloc/palloc/internal/kind/generation"
+	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
@@ -41,15 +43,13 @@ func admit(mc Context, size uintptr, next seller, fromBump, fromSet kind.Stage, 
 
 type seller func(mc Context, size uintptr, fromBump, fromSet kind.Stage, slow kind.Slow) uintptr
 
-// sell is the second stage: the epoch says of what kind the context is.
+// sell is the second stage: a Bump has a way of its own. The others go the way of
+// an AllocSet, which finds nothing to sell in a core that is not one's.
 func sell(mc Context, size uintptr, fromBump, fromSet kind.Stage, slow kind.Slow) uintptr {
-	switch kind.ID(mc.epoch & kind.IDMask) {
-	case kind.Bump:
+	if kind.IsBump(mc.epoch) {
 		return fromBump(mc.core, size, slow)
-	case kind.AllocSet:
-		return fromSet(mc.core, size, slow)
 	}
-	return slow(mc.core, size)
+	return fromSet(mc.core, size, slow)
 }
 
 // stale is apart from admit because it only ever panics.
@@ -60,6 +60,21 @@ func stale(mc Context) uintptr { panic(mc.gone("Context.Alloc")) }
 func slow(c *kind.Core, size uintptr) uintptr { return sellOrRaise(c, "Context.Alloc", size) }
 
 func sellOrRaise(c *kind.Core, op string, size uintptr) uintptr {
+	switch p := uintptr(0); c.Kind() {
+	case kind.Generation:
+		if p = generation.Alloc(c, size); p != 0 {
+			return p
+		}
+	case kind.Slab:
+		if p = slab.Alloc(c, size); p != 0 {
+			return p
+		}
+	}
+	return sellSlowly(c, op, size)
+}
+
+// sellSlowly is apart from sellOrRaise because it can fail.
+func sellSlowly(c *kind.Core, op string, size uintptr) uintptr {
 	p, err := methods[c.Kind()].Alloc(c, size)
 	if err != nil {
 		raise(c, op, size, err)

@@ -24,7 +24,7 @@ func (mc Context) OnReset(run func()) (stop func() bool) {
 		tree.callbacks = make(map[uint32][]*callback)
 	}
 	s, cb := mc.slot(), &callback{run}
-	tree.callbacks[s.Number] = append(tree.callbacks[s.Number], cb)
+	tree.callbacks[s.Number()] = append(tree.callbacks[s.Number()], cb)
 	relaxed.Store32(&s.has, s.has|hasCallbacks)
 	return func() bool { return mc.stop(cb) }
 }
@@ -36,7 +36,7 @@ func (mc Context) stop(cb *callback) bool {
 	if !mc.Live() {
 		return false
 	}
-	list := tree.callbacks[mc.core.Number]
+	list := tree.callbacks[mc.core.Number()]
 	i := slices.Index(list, cb)
 	if i < 0 {
 		return false
@@ -60,7 +60,7 @@ func (mc Context) runCallbacks() {
 
 func (mc Context) popCallback() *callback {
 	defer mc.lock("Context.Reset").unlock()
-	list := tree.callbacks[mc.core.Number]
+	list := tree.callbacks[mc.core.Number()]
 	if len(list) == 0 {
 		return nil
 	}
@@ -73,9 +73,9 @@ func (mc Context) popCallback() *callback {
 func (mc Context) keepCallbacks(list []*callback) {
 	s := mc.slot()
 	if len(list) > 0 {
-		tree.callbacks[s.Number] = list
+		tree.callbacks[s.Number()] = list
 		return
 	}
-	delete(tree.callbacks, s.Number)
+	delete(tree.callbacks, s.Number())
 	relaxed.Store32(&s.has, s.has&^hasCallbacks)
 }

@@ -37,7 +37,6 @@ type core struct {
 	prevSibling, nextSibling uint32
 	name                     uint32 // in the table of names
 	has                      uint32 // which side tables know the context
-	spare                    uint32 // a parked child, see park.go; changed by compare-and-swap only
 }
 
 var _ [kind.SlotSize - unsafe.Sizeof(core{})]byte // a core fits its slot
@@ -46,6 +45,7 @@ var _ [kind.SlotSize - unsafe.Sizeof(core{})]byte // a core fits its slot
 const (
 	hasCallbacks = 1 << iota
 	hasIdent
+	isRoot // which lives as long as the process
 )
 
 // Context is a named pool of memory with a lifetime: a node of the tree of
@@ -75,7 +75,7 @@ const (
 )
 
 // methods has the table of each kind, by its number.
-var methods = [kind.IDMask + 1]kind.Methods{
+var methods = [kind.Kinds]kind.Methods{
 	kind.AllocSet:   allocset.Methods{},
 	kind.Bump:       bump.Methods{},
 	kind.Generation: generation.Methods{},
@@ -93,7 +93,7 @@ func (k Kind) String() string {
 // Kind is the kind that the context was created as. Any goroutine.
 func (mc Context) Kind() Kind {
 	mc.check("Context.Kind")
-	return Kind(mc.epoch & kind.IDMask)
+	return Kind(kind.KindOf(mc.epoch))
 }
 
 // Name is the name given at creation. Any goroutine.
@@ -124,7 +124,7 @@ func (mc Context) slot() *core { return kind.Slot[core](mc.core) }
 func handle(c *kind.Core) Context { return Context{c, relaxed.Load64(&c.Epoch)} }
 
 // owned says whether a handle read from a core means a context at all.
-func (mc Context) owned() bool { return mc.epoch&kind.IDMask != uint64(kind.None) }
+func (mc Context) owned() bool { return kind.KindOf(mc.epoch) != kind.None }
 
 // coreAt is the core with a number; the number must be one that was handed out.
 func coreAt(index uint32) *core { return kind.Slot[core](kind.At(index)) }

@@ -59,12 +59,14 @@ func plant() Context {
 	tree.Lock()
 	defer tree.Unlock()
 	if !rootReady.Load() {
-		s, err := takeCore()
+		n := names.number("Top")
+		s, err := takeCore(n)
 		if err != nil {
 			panic(&OutOfMemoryError{Op: "Top", Context: "Top", Size: kind.SlotSize, Err: err})
 		}
-		s.setName("Top")
+		s.setName(n)
 		s.open(kind.AllocSet, nil)
+		s.has = isRoot
 		root = handle(&s.Core)
 		rootReady.Store(true)
 	}
@@ -80,7 +82,7 @@ func plant() Context {
 //
 // PostgreSQL: AllocSetContextCreate.
 func NewAllocSet(parent Context, name string, opts ...Option) Context {
-	return create(parent, kind.AllocSet, "NewAllocSet", name, opts)
+	return newContext(parent, kind.AllocSet, name, opts, create, createNew)
 }
 
 // NewGeneration creates a context for chunks that are freed about in the order
@@ -88,7 +90,7 @@ func NewAllocSet(parent Context, name string, opts ...Option) Context {
 //
 // PostgreSQL: GenerationContextCreate.
 func NewGeneration(parent Context, name string, opts ...Option) Context {
-	return create(parent, kind.Generation, "NewGeneration", name, opts)
+	return newContext(parent, kind.Generation, name, opts, create, createNew)
 }
 
 // NewBump creates a context whose chunks have no header and cannot be freed one
@@ -96,7 +98,7 @@ func NewGeneration(parent Context, name string, opts ...Option) Context {
 //
 // PostgreSQL: BumpContextCreate.
 func NewBump(parent Context, name string, opts ...Option) Context {
-	return create(parent, kind.Bump, "NewBump", name, opts)
+	return newContext(parent, kind.Bump, name, opts, create, createNew)
 }
 
 // NewSlab creates a context for chunks of exactly chunkSize bytes, freed and
@@ -105,85 +107,113 @@ func NewBump(parent Context, name string, opts ...Option) Context {
 //
 // PostgreSQL: SlabContextCreate.
 func NewSlab(parent Context, name string, chunkSize int, opts ...Option) Context {
-	s := begin(parent, "NewSlab")
+	s := begin(parent, kind.Slab, name)
 	if !slab.Fix(&s.Core, uintptr(chunkSize)) {
 		giveCore(s)
 		tree.Unlock()
 		panic(&Fault{Op: "NewSlab", Reason: fmt.Sprintf("a chunk size of %d bytes: it is at least 0 and below 2 GiB", chunkSize)})
 	}
-	return finish(parent, s, kind.Slab, name, opts)
+	return finish(parent, s, kind.Slab, opts)
 }
 
-// create makes a child of parent, from its spare if it has one. A Slab's sizes
-// are read by others under the lock, so that it never begins as a spare.
-func create(parent Context, id kind.ID, op, name string, opts []Option) Context {
+// newContext is what unfolds of a creation: without options it is a call with few
+// arguments.
+func newContext(parent Context, id kind.ID, name string, opts []Option, plain func(Context, kind.ID, string) Context, full func(Context, kind.ID, string, []Option) Context) Context {
+	if len(opts) == 0 {
+		return plain(parent, id, name)
+	}
+	return full(parent, id, name, opts)
+}
+
+// create makes a child of parent, of the parked core that is its first child if
+// that was of the same kind and name: a keeper fits the context that does the same
+// again, and would be too large for many others.
+func create(parent Context, id kind.ID, name string) Context {
 	if parent.Live() {
-		if s := parent.slot().takeSpare(name); s != nil {
-			s.open(id, opts)
-			mc := handle(&s.Core)
-			if relaxed.Load32(&s.firstChild) != 0 { // came to its last life too late
-				mc.deleteChildren()
+		s, key := coreAt(relaxed.Load32(&parent.slot().firstChild)), nameKey(name) // 0 is nobody's and never parked
+		if relaxed.Load64(&s.nameKey) == key && key != 0 && s.take(id) {
+			if relaxed.Load64(&s.nameKey) == key && relaxed.Load32(&s.parent) == parent.core.Number() {
+				mc := Context{&s.Core, kind.NextEpoch(s.Epoch, id)}
+				if id == kind.Generation || relaxed.Load32(&s.firstChild) != 0 {
+					return mc.rise(id)
+				}
+				relaxed.Store64(&s.Epoch, mc.epoch)
+				return mc
 			}
-			return mc
+			relaxed.Release32(&s.Parked, uint32(id)) // it came back meanwhile, as another, or elsewhere
 		}
 	}
-	return finish(parent, begin(parent, op), id, name, opts)
+	return createNew(parent, id, name, nil)
 }
 
-// begin takes the tree's lock and a core for a child of parent. It panics, the
-// lock free again, when there is no parent or no core.
-func begin(parent Context, op string) *core {
+// rise is apart from create because it calls: for a Generation, which does not stand
+// as it is to begin, and when a child came to the core's last life too late.
+func (mc Context) rise(id kind.ID) Context {
+	methods[id].Open(mc.core)
+	relaxed.Store64(&mc.core.Epoch, mc.epoch)
+	mc.deleteChildren()
+	return mc
+}
+
+// createNew makes a child of parent under the tree's lock.
+func createNew(parent Context, id kind.ID, name string, opts []Option) Context {
+	return finish(parent, begin(parent, id, name), id, opts)
+}
+
+// begin takes the tree's lock and a core for a child of parent, and names it. It
+// panics, the lock free again, when there is no parent or no core.
+func begin(parent Context, id kind.ID, name string) *core {
 	tree.Lock()
 	if !parent.Live() {
 		tree.Unlock()
-		panic(parent.gone(op))
+		panic(parent.gone(opOf(id)))
 	}
-	s, err := takeCore()
+	parent.slot().dropParked()
+	n := names.find(name)
+	s, err := takeCore(n)
 	if err != nil {
 		tree.Unlock()
-		raise(parent.core, op, kind.SlotSize, err)
+		raise(parent.core, opOf(id), kind.SlotSize, err)
 	}
+	s.setName(n)
 	return s
 }
 
+// opOf is what was called to create a context of a kind.
+func opOf(id kind.ID) string { return "New" + methods[id].Name() }
+
 // finish makes the core a context and sets the lock free.
-func finish(parent Context, s *core, id kind.ID, name string, opts []Option) Context {
-	if !s.sameName(name) {
-		s.setName(name)
-	}
+func finish(parent Context, s *core, id kind.ID, opts []Option) Context {
 	s.open(id, opts)
 	link(parent.slot(), s)
-	if !parent.Live() {
-		s.abandon(parent, id)
-	}
 	mc := handle(&s.Core)
-	tree.Unlock()
+	tree.Unlock() // a fence, too: see leave
+	if !parent.Live() {
+		mc.abandon(parent)
+	}
 	return mc
 }
 
 // abandon takes back the creation of a child whose parent was deleted at the
-// very moment. It sets the lock free and panics.
-func (s *core) abandon(parent Context, id kind.ID) {
-	relaxed.Store64(&s.Epoch, nextEpoch(s.Epoch, kind.None))
-	if s.BlockCount != 0 {
-		s.Retire()
+// very moment, unless its deleter has done so, and panics.
+func (mc Context) abandon(parent Context) {
+	tree.Lock()
+	if mc.Live() {
+		mc.slot().reap()
 	}
-	s.Close()
-	unlink(s)
-	giveCore(s)
 	tree.Unlock()
-	panic(parent.gone("New" + methods[id].Name()))
+	panic(parent.gone(opOf(kind.KindOf(mc.epoch))))
 }
 
 // open makes a core without an owner a context of a kind.
 func (s *core) open(id kind.ID, opts []Option) {
-	first, most := uint32(kind.DefaultFirst), uint32(kind.DefaultMost)
+	first, most := max(names.habit(s.name).first, kind.DefaultFirst), uint32(kind.DefaultMost)
 	for _, o := range opts {
 		if o.first != 0 {
 			first, most = o.first, o.most
 		}
 	}
-	s.Grow(first, most)
+	s.FirstBlock, s.MostBlock = first, most
 	methods[id].Open(&s.Core)
-	relaxed.Store64(&s.Epoch, nextEpoch(s.Epoch, id))
+	relaxed.Store64(&s.Epoch, kind.NextEpoch(s.Epoch, id))
 }

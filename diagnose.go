@@ -25,7 +25,7 @@ func chunkAt(op string, p uintptr) (c *kind.Core, what uint64) {
 	}
 	h := chunk.Header(p)
 	c = kind.At(chunk.Index(h))
-	if c == nil || h^c.Stamp >= chunk.Whats || c.Kind() == kind.None {
+	if h^c.Stamp >= chunk.Whats || c.Kind() == kind.None {
 		panic(headerFault(op, p, h))
 	}
 	return c, h ^ c.Stamp
@@ -61,7 +61,7 @@ func headerFault(op string, p uintptr, h uint64) *Fault {
 		f.Reason = "the chunk's context was deleted"
 	case id == kind.Bump:
 		f.Reason = string(bump.Unsupported)
-	case chunk.Index(h) == owner.Number:
+	case chunk.Index(h) == owner.Number():
 		f.Reason = "the address is not the start of a live chunk: what was there was taken back when its context was reset"
 	default:
 		f.Reason = fmt.Sprintf("the address is not the start of a live chunk: no header of this context before it (%#016x)", h)

@@ -58,7 +58,7 @@ func (mc Context) gone(op string) *Fault {
 	tree.Lock()
 	defer tree.Unlock()
 	last := mc.slot().nameText()
-	if handle(mc.core).epoch == nextEpoch(mc.epoch, kind.None) {
+	if handle(mc.core).epoch == kind.NextEpoch(mc.epoch, kind.None) {
 		return &Fault{Op: op, Context: last, Reason: "the context was deleted"}
 	}
 	return &Fault{Op: op, Reason: "the context was deleted long ago, and its core serves another one"}

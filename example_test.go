@@ -122,6 +122,6 @@ func ExampleContext_WriteStats() {
 	query.WriteStats(os.Stdout)
 	// Output:
 	// query: 0 total in 0 blocks; 0 free (0 chunks); 0 used
-	//   sort: 15360 total in 4 blocks; 4832 free; 10528 used: by name
-	// Grand total: 15360 bytes in 4 blocks; 4832 free (0 chunks); 10528 used
+	//   sort: 12544 total in 8 blocks; 1888 free; 10656 used: by name
+	// Grand total: 12544 bytes in 8 blocks; 1888 free (0 chunks); 10656 used
 }

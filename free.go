@@ -7,6 +7,8 @@ import (
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/allocset"
+	"github.com/gopalloc/palloc/internal/kind/generation"
+	"github.com/gopalloc/palloc/internal/kind/slab"
 )
 
 // Freeing by the pointer alone.
@@ -44,24 +46,34 @@ func follow(p uintptr, match matcher, push pusher, other finder) {
 // matchSet is the third stage: header and core must agree. Chunks of an
 // AllocSet's classes then go on their freelist.
 func matchSet(p uintptr, h uint64, c *kind.Core, push pusher, other finder) {
-	if c == nil || h^c.Stamp >= chunk.Classes {
-		other(p, h, c)
+	if class := h ^ c.Stamp; class < chunk.Classes {
+		push(c, p, h, class)
 		return
 	}
-	push(c, p, h)
+	other(p, h, c)
 }
 
 type (
 	follower func(p uintptr, match matcher, push pusher, other finder)
 	matcher  func(p uintptr, h uint64, c *kind.Core, push pusher, other finder)
-	pusher   func(c *kind.Core, p uintptr, class uint64)
+	pusher   func(c *kind.Core, p uintptr, h, class uint64)
 	finder   func(p uintptr, h uint64, c *kind.Core)
 )
 
 // freeOther is apart from matchSet because it calls: chunks that are not a small
 // one of an AllocSet, and what is no chunk.
 func freeOther(p uintptr, h uint64, c *kind.Core) {
-	if c == nil || h^c.Stamp >= chunk.Whats || c.Kind() == kind.None {
+	what := h ^ c.Stamp
+	if generation.Is(what) && generation.Free(c, p, h, what) || slab.Is(what) && slab.Free(c, p, h, what) {
+		return
+	}
+	freeRare(p, h, c)
+}
+
+// freeRare is apart from freeOther because it can fail: large and aligned chunks,
+// and what is no chunk.
+func freeRare(p uintptr, h uint64, c *kind.Core) {
+	if h^c.Stamp >= chunk.Whats || c.Kind() == kind.None {
 		panic(headerFault("Free", p, h))
 	}
 	if err := kind.Free(methods[c.Kind()], c, p, h^c.Stamp); err != nil {
@@ -76,9 +88,5 @@ func freeSlow(p uintptr) {
 		panic(strangerFault("Free", p))
 	}
 	h := chunk.Header(p)
-	if c := kind.Of(h); c != nil && h^c.Stamp < chunk.Classes {
-		allocset.Push(c, p, h)
-	} else {
-		freeOther(p, h, c)
-	}
+	matchSet(p, h, kind.Of(h), allocset.Push, freeOther)
 }

@@ -43,7 +43,7 @@ var unsafeFiles = []string{
 	"alloc.go", "context.go", "free.go", "names.go", "pointers.go", "realloc.go", "slice.go", "typed.go",
 	"internal/block/region.go",
 	"internal/kind/blocks.go", "internal/kind/core.go", "internal/kind/table.go",
-	"internal/kind/generation/generation.go", "internal/kind/slab/slab.go",
+	"internal/kind/generation/hot.go", "internal/kind/slab/hot.go",
 	"internal/osmem/at.go", "internal/osmem/goheap.go",
 	"trace/backend.go", "trace/place.go", "trace/replay.go", "trace/strings.go", "trace/verify.go",
 	"trace/backend/palloc.go", "trace/backend/goheap.go", "trace/backend/floor.go",

@@ -7,7 +7,8 @@ import "github.com/gopalloc/palloc/internal/relaxed"
 // Invariant: the bit hasIdent of a core is set while the side table has its
 // number.
 //
-// Cost: an entry of a map on Go's heap, for contexts that have an ident.
+// Cost: a place for a string on Go's heap for each of the 256 cores next to one
+// that has an ident.
 
 // SetIdent says which one of several contexts of one name this is: "portal 17".
 // Empty takes the ident away. The string is kept on Go's heap, over resets,
@@ -15,17 +16,16 @@ import "github.com/gopalloc/palloc/internal/relaxed"
 //
 // PostgreSQL: MemoryContextSetIdentifier, MemoryContextCopyAndSetIdentifier.
 func (mc Context) SetIdent(ident string) {
-	defer mc.lock("Context.SetIdent").unlock()
+	ident = lasting(ident)
+	mc.lock("Context.SetIdent")
 	s := mc.slot()
 	if ident == "" {
 		s.forgetIdent()
-		return
+	} else {
+		*tree.idents.at(s.Number()) = ident
+		relaxed.Store32(&s.has, s.has|hasIdent)
 	}
-	if tree.idents == nil {
-		tree.idents = make(map[uint32]string)
-	}
-	tree.idents[s.Number] = lasting(ident)
-	relaxed.Store32(&s.has, s.has|hasIdent)
+	tree.Unlock()
 }
 
 // Ident is what SetIdent said last, or empty. Any goroutine.
@@ -40,12 +40,27 @@ func (s *core) ident() string {
 	if s.has&hasIdent == 0 {
 		return ""
 	}
-	return tree.idents[s.Number]
+	return *tree.idents.at(s.Number())
 }
 
 func (s *core) forgetIdent() {
 	if s.has&hasIdent != 0 {
-		delete(tree.idents, s.Number)
+		*tree.idents.at(s.Number()) = ""
 		relaxed.Store32(&s.has, s.has&^hasIdent)
 	}
+}
+
+// sideTable has a string for each core, in pages that are made when one of their
+// strings is set. The tree's lock must be held.
+type sideTable []*[256]string
+
+func (t *sideTable) at(number uint32) *string {
+	page := int(number / 256)
+	for len(*t) <= page {
+		*t = append(*t, nil)
+	}
+	if (*t)[page] == nil {
+		(*t)[page] = new([256]string)
+	}
+	return &(*t)[page][number%256]
 }

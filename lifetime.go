@@ -2,6 +2,7 @@ package palloc
 
 import (
 	"runtime"
+	"sync/atomic"
 
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/relaxed"
@@ -22,6 +23,22 @@ import (
 //
 // PostgreSQL: MemoryContextReset.
 func (mc Context) Reset() {
+	if s := mc.slot(); mc.core != nil && mc.core.Epoch == mc.epoch && s.alone() && s.Calm() {
+		s.Settle()
+		s.Rewind()
+		return
+	}
+	mc.reset()
+}
+
+// alone says that the context has no children and no callbacks.
+func (s *core) alone() bool {
+	return relaxed.Load32(&s.firstChild)|relaxed.Load32(&s.has)&hasCallbacks == 0
+}
+
+// reset is apart from Reset because it calls: for contexts that have children,
+// callbacks, or more to take back than a few words say.
+func (mc Context) reset() {
 	mc.check("Context.Reset")
 	if relaxed.Load32(&mc.slot().firstChild) != 0 {
 		mc.DeleteChildren()
@@ -42,7 +59,11 @@ func (mc Context) resetOnly() {
 	if relaxed.Load32(&mc.slot().has)&hasCallbacks != 0 {
 		mc.runCallbacks()
 	}
-	if mc.core.BlockCount != 0 {
+	switch {
+	case mc.core.Calm():
+		mc.core.Settle()
+		mc.core.Rewind()
+	case mc.core.BlockCount != 0:
 		methods[mc.core.Kind()].Reset(mc.core)
 	}
 }
@@ -66,10 +87,50 @@ func (mc Context) ResetChildren() {
 //
 // PostgreSQL: MemoryContextDelete.
 func (mc Context) Delete() {
-	const op = "Context.Delete"
-	mc.check(op)
-	if mc.core.Number == rootIndex {
-		panic(&Fault{Op: op, Context: "Top", Reason: "the root lives as long as the process: Reset it, or delete its children"})
+	s := mc.slot()
+	if mc.core == nil || s.Epoch != mc.epoch || !s.bare() || !s.Calm() {
+		mc.delete()
+		return
+	}
+	s.Settle()
+	s.Rewind()
+	atomic.StoreUint64(&s.Epoch, kind.NextEpoch(mc.epoch, kind.None)) // and a fence: see leave
+	if relaxed.Load32(&coreAt(relaxed.Load32(&s.parent)).firstChild) == s.Number() {
+		relaxed.Release32(&s.Parked, uint32(kind.KindOf(mc.epoch))) // a calm context is of a kind that parks
+		if relaxed.Load32(&s.firstChild) == 0 {
+			return
+		}
+	}
+	mc.leave()
+}
+
+// bare says that nothing but its memory makes a context's end more than a few
+// words: it has no children, no callbacks, no ident, and is not the root.
+func (s *core) bare() bool { return relaxed.Load32(&s.firstChild)|relaxed.Load32(&s.has) == 0 }
+
+// leave parks the core of a context that has just ceased to be one, or takes it
+// off the tree. When somebody created a child below it at the very moment, that is
+// deleted first: who creates a child links it and then asks whether the parent is
+// alive, who deletes says that it is not and then asks for children, and a fence
+// between the two on each side makes one of both notice.
+func (mc Context) leave() {
+	s, id := mc.slot(), kind.KindOf(mc.epoch)
+	if relaxed.Load32(&s.Parked) != 0 && !s.take(id) {
+		return // it is parked, and another's by now
+	}
+	for !s.settle(id, 0) {
+		mc.resurrect()
+		mc.deleteChildren()
+		atomic.StoreUint64(&s.Epoch, kind.NextEpoch(mc.epoch, kind.None))
+	}
+}
+
+// delete is apart from Delete because it loops: for contexts that have children,
+// callbacks or blocks.
+func (mc Context) delete() {
+	mc.check("Context.Delete")
+	if mc.core.Number() == rootIndex {
+		panic(&Fault{Op: "Context.Delete", Context: "Top", Reason: "the root lives as long as the process: Reset it, or delete its children"})
 	}
 	for !mc.remove() { // it has children, or a callback created some
 		mc.deleteChildren()
@@ -85,119 +146,132 @@ func (mc Context) DeleteChildren() {
 }
 
 // deleteChildren goes down to a context without children, removes it, and goes
-// on from its parent, until it is back.
+// on from its parent, until it is back. Those that run no callbacks are removed
+// on the way, many under one lock.
 func (mc Context) deleteChildren() {
 	d := descent{top: mc, at: mc}
-	for {
-		leaf, parent := d.leaf()
-		if leaf == mc {
-			return
-		}
-		d.at = parent
-		if !leaf.remove() {
-			d.at = leaf
+	for !d.clear() {
+		leaf, up := d.at, d.up
+		switch {
+		case !leaf.owned(): // just becoming a context, or ceasing to be one: its owner is between two steps
+			runtime.Gosched()
+		case d.paused:
+		case leaf.remove():
+			d.at = up
 		}
 	}
 }
 
 // descent is where a deletion stands.
 type descent struct {
-	top, at Context
-	moves   uint64 // of the tree, when at was last known to lie below top
+	top    Context
+	at, up Context // at a context below top, and its parent
+	paused bool    // at has children: the lock was held long enough
+	moves  uint64  // of the tree, when at was last known to lie below top
 }
 
-// leaf is the first context below at that has no children, and its parent. A
-// core below that is just becoming a context, or just ceasing to be one, is
-// waited for: its owner is between two steps.
-func (d *descent) leaf() (leaf, parent Context) {
-	for {
-		leaf, parent = d.look()
-		if leaf.owned() {
-			return leaf, parent
-		}
-		runtime.Gosched()
-	}
-}
+// mostAtOnce is how many contexts are removed under one lock.
+const mostAtOnce = 64
 
-// look is one try. When at was deleted meanwhile, or any context was moved, by a
-// callback say, it begins at the top again.
-func (d *descent) look() (leaf, parent Context) {
+// clear removes contexts below top until one is to be removed by itself, at which
+// it stops, or none is left, which it says. When at was deleted meanwhile, or any
+// context was moved, by a callback say, it begins at the top again.
+func (d *descent) clear() (done bool) {
 	defer d.top.lock("Context.Delete").unlock()
 	if d.moves != tree.moves || !d.at.Live() {
 		d.at, d.moves = d.top, tree.moves
 	}
 	s := d.at.slot()
-	for s.dropSpare(); s.firstChild != 0; s.dropSpare() {
-		s = coreAt(s.firstChild)
+	for range mostAtOnce {
+		for s.dropParked(); s.firstChild != 0; s.dropParked() {
+			s = coreAt(s.firstChild)
+		}
+		if &s.Core == d.top.core {
+			return true
+		}
+		if !handle(&s.Core).owned() || s.has&hasCallbacks != 0 {
+			d.stop(s, false)
+			return false
+		}
+		s = s.reap()
 	}
-	if s.parent != 0 {
-		parent = handle(&coreAt(s.parent).Core)
-	}
-	return handle(&s.Core), parent
+	d.stop(s, true)
+	return false
+}
+
+// stop notes where the descent stands. The tree's lock must be held.
+func (d *descent) stop(s *core, paused bool) {
+	d.at, d.paused = handle(&s.Core), paused
+	d.up = handle(&coreAt(s.parent).Core)
+}
+
+// reap removes a context that has neither children nor callbacks, and answers its
+// parent. The tree's lock must be held.
+func (s *core) reap() *core {
+	parent := coreAt(s.parent)
+	relaxed.Store64(&s.Epoch, kind.NextEpoch(s.Epoch, kind.None))
+	used := s.Total - s.Room()
+	s.Retire()
+	s.forgetIdent()
+	s.free(used)
+	return parent
 }
 
 // remove deletes a context that has no children. It says false, and leaves the
-// context in the tree, when there are any.
+// context in the tree, when there are any, or a callback created some.
 func (mc Context) remove() bool {
 	s := mc.slot()
+	if relaxed.Load32(&s.has)&hasCallbacks != 0 && relaxed.Load32(&s.firstChild) == 0 {
+		mc.runCallbacks()
+	}
 	if relaxed.Load32(&s.firstChild) != 0 {
 		return false
 	}
-	if has := relaxed.Load32(&s.has); has != 0 {
-		if !mc.dismiss(has) {
-			return false
+	atomic.StoreUint64(&s.Epoch, kind.NextEpoch(s.Epoch, kind.None)) // and a fence: see leave
+	used := s.Total - s.Room()
+	s.Sellable(s.Retire(), kind.BlockHeader)
+	s.FirstBlock, s.MostBlock = min(s.FirstBlock, kind.KeeperMost), kind.DefaultMost // what it learned is for the next
+	id := kind.KindOf(mc.epoch)
+	if relaxed.Load32(&s.has) == 0 && s.park(id) {
+		if relaxed.Load32(&s.firstChild) == 0 || !s.take(id) {
+			return true
 		}
+	} else if s.settle(id, used) {
+		return true
 	}
-	relaxed.Store64(&s.Epoch, nextEpoch(s.Epoch, kind.None))
-	if s.BlockCount != 0 {
-		s.Retire()
-	}
-	s.Close()
-	gone := false
-	if kind.ID(mc.epoch&kind.IDMask) == kind.Slab { // never taken from where it is parked
-		gone = s.detach()
-	} else {
-		gone = s.park()
-	}
-	if !gone {
-		mc.resurrect()
-	}
-	return gone
+	mc.resurrect()
+	return false
 }
 
 // resurrect takes back the removal of a context below which somebody created a
 // child at the very moment: the child is to be deleted first.
 func (mc Context) resurrect() {
-	methods[mc.epoch&kind.IDMask].Open(mc.core)
+	methods[kind.KindOf(mc.epoch)].Open(mc.core)
 	relaxed.Store64(&mc.core.Epoch, mc.epoch)
 }
 
-// dismiss runs the callbacks and clears the side tables of a context that is
-// about to be removed. It says false when a callback created a child.
-func (mc Context) dismiss(has uint32) bool {
-	if has&hasCallbacks != 0 {
-		mc.runCallbacks()
+// settle parks the core of a deleted context, which held so many bytes, or makes
+// it a free one. It says false when the core has got a child meanwhile, and leaves
+// it.
+func (s *core) settle(id kind.ID, used uintptr) bool {
+	tree.Lock()
+	alone := s.firstChild == 0
+	if alone {
+		s.forgetIdent()
+		if !s.park(id) {
+			s.free(used)
+		}
 	}
-	defer mc.lock("Context.Delete").unlock()
-	s := mc.slot()
-	if s.firstChild != 0 {
-		return false
-	}
-	s.forgetIdent()
-	return true
+	tree.Unlock()
+	return alone
 }
 
-// detach takes the core of a deleted context off the tree, to the free ones. It
-// says false when the core has got a child meanwhile, and leaves it.
-func (s *core) detach() bool {
-	tree.Lock()
-	defer tree.Unlock()
-	if s.firstChild != 0 {
-		return false
-	}
+// free takes the core of a deleted context off the tree. The tree's lock must be
+// held.
+func (s *core) free(used uintptr) {
 	unlink(s)
+	names.habit(s.name).note(used)
 	giveCore(s)
-	return true
 }
 
 // IsEmpty says that the context has neither children nor live chunks. Owner

@@ -25,8 +25,21 @@ const (
 
 type nameTable struct {
 	text    []string
+	habits  []habit // by the same numbers
 	numbers map[string]uint32
+	recent  [1 << recentShift]recentName
 }
+
+// recentName is a name that was asked for by its address.
+type recentName struct {
+	key    uint64 // see nameKey
+	number uint32
+}
+
+const recentShift = 8
+
+// habit is what contexts of a name do. The tree's lock must be held.
+func (t *nameTable) habit(n uint32) *habit { return &t.habits[n] }
 
 // at is the text of a number. The tree's lock must be held.
 func (t *nameTable) at(n uint32) string {
@@ -36,16 +49,9 @@ func (t *nameTable) at(n uint32) string {
 	return t.text[n]
 }
 
-// sameName says whether the core has that name from its last life. It compares
-// addresses, not bytes: kept strings are never freed, so that an equal address
-// means equal bytes. It needs no lock.
-func (s *core) sameName(name string) bool {
-	key := nameKey(name)
-	return key == relaxed.Load64(&s.nameKey) && key != 0
-}
-
 // nameKey is the address and the length of a string in one word, 0 for a string
-// too long for that.
+// too long for that. Kept strings are never freed, so that an equal key means
+// equal bytes, and a core says without a lock whether it has a name.
 func nameKey(name string) uint64 {
 	if len(name) >= 1<<16 {
 		return 0
@@ -53,11 +59,27 @@ func nameKey(name string) uint64 {
 	return uint64(uintptr(unsafe.Pointer(unsafe.StringData(name)))) ^ uint64(len(name))<<48 // only compared
 }
 
-// setName gives the core a name. The tree's lock must be held.
-func (s *core) setName(name string) {
-	n := names.number(name)
-	relaxed.Store64(&s.nameKey, nameKey(names.at(n)))
-	relaxed.Store32(&s.name, n)
+// setName gives the core the name of a number. The tree's lock must be held.
+func (s *core) setName(n uint32) {
+	if n != s.name {
+		relaxed.Store64(&s.nameKey, nameKey(names.at(n)))
+		relaxed.Store32(&s.name, n)
+	}
+}
+
+// find is number for a name that is likely to have come by lately, with the same
+// address. The tree's lock must be held.
+func (t *nameTable) find(name string) uint32 {
+	key := nameKey(name)
+	r := &t.recent[key*0x9e3779b97f4a7c15>>(64-recentShift)]
+	if r.key == key && key != 0 {
+		return r.number
+	}
+	n := t.number(name)
+	if nameKey(t.at(n)) == key { // else the caller's bytes may change
+		*r = recentName{key, n}
+	}
+	return n
 }
 
 // number is the number of a name, a new one if need be. The tree's lock must be
@@ -74,11 +96,11 @@ func (t *nameTable) number(name string) uint32 {
 	}
 	if t.numbers == nil {
 		t.numbers = make(map[string]uint32)
-		t.text = append(t.text, "")
+		t.text, t.habits = append(t.text, ""), append(t.habits, habit{})
 	}
 	name = lasting(name)
 	n := uint32(len(t.text))
-	t.text = append(t.text, name)
+	t.text, t.habits = append(t.text, name), append(t.habits, habit{})
 	t.numbers[name] = n
 	return n
 }

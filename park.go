@@ -8,73 +8,54 @@ import (
 )
 
 // Parked cores: a context for each call is the commonest pattern there is, so
-// that the core of a deleted context may stay where it is, linked below its
-// parent, and be the next child that is created there.
+// that the core of a deleted context may stay where it is, the first child of its
+// parent, and be the next child of its kind and name that is created there.
 //
-// Invariant: a parked core has kind.None in its Epoch, no children and at most a
-// keeper, and is the spare of its parent. Whoever swaps it out of the parent's
-// spare owns it. Walks pass it over. A parent has one spare at most.
+// Invariant: a parked core has kind.None in its Epoch, stands rewound with at
+// most a keeper and the default sizes, and its word Parked says of what kind it
+// was. Whoever swaps that word for 0 owns the core. Walks pass it over.
 //
-// Cost: one swap to park and one to take, where the list of free cores takes the
-// tree's lock twice. Contexts of two names in turn take the lock, too.
+// Cost: one swap to take, and a store to park, where the list of free cores takes
+// the tree's lock twice. Contexts of two names or kinds in turn take the lock.
 
-// park leaves the core of a context that was just deleted with its parent, in
-// place of the one that is there: what was deleted last is what is likely to be
-// created next. It says false, and the core is not parked, when it has got a
-// child: who creates a child links it and then asks whether the parent is alive,
-// who deletes says that it is not and then asks for children, so that one of
-// both notices. The swap lies between the two as the fence that this takes.
-func (s *core) park() bool {
-	parent := coreAt(relaxed.Load32(&s.parent))
-	if old := atomic.SwapUint32(&parent.spare, s.Number); old != 0 {
-		coreAt(old).bury()
+// parks says whether contexts of a kind are parked. A Slab's sizes are read by
+// others under the lock.
+func parks(id kind.ID) bool { return id != kind.Slab }
+
+// park leaves the core of a context that was just deleted, rewound, with its
+// parent. It says false, and does nothing, when it is not the first child there.
+func (s *core) park(id kind.ID) bool {
+	if !parks(id) {
+		return false
 	}
-	return relaxed.Load32(&s.firstChild) == 0 || !atomic.CompareAndSwapUint32(&parent.spare, s.Number, 0)
+	if relaxed.Load32(&coreAt(relaxed.Load32(&s.parent)).firstChild) != s.Number() {
+		return false
+	}
+	relaxed.Release32(&s.Parked, uint32(id))
+	return true
 }
 
-// bury takes a core that was swapped out of its place off the tree. A child that
-// it got too late lives in no context: it is deleted with one made for that.
-func (s *core) bury() {
-	for !s.detach() {
-		s.open(kind.AllocSet, nil)
-		handle(&s.Core).deleteChildren()
-		relaxed.Store64(&s.Epoch, nextEpoch(s.Epoch, kind.None))
-		s.Close()
+// take makes a parked core, which may be anyone's by now, the caller's.
+func (s *core) take(id kind.ID) bool {
+	return relaxed.Load32(&s.Parked) == uint32(id) && atomic.CompareAndSwapUint32(&s.Parked, uint32(id), 0)
+}
+
+// dropParked puts the first child of s, when it is parked, on the list of free
+// cores; but for one that has got a child, which is to be deleted first. The
+// tree's lock must be held.
+func (s *core) dropParked() {
+	for s.firstChild != 0 && coreAt(s.firstChild).bury() {
 	}
 }
 
-// takeSpare takes the parked core of s to be its latest child, of a name. It is
-// nil when there is none, when another child is the first, since children are
-// listed the latest first, and when it had another name: a keeper fits the
-// context that does the same again, and would be too large for many others.
-func (s *core) takeSpare(name string) *core {
-	i := relaxed.Load32(&s.firstChild)
-	if i == 0 || atomic.LoadUint32(&s.spare) != i || !coreAt(i).sameName(name) {
-		return nil
+// bury takes a parked core off the tree. It says false when it is not parked, or
+// has a child. The tree's lock must be held.
+func (s *core) bury() bool {
+	id := kind.ID(relaxed.Load32(&s.Parked))
+	if id == kind.None || relaxed.Load32(&s.firstChild) != 0 || !s.take(id) {
+		return false
 	}
-	if !atomic.CompareAndSwapUint32(&s.spare, i, 0) {
-		return nil
-	}
-	if !coreAt(i).sameName(name) { // it came back meanwhile, as another
-		coreAt(i).rename(name)
-	}
-	return coreAt(i)
-}
-
-func (s *core) rename(name string) {
-	tree.Lock()
-	s.setName(name)
-	tree.Unlock()
-}
-
-// dropSpare puts the parked core of s, if there is one, on the list of free
-// cores; but for one that has got a child, which its deleter is about to take
-// back. The tree's lock must be held.
-func (s *core) dropSpare() {
-	i := atomic.LoadUint32(&s.spare)
-	if i == 0 || coreAt(i).firstChild != 0 || !atomic.CompareAndSwapUint32(&s.spare, i, 0) {
-		return
-	}
-	unlink(coreAt(i))
-	giveCore(coreAt(i))
+	unlink(s)
+	giveCore(s)
+	return true
 }

@@ -49,7 +49,7 @@ func (mc Context) MemAllocated(recurse bool) int64 {
 
 // stats reads the accounts of a context that was live a moment ago: if it was
 // deleted since, they are about a core that holds a keeper at most.
-func (mc Context) stats() kind.Stats { return methods[mc.epoch&kind.IDMask].Stats(mc.core) }
+func (mc Context) stats() kind.Stats { return methods[kind.KindOf(mc.epoch)].Stats(mc.core) }
 
 func public(s kind.Stats) Stats {
 	return Stats{

@@ -53,7 +53,7 @@ func (mc Context) rows() (rows []row) {
 	level := 1
 	for s := top; s != nil; {
 		if c := handle(&s.Core); c.owned() { // not deleted since it came by
-			rows = append(rows, row{level, kind.ID(c.epoch & kind.IDMask), s.nameText(), s.ident(), c.stats()})
+			rows = append(rows, row{level, kind.KindOf(c.epoch), s.nameText(), s.ident(), c.stats()})
 		}
 		next := s.after(top)
 		level += levelStep(s, next)
@@ -64,7 +64,7 @@ func (mc Context) rows() (rows []row) {
 
 // levelStep is how much deeper next lies than s, which it follows in a walk.
 func levelStep(s, next *core) int {
-	if next == nil || next.parent == s.Number {
+	if next == nil || next.parent == s.Number() {
 		return 1
 	}
 	step := 0

@@ -4,7 +4,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
@@ -12,24 +11,15 @@ import (
 // Go's heap.
 //
 // Invariant: its lock guards the links of all cores, the names, the side tables
-// and the list of free cores. It is held for a bounded number of steps, but for
+// and the free cores. It is held for a bounded number of steps, but for
 // walks, which take one step a context; no callback and no foreign code runs
 // under it, and the warehouse's lock is taken inside it, never around it.
 var tree struct {
 	sync.Mutex
-	free      uint32 // first free core, linked by nextSibling; the latest deleted first
-	keepers   int    // free cores that kept a block
 	moves     uint64 // calls of SetParent: a walk that pauses asks whether it is still where it was
 	callbacks map[uint32][]*callback
-	idents    map[uint32]string
+	idents    sideTable
 }
-
-// A free core keeps its block if it is as small as a context's first one: the
-// next context may be a small one, and live long.
-const (
-	mostFree    = kind.DefaultFirst // bytes
-	mostKeepers = 1024
-)
 
 // locked is a context under the tree's lock.
 type locked struct{ Context }
@@ -46,18 +36,15 @@ func (mc Context) lock(op string) locked {
 
 func (locked) unlock() { tree.Unlock() }
 
-// nextEpoch is the epoch after e, for a context of a kind or for none.
-func nextEpoch(e uint64, id kind.ID) uint64 { return (e | kind.IDMask) + 1 | uint64(id) }
-
 // link hangs s below parent, before its other children.
 func link(parent, s *core) {
-	p, i := parent.Number, s.Number
+	p, i := parent.Number(), s.Number()
 	relaxed.Store32(&s.parent, p)
 	s.prevSibling, s.nextSibling = 0, parent.firstChild
 	if s.nextSibling != 0 {
 		coreAt(s.nextSibling).prevSibling = i
 	}
-	atomic.StoreUint32(&parent.firstChild, i) // ordered before a look at the parent's epoch: see park
+	relaxed.Store32(&parent.firstChild, i)
 }
 
 // unlink takes s from its parent's children.
@@ -72,35 +59,6 @@ func unlink(s *core) {
 	}
 	relaxed.Store32(&s.parent, 0)
 	s.prevSibling, s.nextSibling = 0, 0
-}
-
-// takeCore gets a core for a new context: the one deleted last, or a new slot.
-func takeCore() (*core, error) {
-	if tree.free == 0 {
-		c, err := kind.OpenSlot()
-		return kind.Slot[core](c), err
-	}
-	s := coreAt(tree.free)
-	tree.free, s.nextSibling = s.nextSibling, 0
-	if s.Blocks != 0 {
-		tree.keepers--
-	}
-	return s, nil
-}
-
-// giveCore puts the core of a deleted context, which holds at most a keeper, on
-// the list of free cores.
-func giveCore(s *core) {
-	s.nextSibling = tree.free
-	tree.free = s.Number
-	if s.Blocks == 0 {
-		return
-	}
-	if tree.keepers < mostKeepers && s.Total <= mostFree {
-		tree.keepers++
-		return
-	}
-	s.DropKeeper()
 }
 
 // Parent is the context of which this one is a child; the zero Context for the
@@ -134,8 +92,8 @@ func (mc Context) SetParent(parent Context) {
 	if mc.slot().parent == 0 {
 		panic(&Fault{Op: op, Context: pathOf(mc.core), Reason: "the root has no parent and gets none"})
 	}
-	for i := parent.core.Number; i != 0; i = coreAt(i).parent {
-		if i == mc.core.Number {
+	for i := parent.core.Number(); i != 0; i = coreAt(i).parent {
+		if i == mc.core.Number() {
 			panic(&Fault{Op: op, Context: pathOf(parent.core),
 				Reason: "the new parent is the context itself or lies below it: that would be a cycle"})
 		}
@@ -151,5 +109,5 @@ func (mc Context) SetParent(parent Context) {
 func move(s, parent *core) {
 	unlink(s)
 	link(parent, s)
-	tree.moves++
+	atomic.AddUint64(&tree.moves, 1) // and a fence before a look at the parent's epoch: see leave
 }

@@ -13,22 +13,21 @@ import "github.com/gopalloc/palloc/internal/block"
 // answers how many bytes that were. Blocks that deleted contexts left for the
 // next ones are among it; what live contexts hold is not. Any goroutine.
 func Trim() int64 {
-	dropKeepers()
+	dropSpares()
 	return int64(block.Trim())
 }
 
-// dropKeepers sells the blocks that cores without a context keep.
-func dropKeepers() {
+// dropSpares sells the blocks that cores without a context keep, parked or free.
+func dropSpares() {
 	top := Top().slot()
 	tree.Lock()
 	defer tree.Unlock()
 	for s := top; s != nil; s = s.after(top) {
-		s.dropSpare()
-	}
-	for i := tree.free; i != 0 && tree.keepers > 0; i = coreAt(i).nextSibling {
-		if s := coreAt(i); s.Blocks != 0 {
-			s.DropKeeper()
-			tree.keepers--
+		for i := s.firstChild; i != 0; {
+			child := coreAt(i)
+			i = child.nextSibling
+			child.bury()
 		}
 	}
+	dropKeepers()
 }

@@ -1,6 +1,7 @@
 package palloc
 
 import (
+	"fmt"
 	"unsafe"
 
 	"github.com/gopalloc/palloc/internal/kind"
@@ -24,23 +25,19 @@ import (
 // PostgreSQL: palloc0_object.
 func New[T any](mc Context) *T {
 	var zero T
-	p := osmem.At(typed(mc, typeOf[T](), unsafe.Sizeof(zero), judge, admitNew, admit, sell, bump.Alloc, allocset.Hot, staleNew, slowNew))
+	p := osmem.At(typed(mc, typeOf[T](), unsafe.Sizeof(zero), judge, admitNew, admit, sell, bumpConst, setConst, staleNew, slowNew))
 	clear((*mostBytes)(p)[:unsafe.Sizeof(zero)])
 	return (*T)(p)
 }
 
-// NewUncleared is New for a T that is about to be written whole: where T has no
-// pointers, what it holds is undefined. A T with pointers is cleared as by New,
+// NewUncleared is New for a T without pointers that is about to be written whole:
+// what it holds is undefined. A T with pointers, even a Linked one, is a Fault,
 // since the write barrier looks at what was there before.
 //
 // PostgreSQL: palloc_object.
 func NewUncleared[T any](mc Context) *T {
 	var zero T
-	p := osmem.At(typed(mc, typeOf[T](), unsafe.Sizeof(zero), judge, admitNew, admit, sell, bump.Alloc, allocset.Hot, staleNew, slowNew))
-	if typeOf[T]().ptrBytes != 0 {
-		clear((*mostBytes)(p)[:unsafe.Sizeof(zero)])
-	}
-	return (*T)(p)
+	return (*T)(osmem.At(typed(mc, typeOf[T](), unsafe.Sizeof(zero), judgeUncleared, refusePointers, admit, sell, bumpConst, setConst, staleUncleared, slowUncleared)))
 }
 
 // mostBytes is an array larger than any type, to be sliced: unlike unsafe.Slice
@@ -65,6 +62,25 @@ type (
 	admitter func(mc Context, size uintptr, next seller, fromBump, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
 )
 
+// judgeUncleared is judge where there must be no pointers at all.
+func judgeUncleared(mc Context, t *goType, size uintptr, refuse func(*goType), next admitter, sell seller, fromBump, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
+	if t.ptrBytes != 0 {
+		refuse(t)
+	}
+	return next(mc, size, sell, fromBump, fromSet, stale, slow)
+}
+
+// setConst is allocset.Hot for a size that is a constant. It stands here because
+// the compiler carries on only what this package has unfolded itself.
+func setConst(c *kind.Core, size uintptr, slow kind.Slow) uintptr {
+	return allocset.AllocConst(c, size, allocset.ClassifyConst, allocset.Pop, allocset.Take, allocset.Carve, slow)
+}
+
+// bumpConst is bump.Alloc for a size that is a constant.
+func bumpConst(c *kind.Core, size uintptr, slow kind.Slow) uintptr {
+	return bump.AllocConst(c, size, slow)
+}
+
 // admitNew is admitType, for New.
 func admitNew(t *goType) { admitType("New", t) }
 
@@ -73,6 +89,18 @@ func staleNew(mc Context) uintptr { panic(mc.gone("New")) }
 
 // slowNew is slow, for New.
 func slowNew(c *kind.Core, size uintptr) uintptr { return sellOrRaise(c, "New", size) }
+
+// refusePointers is admitNew, for NewUncleared.
+func refusePointers(t *goType) {
+	panic(&Fault{Op: fmt.Sprintf("NewUncleared[%v]", t.reflected()),
+		Reason: "the type has pointers, and what was in their place before would be taken for some: use New"})
+}
+
+// staleUncleared is stale, for NewUncleared.
+func staleUncleared(mc Context) uintptr { panic(mc.gone("NewUncleared")) }
+
+// slowUncleared is slow, for NewUncleared.
+func slowUncleared(c *kind.Core, size uintptr) uintptr { return sellOrRaise(c, "NewUncleared", size) }
 
 // TryNew is New, but returns the *OutOfMemoryError.
 func TryNew[T any](mc Context) (*T, error) {

@@ -1,8 +1,8 @@
 // Package block is the warehouse: memory bought wholesale.
 //
 // It holds: large reservations of address space (regions), cut into pages of 64
-// units, units of 1 KiB, 64 KiB, 4 MiB, 256 MiB and 16 GiB; a bit for each unit
-// says whether it is sold. A block is a run of units that one context owns.
+// units, units of 256 bytes, 2 KiB, 16 KiB and so on; a bit for each unit says
+// whether it is sold. A block is a run of units that one context owns.
 //
 // Invariant: every byte is in the hands of one buyer or of the warehouse.
 // Address space is never unmapped; what is sold back waits resident for the
@@ -19,6 +19,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gopalloc/palloc/internal/osmem"
+	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
 // warehouse is the process's stock. There is one: an address has one owner.
@@ -30,15 +31,15 @@ var warehouse struct {
 
 // home is the first region, which a hot path asks about by itself.
 var home struct {
-	base uintptr        // the region's, and 8; written once, before anything is sold
-	open atomic.Uintptr // words of 8 bytes that are committed, from base
+	base uintptr // the region's, and 8; written once, before anything is sold
+	open uintptr // words of 8 bytes that are committed, from base
 }
 
 // AtHome says whether addr is a multiple of 8 in the committed part of the first
 // region: if so, the words at it and before it can be read. False says nothing:
 // ask Known.
 func AtHome(addr uintptr) bool {
-	return uintptr(bits.RotateLeft(uint(addr-home.base), -3)) < home.open.Load()
+	return uintptr(bits.RotateLeft(uint(addr-home.base), -3)) < relaxed.Peek(&home.open)
 }
 
 // Known says whether addr is a multiple of 8 in committed memory of ours: the
@@ -61,54 +62,89 @@ func Find(addr uintptr) (uintptr, bool) {
 }
 
 // Buy takes a block of at least size bytes and answers its address and its true
-// size, a multiple of 1 KiB. The content is undefined. The error wraps
+// size, a multiple of 256. The content is undefined. The error wraps
 // osmem.ErrNoMemory and leaves the warehouse as it was.
 func Buy(size uintptr) (addr, got uintptr, err error) {
 	l, n, ok := plan(size)
 	if !ok {
 		return 0, 0, fmt.Errorf("%w: no region is as large as %d bytes", osmem.ErrNoMemory, size)
 	}
+	return buy(l, n, anywhere)
+}
+
+// BuyFrame takes a block of size bytes, a power of two of at least LeastFrame, on
+// a multiple of size. As Buy otherwise.
+func BuyFrame(size uintptr) (addr uintptr, err error) {
+	l, n, ok := plan(size)
+	if !ok || size != uintptr(n)<<unitShift(l) || size&(size-1) != 0 {
+		return 0, fmt.Errorf("%w: no frame has %d bytes", osmem.ErrNoMemory, size)
+	}
+	addr, _, err = buy(l, n, multiples(n))
+	return addr, err
+}
+
+// LeastFrame is the size of the smallest frame in bytes: a unit of the finest
+// level.
+const LeastFrame = 1 << firstShift
+
+func buy(l int, n uint, where uint64) (addr, got uintptr, err error) {
 	got = uintptr(n) << unitShift(l)
 	warehouse.mu.Lock()
-	defer warehouse.mu.Unlock()
+	addr, err = find(l, n, n, where)
+	warehouse.mu.Unlock()
+	return addr, got, err
+}
+
+// find is buy under the lock, of a run of which the first part is for use.
+func find(l int, n, part uint, where uint64) (addr uintptr, err error) {
+	got := uintptr(part) << unitShift(l)
 	for _, r := range regions() {
-		addr, err = r.purchase(l, n)
+		addr, err = r.purchase(l, n, part, where)
 		if err == nil {
-			return addr, bought(got), nil
+			bought(got)
+			return addr, nil
 		}
 		if err != errFull { // the system refuses: more address space would not help
-			return 0, 0, err
+			return 0, err
 		}
 	}
-	r, err := grow(got)
+	r, err := grow(uintptr(n+perPage) << unitShift(l)) // the first units are split for the one that is kept
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
-	if addr, err = r.purchase(l, n); err != nil {
-		return 0, 0, err
+	if addr, err = r.purchase(l, n, part, where); err != nil {
+		return 0, err
 	}
-	return addr, bought(got), nil
+	bought(got)
+	return addr, nil
 }
 
 // bought counts a purchase, and lets go of old stock when a period ends.
-func bought(size uintptr) uintptr {
+func bought(size uintptr) {
 	if warehouse.bought(size) && retained() > warehouse.bound() {
 		trim(warehouse.bound())
 	}
-	return size
 }
 
 // Sell takes back a block that Buy sold: its address and its true size.
-func Sell(addr, size uintptr) {
-	l, n, _ := plan(size)
+func Sell(addr, size uintptr) { SellRoom(addr, size, size) }
+
+// SellRoom takes back a block that BuyRoom sold, of a size that Widen may have
+// changed since.
+func SellRoom(addr, size, room uintptr) {
+	l, n, _ := plan(room)
 	warehouse.mu.Lock()
-	defer warehouse.mu.Unlock()
 	warehouse.sold -= size
 	r := regionOf(addr)
+	if retained()+size <= warehouse.bound() && r.lay(l, addr-r.base, n) {
+		warehouse.mu.Unlock()
+		return
+	}
 	l, off, n := r.sell(l, addr-r.base, n)
-	if l > 0 && retained() > warehouse.bound() {
+	if 1<<unitShift(l) >= osmem.PageSize() && retained() > warehouse.bound() {
 		r.discard(l, off, n)
 	}
+	warehouse.mu.Unlock()
 }
 
 // Trim gives the memory of every unused unit back to the system and answers how
@@ -128,6 +164,7 @@ func trim(keep uintptr) {
 	}
 	for _, r := range regions() {
 		if all := retained(); all > keep {
+			r.rouse()
 			r.trim(r.top, 0, r.retained-min(r.retained, all-keep))
 		}
 	}

@@ -17,6 +17,7 @@ type failing struct {
 	commits  int // how many more to grant; negative: no end
 	reserves int
 	taken    uintptr // address space, reserved and not released
+	discards int
 }
 
 var system = &failing{commits: -1, reserves: -1}
@@ -40,6 +41,11 @@ func (f *failing) Commit(addr, size uintptr) error {
 		return osmem.ErrNoMemory
 	}
 	return f.Maker.Commit(addr, size)
+}
+
+func (f *failing) Discard(addr, size uintptr) {
+	f.discards++
+	f.Maker.Discard(addr, size)
 }
 
 func (f *failing) Reserve(size uintptr) (uintptr, error) {

@@ -13,7 +13,8 @@ func (p *page) reset(to page) {
 	store(&p.used, to.used)
 	store(&p.start, to.start)
 	store(&p.split, to.split)
-	p.dirty, p.longest, p.next, p.prev = to.dirty, to.longest, 0, 0
+	store(&p.rest, 0)
+	p.dirty, p.part, p.longest, p.next, p.prev = to.dirty, to.part, to.longest, 0, 0
 }
 
 // find is the offset at which the sold run begins that holds offset off. It
@@ -22,9 +23,9 @@ func (p *page) reset(to page) {
 func (r *region) find(off uintptr) (uintptr, bool) {
 	for l := 0; l <= r.top; l++ {
 		shift := unitShift(l)
-		i := off >> (shift + levelShift)
+		i := off >> (shift + pageShift)
 		if first, ok := r.levels[l].pages[i].runAt(uint(off>>shift) % unitsPerPage); ok {
-			return (i<<levelShift + uintptr(first)) << shift, true
+			return (i<<pageShift + uintptr(first)) << shift, true
 		}
 	}
 	return 0, false

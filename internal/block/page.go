@@ -7,9 +7,9 @@ const unitsPerPage = 64
 
 // page is the account of 64 units of one size, a bit for each.
 //
-// Invariant: start and split are parts of used; a unit that is split is a whole
-// page of the next finer level; a run is one bit of start and the used bits
-// from there up to the next start or gap.
+// Invariant: start and split are parts of used; eight units that are split are a
+// page of the next finer level; a run is one bit of start and the used bits from
+// there up to the next start or gap.
 //
 // Cost: a few instructions for a purchase or a sale, whatever the page holds.
 type page struct {
@@ -17,6 +17,8 @@ type page struct {
 	start uint64 // first unit of a sold run
 	split uint64 // cut further: see the level below
 	dirty uint64 // written since the system last had it: resident, used or not
+	part  uint64 // of the dirty units, those that are so in part: see the level below
+	rest  uint64 // of the used units, those of runs that rest: see rest.go
 
 	next, prev uint32 // neighbours on the shelf, by page number plus one
 	longest    uint32 // longest run of unused units: the shelf it stands on
@@ -26,18 +28,26 @@ type page struct {
 // mask has n bits from bit u up.
 func mask(u, n uint) uint64 { return (^uint64(0) >> (unitsPerPage - n)) << u }
 
-// firstRun is the lowest unit that begins n set bits of free, or -1.
-func firstRun(free uint64, n uint) int {
+// firstRun is the lowest of the units in where that begins n set bits of free, or
+// -1.
+func firstRun(free uint64, n uint, where uint64) int {
 	for have := uint(1); have < n && free != 0; {
 		step := min(have, n-have)
 		free &= free >> step
 		have += step
 	}
-	if free == 0 {
+	if free &= where; free == 0 {
 		return -1
 	}
 	return bits.TrailingZeros64(free)
 }
+
+// anywhere are all units of a page.
+const anywhere = ^uint64(0)
+
+// multiples are the units of a page whose number is a multiple of n, a power of
+// two below 64.
+func multiples(n uint) uint64 { return anywhere / (1<<n - 1) }
 
 // longestRun is the length of the longest run of set bits in free: it halves
 // its way down from the largest power of two that still fits.
@@ -66,12 +76,12 @@ func longestRun(free uint64) uint32 {
 	return have
 }
 
-// take marks n units as one sold run and answers the first of them. Units that
-// are already resident go first.
-func (p *page) take(n uint) uint {
-	u := firstRun(^p.used&p.dirty, n)
+// take marks n units as one sold run, beginning with one of where, and answers
+// the first of them. Units that are already resident go first.
+func (p *page) take(n uint, where uint64) uint {
+	u := firstRun(^p.used&p.dirty, n, where)
 	if u < 0 {
-		u = firstRun(^p.used, n)
+		u = firstRun(^p.used, n, where)
 	}
 	m := mask(uint(u), n)
 	store(&p.start, p.start|1<<u)
@@ -89,16 +99,11 @@ func (p *page) give(u, n uint) {
 	p.longest = longestRun(^p.used)
 }
 
-// resident counts the dirty units among n from unit u.
-func (p *page) resident(u, n uint) uintptr {
-	return uintptr(bits.OnesCount64(p.dirty & mask(u, n)))
-}
-
 // runAt is the first unit of the run that holds unit u; false when u is unused
 // or split.
 func (p *page) runAt(u uint) (uint, bool) {
-	used, start, split := load(&p.used), load(&p.start), load(&p.split)
-	if used&^split&(1<<u) == 0 {
+	used, start, split, rest := load(&p.used), load(&p.start), load(&p.split), load(&p.rest)
+	if used&^split&^rest&(1<<u) == 0 {
 		return 0, false
 	}
 	before := start & mask(0, u+1)

@@ -40,8 +40,18 @@ func TestRunsOfBits(t *testing.T) {
 			t.Fatalf("longestRun(%064b) = %d, want %d", free, got, longest)
 		}
 		for n := uint(1); n <= 64; n++ {
-			if got := firstRun(free, n); got != first[n] {
+			if got := firstRun(free, n, anywhere); got != first[n] {
 				t.Fatalf("firstRun(%064b, %d) = %d, want %d", free, n, got, first[n])
+			}
+		}
+	}
+}
+
+func TestMultiplesAreWhereFramesBegin(t *testing.T) {
+	for n := uint(1); n < unitsPerPage; n *= 2 {
+		for u := range uint(unitsPerPage) {
+			if got, want := multiples(n)>>u&1 == 1, u%n == 0; got != want {
+				t.Fatalf("multiples(%d) has unit %d: %v, want %v", n, u, got, want)
 			}
 		}
 	}

@@ -2,12 +2,14 @@ package block
 
 import (
 	"fmt"
+	"math/bits"
 
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
 // mostUnits is the longest run a level sells; a larger one comes from the next,
-// coarser level, so that pages of 64 units are not blocked by single runs.
+// coarser level, so that pages of 64 units are not blocked by single runs. A run
+// of a level but the first has seven units at least.
 const mostUnits = 48
 
 // errFull says that a region has no such run left; another one may have.
@@ -26,27 +28,36 @@ func plan(size uintptr) (l int, n uint, ok bool) {
 }
 
 // purchase sells a run of n units of level l, committed, and answers its address.
-func (r *region) purchase(l int, n uint) (uintptr, error) {
-	off, err := r.buy(l, n)
-	if err != nil {
-		return 0, err
+// It begins at one of the units in where. The first units, as many as part, are
+// for use at once.
+func (r *region) purchase(l int, n, part uint, where uint64) (uintptr, error) {
+	off, ok := r.wake(l, n, where)
+	if !ok {
+		var err error
+		if off, err = r.buy(l, n, where); err != nil {
+			return 0, err
+		}
 	}
 	if err := r.open(off + uintptr(n)<<unitShift(l)); err != nil {
 		r.sell(l, off, n)
 		return 0, err
 	}
-	r.soil(l, off, n)
+	r.soil(l, off, part)
 	return r.base + off, nil
 }
 
 // buy takes a run of n units of level l and answers its offset. When there is no
-// such run, a unit of the next level is split into a page.
-func (r *region) buy(l int, n uint) (uintptr, error) {
+// such run, eight units of the next level are split into a page.
+func (r *region) buy(l int, n uint, where uint64) (uintptr, error) {
 	if l > r.top {
 		return 0, errFull
 	}
 	v := &r.levels[l]
-	i := v.find(n)
+	i := v.find(n, where)
+	if i < 0 && r.count > 0 {
+		r.rouse()
+		i = v.find(n, where)
+	}
 	if i < 0 {
 		var err error
 		if i, err = r.split(l); err != nil {
@@ -55,38 +66,78 @@ func (r *region) buy(l int, n uint) (uintptr, error) {
 	}
 	p := &v.pages[i]
 	v.pull(i)
-	u := p.take(n)
+	u := p.take(n, where)
 	v.put(i)
-	r.retained -= p.resident(u, n) << unitShift(l)
-	return (uintptr(i)<<levelShift + uintptr(u)) << unitShift(l), nil
+	r.retained -= r.resident(l, i, u, n)
+	return (uintptr(i)<<pageShift + uintptr(u)) << unitShift(l), nil
 }
 
-// split turns one unit of the level above into an empty page of level l.
+// split turns eight units of the level above into an empty page of level l.
 func (r *region) split(l int) (int, error) {
-	off, err := r.buy(l+1, 1)
+	off, err := r.buy(l+1, perPage, multiples(perPage))
 	if err != nil {
 		return 0, err
 	}
-	i := int(off >> unitShift(l+1))
+	i := int(off >> (unitShift(l) + pageShift))
 	if err := r.account(l, i); err != nil {
-		r.sell(l+1, off, 1)
+		r.sell(l+1, off, perPage)
 		return 0, err
 	}
-	above, bit := r.above(l, i)
+	above, first := r.above(l, i)
 	p := page{longest: unitsPerPage}
-	if above.dirty&bit != 0 {
-		p.dirty = ^uint64(0)
-		r.retained += 1 << unitShift(l+1)
+	for u := range uint(perPage) {
+		finer := mask(u*perPage, perPage)
+		switch bit := uint64(1) << (first + u); {
+		case above.part&bit != 0: // as it was left
+			p.dirty |= r.levels[l].pages[i].dirty & finer
+			p.part |= r.levels[l].pages[i].part & finer
+		case above.dirty&bit != 0:
+			p.dirty |= finer
+		}
 	}
 	r.levels[l].pages[i].reset(p)
-	store(&above.split, above.split|bit)
+	r.retained += r.resident(l, i, 0, unitsPerPage)
+	store(&above.split, above.split|mask(first, perPage))
 	r.levels[l].put(i)
 	return i, nil
 }
 
-// above is the page of which page i of level l is one unit, and that unit's bit.
-func (r *region) above(l, i int) (*page, uint64) {
-	return &r.levels[l+1].pages[i>>levelShift], 1 << (i % unitsPerPage)
+// join is what the level above then knows of page i of level l, when that is
+// empty and goes back: which of its eight units are dirty, and which in part.
+func (r *region) join(l, i int) {
+	p := &r.levels[l].pages[i]
+	above, first := r.above(l, i)
+	above.dirty &^= mask(first, perPage)
+	above.part &^= mask(first, perPage)
+	for u := range uint(perPage) {
+		finer, bit := mask(u*perPage, perPage), uint64(1)<<(first+u)
+		if p.dirty&finer == 0 {
+			continue
+		}
+		above.dirty |= bit
+		if p.dirty&finer != finer || p.part&finer != 0 {
+			above.part |= bit
+		}
+	}
+}
+
+// resident is how many bytes of n units from unit u of page i of level l are. It
+// descends where units are so in part.
+func (r *region) resident(l, i int, u, n uint) uintptr {
+	p := &r.levels[l].pages[i]
+	m := mask(u, n)
+	sum := uintptr(bits.OnesCount64(p.dirty&^p.part&m)) << unitShift(l)
+	for part := p.part & m; part != 0; part &= part - 1 {
+		u := uint(bits.TrailingZeros64(part))
+		sum += r.resident(l-1, i<<levelShift+int(u/perPage), u%perPage*perPage, perPage)
+	}
+	return sum
+}
+
+// above is the page of which page i of level l is eight units, and the first of
+// them.
+func (r *region) above(l, i int) (*page, uint) {
+	return &r.levels[l+1].pages[i>>levelShift], uint(i%perPage) * perPage
 }
 
 // sell takes back the run of n units of level l at offset off. Pages that are
@@ -95,23 +146,18 @@ func (r *region) above(l, i int) (*page, uint64) {
 func (r *region) sell(l int, off uintptr, n uint) (int, uintptr, uint) {
 	for {
 		v := &r.levels[l]
-		i := int(off >> (unitShift(l) + levelShift))
-		u := uint(off>>unitShift(l)) % unitsPerPage
-		p := &v.pages[i]
+		i := r.pageNumber(l, off)
+		p, u := r.pageOf(l, off)
 		v.pull(i)
 		p.give(u, n)
-		r.retained += p.resident(u, n) << unitShift(l)
+		r.retained += r.resident(l, i, u, n)
 		if p.used != 0 || l == r.top {
 			v.put(i)
 			return l, off, n
 		}
-		above, bit := r.above(l, i)
-		above.dirty &^= bit
-		if p.dirty != 0 {
-			above.dirty |= bit
-		}
-		r.retained -= p.resident(0, unitsPerPage) << unitShift(l)
+		r.join(l, i)
+		r.retained -= r.resident(l, i, 0, unitsPerPage)
 		p.longest = 0
-		l, off, n = l+1, uintptr(i)<<unitShift(l+1), 1
+		l, off, n = l+1, uintptr(i)<<(unitShift(l)+pageShift), perPage
 	}
 }

@@ -1,10 +1,6 @@
 package block
 
-import (
-	"math/bits"
-
-	"github.com/gopalloc/palloc/internal/osmem"
-)
+import "github.com/gopalloc/palloc/internal/osmem"
 
 // What was sold back stays resident for the next buyer, within a bound: as much
 // as was in use at the latest peak, and never less than retainLeast. Beyond it a
@@ -35,21 +31,28 @@ func (t *tide) bought(size uintptr) bool {
 	return true
 }
 
-func (t *tide) bound() uintptr { return max(retainLeast, t.peak, t.old) }
+// bound is a little above the tide: fragments of a page of the system count as
+// retained, and cannot be given back.
+func (t *tide) bound() uintptr {
+	most := max(retainLeast, t.peak, t.old)
+	return most + most>>4
+}
 
 // soil notes that the n units of a run will be written.
 func (r *region) soil(l int, off uintptr, n uint) {
-	p := &r.levels[l].pages[off>>(unitShift(l)+levelShift)]
-	p.dirty |= mask(uint(off>>unitShift(l))%unitsPerPage, n)
+	p, u := r.pageOf(l, off)
+	m := mask(u, n)
+	p.dirty |= m
+	p.part &^= m
 }
 
 // discard gives the memory of n unused units back to the system.
 func (r *region) discard(l int, off uintptr, n uint) {
 	osmem.Current().Discard(r.base+off, uintptr(n)<<unitShift(l))
-	p := &r.levels[l].pages[off>>(unitShift(l)+levelShift)]
-	u := uint(off>>unitShift(l)) % unitsPerPage
-	r.retained -= p.resident(u, n) << unitShift(l)
+	p, u := r.pageOf(l, off)
+	r.retained -= r.resident(l, r.pageNumber(l, off), u, n)
 	p.dirty &^= mask(u, n)
+	p.part &^= mask(u, n)
 }
 
 // trim gives back resident unused units below page i of level l until the region
@@ -60,8 +63,10 @@ func (r *region) trim(l, i int, keep uintptr) {
 	if l == 0 {
 		return
 	}
-	for split := p.split; split != 0 && r.retained > keep; split &= split - 1 {
-		r.trim(l-1, i<<levelShift+bits.TrailingZeros64(split), keep)
+	for u := range uint(perPage) {
+		if p.split&mask(u*perPage, perPage) != 0 && r.retained > keep {
+			r.trim(l-1, i<<levelShift+int(u), keep)
+		}
 	}
 }
 
@@ -69,10 +74,13 @@ func (r *region) trim(l, i int, keep uintptr) {
 // pages of the system.
 func (r *region) trimUnits(l, i int, p *page, keep uintptr) {
 	grain := max(1, osmem.PageSize()>>unitShift(l))
+	if grain > unitsPerPage {
+		return // a page of the system is larger than all of this one
+	}
 	for u := uintptr(0); u < unitsPerPage && r.retained > keep; u += grain {
 		m := mask(uint(u), uint(grain))
 		if p.used&m == 0 && p.dirty&m != 0 {
-			r.discard(l, (uintptr(i)<<levelShift+u)<<unitShift(l), uint(grain))
+			r.discard(l, (uintptr(i)<<pageShift+u)<<unitShift(l), uint(grain))
 		}
 	}
 }

@@ -15,8 +15,18 @@ type shelf struct {
 	stocked uint64                   // bit n-1: heads[n] is not empty
 }
 
-// find is a page with n unused units in a row, the tightest fit, or -1.
-func (s *shelf) find(n uint) int {
+// find is a page with n unused units in a row that begin with one of where, or
+// -1: the tightest fit, if that begins so, else one where any run must.
+func (s *shelf) find(n uint, where uint64) int {
+	i := s.fitting(n)
+	if i < 0 || firstRun(^s.pages[i].used, n, where) >= 0 {
+		return i
+	}
+	return s.fitting(2*n - 1)
+}
+
+// fitting is the tightest page with n unused units in a row, or -1.
+func (s *shelf) fitting(n uint) int {
 	fit := s.stocked &^ mask(0, n-1)
 	if fit == 0 {
 		return -1

@@ -20,17 +20,16 @@ func TestEverySizeFitsItsClassTightly(t *testing.T) {
 
 func TestFineTablesAgree(t *testing.T) {
 	for n := uintptr(1); n <= chunk.MostFine; n++ {
-		if got, want := chunk.FineClass(n), chunk.Class(n); got != want {
+		want := chunk.Class(n)
+		if got := chunk.FineClass(n); got != want {
 			t.Fatalf("FineClass(%d) = %d, Class has %d", n, got, want)
 		}
-	}
-	for k := uint64(0); k <= chunk.MostFineClass; k++ {
-		if got, want := chunk.FineWhole(k), chunk.Size(k)+chunk.HeaderSize; got != want {
-			t.Fatalf("FineWhole(%d) = %d, want %d", k, got, want)
+		if got := chunk.ConstClass(n); got != want {
+			t.Fatalf("ConstClass(%d) = %d, Class has %d", n, got, want)
 		}
-	}
-	if chunk.Class(chunk.MostFine) != chunk.MostFineClass {
-		t.Fatalf("class of %d is %d", chunk.MostFine, chunk.Class(chunk.MostFine))
+		if got, want := chunk.FineWhole(n), chunk.Size(want)+chunk.HeaderSize; got != want {
+			t.Fatalf("FineWhole(%d) = %d, want %d", n, got, want)
+		}
 	}
 }
 

@@ -1,5 +1,7 @@
 package chunk
 
+import "math/bits"
+
 // The size classes of AllocSet: steps of 8 bytes up to 64, four classes to each
 // doubling up to 2048, two up to 8192. Sizes are what the caller may use; the
 // header comes on top.
@@ -10,9 +12,6 @@ const (
 	Classes  = 32
 	MostFine = 1024 // largest size of the table that the hot path looks into
 	MostSize = 8192 // largest size of any class
-
-	// MostFineClass is the class of MostFine.
-	MostFineClass = 23
 )
 
 // fineClass has the class of sizes up to 1024, by (size-1)/8.
@@ -24,9 +23,12 @@ const fineClass = "\x00\x01\x02\x03\x04\x05\x06\x07\x08\x08\x09\x09\x0a\x0a\x0b\
 // coarseClass has the class of sizes up to 8192, by (size-1)/256.
 const coarseClass = "\x0f\x13\x15\x17\x18\x19\x1a\x1b\x1c\x1c\x1c\x1c\x1d\x1d\x1d\x1d\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1f\x1f\x1f\x1f\x1f\x1f\x1f\x1f"
 
-// fineWhole has what a chunk of the classes up to MostFineClass takes with its
-// header, in words of 8 bytes.
-const fineWhole = "\x02\x03\x04\x05\x06\x07\x08\x09\x0b\x0d\x0f\x11\x15\x19\x1d\x21\x29\x31\x39\x41\x51\x61\x71\x81"
+// fineWhole has what a chunk of sizes up to 1024 takes with its header, in words
+// of 8 bytes, by (size-1)/8.
+const fineWhole = "\x02\x03\x04\x05\x06\x07\x08\x09\x0b\x0b\x0d\x0d\x0f\x0f\x11\x11\x15\x15\x15\x15\x19\x19\x19\x19\x1d\x1d\x1d\x1d\x21\x21\x21\x21" +
+	"\x29\x29\x29\x29\x29\x29\x29\x29\x31\x31\x31\x31\x31\x31\x31\x31\x39\x39\x39\x39\x39\x39\x39\x39\x41\x41\x41\x41\x41\x41\x41\x41" +
+	"\x51\x51\x51\x51\x51\x51\x51\x51\x51\x51\x51\x51\x51\x51\x51\x51\x61\x61\x61\x61\x61\x61\x61\x61\x61\x61\x61\x61\x61\x61\x61\x61" +
+	"\x71\x71\x71\x71\x71\x71\x71\x71\x71\x71\x71\x71\x71\x71\x71\x71\x81\x81\x81\x81\x81\x81\x81\x81\x81\x81\x81\x81\x81\x81\x81\x81"
 
 // classSize has the sizes of all classes.
 var classSize = [Classes]uint16{
@@ -39,8 +41,16 @@ var classSize = [Classes]uint16{
 // FineClass is the class of a size from 1 to MostFine.
 func FineClass(size uintptr) uint64 { return uint64(fineClass[(size-1)>>3]) }
 
-// FineWhole is the size of a class up to MostFineClass and of its header.
-func FineWhole(class uint64) uintptr { return uintptr(fineWhole[class]) << 3 }
+// FineWhole is what a chunk of a size from 1 to MostFine takes with its header.
+func FineWhole(size uintptr) uintptr { return uintptr(fineWhole[(size-1)>>3]) << 3 }
+
+// ConstClass is FineClass, for a size that is a constant: the compiler works
+// arithmetic out earlier than it looks into tables.
+func ConstClass(size uintptr) uint64 {
+	n := uint64(size - 1)
+	length := uint64(bits.Len64(n | 32))
+	return n>>(length-3) + 4*length - 24
+}
 
 // Class is the class of a size from 0 to MostSize.
 func Class(size uintptr) uint64 {

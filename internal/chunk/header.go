@@ -47,13 +47,17 @@ const (
 	LargeFreed = 0x101
 	Redirect   = 0x200 // an aligned address; the true chunk's is kept before it
 	Redirected = 0x201 // the same, freed
-	Slab       = 0x300
-	SlabFreed  = 0x301
 
-	// Generation | size/8 and GenerationFreed | size/8.
+	// Slab | frame and SlabFreed | frame.
+	Slab      = 0x300
+	SlabFreed = 0x310
+	SlabFrame = 13 // the largest: 2 MiB, since regions lie on multiples of 4
+
+	// Generation | frame | size/8 and GenerationFreed | frame | size/8.
 	Generation      = 0x4000
 	GenerationFreed = 0x8000
-	GenerationSize  = 0x0fff // in units of 8 bytes
+	GenerationSize  = 0x07ff // in units of 8 bytes
+	GenerationFrame = 11     // where the frame stands
 
 	// Whats is the end of the values.
 	Whats = 1 << saltShift

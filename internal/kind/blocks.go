@@ -15,7 +15,7 @@ type Block struct {
 	Next, Prev uintptr // neighbours on the owner's list, 0 at the ends
 	Size       uintptr // of the whole block in bytes, as the warehouse sold it
 	Owner      uint32
-	Alone      uint32 // 1: the block is one large chunk's
+	Alone      uint32 // not 0: the block is one large chunk's, see large.go
 }
 
 // BlockHeader is the room for a Block, the same on every machine, so that
@@ -39,10 +39,15 @@ func (c *Core) Buy(size uintptr) (*Block, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.own(addr, got), nil
+}
+
+// own makes memory just bought a block of the core.
+func (c *Core) own(addr, size uintptr) *Block {
 	b := BlockAt(addr)
-	*b = Block{Size: got, Owner: c.Number}
-	c.account(got, 1)
-	return b, nil
+	*b = Block{Size: size, Owner: c.Number()}
+	c.account(size, 1)
+	return b
 }
 
 // BuyShared gets a block for many chunks, the first of which needs need bytes,
@@ -60,7 +65,7 @@ func (c *Core) BuyShared(need uintptr) (*Block, error) {
 // Sell gives a block that is on no list back to the warehouse.
 func (c *Core) Sell(b *Block) {
 	c.account(-b.Size, -1)
-	block.Sell(b.Address(), b.Size)
+	block.SellRoom(b.Address(), b.Size, b.room())
 }
 
 // Link puts a block at the head of a list.
@@ -91,7 +96,7 @@ func (c *Core) BlockOf(p uintptr) *Block {
 	if !ok {
 		return nil
 	}
-	if b := BlockAt(addr); b.Owner == c.Number {
+	if b := BlockAt(addr); b.Owner == c.Number() {
 		return b
 	}
 	return nil

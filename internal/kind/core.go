@@ -14,9 +14,9 @@ import (
 // it has no Go pointers; only the owner of the context writes to it, and the
 // words that others read are written through package relaxed. Cur never passes
 // End, both are multiples of 8, and both are 0 when there is no block to sell
-// from, when the core has no owner, and for kinds that sell by a call only.
+// from, and for kinds that sell by a call only.
 type Core struct {
-	Epoch uint64  // changes at creation and at deletion; the low bits are the kind
+	Epoch uint64  // changes at creation and at deletion; the highest bits are the kind
 	Stamp uint64  // what the headers of this context's chunks have in common
 	Cur   uintptr // next byte to sell of the current block
 	End   uintptr // end of the current block
@@ -29,66 +29,105 @@ type Core struct {
 
 	BlockCount uint32
 	Fixed      uint32 // Slab: the one size it sells
-	NextBlock  uint32 // size of the next block to buy
-	FirstBlock uint32 // size of the first block after creation or reset
+	FirstBlock uint32 // size of the first block to buy
 	MostBlock  uint32 // largest block to buy for chunks to share
-	Number     uint32 // of the core, in the table; never changes
+	Busy       uint32 // 1: blocks were bought, or the kind keeps more to be reset
+	Stirred    uint32 // which parts beside are no longer all zero, see below
+	Parked     uint32 // the tree's: the kind that the core was parked as, or 0
+	_          uint32 // keeps the words behind on multiples of 8
 
-	Freelist  [chunk.Classes]uintptr // AllocSet: freed chunks by class, the latest first
-	FreeCount [chunk.Classes]uint32  // how many
+	private [relaxed.Words]uint64 // the kind's own, see Private
+}
+
+// What Stirred says. A free stores it, so that a reset knows without a look.
+const (
+	StirredPrivate = 1 // the kind's own part
+	StirredLists   = 2 // that and the freelists
+)
+
+// Private is a kind's own part of the core. It is all zero when the context is
+// created, and set to zero by Retire. Who writes there says so in Stirred.
+func Private[T any](c *Core) *T {
+	return (*T)(unsafe.Pointer(&c.private)) // sound while T fits, which the kind asserts, and has no pointers
 }
 
 // SlotSize is the size of a core's slot: what Core leaves is the tree's.
 const SlotSize = 1 << slotShift
 
+// lists are the heads of an AllocSet's freelists by class, the chunk freed last,
+// 0 when there is none. They lie in a plane of their own, a fixed way behind the
+// cores: a context that frees nothing takes no memory for them, and the way to
+// one is an addition that the processor does by itself.
+type lists [chunk.Classes]uint64
+
+func (c *Core) lists() *lists {
+	return (*lists)(unsafe.Add(unsafe.Pointer(c), listPlane)) // of the same segment
+}
+
+// List is the head of the freelist of a class, which must be below Classes.
+func (c *Core) List(class uint64) *uintptr {
+	return (*uintptr)(unsafe.Add(unsafe.Pointer(c), listPlane+class*8)) // as lists
+}
+
+// Freed is how many chunks the freelist of a class has, an AllocSet's own part,
+// where relaxed.Counts.
+func (c *Core) Freed(class uint64) *uint32 {
+	return (*uint32)(unsafe.Add(unsafe.Pointer(&c.private), class*4)) // a class is below twice the words
+}
+
+var _ [2*relaxed.Words - chunk.Classes]byte // they all fit
+
 // Default sizes of blocks, in bytes.
 const (
 	DefaultFirst = 1 << 10
 	DefaultMost  = 1 << 20
-	doubleUntil  = KeeperMost
-	growthShift  = 5 // from there on a block is a 32nd of what the context holds
+	growthShift  = 5 // a later block of a large context is a 32nd of what it holds
+	blockGrain   = 256
 )
 
 // Kind is the kind of the context that owns the core, None when none does. It
 // may change under the eyes of anyone but the owner.
-func (c *Core) Kind() ID { return ID(relaxed.Load64(&c.Epoch) & IDMask) }
+func (c *Core) Kind() ID { return KindOf(relaxed.Load64(&c.Epoch)) }
+
+// Number is the core's in the table. It never changes.
+func (c *Core) Number() uint32 { return chunk.Index(relaxed.Load64(&c.Stamp)) }
 
 // account adds to the bytes and the number of blocks held.
 func (c *Core) account(size uintptr, blocks int) {
 	relaxed.Store(&c.Total, c.Total+size)
 	relaxed.Store32(&c.BlockCount, c.BlockCount+uint32(blocks))
+	c.Busy = 1
+}
+
+// settle sets to zero what was stirred. It is apart from its callers because a
+// context that frees nothing leaves nothing there.
+//
+//go:noinline
+func (c *Core) settle() {
+	relaxed.Clear(&c.private)
+	if c.Stirred == StirredLists {
+		*c.lists() = lists{}
+	}
+	c.Stirred = 0
 }
 
 // NextSize is the size of the block to buy for a chunk that needs need bytes of
-// it, and moves the growth on: twice the last block while blocks are small, then
-// a fixed part of what the context holds, so that the untouched rest of the last
-// block stays a small part of the whole.
+// it, so that the unused rest of the last block stays a small part of the whole:
+// a quarter of the first block, since many contexts need a little more than that;
+// then half of what the context holds, and a 32nd when that is much.
 func (c *Core) NextSize(need uintptr) uintptr {
-	size := max(uintptr(c.NextBlock), need)
-	next := c.NextBlock
-	if next < doubleUntil {
-		next *= 2
-	} else if held := c.Total >> growthShift; held > uintptr(next) {
-		next = uint32(min(held, 1<<30))
+	size := uintptr(c.FirstBlock)
+	switch {
+	case c.Blocks == 0:
+	case c.Total <= DefaultFirst:
+		size = max(c.Total/4, blockGrain)
+	default:
+		size = max(min(c.Total/2, KeeperMost), c.Total>>growthShift)
 	}
-	c.NextBlock = min(next, c.MostBlock)
-	return size
-}
-
-// anyFreed says whether any freelist has a chunk, or any other count is not 0.
-func (c *Core) anyFreed() bool {
-	pairs := (*[chunk.Classes / 2]uint64)(unsafe.Pointer(&c.FreeCount)) // the same words, two at a time
-	n := uint64(0)
-	for i := 0; i < len(pairs); i += 4 {
-		n |= pairs[i] | pairs[i+1] | pairs[i+2] | pairs[i+3]
+	if c.FirstBlock > KeeperMost { // larger than any that was learned: somebody said so
+		size = max(size, uintptr(c.FirstBlock))
 	}
-	return n != 0
-}
-
-// clearFreelists forgets every freed chunk.
-func (c *Core) clearFreelists() {
-	c.Freelist = [chunk.Classes]uintptr{}
-	relaxed.Clear(c.FreeCount[:])
+	return max(min(size, uintptr(c.MostBlock))&^(blockGrain-1), need)
 }
 
 var _ [SlotSize - unsafe.Sizeof(Core{})]byte // the core fits its slot

@@ -13,6 +13,9 @@ type (
 	// Stage is one kind's way of selling from what is at hand.
 	Stage func(c *Core, size uintptr, slow Slow) uintptr
 
+	// Sizer finds the class of a size.
+	Sizer func(c *Core, size uintptr, pop Popper, take Taker, carve Carver, slow Slow) uintptr
+
 	// Popper looks for a chunk of a class on its freelist.
 	Popper func(c *Core, size uintptr, class uint64, take Taker, carve Carver, slow Slow) uintptr
 

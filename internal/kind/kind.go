@@ -8,20 +8,32 @@ package kind
 
 import "github.com/gopalloc/palloc/internal/chunk"
 
-// ID names a kind. It is kept in the low bits of a core's epoch, so that one
+// ID names a kind. It is kept in the highest bits of a core's epoch, so that one
 // compare tells both that a handle is valid and what it leads to.
 type ID uint64
 
-// The kinds. Bump is the first, as the hot path asks for it first.
+// The kinds. Bump is the highest bit, for which the processor has the cheapest
+// question.
 const (
 	None ID = iota // a core that no context owns
-	Bump
 	AllocSet
 	Generation
 	Slab
+	Bump
 
-	IDMask = 7 // the bits of an epoch that are the kind
+	Kinds   = 8
+	idShift = 61
+	idMask  = (Kinds - 1) << idShift
 )
+
+// KindOf is the kind in an epoch.
+func KindOf(epoch uint64) ID { return ID(epoch >> idShift) }
+
+// NextEpoch is the epoch after e, for a context of a kind or for none.
+func NextEpoch(e uint64, id ID) uint64 { return e&^idMask + 1 | uint64(id)<<idShift }
+
+// IsBump says whether an epoch is that of a Bump.
+func IsBump(epoch uint64) bool { return int64(epoch) < 0 }
 
 // Methods is PostgreSQL's virtual method table of a kind. Sizes are in bytes;
 // addresses are of chunks, behind their header where there is one. No method

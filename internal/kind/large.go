@@ -1,9 +1,29 @@
 package kind
 
-import "github.com/gopalloc/palloc/internal/chunk"
+import (
+	"math"
+
+	"github.com/gopalloc/palloc/internal/block"
+	"github.com/gopalloc/palloc/internal/chunk"
+	"github.com/gopalloc/palloc/internal/osmem"
+)
 
 // Large chunks have a block of their own, on the list Large of their core. The
 // kinds with headers share what is here.
+//
+// Invariant: the word Alone in the head of such a block is fixed, or says how
+// much room the block has, in pages of 4 KiB: a chunk that grew once is likely to
+// grow again.
+//
+// Cost: a purchase and a sale; to grow within the room, a lock.
+const (
+	fixed     = 1
+	roomShift = 12
+
+	// leastRoom and roomFactor are what a chunk that grows gets to grow further.
+	leastRoom  = 2 << 20
+	roomFactor = 8
+)
 
 // AllocLarge sells a chunk in a block of its own.
 func (c *Core) AllocLarge(size uintptr) (uintptr, error) {
@@ -14,23 +34,83 @@ func (c *Core) AllocLarge(size uintptr) (uintptr, error) {
 	if err != nil {
 		return 0, err
 	}
-	b.Alone = 1
-	Link(&c.Large, b)
-	p := b.Address() + headroom
-	chunk.SetHeader(p, c.Stamp|chunk.Large)
-	return p, nil
+	b.Alone = fixed
+	return c.begin(b), nil
 }
 
 // FreeLarge takes a large chunk and its block back.
 func (c *Core) FreeLarge(p uintptr) error {
-	b := c.BlockOf(p)
-	if b == nil || b.Alone == 0 || b.Address()+headroom != p {
+	b := c.largeAt(p)
+	if b == nil {
 		return NotAChunk
 	}
 	chunk.SetHeader(p, c.Stamp|chunk.LargeFreed)
 	Unlink(&c.Large, b)
 	c.Sell(b)
 	return nil
+}
+
+// largeAt is the block of the large chunk at p, nil when there is none.
+func (c *Core) largeAt(p uintptr) *Block {
+	b := c.BlockOf(p)
+	if b == nil || b.Alone == 0 || b.Address()+headroom != p {
+		return nil
+	}
+	return b
+}
+
+// room is how large the block can become where it is.
+func (b *Block) room() uintptr {
+	if b.Alone <= fixed {
+		return b.Size
+	}
+	return uintptr(b.Alone) << roomShift
+}
+
+// GrowLarge makes the large chunk at p size bytes large, where it is if there is
+// room, else where there is. On an error the old chunk lives on.
+func (c *Core) GrowLarge(p, size uintptr) (uintptr, error) {
+	b := c.largeAt(p)
+	if b == nil {
+		return 0, NotAChunk
+	}
+	old := b.Size
+	if need := size + headroom; need <= b.room() {
+		b.Size = block.Widen(b.Address(), old, b.room(), need)
+		c.account(b.Size-old, 0)
+		return p, nil
+	}
+	to, err := c.allocRoom(size)
+	if err != nil {
+		return 0, err
+	}
+	copy(osmem.Bytes(to, size), osmem.Bytes(p, old-headroom))
+	return to, c.FreeLarge(p)
+}
+
+// allocRoom sells a large chunk with room to grow where address space is
+// plentiful, else one without.
+func (c *Core) allocRoom(size uintptr) (uintptr, error) {
+	need := size + headroom
+	room := max(leastRoom, roomFactor*need)
+	if osmem.WideShift == 0 || room>>roomShift > math.MaxUint32 {
+		return c.AllocLarge(size)
+	}
+	addr, got, room, err := block.BuyRoom(need, room)
+	if err != nil {
+		return c.AllocLarge(size)
+	}
+	b := c.own(addr, got)
+	b.Alone = uint32(room >> roomShift)
+	return c.begin(b), nil
+}
+
+// begin makes a block a large chunk.
+func (c *Core) begin(b *Block) uintptr {
+	Link(&c.Large, b)
+	p := b.Address() + headroom
+	chunk.SetHeader(p, c.Stamp|chunk.Large)
+	return p
 }
 
 // LargeCapacity is the usable size of a large chunk.

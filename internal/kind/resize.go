@@ -20,12 +20,24 @@ func Resize(m Methods, c *Core, p uintptr, what uint64, size uintptr) (uintptr, 
 	if keepsPlace(capacity, size) {
 		return p, nil
 	}
-	to, err := m.Alloc(c, size)
+	if what == chunk.Large && size > capacity {
+		return c.GrowLarge(p, size)
+	}
+	to, err := c.sellGrown(m, what, size)
 	if err != nil {
 		return 0, err
 	}
 	copy(osmem.Bytes(to, size), osmem.Bytes(p, min(capacity, size)))
 	return to, m.Free(c, p, what)
+}
+
+// sellGrown sells the new chunk of one that is resized: with room to grow further
+// when one of the classes grows beyond them.
+func (c *Core) sellGrown(m Methods, what uint64, size uintptr) (uintptr, error) {
+	if what < chunk.Classes && size > chunk.MostSize && size <= MostChunk {
+		return c.allocRoom(size)
+	}
+	return m.Alloc(c, size)
 }
 
 // keepsPlace says whether a chunk of capacity bytes stays where it is when it is

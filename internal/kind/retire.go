@@ -5,22 +5,39 @@ import (
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
-// Retire is what every kind's reset begins with: chunks are void, the blocks
-// sold but for the keeper, which it answers; nil when there is none. The latest
-// block is the largest; if it is small enough it is the keeper, so that a
-// context that does the same again finds room for all of it in one block.
-func (c *Core) Retire() *Block {
-	c.Stamp = chunk.Renew(c.Stamp)
-	if c.anyFreed() {
-		c.clearFreelists()
+// Calm says that Rewind is enough to take every chunk back: there is at most a
+// keeper, and the kind keeps nothing but freelists.
+func (c *Core) Calm() bool { return c.Busy == 0 }
+
+// Settle makes the freelists of a calm context empty: it comes before Rewind. It
+// is a few words to look at and, where chunks were freed, a call.
+func (c *Core) Settle() {
+	if c.Stirred != 0 {
+		c.settle()
 	}
+}
+
+// Rewind takes every chunk of a calm and settled context back. One that sold
+// nothing is left alone: PostgreSQL's isReset.
+func (c *Core) Rewind() {
+	if start := c.Blocks + BlockHeader; c.Cur > start {
+		relaxed.Store(&c.Cur, start)
+		relaxed.Store64(&c.Stamp, chunk.Renew(c.Stamp))
+	}
+}
+
+// Retire is what every kind's reset begins with: chunks are void, the blocks
+// sold but for the keeper, which it answers; nil when there is none.
+func (c *Core) Retire() *Block {
+	relaxed.Store64(&c.Stamp, chunk.Renew(c.Stamp))
+	c.Settle()
 	if c.Tails != 0 {
 		relaxed.Store(&c.Tails, 0)
 	}
 	if c.BlockCount != 1 || c.Blocks == 0 || BlockAt(c.Blocks).Size > KeeperMost {
 		c.sellBlocks()
 	}
-	c.Grow(c.FirstBlock, c.MostBlock)
+	c.Busy = 0
 	if c.Blocks == 0 {
 		return nil
 	}
@@ -28,26 +45,21 @@ func (c *Core) Retire() *Block {
 }
 
 // sellBlocks is apart from Retire because a context that cycles within its
-// keeper has nothing to sell.
+// keeper has nothing to sell. What took several blocks and fits a keeper gets one
+// of that size the next time: a context that does the same again comes to hold
+// one block for it. From what is larger the latest keeper is kept.
 func (c *Core) sellBlocks() {
 	keeper := c.keeper()
+	if used := c.Total - c.Room(); used <= KeeperMost {
+		keeper = 0
+		c.FirstBlock = min(max(c.FirstBlock, uint32(used+blockGrain-1)&^(blockGrain-1)), c.MostBlock)
+	}
 	c.sellList(c.Large, keeper)
 	c.sellList(c.Blocks, keeper)
 	c.Large, c.Blocks = 0, keeper
 	if keeper != 0 {
 		BlockAt(keeper).Next, BlockAt(keeper).Prev = 0, 0
 	}
-}
-
-// Grow sets the sizes of blocks to buy. A keeper counts as bought: the next block
-// is larger, so that a context that needs more than its keeper every time comes
-// to keep enough.
-func (c *Core) Grow(first, most uint32) {
-	c.FirstBlock, c.MostBlock = first, most
-	if c.Blocks != 0 {
-		first = max(first, min(2*uint32(BlockAt(c.Blocks).Size), doubleUntil))
-	}
-	c.NextBlock = min(first, most)
 }
 
 // keeper chooses the block to keep, 0 when every block is too large.
@@ -65,6 +77,7 @@ func (c *Core) DropKeeper() {
 	if c.Blocks != 0 {
 		c.Sell(BlockAt(c.Blocks))
 		c.Blocks = 0
+		c.Close()
 	}
 }
 

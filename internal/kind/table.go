@@ -7,45 +7,44 @@ import (
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
-// The table of cores: segments of 16384 slots, opened one after the other.
+// The table of cores: segments of 65536 slots (16384 where address space is
+// short), opened one after the other.
 //
 // Invariant: a slot that was opened is readable to the end of the process and
 // never holds anything but a core, so that a number in a header, or a handle
 // kept too long, can always be followed. Slot 0 belongs to nobody: the stamp of
-// zeroed memory is not genuine.
+// zeroed memory is not genuine. The number of a segment that is not open leads
+// to the first one, where it finds a stamp that is not its own.
 //
-// Cost: one load and one addition to follow a number.
+// Cost: one load and one addition to follow a number; 256 bytes a core, and as
+// many again of memory that is only touched where chunks are freed.
 const (
-	segmentShift = 14
+	segmentShift = 14 + osmem.WideShift
 	segmentSlots = 1 << segmentShift
 	segments     = chunk.MostCores >> segmentShift
-	slotShift    = 9
-	slotMask     = (segmentSlots - 1) << slotShift
+	slotShift    = 8
+
+	// listPlane is the way from a core to its freelists: a segment has as many
+	// slots again behind those of the cores.
+	listPlane = segmentSlots * SlotSize
+	slotMask  = (segmentSlots - 1) << slotShift
 )
 
 var table struct {
-	segment [segments]uintptr // address, 0 when not yet opened
+	segment [segments]uintptr // address, the first one's when not yet opened
 	opened  uint32            // slots handed out, ever
 }
 
-// At is the core with a number, or nil when no segment has it. A slot that was
-// never handed out reads as a core that nobody owns.
+// At is the core with a number. A slot that was never handed out reads as a core
+// that nobody owns, and a number that no slot has as another's. There must have
+// been a first core.
 func At(index uint32) *Core {
-	base := table.segment[index>>segmentShift]
-	if base == 0 {
-		return nil
-	}
-	return (*Core)(osmem.At(base + uintptr(index%segmentSlots)*SlotSize)) // a slot of an open segment
+	return (*Core)(osmem.At(table.segment[index>>segmentShift] + uintptr(index%segmentSlots)*SlotSize)) // a slot of an open segment
 }
 
-// Of is the core that a header names, or nil when no segment has it: At without
-// taking the number apart.
+// Of is the core that a header names: At without taking the number apart.
 func Of(header uint64) *Core {
-	base := table.segment[header>>(chunk.IndexShift+segmentShift)]
-	if base == 0 {
-		return nil
-	}
-	return (*Core)(osmem.At(base + uintptr(header>>(chunk.IndexShift-slotShift))&slotMask)) // as At
+	return (*Core)(osmem.At(table.segment[header>>(chunk.IndexShift+segmentShift)] + uintptr(header>>(chunk.IndexShift-slotShift))&slotMask)) // as At
 }
 
 // OpenSlot hands out a slot that no core had before. Callers must exclude each
@@ -60,13 +59,15 @@ func OpenSlot() (*Core, error) {
 			return nil, err
 		}
 		if index == 0 {
+			for i := range table.segment {
+				table.segment[i] = table.segment[0]
+			}
 			At(0).Stamp = ^uint64(0)
 			index = 1
 		}
 	}
 	table.opened = index + 1
 	c := At(index)
-	c.Number = index
 	c.Stamp = chunk.Stamp(index, uint64(index)*saltSpread^processSalt)
 	return c, nil
 }
@@ -75,7 +76,7 @@ func OpenSlot() (*Core, error) {
 const saltSpread = 0x9e3779b97f4a7c15 >> 20
 
 func openSegment(i uint32) error {
-	const size = segmentSlots * SlotSize
+	const size = 2 * listPlane
 	m := osmem.Current()
 	addr, err := m.Reserve(size)
 	if err != nil {

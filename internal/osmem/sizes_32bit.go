@@ -4,6 +4,10 @@ package osmem
 
 // wasm counts here: its pointers have 64 bits, but its memory has 32.
 const (
+	// WideShift is what a table may be larger, as a power of two, where address
+	// space costs nothing.
+	WideShift = 0
+
 	// goHeapMost is the largest piece asked of Go's heap: make panics where the
 	// system refuses, so that what is out of reach is refused before.
 	goHeapMost = 1 << 29

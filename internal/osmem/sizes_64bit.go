@@ -3,6 +3,10 @@
 package osmem
 
 const (
+	// WideShift is what a table may be larger, as a power of two, where address
+	// space costs nothing.
+	WideShift = 2
+
 	// goHeapMost is the largest piece asked of Go's heap: make panics where the
 	// system refuses, so that what is out of reach is refused before.
 	goHeapMost = 1 << 36

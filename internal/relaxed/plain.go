@@ -11,11 +11,28 @@ func Store32(p *uint32, v uint32) { *p = v }
 // Store64 writes the owner's 64-bit word.
 func Store64(p *uint64, v uint64) { *p = v }
 
+// Release32 writes a word behind all that was written before it.
+func Release32(p *uint32, v uint32) { release32(p, v) }
+
 // Inc adds one to the owner's 32-bit word.
 func Inc(p *uint32) { *p++ }
 
 // Dec takes one from the owner's 32-bit word.
 func Dec(p *uint32) { *p-- }
 
-// Clear sets the owner's 32-bit words to zero.
-func Clear(words []uint32) { clear(words) }
+// Counts says whether Count and Uncount do. Where they do not, who wants to know
+// looks at what was to be counted: that costs the hot path nothing, but is a race
+// by the detector's rules.
+const Counts = false
+
+// Count is Inc where Counts says so.
+func Count(*uint32) {}
+
+// Uncount is Dec where Counts says so.
+func Uncount(*uint32) {}
+
+// Clear sets the owner's words to zero.
+func Clear(words *[Words]uint64) { *words = [Words]uint64{} }
+
+// Peek is Load for a hot path: a plain one, which may be old.
+func Peek(p *uintptr) uintptr { return *p }

@@ -13,15 +13,30 @@ func Store32(p *uint32, v uint32) { atomic.StoreUint32(p, v) }
 // Store64 writes the owner's 64-bit word.
 func Store64(p *uint64, v uint64) { atomic.StoreUint64(p, v) }
 
+// Release32 writes a word behind all that was written before it.
+func Release32(p *uint32, v uint32) { atomic.StoreUint32(p, v) }
+
 // Inc adds one to the owner's 32-bit word.
 func Inc(p *uint32) { atomic.AddUint32(p, 1) }
 
 // Dec takes one from the owner's 32-bit word.
 func Dec(p *uint32) { atomic.AddUint32(p, ^uint32(0)) }
 
-// Clear sets the owner's 32-bit words to zero.
-func Clear(words []uint32) {
+// Counts says whether Count and Uncount do.
+const Counts = true
+
+// Count is Inc where Counts says so.
+func Count(p *uint32) { Inc(p) }
+
+// Uncount is Dec where Counts says so.
+func Uncount(p *uint32) { Dec(p) }
+
+// Clear sets the owner's words to zero.
+func Clear(words *[Words]uint64) {
 	for i := range words {
-		atomic.StoreUint32(&words[i], 0)
+		atomic.StoreUint64(&words[i], 0)
 	}
 }
+
+// Peek is Load for a hot path: a plain one, which may be old.
+func Peek(p *uintptr) uintptr { return atomic.LoadUintptr(p) }

@@ -13,6 +13,9 @@ package relaxed
 
 import "sync/atomic"
 
+// Words is how many words Clear sets to zero.
+const Words = 16
+
 // Load reads a word that another goroutine may be writing.
 func Load(p *uintptr) uintptr { return atomic.LoadUintptr(p) }
 

@@ -23,6 +23,7 @@
 package allocset
 
 import (
+	"github.com/gopalloc/palloc/internal/block"
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/relaxed"
@@ -46,7 +47,7 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 		return c.AllocLarge(size)
 	}
 	class := chunk.Class(size)
-	if p := c.Freelist[class]; p != 0 {
+	if p := *c.List(class); p != 0 {
 		return Take(c, class, p), nil
 	}
 	whole := chunk.Size(class) + chunk.HeaderSize
@@ -74,23 +75,45 @@ func refill(c *kind.Core, whole uintptr) error {
 }
 
 // cutTail makes what is left of the current block into free chunks, the largest
-// first: at most a handful.
+// first: at most a handful. A few bytes are left alone: the first free chunk takes
+// memory for the freelists.
 func cutTail(c *kind.Core) {
-	const least = chunk.HeaderSize + chunk.Align
+	least := uintptr(chunk.HeaderSize + chunk.Align)
+	if c.Stirred == 0 {
+		least = leastTail
+	}
 	for c.Room() >= least {
 		class := chunk.Fitting(c.Room() - chunk.HeaderSize)
 		p := c.Cur + chunk.HeaderSize
 		relaxed.Store(&c.Cur, p+chunk.Size(class))
-		Push(c, p, class)
+		Push(c, p, c.Stamp|class, class)
 	}
 	relaxed.Store(&c.Tails, c.Tails+c.Room())
 }
+
+// freed is how many chunks the freelist of a class has. Its owner may be taking
+// chunks off it and writing to them: a step leads on only to what is a freed chunk
+// of the class.
+func freed(c *kind.Core, class uint64) (n uint32) {
+	if relaxed.Counts {
+		return relaxed.Load32(c.Freed(class))
+	}
+	most := uint32(relaxed.Load(&c.Total) / chunk.Size(class))
+	want := relaxed.Load64(&c.Stamp) | chunk.Freed | class
+	for p := relaxed.Load(c.List(class)); n < most && block.Known(p) && chunk.Header(p) == want; n++ {
+		p = relaxed.Load(link(p))
+	}
+	return n
+}
+
+// leastTail is the smallest tail that begins the freelists of a context, in bytes.
+const leastTail = 128
 
 // Free takes what the hot path does not: large chunks, and what is no chunk.
 func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
 	switch {
 	case what < chunk.Classes:
-		Push(c, p, what)
+		Push(c, p, c.Stamp|what, what)
 		return nil
 	case what == chunk.Large:
 		return c.FreeLarge(p)
@@ -114,13 +137,15 @@ func (Methods) Capacity(c *kind.Core, p uintptr, what uint64) uintptr {
 
 func (Methods) Reset(c *kind.Core) { c.Sellable(c.Retire(), kind.BlockHeader) }
 
+// Stats walks the freelists, as PostgreSQL does, so that no allocation and no free
+// pays for them.
 func (Methods) Stats(c *kind.Core) kind.Stats {
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
 	s.Free = c.Room()
-	for class := range c.FreeCount {
-		n := relaxed.Load32(&c.FreeCount[class])
+	for class := range uint64(chunk.Classes) {
+		n := freed(c, class)
 		s.FreeChunks += n
-		s.Free += uintptr(n) * (chunk.Size(uint64(class)) + chunk.HeaderSize)
+		s.Free += uintptr(n) * (chunk.Size(class) + chunk.HeaderSize)
 	}
 	s.Live = s.Used() != uintptr(s.Blocks)*kind.BlockHeader+relaxed.Load(&c.Tails)
 	return s

@@ -16,9 +16,23 @@ func Alloc(c *kind.Core, size uintptr, pop kind.Popper, take kind.Taker, carve k
 	return pop(c, size, chunk.FineClass(size), take, carve, slow)
 }
 
+// AllocConst is Alloc for a size that is a constant: what it does in a stage more
+// is done by the compiler.
+func AllocConst(c *kind.Core, size uintptr, classify kind.Sizer, pop kind.Popper, take kind.Taker, carve kind.Carver, slow kind.Slow) uintptr {
+	if size-1 >= chunk.MostFine {
+		return slow(c, size)
+	}
+	return classify(c, size, pop, take, carve, slow)
+}
+
+// ClassifyConst is the stage more.
+func ClassifyConst(c *kind.Core, size uintptr, pop kind.Popper, take kind.Taker, carve kind.Carver, slow kind.Slow) uintptr {
+	return pop(c, size, chunk.ConstClass(size), take, carve, slow)
+}
+
 // Pop is the second stage: it looks for a freed chunk of the class.
 func Pop(c *kind.Core, size uintptr, class uint64, take kind.Taker, carve kind.Carver, slow kind.Slow) uintptr {
-	if p := c.Freelist[class%chunk.Classes]; p != 0 {
+	if p := *c.List(class); p != 0 {
 		return take(c, class, p)
 	}
 	return carve(c, size, class, slow)
@@ -26,8 +40,8 @@ func Pop(c *kind.Core, size uintptr, class uint64, take kind.Taker, carve kind.C
 
 // Take is the third stage, if there is one: it takes the chunk freed last.
 func Take(c *kind.Core, class uint64, p uintptr) uintptr {
-	c.Freelist[class%chunk.Classes] = *link(p)
-	relaxed.Dec(&c.FreeCount[class%chunk.Classes])
+	*c.List(class) = *link(p)
+	relaxed.Uncount(c.Freed(class))
 	chunk.SetHeader(p, c.Stamp|class)
 	return p
 }
@@ -36,7 +50,7 @@ func Take(c *kind.Core, class uint64, p uintptr) uintptr {
 // block.
 func Carve(c *kind.Core, size uintptr, class uint64, slow kind.Slow) uintptr {
 	start := c.Cur
-	end := start + chunk.FineWhole(class)
+	end := start + chunk.FineWhole(size)
 	if end > c.End {
 		return slow(c, size)
 	}
@@ -45,13 +59,15 @@ func Carve(c *kind.Core, size uintptr, class uint64, slow kind.Slow) uintptr {
 	return start + chunk.HeaderSize
 }
 
-// Push is the last stage of Free: the chunk goes to the head of its freelist.
-func Push(c *kind.Core, p uintptr, class uint64) {
-	class %= chunk.Classes
-	chunk.SetHeader(p, c.Stamp|chunk.Freed|class)
-	*link(p) = c.Freelist[class]
-	c.Freelist[class] = p
-	relaxed.Inc(&c.FreeCount[class])
+// Push is the last stage of Free: the chunk with header h goes to the head of the
+// freelist of its class.
+func Push(c *kind.Core, p uintptr, h, class uint64) {
+	list := c.List(class)
+	chunk.SetHeader(p, h|chunk.Freed)
+	*link(p) = *list
+	*list = p
+	relaxed.Count(c.Freed(class))
+	c.Stirred = kind.StirredLists
 }
 
 // link is the first word of a freed chunk: the next one on its freelist.

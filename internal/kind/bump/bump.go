@@ -36,6 +36,17 @@ func Alloc(c *kind.Core, size uintptr, slow kind.Slow) uintptr {
 	return p
 }
 
+// AllocConst is Alloc for a size that is a constant and cannot wrap around.
+func AllocConst(c *kind.Core, size uintptr, slow kind.Slow) uintptr {
+	p := c.Cur
+	end := p + (size+7)&^7
+	if end > c.End || size == 0 {
+		return slow(c, size)
+	}
+	relaxed.Store(&c.Cur, end)
+	return p
+}
+
 func (Methods) Name() string { return "Bump" }
 
 func (Methods) Open(c *kind.Core) {
@@ -54,7 +65,7 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 	}
 	size = max(size+chunk.Align-1, chunk.Align) &^ (chunk.Align - 1)
 	if size > c.Room() {
-		if size >= max(ownFrom, uintptr(c.NextBlock)/4) && c.Cur != 0 {
+		if size >= max(ownFrom, c.NextSize(0)/4) && c.Cur != 0 {
 			return allocOwn(c, size)
 		}
 		if err := refill(c, size); err != nil {

@@ -69,6 +69,7 @@ type subject struct {
 	Traits
 	c      *kind.Core
 	before uintptr // sold by the warehouse before the test
+	frame  uint64  // what a Generation's headers say beside the size
 }
 
 func newSubject(t *testing.T, traits Traits, first, most uint32) *subject {
@@ -76,9 +77,9 @@ func newSubject(t *testing.T, traits Traits, first, most uint32) *subject {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &subject{t, traits, c, block.Count().Sold}
-	c.Epoch = uint64(traits.ID)
-	c.FirstBlock, c.MostBlock, c.NextBlock = first, most, first
+	s := &subject{T: t, Traits: traits, c: c, before: block.Count().Sold}
+	c.Epoch = kind.NextEpoch(0, traits.ID)
+	c.FirstBlock, c.MostBlock = first, most
 	if !traits.AnySize {
 		s.fix(64)
 	}

@@ -199,6 +199,9 @@ func (s *subject) alignedChunk(n, align uintptr) {
 // refusals: nothing but the start of a live chunk is taken back.
 func (s *subject) refusals() {
 	p := s.alloc(64)
+	if s.ID == kind.Generation {
+		s.frame = s.what(p) &^ chunk.GenerationSize
+	}
 	for what := uint64(0); what < chunk.Whats; what++ {
 		if s.Frees && what == s.what(p) || what == chunk.Redirect {
 			continue
@@ -220,7 +223,7 @@ func (s *subject) plausible(what uint64) bool {
 		return what < chunk.Classes
 	case kind.Generation:
 		size := what & chunk.GenerationSize * chunk.Align
-		return what&^chunk.GenerationSize == chunk.Generation && size > 0 && size <= 8<<10
+		return what&^chunk.GenerationSize == s.frame && size > 0 && size <= 8<<10
 	}
 	return false
 }

@@ -10,18 +10,16 @@
 // groups.
 //
 // Invariant: freed bytes of a block never pass those it sold; when they are
-// equal the block is empty. The current block is the first of the list, and its
-// sold bytes are known from Cur; those of the others stand in their head.
+// equal the block is empty. The current block is the first of the list, and what
+// it sold is known from what is left of it; what the others sold stands in their
+// head. Shared blocks are frames, so that a chunk leads to its block.
 //
-// Cost: an 8-byte header; sizes are rounded up to 8. A free asks the warehouse
-// for the block.
+// Cost: an 8-byte header; sizes are rounded up to 8.
 //
 // PostgreSQL: mmgr/generation.c.
 package generation
 
 import (
-	"unsafe"
-
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/relaxed"
@@ -30,73 +28,59 @@ import (
 // Methods of the kind.
 type Methods struct{}
 
-// block is the head of a shared block.
-type block struct {
-	kind.Block
-	sold  uintptr // bytes of chunks with their headers, once the block is not current
-	freed uintptr // of them, taken back
-	frees uint32  // how many chunks that were
+// room is the unsold rest of the current block.
+func room(c *kind.Core) uintptr {
+	cur, end := relaxed.Load(&own(c).cur), relaxed.Load(&own(c).end)
+	return end - min(cur, end) // they may be read between the owner's two stores
 }
-
-// The two counts that a Generation keeps in its core.
-const (
-	countFreed  = iota // freed chunks in blocks that are not empty
-	countChunks        // those and the live ones
-)
-
-const (
-	head = 56 // room for a block, the same on every machine
-
-	// mostShared is the largest chunk that shares a block, in bytes.
-	mostShared = 8 << 10
-	// mostBlock bounds the blocks: one live chunk pins no more than this.
-	mostBlock = 32 << 10
-)
-
-var _ [head - unsafe.Sizeof(block{})]byte // a block fits
-
-func at(b *kind.Block) *block { return (*block)(unsafe.Pointer(b)) } // every shared block has this head
 
 func (Methods) Name() string { return "Generation" }
 
 func (Methods) Open(c *kind.Core) {
+	c.Busy, c.Stirred = 1, kind.StirredPrivate
 	c.MostBlock = min(c.MostBlock, mostBlock)
-	c.NextBlock = min(c.NextBlock, c.MostBlock)
-	if c.Blocks != 0 {
-		begin(c, kind.BlockAt(c.Blocks))
+	if c.Blocks == 0 {
+		return
 	}
+	if _, ok := kind.BlockAt(c.Blocks).FrameOf(); !ok {
+		c.DropKeeper()
+		return
+	}
+	c.Close() // what is sold here is sold from private
+	begin(c, kind.BlockAt(c.Blocks))
 }
 
 // begin makes a block, empty, the one to sell from.
 func begin(c *kind.Core, b *kind.Block) {
-	if b != nil {
-		at(b).sold, at(b).freed, at(b).frees = 0, 0, 0
-	}
-	c.Sellable(b, head)
+	at(b).sold, at(b).freed = stillSelling, 0
+	frame, _ := b.FrameOf()
+	o := own(c)
+	o.tag = c.Stamp | chunk.Generation | frame<<chunk.GenerationFrame
+	relaxed.Store(&o.cur, b.Address()+head)
+	relaxed.Store(&o.end, b.End())
 }
 
+// Alloc is the slow path: sizes that have a block of their own, and a block that
+// has no room.
 func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 	if size > mostShared {
 		return allocLarge(c, size)
 	}
-	size = max(size+chunk.Align-1, chunk.Align) &^ (chunk.Align - 1)
-	whole := size + chunk.HeaderSize
-	if whole > c.Room() {
-		if err := refill(c, whole); err != nil {
-			return 0, err
-		}
+	size = max(size, 1)
+	if p := Alloc(c, size); p != 0 {
+		return p, nil
 	}
-	p := c.Cur + chunk.HeaderSize
-	relaxed.Store(&c.Cur, c.Cur+whole)
-	chunk.SetHeader(p, c.Stamp|chunk.Generation|uint64(size/chunk.Align))
-	relaxed.Inc(&c.FreeCount[countChunks])
-	return p, nil
+	whole := (size+chunk.Align-1)&^(chunk.Align-1) + chunk.HeaderSize
+	if err := refill(c, whole); err != nil {
+		return 0, err
+	}
+	return Alloc(c, size), nil
 }
 
 func allocLarge(c *kind.Core, size uintptr) (uintptr, error) {
 	p, err := c.AllocLarge(size)
 	if err == nil {
-		relaxed.Inc(&c.FreeCount[countChunks])
+		relaxed.Inc(&own(c).sold)
 	}
 	return p, err
 }
@@ -104,60 +88,53 @@ func allocLarge(c *kind.Core, size uintptr) (uintptr, error) {
 func freeLarge(c *kind.Core, p uintptr) error {
 	err := c.FreeLarge(p)
 	if err == nil {
-		relaxed.Dec(&c.FreeCount[countChunks])
+		relaxed.Dec(&own(c).sold)
 	}
 	return err
 }
 
-// refill makes a new block the current one. The old one, if everything in it is
-// freed by now, was already begun anew by Free.
+// refill makes another block the current one, or the same when all of its chunks
+// are freed by now.
 func refill(c *kind.Core, whole uintptr) error {
-	b, err := c.BuyShared(whole + head)
+	if c.Blocks != 0 {
+		old := at(kind.BlockAt(c.Blocks))
+		sold := uint64(own(c).cur - old.Address() - head)
+		if old.freed&bytesMask == sold && whole <= old.Size-head {
+			uncount(c, old)
+			begin(c, &old.Block)
+			return nil
+		}
+		return turn(c, old, sold, whole)
+	}
+	b, err := c.BuyFrame(whole+head, mostBlock)
+	if err == nil {
+		kind.Link(&c.Blocks, b)
+		begin(c, b)
+	}
+	return err
+}
+
+// turn buys a new block and leaves the old one to be freed.
+func turn(c *kind.Core, old *block, sold uint64, whole uintptr) error {
+	b, err := c.BuyFrame(whole+head, mostBlock)
 	if err != nil {
 		return err
 	}
-	if c.Blocks != 0 {
-		old := at(kind.BlockAt(c.Blocks))
-		old.sold = c.Cur - old.Address() - head
-		relaxed.Store(&c.Tails, c.Tails+c.Room())
-	}
+	old.sold = sold
+	relaxed.Store(&c.Tails, c.Tails+room(c))
 	kind.Link(&c.Blocks, b)
 	begin(c, b)
-	return nil
-}
-
-func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
-	if what == chunk.Large {
-		return freeLarge(c, p)
-	}
-	size := shared(what)
-	if size == 0 {
-		return kind.WhatFault(what)
-	}
-	found := c.BlockOf(p)
-	if found == nil {
-		return kind.NotAChunk
-	}
-	b := at(found)
-	chunk.SetHeader(p, c.Stamp|chunk.GenerationFreed|what&chunk.GenerationSize)
-	b.freed += size + chunk.HeaderSize
-	b.frees++
-	relaxed.Inc(&c.FreeCount[countFreed])
-	if b.Address() == c.Blocks {
-		if b.freed == c.Cur-b.Address()-head {
-			uncount(c, b)
-			begin(c, found)
-		}
-	} else if b.freed == b.sold {
-		letGo(c, b)
+	if old.freed&bytesMask == sold {
+		letGo(c, old)
 	}
 	return nil
 }
 
-// letGo sells an empty block that is not the current one.
+// letGo is apart from Free because it sells: an empty block that is not the
+// current one.
 func letGo(c *kind.Core, b *block) {
 	uncount(c, b)
-	relaxed.Store(&c.Tails, c.Tails-(b.Size-head-b.sold))
+	relaxed.Store(&c.Tails, c.Tails-(b.Size-head-uintptr(b.sold)))
 	kind.Unlink(&c.Blocks, &b.Block)
 	c.Sell(&b.Block)
 }
@@ -165,8 +142,23 @@ func letGo(c *kind.Core, b *block) {
 // uncount takes the chunks of an empty block off the counts: they are no chunks
 // any more.
 func uncount(c *kind.Core, b *block) {
-	relaxed.Store32(&c.FreeCount[countFreed], c.FreeCount[countFreed]-b.frees)
-	relaxed.Store32(&c.FreeCount[countChunks], c.FreeCount[countChunks]-b.frees)
+	n, o := uint32(b.freed>>countShift), own(c)
+	relaxed.Store32(&o.freed, o.freed-n)
+	relaxed.Store32(&o.sold, o.sold-n)
+}
+
+// Free takes what the hot path does not: large chunks, and what is no chunk.
+func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
+	switch {
+	case Is(what):
+		if !Free(c, p, c.Stamp|what, what) {
+			return kind.NotAChunk
+		}
+		return nil
+	case what == chunk.Large:
+		return freeLarge(c, p)
+	}
+	return kind.WhatFault(what)
 }
 
 func (m Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uintptr, error) {
@@ -177,28 +169,27 @@ func (Methods) Capacity(c *kind.Core, p uintptr, what uint64) uintptr {
 	if what == chunk.Large {
 		return c.LargeCapacity(p)
 	}
-	return shared(what)
-}
-
-// shared is the size of a live chunk that shares a block, 0 when what is not
-// such a chunk's.
-func shared(what uint64) uintptr {
-	size := uintptr(what&chunk.GenerationSize) * chunk.Align
-	if what&^chunk.GenerationSize != chunk.Generation || size > mostShared {
+	if !Is(what) {
 		return 0
 	}
-	return size
+	return uintptr(what&chunk.GenerationSize) * chunk.Align
 }
 
-func (Methods) Reset(c *kind.Core) { begin(c, c.Retire()) }
+func (Methods) Reset(c *kind.Core) {
+	b := c.Retire()
+	c.Busy, c.Stirred = 1, kind.StirredPrivate
+	if b != nil {
+		begin(c, b)
+	}
+}
 
 // Stats counts as PostgreSQL does: what a freed chunk held is used until its
 // block is empty.
 func (Methods) Stats(c *kind.Core) kind.Stats {
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
-	s.Free = c.Room() + relaxed.Load(&c.Tails)
-	s.FreeChunks = relaxed.Load32(&c.FreeCount[countFreed])
-	s.Chunks = relaxed.Load32(&c.FreeCount[countChunks])
+	s.Free = room(c) + relaxed.Load(&c.Tails)
+	s.FreeChunks = relaxed.Load32(&own(c).freed)
+	s.Chunks = relaxed.Load32(&own(c).sold)
 	s.Live = s.Chunks != s.FreeChunks
 	return s
 }

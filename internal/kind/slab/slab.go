@@ -1,6 +1,7 @@
 // Package slab is the kind for many objects of one size.
 //
-// It holds: blocks cut into chunks of one size, a freelist in each block.
+// It holds: blocks cut into chunks of one size, a freelist in each block. A chunk
+// too large to share a block has one of its own.
 //
 // Cannot: sell any other size, nor resize a chunk.
 //
@@ -8,41 +9,28 @@
 // one and is always alike. Unlike in an AllocSet, blocks that became empty go
 // back to the warehouse.
 //
-// Invariant: a block with room stands on Blocks, a full one on Large; the first
-// on Blocks is the current one, from which chunks are sold. No more than
-// keepEmpty blocks other than the current one are empty.
+// Invariant: the current block, from which chunks are sold, is the first on
+// Blocks; behind it stand those with freed chunks, and on Large the full ones. No
+// more than keepEmpty blocks other than the current one are empty. Blocks are
+// frames, so that a chunk leads to its block.
 //
-// Cost: an 8-byte header; sizes are rounded up to 8. A free asks the warehouse
-// for the block.
+// Cost: an 8-byte header; sizes are rounded up to 8.
 //
 // PostgreSQL: mmgr/slab.c.
 package slab
 
 import (
 	"fmt"
-	"unsafe"
 
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
-	"github.com/gopalloc/palloc/internal/osmem"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
 // Methods of the kind.
 type Methods struct{}
 
-// block is the head of a block. It stands in the block itself.
-type block struct {
-	kind.Block
-	freed uintptr // the chunk freed last, 0 when none; each has the next in its first word
-	fresh uintptr // first chunk that was never sold
-	live  uint32
-	most  uint32 // chunks in the block
-}
-
 const (
-	head = 56 // room for a block, the same on every machine
-
 	// keepEmpty is how many empty blocks wait for a chunk.
 	keepEmpty = 2
 	// leastChunks is how many chunks the later blocks have room for, at least,
@@ -50,17 +38,11 @@ const (
 	leastChunks = 8
 	// lookAhead is how many blocks are compared to find a full one.
 	lookAhead = 8
+	// mostBlock bounds the blocks, so that sparse ones empty.
+	mostBlock = 64 << 10
+	// mostShared is the largest chunk that shares a block, in bytes.
+	mostShared = 1 << 20
 )
-
-// The two counts that a Slab keeps in its core.
-const (
-	countFree    = iota // chunks that could be sold from the blocks at hand
-	countEmpties        // blocks without a live chunk
-)
-
-var _ [head - unsafe.Sizeof(block{})]byte // a block fits
-
-func at(b *kind.Block) *block { return (*block)(unsafe.Pointer(b)) } // every block of a slab has this head
 
 func (Methods) Name() string { return "Slab" }
 
@@ -79,128 +61,172 @@ func stride(c *kind.Core) uintptr {
 	return chunk.HeaderSize + max(uintptr(c.Fixed)+chunk.Align-1, chunk.Align)&^(chunk.Align-1)
 }
 
+// waste is what the chunks of a block of size bytes leave of it.
+func waste(c *kind.Core, size uintptr) uintptr { return (size - head) % stride(c) }
+
 func (Methods) Open(c *kind.Core) {
+	c.Busy, c.Stirred = 1, kind.StirredPrivate
 	if c.Blocks == 0 {
 		return
 	}
-	if b := kind.BlockAt(c.Blocks); b.Size < head+stride(c) {
+	b := kind.BlockAt(c.Blocks)
+	if _, ok := b.FrameOf(); !ok || b.Size < head+stride(c) {
 		c.DropKeeper()
-	} else {
-		begin(c, b)
+		return
 	}
+	c.Close() // what is sold here is sold from private
+	begin(c, b)
 }
 
-// begin makes a block empty.
+// begin makes a block that is on the list, empty, the current one.
 func begin(c *kind.Core, b *kind.Block) {
-	*at(b) = block{
-		Block: *b,
-		fresh: b.Address() + head + chunk.HeaderSize,
-		most:  uint32((b.Size - head) / stride(c)),
-	}
-	relaxed.Store32(&c.FreeCount[countFree], c.FreeCount[countFree]+at(b).most)
-	relaxed.Inc(&c.FreeCount[countEmpties])
-	relaxed.Store(&c.Tails, c.Tails+(b.Size-head)%stride(c))
+	*at(b) = block{Block: *b, turn: never, most: uint32((b.Size - head) / stride(c))}
+	o := own(c)
+	o.stride = stride(c)
+	relaxed.Store32(&o.capacity, o.capacity+at(b).most)
+	relaxed.Store(&c.Tails, c.Tails+waste(c, b.Size))
+	first := b.Address() + head + chunk.HeaderSize
+	relaxed.Store(&o.cur, first)
+	o.end = first + uintptr(at(b).most)*o.stride
+	o.tag = tag(c, b)
 }
 
+// tag is the header of live chunks of a block.
+func tag(c *kind.Core, b *kind.Block) uint64 {
+	frame, _ := b.FrameOf()
+	return c.Stamp | chunk.Slab | frame
+}
+
+// Alloc is the slow path: a wrong size, a large one, and nothing in hand.
 func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 	if size != uintptr(c.Fixed) {
 		return 0, kind.Misuse(fmt.Sprintf("this Slab sells chunks of %d bytes, not of %d", c.Fixed, int(size)))
 	}
-	if c.Blocks == 0 {
-		if err := refill(c); err != nil {
-			return 0, err
-		}
+	if size > mostShared {
+		return allocLarge(c, size)
 	}
-	b := at(kind.BlockAt(c.Blocks))
-	p := b.freed
-	if p != 0 {
-		b.freed = *link(p)
-	} else {
-		p = b.fresh
-		b.fresh += stride(c)
+	if p := Alloc(c, size); p != 0 {
+		return p, nil
 	}
-	if b.live == 0 {
-		relaxed.Dec(&c.FreeCount[countEmpties])
+	if err := refill(c); err != nil {
+		return 0, err
 	}
-	b.live++
-	relaxed.Dec(&c.FreeCount[countFree])
-	chunk.SetHeader(p, c.Stamp|chunk.Slab)
-	if b.live == b.most {
-		fill(c, b)
-	}
-	return p, nil
+	return Alloc(c, size), nil
 }
 
+func allocLarge(c *kind.Core, size uintptr) (uintptr, error) {
+	p, err := c.AllocLarge(size)
+	if err == nil {
+		relaxed.Store32(&own(c).capacity, own(c).capacity+1)
+		relaxed.Inc(&own(c).sold)
+	}
+	return p, err
+}
+
+func freeLarge(c *kind.Core, p uintptr) error {
+	err := c.FreeLarge(p)
+	if err == nil {
+		relaxed.Store32(&own(c).capacity, own(c).capacity-1)
+		relaxed.Inc(&own(c).freed)
+	}
+	return err
+}
+
+// refill takes something in hand: what was freed in the current block, else a
+// block with freed chunks, else a new one.
 func refill(c *kind.Core) error {
+	if c.Blocks != 0 {
+		b := at(kind.BlockAt(c.Blocks))
+		if b.frees == 0 {
+			if b = fullest(c, b); b == nil {
+				return refillNew(c)
+			}
+		}
+		takeOver(c, b)
+		return nil
+	}
+	return refillNew(c)
+}
+
+// fullest retires the current block, of which everything is sold, to the full
+// ones, and makes the fullest of the next few current: sparse blocks are left to
+// become empty. It changes nothing and answers nil when there is no other block.
+func fullest(c *kind.Core, current *block) *block {
+	var best *block
+	addr := current.Next
+	for range lookAhead {
+		if addr == 0 {
+			break
+		}
+		next := at(kind.BlockAt(addr))
+		if best == nil || next.frees < best.frees {
+			best = next
+		}
+		addr = next.Next
+	}
+	if best == nil {
+		return nil
+	}
+	retire(c, current)
+	kind.Unlink(&c.Blocks, &best.Block)
+	kind.Link(&c.Blocks, &best.Block)
+	return best
+}
+
+// retire moves a block of which everything is sold to the full ones.
+func retire(c *kind.Core, b *block) {
+	kind.Unlink(&c.Blocks, &b.Block)
+	kind.Link(&c.Large, &b.Block)
+	b.turn = 1
+}
+
+// takeOver takes the freed chunks of the first block in hand.
+func takeOver(c *kind.Core, b *block) {
+	o := own(c)
+	if b.frees == b.most && b.turn != never {
+		relaxed.Dec(&o.empties)
+	}
+	o.list, b.freed = b.freed, 0
+	b.frees, b.turn = 0, never
+	o.tag = tag(c, &b.Block)
+}
+
+func refillNew(c *kind.Core) error {
 	need := head + stride(c)
 	if c.Total > 0 {
 		need = max(need, min(head+leastChunks*stride(c), uintptr(c.MostBlock)))
 	}
-	b, err := c.BuyShared(need)
+	b, err := c.BuyFrame(need, max(mostBlock, need))
 	if err != nil {
 		return err
+	}
+	if c.Blocks != 0 {
+		retire(c, at(kind.BlockAt(c.Blocks)))
 	}
 	kind.Link(&c.Blocks, b)
 	begin(c, b)
 	return nil
 }
 
-// fill moves the current block, now full, to the full ones, and makes the
-// fullest of the next few current: sparse blocks are left to become empty.
-func fill(c *kind.Core, b *block) {
-	kind.Unlink(&c.Blocks, &b.Block)
-	kind.Link(&c.Large, &b.Block)
-	var best *block
-	addr := c.Blocks
-	for range lookAhead {
-		if addr == 0 {
-			break
-		}
-		next := at(kind.BlockAt(addr))
-		if best == nil || next.live > best.live {
-			best = next
-		}
-		addr = next.Next
+// move is apart from Free because few frees change where a block stands: the
+// first of a full block, and the last chunk of any.
+func move(c *kind.Core, b *block) {
+	if b.frees == 1 {
+		b.turn = b.most
+		kind.Unlink(&c.Large, &b.Block)
+		linkSecond(c, b)
 	}
-	if best != nil && best.Address() != c.Blocks {
-		kind.Unlink(&c.Blocks, &best.Block)
-		kind.Link(&c.Blocks, &best.Block)
-	}
-}
-
-func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
-	if what != chunk.Slab {
-		return kind.WhatFault(what)
-	}
-	found := c.BlockOf(p)
-	if found == nil {
-		return kind.NotAChunk
-	}
-	b := at(found)
-	chunk.SetHeader(p, c.Stamp|chunk.SlabFreed)
-	*link(p) = b.freed
-	b.freed = p
-	relaxed.Inc(&c.FreeCount[countFree])
-	if b.live == b.most {
-		reopen(c, b)
-	}
-	if b.live--; b.live == 0 {
-		relaxed.Inc(&c.FreeCount[countEmpties])
-		if c.FreeCount[countEmpties] > keepEmpty && b.Address() != c.Blocks {
-			letGo(c, b)
-		}
-	}
-	return nil
-}
-
-// reopen puts a block that was full behind the current one, or makes it current
-// when there is none.
-func reopen(c *kind.Core, b *block) {
-	kind.Unlink(&c.Large, &b.Block)
-	if c.Blocks == 0 {
-		kind.Link(&c.Blocks, &b.Block)
+	if b.frees != b.most {
 		return
 	}
+	relaxed.Inc(&own(c).empties)
+	if own(c).empties > keepEmpty {
+		letGo(c, b)
+	}
+}
+
+// linkSecond puts a block behind the current one.
+func linkSecond(c *kind.Core, b *block) {
 	first := kind.BlockAt(c.Blocks)
 	b.Prev, b.Next = first.Address(), first.Next
 	if b.Next != 0 {
@@ -211,16 +237,31 @@ func reopen(c *kind.Core, b *block) {
 
 // letGo sells an empty block.
 func letGo(c *kind.Core, b *block) {
-	relaxed.Dec(&c.FreeCount[countEmpties])
-	relaxed.Store32(&c.FreeCount[countFree], c.FreeCount[countFree]-b.most)
-	relaxed.Store(&c.Tails, c.Tails-(b.Size-head)%stride(c))
+	o := own(c)
+	relaxed.Dec(&o.empties)
+	relaxed.Store32(&o.capacity, o.capacity-b.most)
+	relaxed.Store(&c.Tails, c.Tails-waste(c, b.Size))
 	kind.Unlink(&c.Blocks, &b.Block)
 	c.Sell(&b.Block)
 }
 
+// Free takes what the hot path does not: large chunks, and what is no chunk.
+func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
+	switch {
+	case Is(what):
+		if !Free(c, p, c.Stamp|what, what) {
+			return kind.NotAChunk
+		}
+		return nil
+	case what == chunk.Large:
+		return freeLarge(c, p)
+	}
+	return kind.WhatFault(what)
+}
+
 // Realloc leaves a chunk of the one size where it is.
-func (Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uintptr, error) {
-	if what != chunk.Slab {
+func (m Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uintptr, error) {
+	if m.Capacity(c, p, what) == 0 {
 		return 0, kind.WhatFault(what)
 	}
 	if size != uintptr(c.Fixed) {
@@ -230,26 +271,33 @@ func (Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uint
 }
 
 func (Methods) Capacity(c *kind.Core, p uintptr, what uint64) uintptr {
-	if what != chunk.Slab {
-		return 0
+	switch {
+	case Is(what):
+		return stride(c) - chunk.HeaderSize
+	case what == chunk.Large:
+		return c.LargeCapacity(p)
 	}
-	return stride(c) - chunk.HeaderSize
+	return 0
 }
 
 func (Methods) Reset(c *kind.Core) {
-	if b := c.Retire(); b != nil {
+	b := c.Retire()
+	c.Busy, c.Stirred = 1, kind.StirredPrivate
+	if b != nil {
 		begin(c, b)
 	}
 }
 
+// Stats counts the current block among the empty ones only when all are.
 func (Methods) Stats(c *kind.Core) kind.Stats {
+	o := own(c)
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
-	s.FreeChunks = relaxed.Load32(&c.FreeCount[countFree])
-	s.Empties = relaxed.Load32(&c.FreeCount[countEmpties])
+	live := relaxed.Load32(&o.sold) - relaxed.Load32(&o.freed)
+	s.FreeChunks = relaxed.Load32(&o.capacity) - live
+	s.Empties = relaxed.Load32(&o.empties)
 	s.Free = uintptr(s.FreeChunks)*stride(c) + relaxed.Load(&c.Tails)
-	s.Live = s.Empties != s.Blocks
+	if s.Live = live != 0; !s.Live {
+		s.Empties = s.Blocks
+	}
 	return s
 }
-
-// link is the first word of a freed chunk.
-func link(p uintptr) *uintptr { return (*uintptr)(osmem.At(p)) }

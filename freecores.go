@@ -1,0 +1,88 @@
+package palloc
+
+import "github.com/gopalloc/palloc/internal/kind"
+
+// Free cores: those of deleted contexts, for the next ones. A core goes back with
+// its keeper to the name it had, since what a context of a name needs is what the
+// last one of that name did.
+//
+// Invariant: a free core has kind.None in its Epoch, no links but nextSibling,
+// nothing to sell from, and the default sizes of blocks. One with a keeper stands
+// on the list of its name, all others on one list. The tree's lock guards both.
+//
+// Cost: constant.
+var freeCores struct {
+	bare    uint32 // first core without a keeper, the latest deleted first
+	keepers int    // how many cores have one
+}
+
+// Of one name mostKept keepers wait, and mostKeepers in all.
+const (
+	mostKept    = 8
+	mostKeepers = 1024
+)
+
+// habit is what contexts of one name do.
+type habit struct {
+	kept  uint32 // first free core with a keeper, the latest deleted first
+	count uint32 // how many there are
+	first uint32 // the size of the first block that would have been enough, 0 unknown
+}
+
+// note learns from a life in which the context came to hold so many bytes: what
+// was needed is there at once the next time, and what was not is forgotten slowly.
+func (h *habit) note(used uintptr) {
+	const grain = 256
+	least := h.first - h.first/8
+	h.first = uint32(min(max(used, uintptr(least))+grain-1, kind.KeeperMost)) &^ (grain - 1)
+}
+
+// takeCore gets a core for a context of a name: one with a keeper, else the one
+// deleted last, else a new slot. The caller opens it.
+func takeCore(name uint32) (*core, error) {
+	h := names.habit(name)
+	list := &h.kept
+	switch {
+	case h.kept != 0:
+		h.count--
+		freeCores.keepers--
+	case freeCores.bare != 0:
+		list = &freeCores.bare
+	default:
+		c, err := kind.OpenSlot()
+		return kind.Slot[core](c), err
+	}
+	s := coreAt(*list)
+	*list, s.nextSibling = s.nextSibling, 0
+	return s, nil
+}
+
+// giveCore makes the core of a deleted context, which holds at most a keeper, a
+// free one.
+func giveCore(s *core) {
+	s.Close()
+	list := &freeCores.bare
+	if h := names.habit(s.name); s.Blocks != 0 && h.count < mostKept && freeCores.keepers < mostKeepers {
+		list = &h.kept
+		h.count++
+		freeCores.keepers++
+	} else {
+		s.DropKeeper()
+	}
+	s.nextSibling = *list
+	*list = s.Number()
+}
+
+// dropKeepers sells the blocks of the free cores.
+func dropKeepers() {
+	for n := range names.habits {
+		for h := &names.habits[n]; h.kept != 0; {
+			s := coreAt(h.kept)
+			h.kept = s.nextSibling
+			s.DropKeeper()
+			s.nextSibling, freeCores.bare = freeCores.bare, s.Number()
+		}
+		names.habits[n].count = 0
+	}
+	freeCores.keepers = 0
+}

@@ -1,0 +1,49 @@
+package block
+
+import (
+	"fmt"
+
+	"github.com/gopalloc/palloc/internal/osmem"
+)
+
+// Blocks with room to grow: more address space than is for use at once, so that
+// what grows stays where it is.
+//
+// Invariant: what was not yet widened into was never given to anyone to use, and
+// counts neither as sold nor as resident.
+//
+// Cost: that of any block, and for each widening the lock.
+
+// BuyRoom takes a block of at least size bytes at the beginning of at least room
+// bytes, and answers its address, its true size and the true room. As Buy
+// otherwise.
+func BuyRoom(size, room uintptr) (addr, got, most uintptr, err error) {
+	l, n, ok := plan(room)
+	if !ok {
+		return 0, 0, 0, fmt.Errorf("%w: no region has room for %d bytes", osmem.ErrNoMemory, room)
+	}
+	part := units(l, size)
+	warehouse.mu.Lock()
+	addr, err = find(l, n, part, anywhere)
+	warehouse.mu.Unlock()
+	return addr, uintptr(part) << unitShift(l), uintptr(n) << unitShift(l), err
+}
+
+// Widen makes a block of BuyRoom at least size bytes large, within its room, and
+// answers its true size.
+func Widen(addr, old, room, size uintptr) (got uintptr) {
+	l, _, _ := plan(room)
+	from, to := units(l, old), units(l, size)
+	warehouse.mu.Lock()
+	r := regionOf(addr)
+	r.soil(l, addr-r.base+uintptr(from)<<unitShift(l), to-from)
+	warehouse.sold += uintptr(to-from) << unitShift(l)
+	warehouse.peak = max(warehouse.peak, warehouse.sold)
+	warehouse.mu.Unlock()
+	return uintptr(to) << unitShift(l)
+}
+
+// units is how many units of level l size bytes take.
+func units(l int, size uintptr) uint {
+	return uint((size + 1<<unitShift(l) - 1) >> unitShift(l))
+}

@@ -1,0 +1,48 @@
+package kind
+
+import (
+	"math/bits"
+
+	"github.com/gopalloc/palloc/internal/block"
+)
+
+// Frames: blocks of a power of two on a multiple of their size. A kind that keeps
+// accounts in the head of a block finds it from a chunk's address and the frame
+// that the chunk's header names, without asking the warehouse.
+//
+// Invariant: a frame is the exponent of the size over that of the smallest one.
+//
+// Cost: none beyond that of any block.
+
+// FrameSize is the size of a frame in bytes.
+func FrameSize(frame uint64) uintptr { return block.LeastFrame << frame }
+
+// FrameOf is the frame of a block, false when it is none.
+func (b *Block) FrameOf() (frame uint64, ok bool) {
+	frame = uint64(bits.TrailingZeros64(uint64(b.Size / block.LeastFrame)))
+	return frame, b.Size == FrameSize(frame) && b.Address()%b.Size == 0
+}
+
+// BuyFrame gets a block of a frame of at most most bytes for many chunks, the
+// first of which needs need bytes, the block's own head included. It asks for
+// less when the system refuses.
+func (c *Core) BuyFrame(need, most uintptr) (*Block, error) {
+	least := ceil(max(need, block.LeastFrame))
+	size := min(c.NextSize(need), most)
+	if c.Blocks != 0 {
+		size = size/2 + 1 // rounded down below; the first block up, as it was chosen to be enough
+	}
+	size = max(ceil(size), least)
+	addr, err := block.BuyFrame(size)
+	for err != nil && size > least {
+		size /= 2
+		addr, err = block.BuyFrame(size)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.own(addr, size), nil
+}
+
+// ceil is the least power of two that is at least n.
+func ceil(n uintptr) uintptr { return 1 << bits.Len64(uint64(n-1)) }

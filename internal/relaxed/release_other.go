@@ -1,0 +1,7 @@
+//go:build !race && !(386 || amd64 || s390x)
+
+package relaxed
+
+import "sync/atomic"
+
+func release32(p *uint32, v uint32) { atomic.StoreUint32(p, v) }
