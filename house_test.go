@@ -25,7 +25,7 @@ const module = "github.com/gopalloc/palloc"
 // floors are the rooms from the top down: a room imports only rooms below its
 // own floor.
 var floors = [][]string{
-	{"cmd/palloc", "examples/first", "bench"},
+	{"cmd/palloc", "examples/first", "bench", "bench/cells"},
 	{"cmd/palloc/recording", "bench/cell"},
 	{"bench/flat"},
 	{"trace/backend"},

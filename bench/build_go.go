@@ -11,13 +11,10 @@ import (
 	"github.com/gopalloc/palloc/bench/cell"
 )
 
-// The peers in Go: this same program, started again as a cell.
+// The peers in Go: the program bench/cells, compiled for the run.
 //
-// Invariant: a cell's process does nothing but the cell. Cost: none; the arenas
-// need a compilation of their own, because Go has them as an experiment only.
-
-// cellCommand is the hidden command of a Go cell: cell PEER WORKLOAD [FILE].
-const cellCommand = "cell"
+// Invariant: a cell's process does nothing but the cell. Cost: a compilation; the
+// arenas need one of their own, because Go has them as an experiment only.
 
 // arenas is the peer that the ordinary program does not have.
 const arenas = "arenas"
@@ -27,29 +24,32 @@ func goPeers() []string { return append(cell.Peers(), arenas) }
 
 // buildGo returns the chosen peers.
 func buildGo(ctx context.Context, root, folder string, names []string) (b built) {
-	self, err := os.Executable()
 	for _, name := range names {
-		switch {
-		case name == arenas:
-			buildArenas(ctx, root, folder, &b)
-		case err != nil:
-			b.miss(name, "the own program cannot be found: "+err.Error())
-		default:
-			b.peers = append(b.peers, peer{name, []string{self, cellCommand, name}, moduleVersion(name)})
+		variant := "cells"
+		if name == arenas {
+			variant = arenas
 		}
+		program := filepath.Join(folder, variant)
+		if err := buildCells(ctx, root, program, variant == arenas); err != nil {
+			b.miss(name, err.Error()+": bench/cells wants the go command, and arenas a Go that has the experiment")
+			continue
+		}
+		b.peers = append(b.peers, peer{name, []string{program, name}, moduleVersion(name)})
 	}
 	return b
 }
 
-// buildArenas compiles the program with arenas.
-func buildArenas(ctx context.Context, root, folder string, b *built) {
-	program := filepath.Join(folder, "arenas")
-	_, err := command(ctx, root, "env", "GOEXPERIMENT=arenas", "go", "build", "-o", program, "./bench")
-	if err != nil {
-		b.miss(arenas, err.Error()+": take a Go that has the experiment arenas")
-		return
+// buildCells compiles the program, unless it is there.
+func buildCells(ctx context.Context, root, program string, experiment bool) error {
+	if _, err := os.Stat(program); err == nil {
+		return nil
 	}
-	b.peers = append(b.peers, peer{arenas, []string{program, cellCommand, arenas}, ""})
+	build := []string{"go", "build", "-o", program, "./bench/cells"}
+	if experiment {
+		build = append([]string{"env", "GOEXPERIMENT=arenas"}, build...)
+	}
+	_, err := command(ctx, root, build...)
+	return err
 }
 
 // moduleOf says in which module an allocator that is not the project's lies.

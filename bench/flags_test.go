@@ -10,7 +10,7 @@ func TestBadCommandLinesAreOneLine(t *testing.T) {
 	for _, line := range []string{
 		"nonsense", "-nonsense", "-rounds 0", "-rounds many", "-limit -1s", "-only (", "-only nonsense",
 		"-peers nonsense", "-traces testdata -only trace", "compare", "compare one", "compare no.json no.json",
-		"compare -threshold x a b", "compare testdata/report.md testdata/report.md", "cell", "cell a b c d",
+		"compare -threshold x a b", "compare testdata/report.md testdata/report.md",
 	} {
 		var out, said bytes.Buffer
 		status := run(strings.Fields(line), &out, &said)

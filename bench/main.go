@@ -41,8 +41,6 @@ func run(args []string, stdout, stderr io.Writer) int {
 		command = args[0]
 	}
 	switch command {
-	case cellCommand:
-		return runCell(args[1:], stdout, stderr)
 	case "compare":
 		return runCompare(args[1:], stdout, stderr)
 	case "help":
