@@ -16,7 +16,7 @@ import (
 // that only ever holds cores; a Context leads to it.
 //
 //	PostgreSQL          here
-//	type                the low bits of Epoch
+//	type                the highest bits of Epoch
 //	isReset             derived: Cur stands at the beginning, or there is no block
 //	mem_allocated       Total
 //	methods             methods[kind]
@@ -28,7 +28,7 @@ import (
 //
 // Invariant: the links are read and written under the tree's lock and form one
 // tree below top; a core that no context owns has kind.None in its Epoch, has no
-// children, and waits on the list of free cores, or parked with its parent.
+// children, and is a free core, or parked with its parent.
 type core struct {
 	kind.Core
 

@@ -15,8 +15,8 @@ type Option struct {
 }
 
 // BlockSizes sets the size of the first block that the context buys, and of the
-// largest that its chunks share, in bytes. The defaults are 1 KiB and 1 MiB.
-// Both are rounded to whole KiB; first is at least 1 KiB, most at least first
+// largest that its chunks share, in bytes. The defaults are 1 KiB, or what earlier
+// contexts of the name came to need up to 8 KiB, and 1 MiB. Both are rounded to whole KiB; first is at least 1 KiB, most at least first
 // and at most 1 GiB. Chunks that need more get blocks of their own. The first
 // block may be smaller where the context begins with one that was kept from an
 // earlier context. A negative size is a Fault.

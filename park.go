@@ -15,8 +15,8 @@ import (
 // most a keeper and the default sizes, and its word Parked says of what kind it
 // was. Whoever swaps that word for 0 owns the core. Walks pass it over.
 //
-// Cost: one swap to take, and a store to park, where the list of free cores takes
-// the tree's lock twice. Contexts of two names or kinds in turn take the lock.
+// Cost: one swap to take, and a fence to park, where a free core takes the tree's
+// lock twice. Contexts of two names or kinds in turn take the lock.
 
 // parks says whether contexts of a kind are parked. A Slab's sizes are read by
 // others under the lock.

@@ -113,3 +113,25 @@ func TestGenericTypesAreSold(t *testing.T) {
 		t.Errorf("%+v, %+v", *p, *q)
 	}
 }
+
+// TestNewUnclearedIsForPlainTypes: it sells a chunk for a T, and refuses a T with
+// pointers, even one that New takes.
+func TestNewUnclearedIsForPlainTypes(t *testing.T) {
+	each(t, kinds, func(t *testing.T, k palloc.Kind) {
+		c := newKind(newRoot(t), k, "c", int(unsafe.Sizeof(point{})))
+		p, q := palloc.NewUncleared[point](c), palloc.NewUncleared[point](c)
+		*p, *q = point{1, 2, 3, 4}, point{5, 6, 7, 8}
+		if *p != (point{1, 2, 3, 4}) || p == q {
+			t.Errorf("two points at %p and %p: %v, %v", p, q, *p, *q)
+		}
+		if k != palloc.KindBump {
+			palloc.Free(p)
+			palloc.Free(q)
+			wantEmpty(t, c)
+		}
+		wantFault(t, func() { palloc.NewUncleared[linkedNode](c) }, "NewUncleared", "", "use New")
+		wantFault(t, func() { palloc.NewUncleared[*int](c) }, "NewUncleared", "", "use New")
+		c.Delete()
+		wantFault(t, func() { palloc.NewUncleared[point](c) }, "NewUncleared", "c", "deleted")
+	})
+}

@@ -1,0 +1,134 @@
+package palloc_test
+
+import (
+	"fmt"
+	"testing"
+	"unsafe"
+
+	"github.com/gopalloc/palloc"
+)
+
+// Growth: of a chunk, and of contexts that do what earlier ones of their name did.
+
+// TestAChunkThatGrowsStaysWhereItIs: beyond the classes a growing chunk gets room
+// to grow further where it is, and what it does not use is not held.
+func TestAChunkThatGrowsStaysWhereItIs(t *testing.T) {
+	if unsafe.Sizeof(uintptr(0)) == 4 || cramped() {
+		t.Skip("address space is not plentiful here: a chunk that grows moves")
+	}
+	for _, k := range []palloc.Kind{palloc.KindAllocSet, palloc.KindGeneration} {
+		c := newKind(newRoot(t), k, "c", 0)
+		p := c.Alloc(1 << 10)
+		scribble(bytesAt(p, 1<<10), 7)
+		moves := 0
+		for size := 2 << 10; size <= 1<<20; size *= 2 {
+			q := palloc.Realloc(p, size)
+			if q != p && size > 32<<10 {
+				moves++
+			}
+			p = q
+			bytesAt(p, size)[size-1] = 1
+			if held := c.MemAllocated(false); held > int64(size)*3/2+256<<10 {
+				t.Errorf("%v: %d bytes are held for a chunk of %d", k, held, size)
+			}
+		}
+		if moves > 1 {
+			t.Errorf("%v: a chunk moved %d times while it grew from 32 KiB to 1 MiB", k, moves)
+		}
+		if !scribbled(bytesAt(p, 1<<10), 7) {
+			t.Errorf("%v: the content is lost", k)
+		}
+		palloc.FreePointer(p)
+		wantEmpty(t, c)
+	}
+}
+
+// TestGrownChunksDoNotMeet: chunks that grow in turn, each in its room and beyond
+// it, keep their content.
+func TestGrownChunksDoNotMeet(t *testing.T) {
+	c := palloc.NewAllocSet(newRoot(t), "c")
+	const chunks, most = 5, 6 << 20
+	var at [chunks]unsafe.Pointer
+	size := 9 << 10
+	for i := range at {
+		at[i] = c.Alloc(size)
+		scribble(bytesAt(at[i], size), i)
+	}
+	for ; size < most; size = size * 7 / 4 {
+		next := size * 7 / 4
+		for i := range at {
+			at[i] = palloc.Realloc(at[i], next)
+			if !scribbled(bytesAt(at[i], size), i) {
+				t.Fatalf("chunk %d lost its content on the way from %d to %d bytes", i, size, next)
+			}
+			scribble(bytesAt(at[i], next), i)
+		}
+	}
+	for _, p := range at {
+		palloc.FreePointer(p)
+	}
+	wantEmpty(t, c)
+}
+
+// TestANameLearnsItsFirstBlock: contexts of one name below ever new parents come to
+// begin with a block for all they need.
+func TestANameLearnsItsFirstBlock(t *testing.T) {
+	for _, k := range []palloc.Kind{palloc.KindAllocSet, palloc.KindBump} {
+		top, blocks := newRoot(t), int64(0)
+		for i := range 6 {
+			parent := palloc.NewAllocSet(top, fmt.Sprint("parent ", i%2))
+			c := newKind(parent, k, fmt.Sprint("learns ", k), 0)
+			for range 30 {
+				c.Alloc(100)
+			}
+			blocks = c.Stats().Blocks
+			parent.Delete()
+		}
+		if blocks != 1 {
+			t.Errorf("%v: the sixth context of its name needs %d blocks", k, blocks)
+		}
+	}
+}
+
+// TestAParkedCoreIsOfItsKindAndName: what is created next below the same parent
+// works as what it is, whatever was deleted there.
+func TestAParkedCoreIsOfItsKindAndName(t *testing.T) {
+	top := newRoot(t)
+	for round := range 40 {
+		k := kinds[round%len(kinds)]
+		c := newKind(top, k, []string{"one", "two", "three"}[round%3], 64)
+		for i := range 50 {
+			p := c.Alloc(64)
+			scribble(bytesAt(p, 64), i)
+			if i%3 == 0 && k != palloc.KindBump {
+				palloc.FreePointer(p)
+			}
+		}
+		if c.Kind() != k || c.Name() != []string{"one", "two", "three"}[round%3] || count(top) != 1 {
+			t.Fatalf("round %d: a %v called %q among %d contexts", round, c.Kind(), c.Name(), count(top))
+		}
+		if round%5 == 0 {
+			palloc.NewBump(c, "below").Alloc(10)
+		}
+		c.Delete()
+	}
+	wantEmpty(t, top)
+}
+
+func TestASlabSellsLargeChunksToo(t *testing.T) {
+	const size = 3 << 20
+	c := palloc.NewSlab(newRoot(t), "c", size)
+	p, q := c.Alloc(size), c.Alloc(size)
+	scribble(bytesAt(p, size), 1)
+	scribble(bytesAt(q, size), 2)
+	palloc.FreePointer(p)
+	if !scribbled(bytesAt(q, size), 2) {
+		t.Error("a large chunk lost its content when another was freed")
+	}
+	if s := c.Stats(); s.Blocks != 1 || s.FreeChunks != 0 {
+		t.Errorf("one large chunk is live: %+v", s)
+	}
+	wantFault(t, func() { palloc.FreePointer(p) }, "Free", "Top/test/c", "already free")
+	c.Reset()
+	wantEmpty(t, c)
+}
