@@ -19,8 +19,9 @@ import (
 var names nameTable
 
 const (
-	mostNames = 1 << 16
-	manyNames = "(more names than palloc keeps: use SetIdent)"
+	usualNames = 200 // as many as a large program has, so that the tables seldom grow
+	mostNames  = 1 << 16
+	manyNames  = "(more names than palloc keeps: use SetIdent)"
 )
 
 type nameTable struct {
@@ -95,8 +96,8 @@ func (t *nameTable) number(name string) uint32 {
 		}
 	}
 	if t.numbers == nil {
-		t.numbers = make(map[string]uint32)
-		t.text, t.habits = append(t.text, ""), append(t.habits, habit{})
+		t.numbers = make(map[string]uint32, usualNames)
+		t.text, t.habits = make([]string, 1, usualNames), make([]habit, 1, usualNames)
 	}
 	name = lasting(name)
 	n := uint32(len(t.text))
