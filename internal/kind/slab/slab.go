@@ -38,6 +38,10 @@ const (
 	leastChunks = 8
 	// lookAhead is how many blocks are compared to find a full one.
 	lookAhead = 8
+	// worthShift is the part of a block that must be free, an eighth, for it to be
+	// taken in hand: chunks that are freed in the order in which they were sold
+	// would else be taken in hand one by one.
+	worthShift = 3
 	// mostBlock bounds the blocks, so that sparse ones empty.
 	mostBlock = 64 << 10
 	// mostShared is the largest chunk that shares a block, in bytes.
@@ -135,47 +139,63 @@ func freeLarge(c *kind.Core, p uintptr) error {
 // refill takes something in hand: what was freed in the current block, else a
 // block with freed chunks, else a new one.
 func refill(c *kind.Core) error {
-	if c.Blocks != 0 {
-		b := at(kind.BlockAt(c.Blocks))
-		if b.frees == 0 {
-			if b = fullest(c, b); b == nil {
-				return refillNew(c)
-			}
+	if c.Blocks == 0 {
+		return refillNew(c)
+	}
+	current := at(kind.BlockAt(c.Blocks))
+	best := current
+	if !current.worth() {
+		best = fullest(current)
+	}
+	if best == nil {
+		err := refillNew(c)
+		if err == nil || current.frees == 0 && current.Next == 0 {
+			return err
 		}
-		takeOver(c, b)
+		if best = current; current.frees == 0 { // the system refuses: what little is free will do
+			best = at(kind.BlockAt(current.Next))
+		}
+	}
+	if best == current {
+		takeOver(c, current)
 		return nil
 	}
-	return refillNew(c)
+	kind.Unlink(&c.Blocks, &best.Block)
+	kind.Link(&c.Blocks, &best.Block)
+	retire(c, current)
+	takeOver(c, best)
+	return nil
 }
 
-// fullest retires the current block, of which everything is sold, to the full
-// ones, and makes the fullest of the next few current: sparse blocks are left to
-// become empty. It changes nothing and answers nil when there is no other block.
-func fullest(c *kind.Core, current *block) *block {
-	var best *block
+// worth says that enough of the block is free for it to be taken in hand.
+func (b *block) worth() bool { return b.frees > b.most>>worthShift }
+
+// fullest is the fullest of the blocks next to the current one that are worth it:
+// sparse blocks are left to become empty. It is nil when there is none.
+func fullest(current *block) (best *block) {
 	addr := current.Next
 	for range lookAhead {
 		if addr == 0 {
 			break
 		}
 		next := at(kind.BlockAt(addr))
-		if best == nil || next.frees < best.frees {
+		if next.worth() && (best == nil || next.frees < best.frees) {
 			best = next
 		}
 		addr = next.Next
 	}
-	if best == nil {
-		return nil
-	}
-	retire(c, current)
-	kind.Unlink(&c.Blocks, &best.Block)
-	kind.Link(&c.Blocks, &best.Block)
 	return best
 }
 
-// retire moves a block of which everything is sold to the full ones.
+// retire moves the current block, of which nothing is in hand, to those with freed
+// chunks, or to the full ones.
 func retire(c *kind.Core, b *block) {
 	kind.Unlink(&c.Blocks, &b.Block)
+	if b.frees != 0 {
+		b.turn = b.most
+		linkSecond(c, b)
+		return
+	}
 	kind.Link(&c.Large, &b.Block)
 	b.turn = 1
 }
@@ -201,9 +221,12 @@ func refillNew(c *kind.Core) error {
 		return err
 	}
 	if c.Blocks != 0 {
-		retire(c, at(kind.BlockAt(c.Blocks)))
+		old := at(kind.BlockAt(c.Blocks))
+		kind.Link(&c.Blocks, b)
+		retire(c, old)
+	} else {
+		kind.Link(&c.Blocks, b)
 	}
-	kind.Link(&c.Blocks, b)
 	begin(c, b)
 	return nil
 }
