@@ -25,8 +25,8 @@ const module = "github.com/gopalloc/palloc"
 // floors are the rooms from the top down: a room imports only rooms below its
 // own floor.
 var floors = [][]string{
-	{"cmd/palloc", "examples/first", "bench", "bench/cells"},
-	{"cmd/palloc/recording", "bench/cell"},
+	{"cmd/palloc", "examples/first", "bench", "bench/cells", "bench/hot/program"},
+	{"cmd/palloc/recording", "bench/cell", "bench/hot"},
 	{"bench/flat"},
 	{"trace/backend"},
 	{"trace", "."},

@@ -21,7 +21,7 @@ const (
 	Slab
 	Bump
 
-	Kinds   = 8
+	Kinds   = 8 // of values that an epoch has room for
 	idShift = 61
 	idMask  = (Kinds - 1) << idShift
 )
