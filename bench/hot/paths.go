@@ -1,0 +1,126 @@
+// Package hot has the hot paths of palloc as loops, and guards what they are
+// compiled to: what unfolds of them, and how many instructions they take.
+package hot
+
+import "github.com/gopalloc/palloc"
+
+// The loops, as a user writes them.
+//
+// Invariant: every chunk is written to; nothing makes garbage after a path has
+// begun, nor reads a clock. Cost: of a round, what the golden file says.
+
+// Paths are the hot paths by name, each a function that runs so many rounds.
+var Paths = map[string]func(rounds int){
+	"bump": bump, "new": newInBump, "uncleared": uncleared, "newset": newInSet,
+	"pair": pair, "churn": churn, "queue": queue, "call": call, "reset": reset,
+}
+
+// perRound is how many chunks a Reset takes back.
+const perRound = 100
+
+func bump(n int) {
+	mc := palloc.NewBump(palloc.Top(), "hot")
+	for range n / perRound {
+		for i := range perRound {
+			*(*uint64)(mc.Alloc(64)) = uint64(i)
+		}
+		mc.Reset()
+	}
+}
+
+func newInBump(n int) { fill(palloc.NewBump(palloc.Top(), "hot"), n) }
+
+func newInSet(n int) { fill(palloc.NewAllocSet(palloc.Top(), "hot"), n) }
+
+func fill(mc palloc.Context, n int) {
+	for range n / perRound {
+		for i := range perRound {
+			palloc.New[[8]uint64](mc)[0] = uint64(i)
+		}
+		mc.Reset()
+	}
+}
+
+func uncleared(n int) {
+	mc := palloc.NewBump(palloc.Top(), "hot")
+	for range n / perRound {
+		for i := range perRound {
+			palloc.NewUncleared[[8]uint64](mc)[0] = uint64(i)
+		}
+		mc.Reset()
+	}
+}
+
+func pair(n int) {
+	mc := palloc.NewAllocSet(palloc.Top(), "hot")
+	for i := range n {
+		p := mc.Alloc(64)
+		*(*uint64)(p) = uint64(i)
+		palloc.FreePointer(p)
+	}
+}
+
+// draw is the random number after x: xorshift64, as in all cells.
+func draw(x uint64) uint64 {
+	x ^= x << 13
+	x ^= x >> 7
+	return x ^ x<<17
+}
+
+// sizeOf is the size that a draw picks: 16 to 512 bytes.
+func sizeOf(x uint64) int { return int(16 + (x&0xffff)*497>>16) }
+
+func churn(n int) {
+	const slots, seed = 10_000, 88172645463325252
+	mc := palloc.NewAllocSet(palloc.Top(), "hot")
+	table, x := make([]*uint64, slots), uint64(seed)
+	for i := range table {
+		x = draw(x)
+		table[i] = (*uint64)(mc.Alloc(sizeOf(x)))
+		*table[i] = uint64(i)
+	}
+	for i := range n {
+		x = draw(x)
+		slot := &table[(x>>32)*slots>>32]
+		palloc.Free(*slot)
+		p := (*uint64)(mc.Alloc(sizeOf(x)))
+		*p = uint64(i)
+		*slot = p
+	}
+}
+
+func queue(n int) {
+	const ring = 4096
+	mc := palloc.NewGeneration(palloc.Top(), "hot")
+	table := new([ring]*uint64)
+	for i := range table {
+		table[i] = (*uint64)(mc.Alloc(128))
+		*table[i] = uint64(i)
+	}
+	for i := range n {
+		p := (*uint64)(mc.Alloc(128))
+		*p = uint64(i)
+		oldest := table[i%ring]
+		table[i%ring] = p
+		palloc.Free(oldest)
+	}
+}
+
+func call(n int) {
+	const perCall = 10
+	parent := palloc.NewAllocSet(palloc.Top(), "hot")
+	for range n {
+		mc := palloc.NewAllocSet(parent, "call")
+		for i := range perCall {
+			*(*uint64)(mc.Alloc(100)) = uint64(i)
+		}
+		mc.Delete()
+	}
+}
+
+func reset(n int) {
+	mc := palloc.NewAllocSet(palloc.Top(), "hot")
+	for range n {
+		mc.Reset()
+	}
+}
