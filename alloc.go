@@ -87,9 +87,18 @@ func sellSlowly(c *kind.Core, op string, size uintptr) uintptr {
 // PostgreSQL: MemoryContextAllocZero.
 func (mc Context) AllocZeroed(size int) unsafe.Pointer {
 	p := mc.Alloc(size)
+	if size <= fewBytes {
+		for i := 0; i < size; i += chunk.Align {
+			*(*uint64)(unsafe.Add(p, i)) = 0 // a chunk has whole words
+		}
+		return p
+	}
 	clear(unsafe.Slice((*byte)(p), size)) // just sold, of that size
 	return p
 }
+
+// fewBytes are cleared sooner than the runtime is called to clear them.
+const fewBytes = 64
 
 // TryAlloc is Alloc, but returns the *OutOfMemoryError.
 //
