@@ -7,8 +7,10 @@ package block
 // gets it, but begins no block and is found by no one; it counts as retained. When
 // a purchase would split a coarser unit, all runs at rest are sorted in first.
 //
-// Cost: a purchase or a sale of such a run is a few words; 2 KiB a region.
-const restLevels = 5 // up to 48 MiB
+// Cost: a purchase or a sale of such a run is a few words; 2 KiB a region. Runs
+// above 6 MiB do not rest: a half-used page would stay the tightest, and what was
+// never used in it be taken before what is resident elsewhere.
+const restLevels = 4
 
 // resting has the offset of the run at rest by level and length, plus one.
 type resting struct {
