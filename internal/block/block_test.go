@@ -185,17 +185,21 @@ func TestWhatWasInUseIsKeptWhole(t *testing.T) {
 	if !osmem.Current().Returns() {
 		t.Skip("this maker of memory gives nothing back to the system")
 	}
-	block.Trim()
-	const piece, pieces = 1 << 20, 70
-	discards := system.discards
-	for range 3 {
-		buySell(t, piece, pieces)
-		if s := block.Count(); s.Retained < piece*pieces || s.Retained > piece*(pieces+1) {
-			t.Fatalf("%d bytes retained after %d were in use", s.Retained, piece*pieces)
+	for _, cycle := range []struct{ piece, pieces uintptr }{{1 << 20, 70}, {16 << 20, 5}, {16 << 20, 17}} {
+		if cycle.piece*cycle.pieces > 100<<20 && osmem.WideShift == 0 {
+			continue // address space is short
 		}
-	}
-	if n := system.discards - discards; n != 0 {
-		t.Errorf("%d times memory went back to the system", n)
+		block.Trim()
+		all, discards := cycle.piece*cycle.pieces, system.discards
+		for range 6 {
+			buySell(t, cycle.piece, int(cycle.pieces))
+			if s := block.Count(); s.Retained < all || s.Retained > all+all/16 {
+				t.Fatalf("%d bytes retained after %d were in use", s.Retained, all)
+			}
+		}
+		if n := system.discards - discards; n != 0 {
+			t.Errorf("%d times memory went back to the system, of %d bytes in use in turn", n, all)
+		}
 	}
 }
 
@@ -227,7 +231,8 @@ func TestFramesLieOnMultiplesOfTheirSize(t *testing.T) {
 	}
 }
 
-// buySell holds n blocks at once and then sells them back.
+// buySell holds n blocks at once and then sells them back, as a context does at its
+// reset: the latest first.
 func buySell(t *testing.T, size uintptr, n int) {
 	t.Helper()
 	var held []run
@@ -238,7 +243,7 @@ func buySell(t *testing.T, size uintptr, n int) {
 		}
 		held = append(held, run{addr, got})
 	}
-	for _, r := range held {
+	for _, r := range slices.Backward(held) {
 		block.Sell(r.addr, r.size)
 	}
 }
