@@ -151,7 +151,9 @@ func create(parent Context, id kind.ID, name string) Context {
 func (mc Context) rise(id kind.ID) Context {
 	methods[id].Open(mc.core)
 	relaxed.Store64(&mc.core.Epoch, mc.epoch)
-	mc.deleteChildren()
+	if relaxed.Load32(&mc.slot().firstChild) != 0 {
+		mc.deleteChildren()
+	}
 	return mc
 }
 

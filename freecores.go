@@ -32,7 +32,7 @@ type habit struct {
 // note learns from a life in which the context came to hold so many bytes: what
 // was needed is there at once the next time, and what was not is forgotten slowly.
 func (h *habit) note(used uintptr) {
-	const grain = 256
+	const grain = kind.BlockGrain
 	least := h.first - h.first/8
 	h.first = uint32(min(max(used, uintptr(least))+grain-1, kind.KeeperMost)) &^ (grain - 1)
 }

@@ -28,7 +28,7 @@ func TestAChunkThatGrowsStaysWhereItIs(t *testing.T) {
 			}
 			p = q
 			bytesAt(p, size)[size-1] = 1
-			if held := c.MemAllocated(false); held > int64(size)*3/2+256<<10 {
+			if held := c.MemAllocated(false); held > int64(size)+int64(size)/7+16<<10 {
 				t.Errorf("%v: %d bytes are held for a chunk of %d", k, held, size)
 			}
 		}
@@ -131,4 +131,40 @@ func TestASlabSellsLargeChunksToo(t *testing.T) {
 	wantFault(t, func() { palloc.FreePointer(p) }, "Free", "Top/test/c", "already free")
 	c.Reset()
 	wantEmpty(t, c)
+}
+
+// TestAChunkCannotGrowBeyondAllMemory: what no system has is refused, whatever the
+// size does to arithmetic on it, and the chunk lives on.
+func TestAChunkCannotGrowBeyondAllMemory(t *testing.T) {
+	c := palloc.NewAllocSet(newRoot(t), "c")
+	for _, from := range []int{100, 20 << 10, 1 << 20} {
+		p := c.Alloc(from)
+		scribble(bytesAt(p, from), 3)
+		for shift := 3; shift < 8; shift++ {
+			if q, err := palloc.TryRealloc(p, int(^uint(0)>>shift)); err == nil {
+				t.Fatalf("a chunk of %d bytes grew to %d at %p", from, ^uint(0)>>shift, q)
+			}
+		}
+		if !scribbled(bytesAt(p, from), 3) {
+			t.Error("a chunk that could not grow lost its content")
+		}
+		palloc.FreePointer(p)
+	}
+	wantEmpty(t, c)
+}
+
+// TestASlabOfLargeBlocksFreesItsChunks: whatever size of blocks is asked for, a
+// chunk leads to its block.
+func TestASlabOfLargeBlocksFreesItsChunks(t *testing.T) {
+	for _, size := range []int{1 << 10, 300 << 10, 1 << 20} {
+		c := palloc.NewSlab(newRoot(t), "c", size, palloc.BlockSizes(1<<10, 64<<20))
+		var list []unsafe.Pointer
+		for range 12 {
+			list = append(list, c.Alloc(size))
+		}
+		for _, p := range list {
+			palloc.FreePointer(p)
+		}
+		wantEmpty(t, c)
+	}
 }

@@ -90,14 +90,14 @@ const LeastFrame = 1 << firstShift
 func buy(l int, n uint, where uint64) (addr, got uintptr, err error) {
 	got = uintptr(n) << unitShift(l)
 	warehouse.mu.Lock()
-	addr, err = find(l, n, n, where)
+	addr, err = find(l, n, n, got, where)
 	warehouse.mu.Unlock()
 	return addr, got, err
 }
 
-// find is buy under the lock, of a run of which the first part is for use.
-func find(l int, n, part uint, where uint64) (addr uintptr, err error) {
-	got := uintptr(part) << unitShift(l)
+// find is buy under the lock, of a run of n units of which the first, as many as
+// part, are for use: got bytes of them.
+func find(l int, n, part uint, got uintptr, where uint64) (addr uintptr, err error) {
 	for _, r := range regions() {
 		addr, err = r.purchase(l, n, part, where)
 		if err == nil {

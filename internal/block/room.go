@@ -10,7 +10,7 @@ import (
 // what grows stays where it is.
 //
 // Invariant: what was not yet widened into was never given to anyone to use, and
-// counts neither as sold nor as resident.
+// counts neither as sold nor, but for the rest of a unit, as resident.
 //
 // Cost: that of any block, and for each widening the lock.
 
@@ -22,25 +22,27 @@ func BuyRoom(size, room uintptr) (addr, got, most uintptr, err error) {
 	if !ok {
 		return 0, 0, 0, fmt.Errorf("%w: no region has room for %d bytes", osmem.ErrNoMemory, room)
 	}
-	part := units(l, size)
+	got = roundUp(size, 1<<firstShift)
 	warehouse.mu.Lock()
-	addr, err = find(l, n, part, anywhere)
+	addr, err = find(l, n, units(l, got), got, anywhere)
 	warehouse.mu.Unlock()
-	return addr, uintptr(part) << unitShift(l), uintptr(n) << unitShift(l), err
+	return addr, got, uintptr(n) << unitShift(l), err
 }
 
 // Widen makes a block of BuyRoom at least size bytes large, within its room, and
 // answers its true size.
 func Widen(addr, old, room, size uintptr) (got uintptr) {
 	l, _, _ := plan(room)
-	from, to := units(l, old), units(l, size)
+	got = roundUp(size, 1<<firstShift)
 	warehouse.mu.Lock()
 	r := regionOf(addr)
-	r.soil(l, addr-r.base+uintptr(from)<<unitShift(l), to-from)
-	warehouse.sold += uintptr(to-from) << unitShift(l)
+	if from, to := units(l, old), units(l, got); to > from {
+		r.soil(l, addr-r.base+uintptr(from)<<unitShift(l), to-from)
+	}
+	warehouse.sold += got - old
 	warehouse.peak = max(warehouse.peak, warehouse.sold)
 	warehouse.mu.Unlock()
-	return uintptr(to) << unitShift(l)
+	return got
 }
 
 // units is how many units of level l size bytes take.

@@ -19,8 +19,9 @@
 // Chance that 8 random bytes pass for a header: one in 2^22 for the salt alone,
 // were the number of a live context known; for a Generation, the kind with the
 // most valid values of the low bits, one in 2^28 altogether, as the frame must
-// lead to a block of the context, too, and one in 2^33 for an AllocSet. Bytes that never were a header cannot know the number either,
-// which divides the chance by 2^26 over the number of live contexts.
+// lead to a block of the context, too, and one in 2^33 for an AllocSet. Bytes
+// that never were a header cannot know the number either, which divides the
+// chance by 2^26 over the number of live contexts.
 package chunk
 
 import "github.com/gopalloc/palloc/internal/osmem"

@@ -3,6 +3,7 @@ package kind
 import (
 	"unsafe"
 
+	"github.com/gopalloc/palloc/internal/block"
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
@@ -82,7 +83,9 @@ const (
 	DefaultFirst = 1 << 10
 	DefaultMost  = 1 << 20
 	growthShift  = 5 // a later block of a large context is a 32nd of what it holds
-	blockGrain   = 256
+
+	// BlockGrain is what sizes of blocks are multiples of: the warehouse's.
+	BlockGrain = block.LeastFrame
 )
 
 // Kind is the kind of the context that owns the core, None when none does. It
@@ -120,14 +123,14 @@ func (c *Core) NextSize(need uintptr) uintptr {
 	switch {
 	case c.Blocks == 0:
 	case c.Total <= DefaultFirst:
-		size = max(c.Total/4, blockGrain)
+		size = max(c.Total/4, BlockGrain)
 	default:
 		size = max(min(c.Total/2, KeeperMost), c.Total>>growthShift)
 	}
 	if c.FirstBlock > KeeperMost { // larger than any that was learned: somebody said so
 		size = max(size, uintptr(c.FirstBlock))
 	}
-	return max(min(size, uintptr(c.MostBlock))&^(blockGrain-1), need)
+	return max(min(size, uintptr(c.MostBlock))&^(BlockGrain-1), need)
 }
 
 var _ [SlotSize - unsafe.Sizeof(Core{})]byte // the core fits its slot

@@ -1,7 +1,7 @@
 package kind
 
 import (
-	"math"
+	"runtime"
 
 	"github.com/gopalloc/palloc/internal/block"
 	"github.com/gopalloc/palloc/internal/chunk"
@@ -20,9 +20,15 @@ const (
 	fixed     = 1
 	roomShift = 12
 
-	// leastRoom and roomFactor are what a chunk that grows gets to grow further.
+	// leastRoom and roomFactor are what a chunk that grows gets to grow further,
+	// mostRoom is the end of it.
 	leastRoom  = 2 << 20
 	roomFactor = 8
+	mostRoom   = 1 << (30 + 5*osmem.WideShift) // 1 TiB
+
+	// roomy says that room costs nothing: address space is plentiful, and the
+	// system does not count what was made usable against its memory.
+	roomy = osmem.WideShift != 0 && runtime.GOOS != "windows"
 )
 
 // AllocLarge sells a chunk in a block of its own.
@@ -92,11 +98,10 @@ func (c *Core) GrowLarge(p, size uintptr) (uintptr, error) {
 // plentiful, else one without.
 func (c *Core) allocRoom(size uintptr) (uintptr, error) {
 	need := size + headroom
-	room := max(leastRoom, roomFactor*need)
-	if osmem.WideShift == 0 || room>>roomShift > math.MaxUint32 {
+	if !roomy || need > mostRoom/roomFactor {
 		return c.AllocLarge(size)
 	}
-	addr, got, room, err := block.BuyRoom(need, room)
+	addr, got, room, err := block.BuyRoom(need, max(leastRoom, roomFactor*need))
 	if err != nil {
 		return c.AllocLarge(size)
 	}

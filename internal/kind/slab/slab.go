@@ -214,7 +214,7 @@ func takeOver(c *kind.Core, b *block) {
 func refillNew(c *kind.Core) error {
 	need := head + stride(c)
 	if c.Total > 0 {
-		need = max(need, min(head+leastChunks*stride(c), uintptr(c.MostBlock)))
+		need = max(need, min(head+leastChunks*stride(c), uintptr(c.MostBlock), kind.FrameSize(chunk.SlabFrame)))
 	}
 	b, err := c.BuyFrame(need, max(mostBlock, need))
 	if err != nil {
