@@ -8,7 +8,6 @@ import (
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/allocset"
 	"github.com/gopalloc/palloc/internal/kind/bump"
-	"github.com/gopalloc/palloc/internal/kind/generation"
 	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/osmem"
 )
@@ -43,10 +42,10 @@ func admit(mc Context, size uintptr, next seller, fromBump, fromSet kind.Stage, 
 
 type seller func(mc Context, size uintptr, fromBump, fromSet kind.Stage, slow kind.Slow) uintptr
 
-// sell is the second stage: a Bump has a way of its own. The others go the way of
-// an AllocSet, which finds nothing to sell in a core that is not one's.
+// sell is the second stage. What has size classes goes the way of an AllocSet, the
+// others that of a Bump, which finds nothing to sell in the core of a Slab.
 func sell(mc Context, size uintptr, fromBump, fromSet kind.Stage, slow kind.Slow) uintptr {
-	if kind.IsBump(mc.epoch) {
+	if kind.Classless(mc.epoch) {
 		return fromBump(mc.core, size, slow)
 	}
 	return fromSet(mc.core, size, slow)
@@ -57,23 +56,11 @@ func stale(mc Context) uintptr { panic(mc.gone("Context.Alloc")) }
 
 // slow is apart from the kinds' stages because it can call: new blocks, large
 // sizes, kinds that do not unfold, and errors.
-func slow(c *kind.Core, size uintptr) uintptr { return sellOrRaise(c, "Context.Alloc", size) }
-
-func sellOrRaise(c *kind.Core, op string, size uintptr) uintptr {
-	switch p := uintptr(0); c.Kind() {
-	case kind.Generation:
-		if p = generation.Alloc(c, size); p != 0 {
-			return p
-		}
-	case kind.Slab:
-		if p = slab.Alloc(c, size); p != 0 {
-			return p
-		}
-	}
-	return sellSlowly(c, op, size)
+func slow(c *kind.Core, size uintptr) uintptr {
+	return slab.Sell(c, "Context.Alloc", size, slab.Pop, slab.Take, slab.Cut, sellSlowly)
 }
 
-// sellSlowly is apart from sellOrRaise because it can fail.
+// sellSlowly is apart from slow because it can fail.
 func sellSlowly(c *kind.Core, op string, size uintptr) uintptr {
 	p, err := methods[c.Kind()].Alloc(c, size)
 	if err != nil {

@@ -29,7 +29,7 @@ func FreePointer(p unsafe.Pointer) {
 }
 
 // freeWith is the first stage of every free: only an address of ours is followed.
-func freeWith(p uintptr, next follower, match matcher, push pusher, other finder, slow func(uintptr)) {
+func freeWith(p uintptr, next follower, match matcher, push pusher, other kind.Other, slow func(uintptr)) {
 	if !block.AtHome(p) {
 		slow(p)
 		return
@@ -38,14 +38,14 @@ func freeWith(p uintptr, next follower, match matcher, push pusher, other finder
 }
 
 // follow is the second stage: from the header to the core it names.
-func follow(p uintptr, match matcher, push pusher, other finder) {
+func follow(p uintptr, match matcher, push pusher, other kind.Other) {
 	h := chunk.Header(p)
 	match(p, h, kind.Of(h), push, other)
 }
 
 // matchSet is the third stage: header and core must agree. Chunks of an
 // AllocSet's classes then go on their freelist.
-func matchSet(p uintptr, h uint64, c *kind.Core, push pusher, other finder) {
+func matchSet(p uintptr, h uint64, c *kind.Core, push pusher, other kind.Other) {
 	if class := h ^ c.Stamp; class < chunk.Classes {
 		push(c, p, h, class)
 		return
@@ -54,23 +54,22 @@ func matchSet(p uintptr, h uint64, c *kind.Core, push pusher, other finder) {
 }
 
 type (
-	follower func(p uintptr, match matcher, push pusher, other finder)
-	matcher  func(p uintptr, h uint64, c *kind.Core, push pusher, other finder)
+	follower func(p uintptr, match matcher, push pusher, other kind.Other)
+	matcher  func(p uintptr, h uint64, c *kind.Core, push pusher, other kind.Other)
 	pusher   func(c *kind.Core, p uintptr, h, class uint64)
-	finder   func(p uintptr, h uint64, c *kind.Core)
 )
 
-// freeOther is apart from matchSet because it calls: chunks that are not a small
-// one of an AllocSet, and what is no chunk.
+// freeOther goes through the stages of a Generation's chunks.
 func freeOther(p uintptr, h uint64, c *kind.Core) {
-	what := h ^ c.Stamp
-	if generation.Is(what) && generation.Free(c, p, h, what) || slab.Is(what) && slab.Free(c, p, h, what) {
-		return
-	}
-	freeRare(p, h, c)
+	generation.Free(p, h, c, generation.Find, generation.Match, generation.Count, generation.LetGo, freeSlab, freeRare)
 }
 
-// freeRare is apart from freeOther because it can fail: large and aligned chunks,
+// freeSlab goes through those of a Slab's.
+func freeSlab(p uintptr, h uint64, c *kind.Core) {
+	slab.Free(p, h, c, slab.Sort, slab.Keep, slab.ToBlock, freeRare)
+}
+
+// freeRare is apart from freeSlab because it can fail: large and aligned chunks,
 // and what is no chunk.
 func freeRare(p uintptr, h uint64, c *kind.Core) {
 	if h^c.Stamp >= chunk.Whats || c.Kind() == kind.None {

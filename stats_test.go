@@ -124,7 +124,7 @@ func TestTheAccountsSayWhatWasDone(t *testing.T) {
 			}
 			last = s
 		}
-		if last.Blocks < 2 || last.Total%1024 != 0 {
+		if last.Blocks < 2 || last.Total%256 != 0 {
 			t.Errorf("100,000 bytes are in %+v", last)
 		}
 		c.Reset()

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/generation"
 )
 
 // The tree of contexts as PostgreSQL prints it: a line a context, indented by
@@ -29,6 +30,7 @@ type row struct {
 	kind        kind.ID
 	name, ident string
 	stats       kind.Stats
+	chunks      uint32 // Generation: live ones, and freed ones whose block is not empty
 }
 
 // WriteStats writes the accounts of the context and of all below it in
@@ -53,13 +55,21 @@ func (mc Context) rows() (rows []row) {
 	level := 1
 	for s := top; s != nil; {
 		if c := handle(&s.Core); c.owned() { // not deleted since it came by
-			rows = append(rows, row{level, kind.KindOf(c.epoch), s.nameText(), s.ident(), c.stats()})
+			rows = append(rows, row{level, kind.KindOf(c.epoch), s.nameText(), s.ident(), c.stats(), c.chunks()})
 		}
 		next := s.after(top)
 		level += levelStep(s, next)
 		s = next
 	}
 	return rows
+}
+
+// chunks is how many a Generation has: its line says so, as PostgreSQL's does.
+func (mc Context) chunks() uint32 {
+	if kind.KindOf(mc.epoch) != kind.Generation {
+		return 0
+	}
+	return generation.Chunks(mc.core)
 }
 
 // levelStep is how much deeper next lies than s, which it follows in a walk.
@@ -155,7 +165,7 @@ func (r row) figures() string {
 	switch r.kind {
 	case kind.Generation:
 		return fmt.Sprintf("%d total in %d blocks (%d chunks); %d free (%d chunks); %d used",
-			s.Total, s.Blocks, s.Chunks, s.Free, s.FreeChunks, s.Used())
+			s.Total, s.Blocks, r.chunks, s.Free, s.FreeChunks, s.Used())
 	case kind.Slab:
 		return fmt.Sprintf("%d total in %d blocks; %d empty blocks; %d free (%d chunks); %d used",
 			s.Total, s.Blocks, s.Empties, s.Free, s.FreeChunks, s.Used())

@@ -7,6 +7,7 @@ import (
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/allocset"
 	"github.com/gopalloc/palloc/internal/kind/bump"
+	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
@@ -88,7 +89,9 @@ func admitNew(t *goType) { admitType("New", t) }
 func staleNew(mc Context) uintptr { panic(mc.gone("New")) }
 
 // slowNew is slow, for New.
-func slowNew(c *kind.Core, size uintptr) uintptr { return sellOrRaise(c, "New", size) }
+func slowNew(c *kind.Core, size uintptr) uintptr {
+	return slab.Sell(c, "New", size, slab.Pop, slab.Take, slab.Cut, sellSlowly)
+}
 
 // refusePointers is admitNew, for NewUncleared.
 func refusePointers(t *goType) {
@@ -100,7 +103,9 @@ func refusePointers(t *goType) {
 func staleUncleared(mc Context) uintptr { panic(mc.gone("NewUncleared")) }
 
 // slowUncleared is slow, for NewUncleared.
-func slowUncleared(c *kind.Core, size uintptr) uintptr { return sellOrRaise(c, "NewUncleared", size) }
+func slowUncleared(c *kind.Core, size uintptr) uintptr {
+	return slab.Sell(c, "NewUncleared", size, slab.Pop, slab.Take, slab.Cut, sellSlowly)
+}
 
 // TryNew is New, but returns the *OutOfMemoryError.
 func TryNew[T any](mc Context) (*T, error) {

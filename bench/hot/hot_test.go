@@ -48,14 +48,14 @@ const (
 // guarded are the functions of the hot paths, by package.
 var guarded = map[string][]string{
 	".": {"Context.Alloc", "Context.Delete", "Context.Reset", "FreePointer", "NewAllocSet", "Top", "admit", "bumpConst",
-		"createNew", "follow", "freeOther", "freeWith", "judge", "judgeUncleared", "matchSet", "newContext", "sell",
-		"sellOrRaise", "setConst", "typed"},
+		"createNew", "follow", "freeOther", "freeSlab", "freeWith", "judge", "judgeUncleared", "matchSet", "newContext", "sell",
+		"setConst", "slow", "typed"},
 	"internal/block":           {"AtHome"},
-	"internal/kind":            {"(*Core).Calm", "(*Core).Rewind", "(*Core).Settle", "IsBump", "Of"},
+	"internal/kind":            {"(*Core).Calm", "(*Core).Rewind", "(*Core).Settle", "Classless", "Of"},
 	"internal/kind/allocset":   {"Alloc", "AllocConst", "Carve", "ClassifyConst", "Hot", "Pop", "Push", "Take"},
 	"internal/kind/bump":       {"Alloc", "AllocConst"},
-	"internal/kind/generation": {"Alloc", "Free", "Is"},
-	"internal/kind/slab":       {"Alloc", "Free", "Is"},
+	"internal/kind/generation": {"Count", "Find", "Free", "Match"},
+	"internal/kind/slab":       {"Cut", "Free", "Keep", "Pop", "Sell", "Sort", "Take", "ToBlock"},
 }
 
 // unfolding are the functions that the paths call, and the last stages they end in.

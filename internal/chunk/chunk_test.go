@@ -12,6 +12,9 @@ func TestEverySizeFitsItsClassTightly(t *testing.T) {
 		if chunk.Size(k) < n || chunk.Size(k)%chunk.Align != 0 {
 			t.Fatalf("size %d has class %d of %d bytes", n, k, chunk.Size(k))
 		}
+		if chunk.Whole(k) != chunk.Size(k)+chunk.HeaderSize {
+			t.Fatalf("a chunk of %d bytes takes %d with its header", chunk.Size(k), chunk.Whole(k))
+		}
 		if k > 0 && chunk.Size(k-1) >= n && n > 0 {
 			t.Fatalf("size %d has class %d, but class %d of %d bytes would do", n, k, k-1, chunk.Size(k-1))
 		}

@@ -38,6 +38,14 @@ var classSize = [Classes]uint16{
 	1280, 1536, 1792, 2048, 3072, 4096, 6144, 8192,
 }
 
+// classWhole has the same with the header.
+var classWhole = [Classes]uint16{
+	16, 24, 32, 40, 48, 56, 64, 72,
+	88, 104, 120, 136, 168, 200, 232, 264,
+	328, 392, 456, 520, 648, 776, 904, 1032,
+	1288, 1544, 1800, 2056, 3080, 4104, 6152, 8200,
+}
+
 // FineClass is the class of a size from 1 to MostFine.
 func FineClass(size uintptr) uint64 { return uint64(fineClass[(size-1)>>3]) }
 
@@ -62,6 +70,9 @@ func Class(size uintptr) uint64 {
 
 // Size is the size of a class.
 func Size(class uint64) uintptr { return uintptr(classSize[class]) }
+
+// Whole is what a chunk of a class takes with its header.
+func Whole(class uint64) uintptr { return uintptr(classWhole[class]) }
 
 // Fitting is the largest class whose size is at most room; room is at least 8.
 func Fitting(room uintptr) uint64 {

@@ -17,11 +17,11 @@
 // so; no live chunk's survives its context's reset.
 //
 // Chance that 8 random bytes pass for a header: one in 2^22 for the salt alone,
-// were the number of a live context known; for a Generation, the kind with the
-// most valid values of the low bits, one in 2^28 altogether, as the frame must
-// lead to a block of the context, too, and one in 2^33 for an AllocSet. Bytes
-// that never were a header cannot know the number either, which divides the
-// chance by 2^26 over the number of live contexts.
+// were the number of a live context known; with the low bits one in 2^33 for an
+// AllocSet, 2^34 for a Slab. A Generation's have more valid values, but must agree
+// with the head of the block that they lead to. Bytes that never were a header
+// cannot know the number either, which divides the chance by 2^26 over the number
+// of live contexts.
 package chunk
 
 import "github.com/gopalloc/palloc/internal/osmem"
@@ -43,22 +43,23 @@ const (
 // What a chunk is: the low bits of its header. Live chunks of an AllocSet's
 // classes have the class itself there, the smallest values.
 const (
-	Freed      = Classes // class | Freed: waits on the freelist of its class
-	Large      = 0x100   // has a block of its own
-	LargeFreed = 0x101
-	Redirect   = 0x200 // an aligned address; the true chunk's is kept before it
-	Redirected = 0x201 // the same, freed
+	Freed = Classes // class | Freed: waits on the freelist of its class
+
+	// mask | Generation | class and mask | GenerationFreed | class: the mask is that
+	// of the bits above Grain that an address has within its block.
+	Generation      = 0x40
+	GenerationFreed = 0x60
+	GenerationMask  = 0x7f00
+
+	Large      = 0x80 // has a block of its own
+	LargeFreed = 0x81
+	Redirect   = 0x82 // an aligned address; the true chunk's is kept before it
+	Redirected = 0x83 // the same, freed
 
 	// Slab | frame and SlabFreed | frame.
-	Slab      = 0x300
-	SlabFreed = 0x310
+	Slab      = 0x90
+	SlabFreed = 0xa0
 	SlabFrame = 13 // the largest: 2 MiB, since regions lie on multiples of 4
-
-	// Generation | frame | size/8 and GenerationFreed | frame | size/8.
-	Generation      = 0x4000
-	GenerationFreed = 0x8000
-	GenerationSize  = 0x07ff // in units of 8 bytes
-	GenerationFrame = 11     // where the frame stands
 
 	// Whats is the end of the values.
 	Whats = 1 << saltShift

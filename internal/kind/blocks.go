@@ -5,6 +5,7 @@ import (
 
 	"github.com/gopalloc/palloc/internal/block"
 	"github.com/gopalloc/palloc/internal/osmem"
+	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
 // Block is the head of a block, inside it. Kinds that need more embed it first.
@@ -100,6 +101,16 @@ func (c *Core) BlockOf(p uintptr) *Block {
 		return b
 	}
 	return nil
+}
+
+// Seen is the block that a list of the core's leads to, read while the owner may be
+// at work; nil at its end, or when the block is not the core's any more.
+func (c *Core) Seen(list *uintptr) *Block {
+	addr := relaxed.Load(list)
+	if !block.Known(addr) || BlockAt(addr).Owner != c.Number() {
+		return nil
+	}
+	return BlockAt(addr)
 }
 
 // sellList sells every block of a list but one.

@@ -15,10 +15,11 @@ import (
 // it has no Go pointers; only the owner of the context writes to it, and the
 // words that others read are written through package relaxed. Cur never passes
 // End, both are multiples of 8, and both are 0 when there is no block to sell
-// from, and for kinds that sell by a call only.
+// from, and for a Slab.
 type Core struct {
 	Epoch uint64  // changes at creation and at deletion; the highest bits are the kind
 	Stamp uint64  // what the headers of this context's chunks have in common
+	Tag   uint64  // the Stamp, and what else those of chunks cut at Cur have in common
 	Cur   uintptr // next byte to sell of the current block
 	End   uintptr // end of the current block
 
@@ -32,10 +33,9 @@ type Core struct {
 	Fixed      uint32 // Slab: the one size it sells
 	FirstBlock uint32 // size of the first block to buy
 	MostBlock  uint32 // largest block to buy for chunks to share
-	Busy       uint32 // 1: blocks were bought, or the kind keeps more to be reset
-	Stirred    uint32 // which parts beside are no longer all zero, see below
 	Parked     uint32 // the tree's: the kind that the core was parked as, or 0
-	_          uint32 // keeps the words behind on multiples of 8
+	Busy       uint16 // 1: blocks were bought, or the kind keeps more to be reset
+	Stirred    uint16 // which parts beside are no longer all zero, see below
 
 	private [relaxed.Words]uint64 // the kind's own, see Private
 }
@@ -77,6 +77,10 @@ func (c *Core) Freed(class uint64) *uint32 {
 }
 
 var _ [2*relaxed.Words - chunk.Classes]byte // they all fit
+
+// Cut is how many chunks were cut at Cur, the first word of a Generation's own
+// part, where relaxed.Counts.
+func (c *Core) Cut() *uint32 { return (*uint32)(unsafe.Pointer(&c.private)) } // as Private
 
 // Default sizes of blocks, in bytes.
 const (

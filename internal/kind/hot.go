@@ -10,6 +10,10 @@ type (
 	// a separate function so that the hot path stays small enough to unfold.
 	Slow func(c *Core, size uintptr) uintptr
 
+	// Other is where a free goes on when the chunk at p, with header h, is none of
+	// the kind's.
+	Other func(p uintptr, h uint64, c *Core)
+
 	// Stage is one kind's way of selling from what is at hand.
 	Stage func(c *Core, size uintptr, slow Slow) uintptr
 

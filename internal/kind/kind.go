@@ -12,14 +12,14 @@ import "github.com/gopalloc/palloc/internal/chunk"
 // compare tells both that a handle is valid and what it leads to.
 type ID uint64
 
-// The kinds. Bump is the highest bit, for which the processor has the cheapest
-// question.
+// The kinds. The highest bit, for which the processor has the cheapest question,
+// says that a kind has no size classes.
 const (
-	None ID = iota // a core that no context owns
-	AllocSet
-	Generation
-	Slab
-	Bump
+	None       ID = 0 // a core that no context owns
+	AllocSet   ID = 1
+	Generation ID = 2
+	Bump       ID = 4
+	Slab       ID = 5
 
 	Kinds   = 8 // of values that an epoch has room for
 	idShift = 61
@@ -32,8 +32,8 @@ func KindOf(epoch uint64) ID { return ID(epoch >> idShift) }
 // NextEpoch is the epoch after e, for a context of a kind or for none.
 func NextEpoch(e uint64, id ID) uint64 { return e&^idMask + 1 | uint64(id)<<idShift }
 
-// IsBump says whether an epoch is that of a Bump.
-func IsBump(epoch uint64) bool { return int64(epoch) < 0 }
+// Classless says whether an epoch is that of a kind without size classes.
+func Classless(epoch uint64) bool { return int64(epoch) < 0 }
 
 // Methods is PostgreSQL's virtual method table of a kind. Sizes are in bytes;
 // addresses are of chunks, behind their header where there is one. No method
@@ -81,7 +81,6 @@ type Stats struct {
 	Blocks     uint32
 	Free       uintptr // unsold: tails of blocks and freed chunks, headers included
 	FreeChunks uint32
-	Chunks     uint32 // Generation: live ones and freed ones whose block is not empty
 	Empties    uint32 // Slab: blocks without a live chunk that wait for one
 	Live       bool   // some chunk is sold and not freed
 }

@@ -22,14 +22,20 @@ func (c *Core) Settle() {
 func (c *Core) Rewind() {
 	if start := c.Blocks + BlockHeader; c.Cur > start {
 		relaxed.Store(&c.Cur, start)
-		relaxed.Store64(&c.Stamp, chunk.Renew(c.Stamp))
+		c.restamp()
 	}
+}
+
+// restamp makes every header of the context's chunks void.
+func (c *Core) restamp() {
+	c.Tag = chunk.Renew(c.Stamp)
+	relaxed.Store64(&c.Stamp, c.Tag)
 }
 
 // Retire is what every kind's reset begins with: chunks are void, the blocks
 // sold but for the keeper, which it answers; nil when there is none.
 func (c *Core) Retire() *Block {
-	relaxed.Store64(&c.Stamp, chunk.Renew(c.Stamp))
+	c.restamp()
 	c.Settle()
 	if c.Tails != 0 {
 		relaxed.Store(&c.Tails, 0)

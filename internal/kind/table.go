@@ -69,6 +69,7 @@ func OpenSlot() (*Core, error) {
 	table.opened = index + 1
 	c := At(index)
 	c.Stamp = chunk.Stamp(index, uint64(index)*saltSpread^processSalt)
+	c.Tag = c.Stamp
 	return c, nil
 }
 

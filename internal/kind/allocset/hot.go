@@ -47,7 +47,7 @@ func Take(c *kind.Core, class uint64, p uintptr) uintptr {
 }
 
 // Carve is the third stage, if there is none: it cuts a chunk off the current
-// block.
+// block. It does so for a Generation, too, whose freelists are always empty.
 func Carve(c *kind.Core, size uintptr, class uint64, slow kind.Slow) uintptr {
 	start := c.Cur
 	end := start + chunk.FineWhole(size)
@@ -55,7 +55,10 @@ func Carve(c *kind.Core, size uintptr, class uint64, slow kind.Slow) uintptr {
 		return slow(c, size)
 	}
 	relaxed.Store(&c.Cur, end)
-	*(*uint64)(osmem.At(start)) = c.Stamp | class // the header
+	if relaxed.Counts && c.Tag != c.Stamp {
+		relaxed.Inc(c.Cut())
+	}
+	*(*uint64)(osmem.At(start)) = c.Tag | class // the header
 	return start + chunk.HeaderSize
 }
 

@@ -69,7 +69,6 @@ type subject struct {
 	Traits
 	c      *kind.Core
 	before uintptr // sold by the warehouse before the test
-	frame  uint64  // what a Generation's headers say beside the size
 }
 
 func newSubject(t *testing.T, traits Traits, first, most uint32) *subject {

@@ -199,14 +199,11 @@ func (s *subject) alignedChunk(n, align uintptr) {
 // refusals: nothing but the start of a live chunk is taken back.
 func (s *subject) refusals() {
 	p := s.alloc(64)
-	if s.ID == kind.Generation {
-		s.frame = s.what(p) &^ chunk.GenerationSize
-	}
 	for what := uint64(0); what < chunk.Whats; what++ {
 		if s.Frees && what == s.what(p) || what == chunk.Redirect {
 			continue
 		}
-		if s.plausible(what) {
+		if s.plausible(what, p) {
 			continue
 		}
 		if err := s.Methods.Free(s.c, p, what); err == nil {
@@ -217,13 +214,12 @@ func (s *subject) refusals() {
 
 // plausible: values that only another chunk of the same kind has. No header of
 // the subject's chunk says so, and nothing but the header could tell.
-func (s *subject) plausible(what uint64) bool {
+func (s *subject) plausible(what uint64, p uintptr) bool {
 	switch s.ID {
 	case kind.AllocSet:
 		return what < chunk.Classes
 	case kind.Generation:
-		size := what & chunk.GenerationSize * chunk.Align
-		return what&^chunk.GenerationSize == s.frame && size > 0 && size <= 8<<10
+		return what^s.what(p) < chunk.Classes
 	}
 	return false
 }

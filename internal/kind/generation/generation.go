@@ -9,12 +9,15 @@
 // Choose it for messages, tuples and changes that come and go in order, or in
 // groups.
 //
-// Invariant: freed bytes of a block never pass those it sold; when they are
-// equal the block is empty. The current block is the first of the list, and what
-// it sold is known from what is left of it; what the others sold stands in their
-// head. Shared blocks are frames, so that a chunk leads to its block.
+// Invariant: a block other than the current one has live chunks, and its head says
+// how many bytes of them are left. The current block is the first of the list, and
+// what it sold is known from what is left of it. Shared blocks are frames, so that
+// a chunk leads to its block. Chunks have an AllocSet's classes and are cut by its
+// hot path, which finds what headers say besides in the core's Tag.
 //
-// Cost: an 8-byte header; sizes are rounded up to 8.
+// Cost: an 8-byte header, and on average 8 % of rounding; beyond 2 KiB a block of
+// its own. Statistics look at each block, and whoever asks for the number of
+// chunks walks them.
 //
 // PostgreSQL: mmgr/generation.c.
 package generation
@@ -28,12 +31,6 @@ import (
 // Methods of the kind.
 type Methods struct{}
 
-// room is the unsold rest of the current block.
-func room(c *kind.Core) uintptr {
-	cur, end := relaxed.Load(&own(c).cur), relaxed.Load(&own(c).end)
-	return end - min(cur, end) // they may be read between the owner's two stores
-}
-
 func (Methods) Name() string { return "Generation" }
 
 func (Methods) Open(c *kind.Core) {
@@ -46,41 +43,55 @@ func (Methods) Open(c *kind.Core) {
 		c.DropKeeper()
 		return
 	}
-	c.Close() // what is sold here is sold from private
 	begin(c, kind.BlockAt(c.Blocks))
 }
 
 // begin makes a block, empty, the one to sell from.
 func begin(c *kind.Core, b *kind.Block) {
-	at(b).sold, at(b).freed = stillSelling, 0
-	frame, _ := b.FrameOf()
-	o := own(c)
-	o.tag = c.Stamp | chunk.Generation | frame<<chunk.GenerationFrame
-	relaxed.Store(&o.cur, b.Address()+head)
-	relaxed.Store(&o.end, b.End())
+	c.Tag = c.Stamp | chunk.Generation | uint64(b.Size-kind.BlockGrain)
+	*at(b) = block{Block: *b, tag: c.Tag, left: stillSelling}
+	c.Sellable(b, head)
 }
 
-// Alloc is the slow path: sizes that have a block of their own, and a block that
+// sold is how much the current block has sold, in bytes.
+func sold(c *kind.Core) uint64 { return uint64(c.Cur - c.Blocks - head) }
+
+// isEmpty says that every chunk which the current block sold was taken back.
+func isEmpty(c *kind.Core) bool {
+	return at(kind.BlockAt(c.Blocks)).left+sold(c) == stillSelling
+}
+
+// Alloc is the slow path: sizes that the hot path does not know, and a block that
 // has no room.
 func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 	if size > mostShared {
 		return allocLarge(c, size)
 	}
-	size = max(size, 1)
-	if p := Alloc(c, size); p != 0 {
-		return p, nil
+	class := chunk.Class(size)
+	whole := chunk.Whole(class)
+	if whole > c.Room() {
+		if err := refill(c, whole); err != nil {
+			return 0, err
+		}
 	}
-	whole := (size+chunk.Align-1)&^(chunk.Align-1) + chunk.HeaderSize
-	if err := refill(c, whole); err != nil {
-		return 0, err
+	p := c.Cur + chunk.HeaderSize
+	relaxed.Store(&c.Cur, c.Cur+whole)
+	countSold(c, 1)
+	chunk.SetHeader(p, c.Tag|class)
+	return p, nil
+}
+
+// countSold counts chunks where the hot path does.
+func countSold(c *kind.Core, n uint32) {
+	if relaxed.Counts {
+		relaxed.Store32(&own(c).sold, own(c).sold+n)
 	}
-	return Alloc(c, size), nil
 }
 
 func allocLarge(c *kind.Core, size uintptr) (uintptr, error) {
 	p, err := c.AllocLarge(size)
 	if err == nil {
-		relaxed.Inc(&own(c).sold)
+		countSold(c, 1)
 	}
 	return p, err
 }
@@ -88,7 +99,7 @@ func allocLarge(c *kind.Core, size uintptr) (uintptr, error) {
 func freeLarge(c *kind.Core, p uintptr) error {
 	err := c.FreeLarge(p)
 	if err == nil {
-		relaxed.Dec(&own(c).sold)
+		countSold(c, ^uint32(0))
 	}
 	return err
 }
@@ -96,45 +107,39 @@ func freeLarge(c *kind.Core, p uintptr) error {
 // refill makes another block the current one, or the same when all of its chunks
 // are freed by now.
 func refill(c *kind.Core, whole uintptr) error {
-	if c.Blocks != 0 {
-		old := at(kind.BlockAt(c.Blocks))
-		sold := uint64(own(c).cur - old.Address() - head)
-		if old.freed&bytesMask == sold && whole <= old.Size-head {
-			uncount(c, old)
-			begin(c, &old.Block)
-			return nil
-		}
-		return turn(c, old, sold, whole)
+	if c.Blocks != 0 && isEmpty(c) && whole <= kind.BlockAt(c.Blocks).Size-head {
+		current := at(kind.BlockAt(c.Blocks))
+		uncount(c, current)
+		begin(c, &current.Block)
+		return nil
 	}
-	b, err := c.BuyFrame(whole+head, mostBlock)
-	if err == nil {
-		kind.Link(&c.Blocks, b)
-		begin(c, b)
-	}
-	return err
-}
-
-// turn buys a new block and leaves the old one to be freed.
-func turn(c *kind.Core, old *block, sold uint64, whole uintptr) error {
 	b, err := c.BuyFrame(whole+head, mostBlock)
 	if err != nil {
 		return err
 	}
-	old.sold = sold
-	relaxed.Store(&c.Tails, c.Tails+room(c))
+	if c.Blocks != 0 {
+		retire(c)
+	}
 	kind.Link(&c.Blocks, b)
 	begin(c, b)
-	if old.freed&bytesMask == sold {
-		letGo(c, old)
-	}
 	return nil
 }
 
-// letGo is apart from Free because it sells: an empty block that is not the
+// retire leaves the current block to be freed.
+func retire(c *kind.Core) {
+	b := at(kind.BlockAt(c.Blocks))
+	b.tail = uint32(c.Room())
+	relaxed.Store(&c.Tails, c.Tails+c.Room())
+	if b.left -= stillSelling - sold(c); b.left == 0 {
+		LetGo(c, b)
+	}
+}
+
+// LetGo is apart from Count because it sells: an empty block that is not the
 // current one.
-func letGo(c *kind.Core, b *block) {
+func LetGo(c *kind.Core, b *block) {
 	uncount(c, b)
-	relaxed.Store(&c.Tails, c.Tails-(b.Size-head-uintptr(b.sold)))
+	relaxed.Store(&c.Tails, c.Tails-uintptr(b.tail))
 	kind.Unlink(&c.Blocks, &b.Block)
 	c.Sell(&b.Block)
 }
@@ -142,23 +147,32 @@ func letGo(c *kind.Core, b *block) {
 // uncount takes the chunks of an empty block off the counts: they are no chunks
 // any more.
 func uncount(c *kind.Core, b *block) {
-	n, o := uint32(b.freed>>countShift), own(c)
-	relaxed.Store32(&o.freed, o.freed-n)
-	relaxed.Store32(&o.sold, o.sold-n)
+	if relaxed.Counts {
+		countSold(c, -b.frees)
+		relaxed.Store32(&own(c).freed, own(c).freed-b.frees)
+	}
 }
 
 // Free takes what the hot path does not: large chunks, and what is no chunk.
 func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
 	switch {
-	case Is(what):
-		if !Free(c, p, c.Stamp|what, what) {
-			return kind.NotAChunk
-		}
-		return nil
 	case what == chunk.Large:
 		return freeLarge(c, p)
+	case !is(what):
+		return kind.WhatFault(what)
 	}
-	return kind.WhatFault(what)
+	h := c.Stamp | what
+	b := blockOf(p, h)
+	if h^b.tag >= chunk.Classes {
+		return kind.NotAChunk
+	}
+	Count(c, b, p, h, LetGo)
+	return nil
+}
+
+// is says whether what is that of a live chunk in a shared block.
+func is(what uint64) bool {
+	return what&^(chunk.GenerationMask|chunk.Classes-1) == chunk.Generation
 }
 
 func (m Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uintptr, error) {
@@ -166,30 +180,75 @@ func (m Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (ui
 }
 
 func (Methods) Capacity(c *kind.Core, p uintptr, what uint64) uintptr {
-	if what == chunk.Large {
+	switch {
+	case what == chunk.Large:
 		return c.LargeCapacity(p)
+	case is(what):
+		return chunk.Size(what % chunk.Classes)
 	}
-	if !Is(what) {
-		return 0
-	}
-	return uintptr(what&chunk.GenerationSize) * chunk.Align
+	return 0
 }
 
 func (Methods) Reset(c *kind.Core) {
 	b := c.Retire()
 	c.Busy, c.Stirred = 1, kind.StirredPrivate
-	if b != nil {
-		begin(c, b)
+	if b == nil {
+		c.Close()
+		return
 	}
+	begin(c, b)
 }
 
 // Stats counts as PostgreSQL does: what a freed chunk held is used until its
 // block is empty.
 func (Methods) Stats(c *kind.Core) kind.Stats {
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
-	s.Free = room(c) + relaxed.Load(&c.Tails)
-	s.FreeChunks = relaxed.Load32(&own(c).freed)
-	s.Chunks = relaxed.Load32(&own(c).sold)
-	s.Live = s.Chunks != s.FreeChunks
+	s.Free = c.Room() + relaxed.Load(&c.Tails)
+	if relaxed.Counts {
+		s.FreeChunks = relaxed.Load32(&own(c).freed)
+		s.Live = relaxed.Load32(&own(c).sold) != s.FreeChunks
+		return s
+	}
+	s.Live = s.Blocks > 1 || relaxed.Load(&c.Large) != 0 || s.Blocks == 1 && !isEmpty(c)
+	left := s.Blocks
+	for b := c.Seen(&c.Blocks); b != nil && left > 0; left-- {
+		s.FreeChunks += at(b).frees
+		b = c.Seen(&b.Next)
+	}
 	return s
+}
+
+// Chunks counts the live chunks, and the freed ones whose block is not empty. The
+// owner may be at work: a step leads on only from what is a chunk of the context.
+func Chunks(c *kind.Core) (n uint32) {
+	if relaxed.Counts {
+		return relaxed.Load32(&own(c).sold)
+	}
+	left := relaxed.Load32(&c.BlockCount)
+	end := relaxed.Load(&c.Cur)
+	for b := c.Seen(&c.Blocks); b != nil && left > 0; left-- {
+		n += chunksOf(c, b, end)
+		if b = c.Seen(&b.Next); b != nil {
+			end = b.End() - uintptr(at(b).tail)
+		}
+	}
+	for b := c.Seen(&c.Large); b != nil && left > 0; left-- {
+		n++
+		b = c.Seen(&b.Next)
+	}
+	return n
+}
+
+// chunksOf counts those of a block that was sold from up to end.
+func chunksOf(c *kind.Core, b *kind.Block, end uintptr) (n uint32) {
+	const freed = chunk.Generation ^ chunk.GenerationFreed
+	start := b.Address() + head + chunk.HeaderSize
+	for p := start; p < end && end-start <= mostBlock; n++ {
+		what := (chunk.Header(p) ^ relaxed.Load64(&c.Stamp)) &^ freed
+		if !is(what) {
+			break
+		}
+		p += chunk.Whole(what % chunk.Classes)
+	}
+	return n
 }

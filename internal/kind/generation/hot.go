@@ -5,16 +5,14 @@ import (
 
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
-	"github.com/gopalloc/palloc/internal/osmem"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
-// private is what a Generation keeps in its core.
+// private is what a Generation keeps in its core: nothing but where
+// relaxed.Counts. Elsewhere the heads of the blocks say it.
 type private struct {
-	tag      uint64  // what the headers of the current block's chunks have in common
-	cur, end uintptr // the unsold rest of the current block
-	sold     uint32  // chunks of blocks that are not empty,
-	freed    uint32  // and those of them that were taken back
+	sold  uint32 // chunks of blocks that are not empty: kind.Core.Cut
+	freed uint32 // and those of them that were taken back
 }
 
 func own(c *kind.Core) *private { return kind.Private[private](c) }
@@ -22,63 +20,76 @@ func own(c *kind.Core) *private { return kind.Private[private](c) }
 // block is the head of a shared block.
 type block struct {
 	kind.Block
-	sold  uint64 // bytes of chunks with their headers; stillSelling in the current block
-	freed uint64 // of them, taken back: the bytes below, how many chunks above countShift
+	tag   uint64 // the core's Tag while this is the current block
+	left  uint64 // bytes of live chunks, with their headers; in the current block stillSelling more than those sold
+	frees uint32 // chunks taken back
+	tail  uint32 // bytes that were not sold, 0 in the current block
 }
 
 const (
 	head = 56 // room for a block, the same on every machine
 
 	// mostShared is the largest chunk that shares a block, in bytes.
-	mostShared = 8 << 10
-	// mostBlock bounds the blocks: one live chunk pins no more than this.
+	mostShared = 2 << 10
+	// mostBlock bounds the blocks: one live chunk pins no more than this, and the
+	// mask of its addresses has room in a header.
 	mostBlock = 32 << 10
 
-	countShift   = 32
-	bytesMask    = 1<<countShift - 1
-	stillSelling = bytesMask // more than any block holds
+	stillSelling = 1 << 32 // more than any block holds
 )
 
-var _ [head - unsafe.Sizeof(block{})]byte // a block fits
+var (
+	_ [head - unsafe.Sizeof(block{})]byte // a block fits
+	_ [chunk.GenerationMask - (mostBlock - kind.BlockGrain)]byte
+)
 
 func at(b *kind.Block) *block { return (*block)(unsafe.Pointer(b)) } // every shared block has this head
 
-// Alloc is the hot path: cut a chunk off the current block. It answers 0 for
-// what it cannot do: sizes of 0 and beyond mostShared, and no room.
-func Alloc(c *kind.Core, size uintptr) uintptr {
-	o := own(c)
-	start := o.cur
-	whole := (size+chunk.Align-1)&^(chunk.Align-1) + chunk.HeaderSize
-	if size-1 >= mostShared || whole > o.end-start {
-		return 0
+// Free is the hot path for a chunk that shares a block: it is an AllocSet's, but
+// for the Tag. Anything else goes on to other.
+func Free(p uintptr, h uint64, c *kind.Core, find finder, match matcher, count counter, letGo seller, other, wrong kind.Other) {
+	if (h^c.Stamp)&^(chunk.GenerationMask|chunk.Classes-1) != chunk.Generation {
+		other(p, h, c)
+		return
 	}
-	relaxed.Store(&o.cur, start+whole)
-	*(*uint64)(osmem.At(start)) = o.tag | uint64(whole/chunk.Align-1) // the header
-	relaxed.Inc(&o.sold)
-	return start + chunk.HeaderSize
+	find(p, h, c, match, count, letGo, wrong)
 }
 
-// Is says whether what is that of a live chunk in a shared block.
-func Is(what uint64) bool {
-	return what&^(chunk.Generation-1) == chunk.Generation && what&chunk.GenerationSize-1 < mostShared/chunk.Align
+// Find is the second stage: from the chunk to its block.
+func Find(p uintptr, h uint64, c *kind.Core, match matcher, count counter, letGo seller, wrong kind.Other) {
+	match(p, h, c, blockOf(p, h), count, letGo, wrong)
 }
 
-// Free is the hot path for such a chunk: count it in its block, which the frame
-// in its header leads to. It says false, and does nothing, when it does not.
-func Free(c *kind.Core, p uintptr, h, what uint64) bool {
-	size := kind.FrameSize(what >> chunk.GenerationFrame % frames)
-	b := at(kind.BlockAt(p &^ (size - 1)))
-	if b.Owner != chunk.Index(h) || b.Size != size {
-		return false
+// blockOf is where the block of a chunk would be.
+func blockOf(p uintptr, h uint64) *block {
+	return at(kind.BlockAt(p &^ uintptr(h&chunk.GenerationMask|(kind.BlockGrain-1))))
+}
+
+// Match is the third stage: chunk and block must agree.
+func Match(p uintptr, h uint64, c *kind.Core, b *block, count counter, letGo seller, wrong kind.Other) {
+	if h^b.tag >= chunk.Classes {
+		wrong(p, h, c)
+		return
 	}
-	chunk.SetHeader(p, h^chunk.Generation^chunk.GenerationFreed)
-	relaxed.Inc(&own(c).freed)
-	b.freed += 1<<countShift + (what&chunk.GenerationSize+1)*chunk.Align
-	if b.freed&bytesMask == b.sold {
+	count(c, b, p, h, letGo)
+}
+
+// Count is the last stage: the chunk is counted in its block, which goes back when
+// it was the last.
+func Count(c *kind.Core, b *block, p uintptr, h uint64, letGo seller) {
+	chunk.SetHeader(p, h^(chunk.Generation^chunk.GenerationFreed))
+	if relaxed.Counts {
+		relaxed.Inc(&own(c).freed)
+	}
+	b.frees++
+	if b.left -= uint64(chunk.Whole(h % chunk.Classes)); b.left == 0 {
 		letGo(c, b)
 	}
-	return true
 }
 
-// frames is how many frames the headers tell apart.
-const frames = chunk.Generation >> chunk.GenerationFrame
+type (
+	finder  func(p uintptr, h uint64, c *kind.Core, match matcher, count counter, letGo seller, wrong kind.Other)
+	matcher func(p uintptr, h uint64, c *kind.Core, b *block, count counter, letGo seller, wrong kind.Other)
+	counter func(c *kind.Core, b *block, p uintptr, h uint64, letGo seller)
+	seller  func(c *kind.Core, b *block)
+)

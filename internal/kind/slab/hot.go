@@ -9,18 +9,18 @@ import (
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
-// private is what a Slab keeps in its core. What is in hand is what the current
-// block has to sell: chunks that were taken over from its freelist, and the rest
-// that was never sold.
+// private is what a Slab keeps in its core. In hand are the rest of the current
+// block that was never sold, the chunks taken over from its freelist, and few that
+// were freed when little else was in hand: chunks that come and go by turns never
+// see their blocks, for which what is in hand is sold.
 type private struct {
 	list     uintptr // the freed chunks in hand, each with the next in its first word
 	cur, end uintptr // the rest in hand
 	stride   uintptr // from one chunk to the next
-	tag      uint64  // the header of the current block's chunks
 	capacity uint32  // chunks of all blocks
-	sold     uint32  // chunks sold, ever, and chunks freed: their difference lives
-	freed    uint32
-	empties  uint32 // blocks that are not current and have no live chunk
+	hand     uint32  // those in hand
+	freed    uint32  // those on freelists, where relaxed.Counts: elsewhere the heads say it
+	empties  uint32  // blocks that are not current and have no live chunk
 }
 
 func own(c *kind.Core) *private { return kind.Private[private](c) }
@@ -32,10 +32,12 @@ type block struct {
 	frees uint32  // how many those are
 	turn  uint32  // at how many the block is to be moved; never in the current block
 	most  uint32  // chunks in the block
+	tag   uint64  // the header of its live chunks
 }
 
 const (
-	head  = 56 // room for a block, the same on every machine
+	few   = 8  // chunks in hand are so little that a freed one joins them
+	head  = 64 // room for a block, the same on every machine
 	never = ^uint32(0)
 )
 
@@ -43,49 +45,107 @@ var _ [head - unsafe.Sizeof(block{})]byte // a block fits
 
 func at(b *kind.Block) *block { return (*block)(unsafe.Pointer(b)) } // every block of a slab has this head
 
-// Alloc is the hot path: the chunk in hand that was freed last, or the next that
-// was never sold. It answers 0 for another size than the one, and when there is
-// nothing in hand.
-func Alloc(c *kind.Core, size uintptr) uintptr {
+// Sell is the hot path: the chunk in hand that was freed last, or the next that
+// was never sold. What it cannot do goes the slow way, with the name of the
+// operation: other kinds, another size than the one, and nothing in hand.
+func Sell(c *kind.Core, op string, size uintptr, pop popper, take taker, cut cutter, slow raiser) uintptr {
+	if c.Kind() != kind.Slab || size != uintptr(c.Fixed) {
+		return slow(c, op, size)
+	}
+	return pop(c, op, size, take, cut, slow)
+}
+
+// Pop is the second stage: it looks for a freed chunk in hand.
+func Pop(c *kind.Core, op string, size uintptr, take taker, cut cutter, slow raiser) uintptr {
 	o := own(c)
-	if size != uintptr(c.Fixed) {
-		return 0
+	if p := o.list; p != 0 {
+		return take(o, p)
 	}
-	p := o.list
-	if p != 0 {
-		o.list = *link(p)
-	} else {
-		if p = o.cur; p == o.end {
-			return 0
-		}
-		relaxed.Store(&o.cur, p+o.stride)
-	}
-	chunk.SetHeader(p, o.tag)
-	relaxed.Inc(&o.sold)
+	return cut(c, o, op, size, slow)
+}
+
+// Take is the third stage, if there is one.
+func Take(o *private, p uintptr) uintptr {
+	o.list = *link(p)
+	chunk.SetHeader(p, chunk.Header(p)^(chunk.Slab^chunk.SlabFreed))
+	relaxed.Dec(&o.hand)
 	return p
 }
 
-// Is says whether what is that of a live chunk in a shared block.
-func Is(what uint64) bool { return what-chunk.Slab <= chunk.SlabFrame }
-
-// Free is the hot path for such a chunk: it goes to the freelist of its block,
-// which the frame in its header leads to. It says false, and does nothing, when
-// it does not.
-func Free(c *kind.Core, p uintptr, h, what uint64) bool {
-	size := kind.FrameSize(what - chunk.Slab)
-	b := at(kind.BlockAt(p &^ (size - 1)))
-	if b.Owner != chunk.Index(h) || b.Size != size {
-		return false
+// Cut is the third stage, if there is none: the next chunk of the rest.
+func Cut(c *kind.Core, o *private, op string, size uintptr, slow raiser) uintptr {
+	p := o.cur
+	if p == o.end {
+		return slow(c, op, size)
 	}
-	chunk.SetHeader(p, h^chunk.Slab^chunk.SlabFreed)
+	relaxed.Store(&o.cur, p+o.stride)
+	chunk.SetHeader(p, c.Tag)
+	relaxed.Dec(&o.hand)
+	return p
+}
+
+type (
+	popper func(c *kind.Core, op string, size uintptr, take taker, cut cutter, slow raiser) uintptr
+	taker  func(o *private, p uintptr) uintptr
+	cutter func(c *kind.Core, o *private, op string, size uintptr, slow raiser) uintptr
+	raiser func(c *kind.Core, op string, size uintptr) uintptr
+)
+
+// Free is the hot path for a chunk in a shared block. Anything else goes on to
+// other.
+func Free(p uintptr, h uint64, c *kind.Core, sort sorter, keep keeper, toBlock returner, other kind.Other) {
+	if h^c.Stamp-chunk.Slab > chunk.SlabFrame {
+		other(p, h, c)
+		return
+	}
+	sort(p, h, c, keep, toBlock, other)
+}
+
+// Sort is the second stage: to the hand, or to the block.
+func Sort(p uintptr, h uint64, c *kind.Core, keep keeper, toBlock returner, wrong kind.Other) {
+	if own(c).hand < few {
+		keep(own(c), p, h)
+		return
+	}
+	toBlock(p, h, c, wrong)
+}
+
+// Keep is the last stage of a chunk that comes in hand.
+func Keep(o *private, p uintptr, h uint64) {
+	chunk.SetHeader(p, h^(chunk.Slab^chunk.SlabFreed))
+	*link(p) = o.list
+	o.list = p
+	relaxed.Inc(&o.hand)
+}
+
+type (
+	sorter   func(p uintptr, h uint64, c *kind.Core, keep keeper, toBlock returner, wrong kind.Other)
+	keeper   func(o *private, p uintptr, h uint64)
+	returner func(p uintptr, h uint64, c *kind.Core, wrong kind.Other)
+)
+
+// frames is a power of two beyond the frames that headers tell apart.
+const frames = chunk.SlabFreed - chunk.Slab
+
+// ToBlock is apart from Sort because many frees in a row need it: the chunk goes to
+// the freelist of its block, which the frame in its header leads to and which has
+// that header, too.
+func ToBlock(p uintptr, h uint64, c *kind.Core, wrong kind.Other) {
+	b := at(kind.BlockAt(p &^ (kind.FrameSize(h%frames) - 1)))
+	if h != b.tag {
+		wrong(p, h, c)
+		return
+	}
+	chunk.SetHeader(p, h^(chunk.Slab^chunk.SlabFreed))
 	*link(p) = b.freed
 	b.freed = p
+	if relaxed.Counts {
+		relaxed.Inc(&own(c).freed)
+	}
 	b.frees++
-	relaxed.Inc(&own(c).freed)
 	if b.frees == b.turn {
 		move(c, b)
 	}
-	return true
 }
 
 // link is the first word of a freed chunk.

@@ -84,15 +84,16 @@ func (Methods) Open(c *kind.Core) {
 
 // begin makes a block that is on the list, empty, the current one.
 func begin(c *kind.Core, b *kind.Block) {
-	*at(b) = block{Block: *b, turn: never, most: uint32((b.Size - head) / stride(c))}
+	*at(b) = block{Block: *b, turn: never, most: uint32((b.Size - head) / stride(c)), tag: tag(c, b)}
 	o := own(c)
 	o.stride = stride(c)
 	relaxed.Store32(&o.capacity, o.capacity+at(b).most)
+	relaxed.Store32(&o.hand, at(b).most)
 	relaxed.Store(&c.Tails, c.Tails+waste(c, b.Size))
 	first := b.Address() + head + chunk.HeaderSize
 	relaxed.Store(&o.cur, first)
 	o.end = first + uintptr(at(b).most)*o.stride
-	o.tag = tag(c, b)
+	c.Tag = at(b).tag
 }
 
 // tag is the header of live chunks of a block.
@@ -109,20 +110,18 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 	if size > mostShared {
 		return allocLarge(c, size)
 	}
-	if p := Alloc(c, size); p != 0 {
-		return p, nil
+	if own(c).list == 0 && own(c).cur == own(c).end {
+		if err := refill(c); err != nil {
+			return 0, err
+		}
 	}
-	if err := refill(c); err != nil {
-		return 0, err
-	}
-	return Alloc(c, size), nil
+	return Pop(c, "", size, Take, Cut, nil), nil
 }
 
 func allocLarge(c *kind.Core, size uintptr) (uintptr, error) {
 	p, err := c.AllocLarge(size)
 	if err == nil {
 		relaxed.Store32(&own(c).capacity, own(c).capacity+1)
-		relaxed.Inc(&own(c).sold)
 	}
 	return p, err
 }
@@ -131,7 +130,6 @@ func freeLarge(c *kind.Core, p uintptr) error {
 	err := c.FreeLarge(p)
 	if err == nil {
 		relaxed.Store32(&own(c).capacity, own(c).capacity-1)
-		relaxed.Inc(&own(c).freed)
 	}
 	return err
 }
@@ -206,9 +204,11 @@ func takeOver(c *kind.Core, b *block) {
 	if b.frees == b.most && b.turn != never {
 		relaxed.Dec(&o.empties)
 	}
+	relaxed.Store32(&o.hand, b.frees)
+	uncount(o, b.frees)
 	o.list, b.freed = b.freed, 0
 	b.frees, b.turn = 0, never
-	o.tag = tag(c, &b.Block)
+	c.Tag = b.tag
 }
 
 func refillNew(c *kind.Core) error {
@@ -231,7 +231,7 @@ func refillNew(c *kind.Core) error {
 	return nil
 }
 
-// move is apart from Free because few frees change where a block stands: the
+// move is apart from ToBlock because few frees change where a block stands: the
 // first of a full block, and the last chunk of any.
 func move(c *kind.Core, b *block) {
 	if b.frees == 1 {
@@ -262,25 +262,38 @@ func linkSecond(c *kind.Core, b *block) {
 func letGo(c *kind.Core, b *block) {
 	o := own(c)
 	relaxed.Dec(&o.empties)
+	uncount(o, b.most)
 	relaxed.Store32(&o.capacity, o.capacity-b.most)
 	relaxed.Store(&c.Tails, c.Tails-waste(c, b.Size))
 	kind.Unlink(&c.Blocks, &b.Block)
 	c.Sell(&b.Block)
 }
 
+// uncount takes chunks off the count of those on freelists.
+func uncount(o *private, n uint32) {
+	if relaxed.Counts {
+		relaxed.Store32(&o.freed, o.freed-n)
+	}
+}
+
 // Free takes what the hot path does not: large chunks, and what is no chunk.
 func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
 	switch {
-	case Is(what):
-		if !Free(c, p, c.Stamp|what, what) {
-			return kind.NotAChunk
-		}
-		return nil
 	case what == chunk.Large:
 		return freeLarge(c, p)
+	case !is(what):
+		return kind.WhatFault(what)
 	}
-	return kind.WhatFault(what)
+	ok := true
+	Sort(p, c.Stamp|what, c, Keep, ToBlock, func(uintptr, uint64, *kind.Core) { ok = false })
+	if !ok {
+		return kind.NotAChunk
+	}
+	return nil
 }
+
+// is says whether what is that of a live chunk in a shared block.
+func is(what uint64) bool { return what-chunk.Slab <= chunk.SlabFrame }
 
 // Realloc leaves a chunk of the one size where it is.
 func (m Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uintptr, error) {
@@ -295,7 +308,7 @@ func (m Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (ui
 
 func (Methods) Capacity(c *kind.Core, p uintptr, what uint64) uintptr {
 	switch {
-	case Is(what):
+	case is(what):
 		return stride(c) - chunk.HeaderSize
 	case what == chunk.Large:
 		return c.LargeCapacity(p)
@@ -315,12 +328,24 @@ func (Methods) Reset(c *kind.Core) {
 func (Methods) Stats(c *kind.Core) kind.Stats {
 	o := own(c)
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
-	live := relaxed.Load32(&o.sold) - relaxed.Load32(&o.freed)
-	s.FreeChunks = relaxed.Load32(&o.capacity) - live
+	s.FreeChunks = min(relaxed.Load32(&o.hand)+freed(c), relaxed.Load32(&o.capacity))
 	s.Empties = relaxed.Load32(&o.empties)
 	s.Free = uintptr(s.FreeChunks)*stride(c) + relaxed.Load(&c.Tails)
-	if s.Live = live != 0; !s.Live {
+	if s.Live = s.FreeChunks != relaxed.Load32(&o.capacity); !s.Live {
 		s.Empties = s.Blocks
 	}
 	return s
+}
+
+// freed is how many chunks are on freelists. The owner may be at work.
+func freed(c *kind.Core) (n uint32) {
+	if relaxed.Counts {
+		return relaxed.Load32(&own(c).freed)
+	}
+	left := relaxed.Load32(&c.BlockCount)
+	for b := c.Seen(&c.Blocks); b != nil && left > 0; left-- {
+		n += at(b).frees
+		b = c.Seen(&b.Next)
+	}
+	return n
 }
