@@ -25,7 +25,7 @@ func (mc Context) OnReset(run func()) (stop func() bool) {
 	}
 	s, cb := mc.slot(), &callback{run}
 	tree.callbacks[s.Number()] = append(tree.callbacks[s.Number()], cb)
-	relaxed.Store32(&s.has, s.has|hasCallbacks)
+	relaxed.Store32(&s.Has, s.Has|hasCallbacks)
 	return func() bool { return mc.stop(cb) }
 }
 
@@ -77,5 +77,5 @@ func (mc Context) keepCallbacks(list []*callback) {
 		return
 	}
 	delete(tree.callbacks, s.Number())
-	relaxed.Store32(&s.has, s.has&^hasCallbacks)
+	relaxed.Store32(&s.Has, s.Has&^hasCallbacks)
 }

@@ -20,7 +20,7 @@ import (
 //	isReset             derived: Cur stands at the beginning, or there is no block
 //	mem_allocated       Total
 //	methods             methods[kind]
-//	parent, firstchild  parent, firstChild
+//	parent, firstchild  parent, FirstChild
 //	prevchild           prevSibling
 //	nextchild           nextSibling
 //	name                name
@@ -33,15 +33,14 @@ type core struct {
 	kind.Core
 
 	nameKey                  uint64 // of the kept name; first, so that it is aligned
-	parent, firstChild       uint32 // numbers of cores, 0 for none
+	parent                   uint32 // numbers of cores, 0 for none
 	prevSibling, nextSibling uint32
 	name                     uint32 // in the table of names
-	has                      uint32 // which side tables know the context
 }
 
-var _ [kind.SlotSize - unsafe.Sizeof(core{})]byte // a core fits its slot
+var _ [kind.PrivateAt - unsafe.Sizeof(core{})]byte // a core leaves the kind's own part alone
 
-// What the word has says.
+// What the word Has says.
 const (
 	hasCallbacks = 1 << iota
 	hasIdent

@@ -66,7 +66,7 @@ func plant() Context {
 		}
 		s.setName(n)
 		s.open(kind.AllocSet, nil)
-		s.has = isRoot
+		s.Has = isRoot
 		root = handle(&s.Core)
 		rootReady.Store(true)
 	}
@@ -130,11 +130,11 @@ func newContext(parent Context, id kind.ID, name string, opts []Option, plain fu
 // again, and would be too large for many others.
 func create(parent Context, id kind.ID, name string) Context {
 	if parent.Live() {
-		s, key := coreAt(relaxed.Load32(&parent.slot().firstChild)), nameKey(name) // 0 is nobody's and never parked
+		s, key := coreAt(relaxed.Load32(&parent.slot().FirstChild)), nameKey(name) // 0 is nobody's and never parked
 		if relaxed.Load64(&s.nameKey) == key && key != 0 && s.take(id) {
 			if relaxed.Load64(&s.nameKey) == key && relaxed.Load32(&s.parent) == parent.core.Number() {
 				mc := Context{&s.Core, kind.NextEpoch(s.Epoch, id)}
-				if id == kind.Generation || relaxed.Load32(&s.firstChild) != 0 {
+				if id == kind.Generation || relaxed.Load32(&s.FirstChild) != 0 {
 					return mc.rise(id)
 				}
 				relaxed.Store64(&s.Epoch, mc.epoch)
@@ -151,7 +151,7 @@ func create(parent Context, id kind.ID, name string) Context {
 func (mc Context) rise(id kind.ID) Context {
 	methods[id].Open(mc.core)
 	relaxed.Store64(&mc.core.Epoch, mc.epoch)
-	if relaxed.Load32(&mc.slot().firstChild) != 0 {
+	if relaxed.Load32(&mc.slot().FirstChild) != 0 {
 		mc.deleteChildren()
 	}
 	return mc

@@ -23,7 +23,7 @@ func (mc Context) SetIdent(ident string) {
 		s.forgetIdent()
 	} else {
 		*tree.idents.at(s.Number()) = ident
-		relaxed.Store32(&s.has, s.has|hasIdent)
+		relaxed.Store32(&s.Has, s.Has|hasIdent)
 	}
 	tree.Unlock()
 }
@@ -37,16 +37,16 @@ func (mc Context) Ident() string {
 }
 
 func (s *core) ident() string {
-	if s.has&hasIdent == 0 {
+	if s.Has&hasIdent == 0 {
 		return ""
 	}
 	return *tree.idents.at(s.Number())
 }
 
 func (s *core) forgetIdent() {
-	if s.has&hasIdent != 0 {
+	if s.Has&hasIdent != 0 {
 		*tree.idents.at(s.Number()) = ""
-		relaxed.Store32(&s.has, s.has&^hasIdent)
+		relaxed.Store32(&s.Has, s.Has&^hasIdent)
 	}
 }
 

@@ -23,25 +23,38 @@ import (
 // context lives on with a keeper of at most 8 KiB. Owner only.
 //
 // PostgreSQL: MemoryContextReset.
-func (mc Context) Reset() {
-	if s := mc.slot(); mc.core != nil && mc.core.Epoch == mc.epoch && s.alone() && s.Calm() {
-		s.Settle()
-		s.Rewind()
-		return
+func (mc Context) Reset() { resetWith(mc, rewound, Context.reset) }
+
+// resetWith is what unfolds of a reset: a call that calls nothing, for most.
+func resetWith(mc Context, rewound func(Context) bool, rest func(Context)) {
+	if !rewound(mc) {
+		rest(mc)
 	}
-	mc.reset()
+}
+
+// rewound resets a context that has nothing but chunks of its keeper to take back,
+// none of which was freed. It says false, and does nothing, of any other.
+//
+//go:noinline
+func rewound(mc Context) bool {
+	s := mc.slot()
+	if mc.core == nil || mc.core.Epoch != mc.epoch || !s.alone() || s.Busy|s.Stirred != 0 {
+		return false
+	}
+	s.Rewind()
+	return true
 }
 
 // alone says that the context has no children and no callbacks.
 func (s *core) alone() bool {
-	return relaxed.Load32(&s.firstChild)|relaxed.Load32(&s.has)&hasCallbacks == 0
+	return relaxed.Load32(&s.FirstChild)|relaxed.Load32(&s.Has)&hasCallbacks == 0
 }
 
-// reset is apart from Reset because it calls: for contexts that have children,
+// reset is apart from rewound because it calls: for contexts that have children,
 // callbacks, or more to take back than a few words say.
 func (mc Context) reset() {
 	mc.check("Context.Reset")
-	if relaxed.Load32(&mc.slot().firstChild) != 0 {
+	if relaxed.Load32(&mc.slot().FirstChild) != 0 {
 		mc.DeleteChildren()
 	}
 	mc.resetOnly()
@@ -57,7 +70,7 @@ func (mc Context) ResetOnly() {
 }
 
 func (mc Context) resetOnly() {
-	if relaxed.Load32(&mc.slot().has)&hasCallbacks != 0 {
+	if relaxed.Load32(&mc.slot().Has)&hasCallbacks != 0 {
 		mc.runCallbacks()
 	}
 	switch {
@@ -96,9 +109,9 @@ func (mc Context) Delete() {
 	s.Settle()
 	s.Rewind()
 	atomic.StoreUint64(&s.Epoch, kind.NextEpoch(mc.epoch, kind.None)) // and a fence: see leave
-	if relaxed.Load32(&coreAt(relaxed.Load32(&s.parent)).firstChild) == s.Number() {
+	if relaxed.Load32(&coreAt(relaxed.Load32(&s.parent)).FirstChild) == s.Number() {
 		relaxed.Release32(&s.Parked, uint32(kind.KindOf(mc.epoch))) // a calm context is of a kind that parks
-		if relaxed.Load32(&s.firstChild) == 0 {
+		if relaxed.Load32(&s.FirstChild) == 0 {
 			return
 		}
 	}
@@ -107,7 +120,7 @@ func (mc Context) Delete() {
 
 // bare says that nothing but its memory makes a context's end more than a few
 // words: it has no children, no callbacks, no ident, and is not the root.
-func (s *core) bare() bool { return relaxed.Load32(&s.firstChild)|relaxed.Load32(&s.has) == 0 }
+func (s *core) bare() bool { return relaxed.Load32(&s.FirstChild)|relaxed.Load32(&s.Has) == 0 }
 
 // leave parks the core of a context that has just ceased to be one, or takes it
 // off the tree. When somebody created a child below it at the very moment, that is
@@ -184,13 +197,13 @@ func (d *descent) clear() (done bool) {
 	}
 	s := d.at.slot()
 	for range mostAtOnce {
-		for s.dropParked(); s.firstChild != 0; s.dropParked() {
-			s = coreAt(s.firstChild)
+		for s.dropParked(); s.FirstChild != 0; s.dropParked() {
+			s = coreAt(s.FirstChild)
 		}
 		if &s.Core == d.top.core {
 			return true
 		}
-		if !handle(&s.Core).owned() || s.has&hasCallbacks != 0 {
+		if !handle(&s.Core).owned() || s.Has&hasCallbacks != 0 {
 			d.stop(s, false)
 			return false
 		}
@@ -222,10 +235,10 @@ func (s *core) reap() *core {
 // context in the tree, when there are any, or a callback created some.
 func (mc Context) remove() bool {
 	s := mc.slot()
-	if relaxed.Load32(&s.has)&hasCallbacks != 0 && relaxed.Load32(&s.firstChild) == 0 {
+	if relaxed.Load32(&s.Has)&hasCallbacks != 0 && relaxed.Load32(&s.FirstChild) == 0 {
 		mc.runCallbacks()
 	}
-	if relaxed.Load32(&s.firstChild) != 0 {
+	if relaxed.Load32(&s.FirstChild) != 0 {
 		return false
 	}
 	atomic.StoreUint64(&s.Epoch, kind.NextEpoch(s.Epoch, kind.None)) // and a fence: see leave
@@ -233,8 +246,8 @@ func (mc Context) remove() bool {
 	s.Sellable(s.Retire(), kind.BlockHeader)
 	s.FirstBlock, s.MostBlock = min(s.FirstBlock, kind.KeeperMost), kind.DefaultMost // what it learned is for the next
 	id := kind.KindOf(mc.epoch)
-	if relaxed.Load32(&s.has) == 0 && s.park(id) {
-		if relaxed.Load32(&s.firstChild) == 0 || !s.take(id) {
+	if relaxed.Load32(&s.Has) == 0 && s.park(id) {
+		if relaxed.Load32(&s.FirstChild) == 0 || !s.take(id) {
 			return true
 		}
 	} else if s.settle(id, used) {
@@ -256,7 +269,7 @@ func (mc Context) resurrect() {
 // it.
 func (s *core) settle(id kind.ID, used uintptr) bool {
 	tree.Lock()
-	alone := s.firstChild == 0
+	alone := s.FirstChild == 0
 	if alone {
 		s.forgetIdent()
 		if !s.park(id) {

@@ -28,7 +28,7 @@ func (s *core) park(id kind.ID) bool {
 	if !parks(id) {
 		return false
 	}
-	if relaxed.Load32(&coreAt(relaxed.Load32(&s.parent)).firstChild) != s.Number() {
+	if relaxed.Load32(&coreAt(relaxed.Load32(&s.parent)).FirstChild) != s.Number() {
 		return false
 	}
 	relaxed.Release32(&s.Parked, uint32(id))
@@ -44,7 +44,7 @@ func (s *core) take(id kind.ID) bool {
 // cores; but for one that has got a child, which is to be deleted first. The
 // tree's lock must be held.
 func (s *core) dropParked() {
-	for s.firstChild != 0 && coreAt(s.firstChild).bury() {
+	for s.FirstChild != 0 && coreAt(s.FirstChild).bury() {
 	}
 }
 
@@ -52,7 +52,7 @@ func (s *core) dropParked() {
 // has a child. The tree's lock must be held.
 func (s *core) bury() bool {
 	id := kind.ID(relaxed.Load32(&s.Parked))
-	if id == kind.None || relaxed.Load32(&s.firstChild) != 0 || !s.take(id) {
+	if id == kind.None || relaxed.Load32(&s.FirstChild) != 0 || !s.take(id) {
 		return false
 	}
 	unlink(s)

@@ -40,11 +40,11 @@ func (locked) unlock() { tree.Unlock() }
 func link(parent, s *core) {
 	p, i := parent.Number(), s.Number()
 	relaxed.Store32(&s.parent, p)
-	s.prevSibling, s.nextSibling = 0, parent.firstChild
+	s.prevSibling, s.nextSibling = 0, parent.FirstChild
 	if s.nextSibling != 0 {
 		coreAt(s.nextSibling).prevSibling = i
 	}
-	relaxed.Store32(&parent.firstChild, i)
+	relaxed.Store32(&parent.FirstChild, i)
 }
 
 // unlink takes s from its parent's children.
@@ -55,7 +55,7 @@ func unlink(s *core) {
 	if s.prevSibling != 0 {
 		coreAt(s.prevSibling).nextSibling = s.nextSibling
 	} else {
-		relaxed.Store32(&coreAt(s.parent).firstChild, s.nextSibling)
+		relaxed.Store32(&coreAt(s.parent).FirstChild, s.nextSibling)
 	}
 	relaxed.Store32(&s.parent, 0)
 	s.prevSibling, s.nextSibling = 0, 0

@@ -36,7 +36,7 @@ func (mc Context) All() iter.Seq[Context] {
 
 func (mc Context) children() (list []Context) {
 	defer mc.lock("Context.Children").unlock()
-	for i := mc.slot().firstChild; i != 0; i = coreAt(i).nextSibling {
+	for i := mc.slot().FirstChild; i != 0; i = coreAt(i).nextSibling {
 		if child := handle(&coreAt(i).Core); child.owned() {
 			list = append(list, child)
 		}
@@ -66,8 +66,8 @@ func (s *core) after(top *core) *core {
 }
 
 func (s *core) step(top *core) *core {
-	if s.firstChild != 0 {
-		return coreAt(s.firstChild)
+	if s.FirstChild != 0 {
+		return coreAt(s.FirstChild)
 	}
 	for s != top {
 		if s.nextSibling != 0 {

@@ -11,21 +11,29 @@ import (
 // Core is the retail part of a context's core, and the first part of its slot
 // in the table of cores.
 //
+// What a reset and the hot paths look at is one cache line.
+//
 // Invariant: it lies in memory that only ever holds cores and is never unmapped;
-// it has no Go pointers; only the owner of the context writes to it, and the
-// words that others read are written through package relaxed. Cur never passes
+// it has no Go pointers; only the owner of the context writes to it, but for
+// the words that are the tree's, and the words that others read are written through package relaxed. Cur never passes
 // End, both are multiples of 8, and both are 0 when there is no block to sell
 // from, and for a Slab.
 type Core struct {
-	Epoch uint64  // changes at creation and at deletion; the highest bits are the kind
-	Stamp uint64  // what the headers of this context's chunks have in common
-	Tag   uint64  // the Stamp, and what else those of chunks cut at Cur have in common
-	Cur   uintptr // next byte to sell of the current block
-	End   uintptr // end of the current block
+	Epoch uint64 // changes at creation and at deletion; the highest bits are the kind
+	Stamp uint64 // what the headers of this context's chunks have in common
+	Tag   uint64 // the Stamp, and what else those of chunks cut at Cur have in common
 
+	Cur    uintptr // next byte to sell of the current block
+	End    uintptr // end of the current block
 	Blocks uintptr // the blocks that chunks are cut from, the current one first
-	Large  uintptr // blocks of one large chunk each; Slab: its full blocks
 
+	Parked     uint32 // the tree's: the kind that the core was parked as, or 0
+	Busy       uint16 // 1: blocks were bought, or the kind keeps more to be reset
+	Stirred    uint16 // which parts beside are no longer all zero, see below
+	FirstChild uint32 // the tree's: the number of a core, 0 for none
+	Has        uint32 // the tree's: which side tables know the context
+
+	Large uintptr // blocks of one large chunk each; Slab: its full blocks
 	Total uintptr // bytes of all blocks
 	Tails uintptr // bytes lost at the ends of blocks that are no longer cut
 
@@ -33,11 +41,6 @@ type Core struct {
 	Fixed      uint32 // Slab: the one size it sells
 	FirstBlock uint32 // size of the first block to buy
 	MostBlock  uint32 // largest block to buy for chunks to share
-	Parked     uint32 // the tree's: the kind that the core was parked as, or 0
-	Busy       uint16 // 1: blocks were bought, or the kind keeps more to be reset
-	Stirred    uint16 // which parts beside are no longer all zero, see below
-
-	private [relaxed.Words]uint64 // the kind's own, see Private
 }
 
 // What Stirred says. A free stores it, so that a reset knows without a look.
@@ -46,14 +49,18 @@ const (
 	StirredLists   = 2 // that and the freelists
 )
 
-// Private is a kind's own part of the core. It is all zero when the context is
-// created, and set to zero by Retire. Who writes there says so in Stirred.
+// Private is a kind's own part of the core, the second half of its slot. It is all
+// zero when the context is created, and set to zero by Retire. Who writes there
+// says so in Stirred.
 func Private[T any](c *Core) *T {
-	return (*T)(unsafe.Pointer(&c.private)) // sound while T fits, which the kind asserts, and has no pointers
+	return (*T)(unsafe.Add(unsafe.Pointer(c), PrivateAt)) // sound while T fits, which the kind asserts, and has no pointers
 }
 
-// SlotSize is the size of a core's slot: what Core leaves is the tree's.
-const SlotSize = 1 << slotShift
+// A core's slot. What Core leaves of the first half is the tree's.
+const (
+	SlotSize  = 1 << slotShift
+	PrivateAt = SlotSize / 2
+)
 
 // lists are the heads of an AllocSet's freelists by class, the chunk freed last,
 // 0 when there is none. They lie in a plane of their own, a fixed way behind the
@@ -73,14 +80,14 @@ func (c *Core) List(class uint64) *uintptr {
 // Freed is how many chunks the freelist of a class has, an AllocSet's own part,
 // where relaxed.Counts.
 func (c *Core) Freed(class uint64) *uint32 {
-	return (*uint32)(unsafe.Add(unsafe.Pointer(&c.private), class*4)) // a class is below twice the words
+	return (*uint32)(unsafe.Add(unsafe.Pointer(c), PrivateAt+class*4)) // a class is below twice the words
 }
 
 var _ [2*relaxed.Words - chunk.Classes]byte // they all fit
 
 // Cut is how many chunks were cut at Cur, the first word of a Generation's own
 // part, where relaxed.Counts.
-func (c *Core) Cut() *uint32 { return (*uint32)(unsafe.Pointer(&c.private)) } // as Private
+func (c *Core) Cut() *uint32 { return (*uint32)(unsafe.Add(unsafe.Pointer(c), PrivateAt)) } // as Private
 
 // Default sizes of blocks, in bytes.
 const (
@@ -111,7 +118,7 @@ func (c *Core) account(size uintptr, blocks int) {
 //
 //go:noinline
 func (c *Core) settle() {
-	relaxed.Clear(&c.private)
+	relaxed.Clear(Private[[relaxed.Words]uint64](c))
 	if c.Stirred == StirredLists {
 		*c.lists() = lists{}
 	}
@@ -137,4 +144,4 @@ func (c *Core) NextSize(need uintptr) uintptr {
 	return max(min(size, uintptr(c.MostBlock))&^(BlockGrain-1), need)
 }
 
-var _ [SlotSize - unsafe.Sizeof(Core{})]byte // the core fits its slot
+var _ [SlotSize - PrivateAt - 8*relaxed.Words]byte // what is cleared is within the slot
