@@ -62,7 +62,7 @@ func slow(c *kind.Core, size uintptr) uintptr {
 
 // sellSlowly is apart from slow because it can fail.
 func sellSlowly(c *kind.Core, op string, size uintptr) uintptr {
-	p, err := methods[c.Kind()].Alloc(c, size)
+	p, err := supply(c, op, size)
 	if err != nil {
 		raise(c, op, size, err)
 	}
@@ -92,7 +92,7 @@ const fewBytes = 64
 // PostgreSQL: MemoryContextAllocExtended with MCXT_ALLOC_NO_OOM.
 func (mc Context) TryAlloc(size int) (unsafe.Pointer, error) {
 	mc.check("Context.TryAlloc")
-	p, err := methods[mc.core.Kind()].Alloc(mc.core, uintptr(size))
+	p, err := supply(mc.core, "Context.TryAlloc", uintptr(size))
 	if err != nil {
 		return nil, mc.refuse("Context.TryAlloc", uintptr(size), err)
 	}
@@ -138,12 +138,16 @@ func (mc Context) allocAligned(op string, size, align int) (uintptr, error) {
 	}
 	switch id := mc.core.Kind(); {
 	case align <= chunk.Align:
-		return methods[id].Alloc(mc.core, uintptr(size))
+		return supply(mc.core, op, uintptr(size))
 	case id == kind.Slab:
 		return 0, kind.Misuse(fmt.Sprintf("an alignment of %d: a Slab's chunks lie on multiples of %d", align, chunk.Align))
 	case id == kind.Bump:
-		return bump.Aligned(mc.core, uintptr(size), uintptr(align))
+		return pressing(mc.core, op, func() (uintptr, error) {
+			return bump.Aligned(mc.core, uintptr(size), uintptr(align))
+		})
 	default:
-		return kind.AllocAligned(methods[id], mc.core, uintptr(size), uintptr(align))
+		return pressing(mc.core, op, func() (uintptr, error) {
+			return kind.AllocAligned(methods[id], mc.core, uintptr(size), uintptr(align))
+		})
 	}
 }

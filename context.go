@@ -44,7 +44,10 @@ var _ [kind.PrivateAt - unsafe.Sizeof(core{})]byte // a core leaves the kind's o
 const (
 	hasCallbacks = 1 << iota
 	hasIdent
-	isRoot // which lives as long as the process
+	hasListeners
+	hasAccount
+	allowsCritical
+	isPermanent // lives as long as the process: the root, and Emergency
 )
 
 // Context is a named pool of memory with a lifetime: a node of the tree of

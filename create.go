@@ -66,7 +66,7 @@ func plant() Context {
 		}
 		s.setName(n)
 		s.open(kind.AllocSet, nil)
-		s.Has = isRoot
+		s.Has = isPermanent
 		root = handle(&s.Core)
 		rootReady.Store(true)
 	}
@@ -186,6 +186,7 @@ func opOf(id kind.ID) string { return "New" + methods[id].Name() }
 
 // finish makes the core a context and sets the lock free.
 func finish(parent Context, s *core, id kind.ID, opts []Option) Context {
+	s.enroll(parent.slot())
 	s.open(id, opts)
 	link(parent.slot(), s)
 	mc := handle(&s.Core)

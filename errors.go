@@ -30,24 +30,36 @@ func (f *Fault) Error() string {
 	return text
 }
 
-// OutOfMemoryError says that memory ran out: the operating system gave no more.
-// It is the condition, not a mistake; the contexts are as they were before the
-// call, and the call may be tried again.
+// OutOfMemoryError says that memory ran out: the operating system gave no more, or
+// a budget allowed no more. It is the condition, not a mistake; the contexts are as
+// they were before the call, and the call may be tried again.
 //
 // PostgreSQL: the error "out of memory", SQLSTATE 53200.
 type OutOfMemoryError struct {
 	Op      string // what was called
 	Context string // path of the context that asked
 	Size    int    // bytes asked for
-	Err     error  // what the system said
+	Err     error  // what the system said, or the budget
+
+	LimitedBy string // path of the context whose limit refused, "" where none did
+	Held      int64  // bytes that it and all below it held
+	Limit     int64  // its limit
+
+	// Tree is what held memory then: the contexts below LimitedBy, or all of them, the
+	// first few thousand at most.
+	Tree Snapshot
 }
 
 // Error is the one-line text of the error.
 func (e *OutOfMemoryError) Error() string {
-	return fmt.Sprintf("palloc: out of memory: %s of %d bytes in context %q: %v", e.Op, e.Size, e.Context, e.Err)
+	text := fmt.Sprintf("palloc: out of memory: %s of %d bytes in context %q: ", e.Op, e.Size, e.Context)
+	if e.LimitedBy != "" {
+		text += fmt.Sprintf("the limit of context %q: ", e.LimitedBy)
+	}
+	return text + e.Err.Error()
 }
 
-// Unwrap is the operating system's reason.
+// Unwrap is the reason.
 func (e *OutOfMemoryError) Unwrap() error { return e.Err }
 
 // gone is the fault of using a context that does not exist.
@@ -77,5 +89,14 @@ func explain(c *kind.Core, op string, size uintptr, err error) error {
 	if misuse, ok := err.(kind.Misuse); ok {
 		return &Fault{Op: op, Reason: string(misuse), Context: pathOf(c)}
 	}
-	return &OutOfMemoryError{Op: op, Context: pathOf(c), Size: int(size), Err: err}
+	e := &OutOfMemoryError{Op: op, Context: pathOf(c), Size: int(size), Err: err}
+	top := coreAt(rootIndex)
+	if short, ok := err.(*shortage); ok {
+		top = short.account.owner.slot()
+		e.LimitedBy, e.Held, e.Limit = pathOf(&top.Core), short.held, short.bound
+	}
+	e.Tree = snapshot(top, mostRowsInError)
+	return e
 }
+
+const mostRowsInError = 4096

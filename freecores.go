@@ -60,6 +60,8 @@ func takeCore(name uint32) (*core, error) {
 // giveCore makes the core of a deleted context, which holds at most a keeper, a
 // free one.
 func giveCore(s *core) {
+	s.forgetListeners()
+	s.discharge()
 	s.Close()
 	list := &freeCores.bare
 	if h := names.habit(s.name); s.Blocks != 0 && h.count < mostKept && freeCores.keepers < mostKeepers {

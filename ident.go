@@ -50,17 +50,17 @@ func (s *core) forgetIdent() {
 	}
 }
 
-// sideTable has a string for each core, in pages that are made when one of their
-// strings is set. The tree's lock must be held.
-type sideTable []*[256]string
+// sideTable has a value for each core, in pages that are made when one of their
+// values is asked for. Its lock must be held.
+type sideTable[T any] []*[256]T
 
-func (t *sideTable) at(number uint32) *string {
+func (t *sideTable[T]) at(number uint32) *T {
 	page := int(number / 256)
 	for len(*t) <= page {
 		*t = append(*t, nil)
 	}
 	if (*t)[page] == nil {
-		(*t)[page] = new([256]string)
+		(*t)[page] = new([256]T)
 	}
 	return &(*t)[page][number%256]
 }

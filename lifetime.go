@@ -119,7 +119,7 @@ func (mc Context) Delete() {
 }
 
 // bare says that nothing but its memory makes a context's end more than a few
-// words: it has no children, no callbacks, no ident, and is not the root.
+// words: it has no children, no callbacks, no ident, no budget, and may be deleted.
 func (s *core) bare() bool { return relaxed.Load32(&s.FirstChild)|relaxed.Load32(&s.Has) == 0 }
 
 // leave parks the core of a context that has just ceased to be one, or takes it
@@ -143,8 +143,8 @@ func (mc Context) leave() {
 // callbacks or blocks.
 func (mc Context) delete() {
 	mc.check("Context.Delete")
-	if mc.core.Number() == rootIndex {
-		panic(&Fault{Op: "Context.Delete", Context: "Top", Reason: "the root lives as long as the process: Reset it, or delete its children"})
+	if mc.slot().Has&isPermanent != 0 {
+		panic(&Fault{Op: "Context.Delete", Context: mc.Path(), Reason: "the root and the emergency context live as long as the process: Reset it, or delete its children"})
 	}
 	for !mc.remove() { // it has children, or a callback created some
 		mc.deleteChildren()
@@ -272,7 +272,7 @@ func (s *core) settle(id kind.ID, used uintptr) bool {
 	alone := s.FirstChild == 0
 	if alone {
 		s.forgetIdent()
-		if !s.park(id) {
+		if s.Has != 0 || !s.park(id) {
 			s.free(used)
 		}
 	}

@@ -48,6 +48,15 @@ func (s *core) dropParked() {
 	}
 }
 
+// buryChildren buries all parked children of s. The tree's lock must be held.
+func (s *core) buryChildren() {
+	for i := s.FirstChild; i != 0; {
+		child := coreAt(i)
+		i = child.nextSibling
+		child.bury()
+	}
+}
+
 // bury takes a parked core off the tree. It says false when it is not parked, or
 // has a child. The tree's lock must be held.
 func (s *core) bury() bool {

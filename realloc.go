@@ -47,6 +47,15 @@ func realloc(op string, p, size uintptr) (uintptr, *kind.Core, error) {
 		return 0, c, kind.TooLarge(size)
 	}
 	q, err := kind.Realloc(methods[c.Kind()], c, p, what, size)
+	if err == nil {
+		return q, c, nil
+	}
+	if err = relieve(c, op, err); err != nil {
+		return 0, c, err
+	}
+	defer relax(c)
+	c, what = chunkAt(op, p) // still there
+	q, err = kind.Realloc(methods[c.Kind()], c, p, what, size)
 	return q, c, err
 }
 

@@ -104,11 +104,12 @@ func grow[T any](mc Context, op string, s, values []T) ([]T, error) {
 	at := uintptr(unsafe.Pointer(unsafe.SliceData(s))) // to be looked up
 	used, old := uintptr(len(s))*each, uintptr(cap(s))*each
 	need := mc.sliceSize(op, 0, len(s)+len(values), each)
-	what, whole := mc.hasWhole(op, at, old, each)
-	p, room, err := mc.enlarge(at, used, old, need)
+	mc.hasWhole(op, at, old, each) // a Fault before anything is bought
+	p, room, err := mc.enlarge(op, at, used, old, need)
 	if err != nil {
 		return s, mc.refuse(op, need, err)
 	}
+	what, whole := mc.hasWhole(op, at, old, each) // still
 	clear(osmem.Bytes(p+used, room-used))
 	grown := append(unsafe.Slice((*T)(osmem.At(p)), room/each)[:len(s)], values...) // p has room bytes
 	if whole {
@@ -121,7 +122,7 @@ func grow[T any](mc Context, op string, s, values []T) ([]T, error) {
 // enlarge finds need bytes, and some to spare, for an array of old bytes at p:
 // where it is if it ends where a Bump goes on selling, else in a new chunk, to
 // which the used bytes are copied. It answers the place and the room.
-func (mc Context) enlarge(p, used, old, need uintptr) (q, room uintptr, err error) {
+func (mc Context) enlarge(op string, p, used, old, need uintptr) (q, room uintptr, err error) {
 	c, size := mc.core, curve(old, need)
 	m, isBump := methods[c.Kind()], c.Kind() == kind.Bump
 	if isBump {
@@ -130,7 +131,7 @@ func (mc Context) enlarge(p, used, old, need uintptr) (q, room uintptr, err erro
 			return p, size, nil
 		}
 	}
-	if q, err = m.Alloc(c, size); err != nil {
+	if q, err = supply(c, op, size); err != nil {
 		return 0, 0, err
 	}
 	copyBytes(q, p, used)

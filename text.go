@@ -6,9 +6,6 @@ import (
 	"io"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/gopalloc/palloc/internal/kind"
-	"github.com/gopalloc/palloc/internal/kind/generation"
 )
 
 // The tree of contexts as PostgreSQL prints it: a line a context, indented by
@@ -19,78 +16,64 @@ import (
 
 // Bounds of a printed tree, PostgreSQL's own.
 const (
-	mostLevels   = 101 // the top is the first; PostgreSQL's 100 counts those below it
+	mostLevels   = 100 // shown below the top
 	mostChildren = 100 // shown of one parent; the others share a line
 	mostIdent    = 100 // bytes shown of an ident
 )
 
-// row is one context of a walk, parents first.
-type row struct {
-	level       int // 1 for the top of the walk
-	kind        kind.ID
-	name, ident string
-	stats       kind.Stats
-	chunks      uint32 // Generation: live ones, and freed ones whose block is not empty
-}
-
-// WriteStats writes the accounts of the context and of all below it in
-// PostgreSQL's text form. Contexts more than 100 levels below it, and children
-// beyond the hundredth of one parent, are summed up in a line. Any goroutine.
+// WriteStats writes the accounts of the context and of all below it in PostgreSQL's
+// text form. Contexts more than 100 levels below it, and children beyond the hundredth
+// of one parent, are summed up in a line. Any goroutine.
 //
 // PostgreSQL: MemoryContextStats.
 func (mc Context) WriteStats(w io.Writer) error {
-	out := bufio.NewWriter(w)
-	printer := treePrinter{out: out}
-	for _, r := range mc.rows() {
-		printer.print(r)
-	}
-	printer.finish()
-	return out.Flush()
+	return mc.snapshot("Context.WriteStats").WriteText(w, mostLevels, mostChildren)
 }
 
-// rows reads the subtree at one moment of the tree.
-func (mc Context) rows() (rows []row) {
-	defer mc.lock("Context.WriteStats").unlock()
-	top := mc.slot()
-	level := 1
-	for s := top; s != nil; {
-		if c := handle(&s.Core); c.owned() { // not deleted since it came by
-			rows = append(rows, row{level, kind.KindOf(c.epoch), s.nameText(), s.ident(), c.stats(), c.chunks()})
-		}
-		next := s.after(top)
-		level += levelStep(s, next)
-		s = next
+// WriteStatsDetail is WriteStats with bounds: so many levels below the context, and so
+// many children of one parent. 0 shows none of them, but their sums. Any goroutine.
+//
+// PostgreSQL: MemoryContextStatsDetail.
+func (mc Context) WriteStatsDetail(w io.Writer, levels, children int) error {
+	if levels < 0 || children < 0 {
+		panic(&Fault{Op: "Context.WriteStatsDetail", Reason: fmt.Sprintf("bounds of %d levels and %d children: they are at least 0", levels, children)})
 	}
-	return rows
+	return mc.snapshot("Context.WriteStatsDetail").WriteText(w, levels, children)
 }
 
-// chunks is how many a Generation has: its line says so, as PostgreSQL's does.
-func (mc Context) chunks() uint32 {
-	if kind.KindOf(mc.epoch) != kind.Generation {
-		return 0
-	}
-	return generation.Chunks(mc.core)
+// WriteText writes the snapshot in PostgreSQL's text form, within bounds as those of
+// Context.WriteStatsDetail.
+func (s Snapshot) WriteText(w io.Writer, levels, children int) error {
+	return s.write(w, &treePrinter{levels: levels, mostChildren: children})
 }
 
-// levelStep is how much deeper next lies than s, which it follows in a walk.
-func levelStep(s, next *core) int {
-	if next == nil || next.parent == s.Number() {
-		return 1
+// WriteLog writes the snapshot as PostgreSQL logs it, each line with its level and
+// without an indentation.
+//
+// PostgreSQL: pg_log_backend_memory_contexts.
+func (s Snapshot) WriteLog(w io.Writer) error {
+	return s.write(w, &treePrinter{levels: mostLevels, mostChildren: mostChildren, log: true})
+}
+
+func (s Snapshot) write(w io.Writer, t *treePrinter) error {
+	t.out = bufio.NewWriter(w)
+	for i := range s.Rows {
+		t.print(&s.Rows[i])
 	}
-	step := 0
-	for s.parent != next.parent {
-		s = coreAt(s.parent)
-		step--
-	}
-	return step
+	t.finish()
+	return t.out.Flush()
 }
 
 // treePrinter prints rows one by one.
 type treePrinter struct {
-	out      *bufio.Writer
+	out          *bufio.Writer
+	levels       int // shown below the top
+	mostChildren int
+	log          bool // the log's form
+
 	total    Stats
-	children [mostLevels + 2]int // shown so far, by level
-	hidden   [mostLevels + 2]hidden
+	children []int // shown so far, by level
+	hidden   []hidden
 	level    int // of the last row that was not hidden
 	below    int // rows of a greater level are hidden, 0 when none are
 }
@@ -101,22 +84,33 @@ type hidden struct {
 	stats Stats
 }
 
-func (t *treePrinter) print(r row) {
-	stats := public(r.stats)
-	t.total = t.total.add(stats)
-	if t.below > 0 && r.level > t.below {
-		t.hide(t.below, stats)
+func (t *treePrinter) print(r *Row) {
+	t.total = t.total.add(r.Stats)
+	if t.below > 0 && r.Level > t.below {
+		t.hide(t.below, r.Stats)
 		return
 	}
 	t.below = 0
-	t.leave(r.level)
-	t.children[r.level]++
-	if t.children[r.level] > mostChildren || r.level > mostLevels {
-		t.below = r.level
-		t.hide(r.level, stats)
+	t.leave(r.Level)
+	for len(t.children) <= r.Level {
+		t.children, t.hidden = append(t.children, 0), append(t.hidden, hidden{})
+	}
+	t.children[r.Level]++
+	if r.Level > 1 && (t.children[r.Level] > t.mostChildren || r.Level > t.levels+1) {
+		t.below = r.Level
+		t.hide(r.Level, r.Stats)
 		return
 	}
-	fmt.Fprintf(t.out, "%*s%s\n", 2*(r.level-1), "", r)
+	t.line(r.Level, r.String())
+}
+
+// line prints a line about a context, or about several children of one.
+func (t *treePrinter) line(level int, text string) {
+	if t.log {
+		fmt.Fprintf(t.out, "level: %d; %s\n", level, text)
+		return
+	}
+	fmt.Fprintf(t.out, "%*s%s\n", 2*(level-1), "", text)
 }
 
 func (t *treePrinter) hide(level int, s Stats) {
@@ -133,10 +127,16 @@ func (t *treePrinter) leave(level int) {
 	t.level = level
 }
 
+// close prints the line of the hidden contexts of a level. In the log it bears their
+// parent's level, as PostgreSQL's does.
 func (t *treePrinter) close(level int) {
 	if h := t.hidden[level]; h.count > 0 {
-		fmt.Fprintf(t.out, "%*s%d more child contexts containing %d total in %d blocks; %d free (%d chunks); %d used\n",
-			2*(level-1), "", h.count, h.stats.Total, h.stats.Blocks, h.stats.Free, h.stats.FreeChunks, h.stats.Used)
+		at := level
+		if t.log {
+			at--
+		}
+		t.line(at, fmt.Sprintf("%d more child contexts containing %d total in %d blocks; %d free (%d chunks); %d used",
+			h.count, h.stats.Total, h.stats.Blocks, h.stats.Free, h.stats.FreeChunks, h.stats.Used))
 	}
 	t.hidden[level], t.children[level] = hidden{}, 0
 }
@@ -147,9 +147,9 @@ func (t *treePrinter) finish() {
 		t.total.Total, t.total.Blocks, t.total.Free, t.total.FreeChunks, t.total.Used)
 }
 
-// String is the line of a context without its indentation.
-func (r row) String() string {
-	name, ident := r.name, r.ident
+// String is PostgreSQL's line of a context, without its indentation.
+func (r *Row) String() string {
+	name, ident := r.Name, r.Ident
 	if name == "dynahash" && ident != "" { // the name of every hash table in PostgreSQL
 		name, ident = ident, ""
 	}
@@ -160,20 +160,19 @@ func (r row) String() string {
 	return line
 }
 
-func (r row) figures() string {
-	s := r.stats
-	switch r.kind {
-	case kind.Generation:
+func (r *Row) figures() string {
+	switch r.Kind {
+	case KindGeneration:
 		return fmt.Sprintf("%d total in %d blocks (%d chunks); %d free (%d chunks); %d used",
-			s.Total, s.Blocks, r.chunks, s.Free, s.FreeChunks, s.Used())
-	case kind.Slab:
+			r.Total, r.Blocks, r.Chunks, r.Free, r.FreeChunks, r.Used)
+	case KindSlab:
 		return fmt.Sprintf("%d total in %d blocks; %d empty blocks; %d free (%d chunks); %d used",
-			s.Total, s.Blocks, s.Empties, s.Free, s.FreeChunks, s.Used())
-	case kind.Bump:
-		return fmt.Sprintf("%d total in %d blocks; %d free; %d used", s.Total, s.Blocks, s.Free, s.Used())
+			r.Total, r.Blocks, r.EmptyBlocks, r.Free, r.FreeChunks, r.Used)
+	case KindBump:
+		return fmt.Sprintf("%d total in %d blocks; %d free; %d used", r.Total, r.Blocks, r.Free, r.Used)
 	}
 	return fmt.Sprintf("%d total in %d blocks; %d free (%d chunks); %d used",
-		s.Total, s.Blocks, s.Free, s.FreeChunks, s.Used())
+		r.Total, r.Blocks, r.Free, r.FreeChunks, r.Used)
 }
 
 // clip makes an ident fit for a line: no control characters, and cut between

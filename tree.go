@@ -18,7 +18,8 @@ var tree struct {
 	sync.Mutex
 	moves     uint64 // calls of SetParent: a walk that pauses asks whether it is still where it was
 	callbacks map[uint32][]*callback
-	idents    sideTable
+	listeners map[uint32][]*listener
+	idents    sideTable[string]
 }
 
 // locked is a context under the tree's lock.
@@ -100,8 +101,10 @@ func (mc Context) SetParent(parent Context) {
 	}
 	from := coreAt(mc.slot().parent)
 	move(mc.slot(), parent.slot())
+	mc.slot().transfer(from, parent.slot())
 	if !parent.Live() { // deleted at the very moment
 		move(mc.slot(), from)
+		mc.slot().transfer(parent.slot(), from)
 		panic(&Fault{Op: op, Context: pathOf(mc.core), Reason: "the new parent was deleted"})
 	}
 }

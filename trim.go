@@ -23,11 +23,7 @@ func dropSpares() {
 	tree.Lock()
 	defer tree.Unlock()
 	for s := top; s != nil; s = s.after(top) {
-		for i := s.FirstChild; i != 0; {
-			child := coreAt(i)
-			i = child.nextSibling
-			child.bury()
-		}
+		s.buryChildren()
 	}
 	dropKeepers()
 }

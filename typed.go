@@ -127,7 +127,7 @@ func (mc Context) ready(op string, t *goType) {
 
 // zeroed sells size zeroed bytes; the error is an *OutOfMemoryError.
 func (mc Context) zeroed(op string, size uintptr) (uintptr, error) {
-	p, err := methods[mc.core.Kind()].Alloc(mc.core, size)
+	p, err := supply(mc.core, op, size)
 	if err != nil {
 		return 0, mc.refuse(op, size, err)
 	}

@@ -72,6 +72,16 @@ func Buy(size uintptr) (addr, got uintptr, err error) {
 	return buy(l, n, anywhere)
 }
 
+// Rounded is the true size of a block that is bought for size bytes; size itself
+// where no block is as large.
+func Rounded(size uintptr) uintptr {
+	l, n, ok := plan(size)
+	if !ok {
+		return size
+	}
+	return uintptr(n) << unitShift(l)
+}
+
 // BuyFrame takes a block of size bytes, a power of two of at least LeastFrame, on
 // a multiple of size. As Buy otherwise.
 func BuyFrame(size uintptr) (addr uintptr, err error) {

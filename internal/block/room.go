@@ -22,7 +22,7 @@ func BuyRoom(size, room uintptr) (addr, got, most uintptr, err error) {
 	if !ok {
 		return 0, 0, 0, fmt.Errorf("%w: no region has room for %d bytes", osmem.ErrNoMemory, room)
 	}
-	got = roundUp(size, 1<<firstShift)
+	got = Grained(size)
 	warehouse.mu.Lock()
 	addr, err = find(l, n, units(l, got), got, anywhere)
 	warehouse.mu.Unlock()
@@ -33,7 +33,7 @@ func BuyRoom(size, room uintptr) (addr, got, most uintptr, err error) {
 // answers its true size.
 func Widen(addr, old, room, size uintptr) (got uintptr) {
 	l, _, _ := plan(room)
-	got = roundUp(size, 1<<firstShift)
+	got = Grained(size)
 	warehouse.mu.Lock()
 	r := regionOf(addr)
 	if from, to := units(l, old), units(l, got); to > from {
@@ -44,6 +44,10 @@ func Widen(addr, old, room, size uintptr) (got uintptr) {
 	warehouse.mu.Unlock()
 	return got
 }
+
+// Grained is the true size of a block with room that is bought for, or widened to,
+// size bytes.
+func Grained(size uintptr) uintptr { return roundUp(size, 1<<firstShift) }
 
 // units is how many units of level l size bytes take.
 func units(l int, size uintptr) uint {

@@ -36,8 +36,12 @@ func (b *Block) End() uintptr { return b.Address() + b.Size }
 
 // Buy gets a block of at least size bytes for the core. It is on no list yet.
 func (c *Core) Buy(size uintptr) (*Block, error) {
+	if err := c.ask(block.Rounded(size)); err != nil {
+		return nil, err
+	}
 	addr, got, err := block.Buy(size)
 	if err != nil {
+		c.tell()
 		return nil, err
 	}
 	return c.own(addr, got), nil
@@ -66,6 +70,7 @@ func (c *Core) BuyShared(need uintptr) (*Block, error) {
 // Sell gives a block that is on no list back to the warehouse.
 func (c *Core) Sell(b *Block) {
 	c.account(-b.Size, -1)
+	c.tell()
 	block.SellRoom(b.Address(), b.Size, b.room())
 }
 

@@ -33,12 +33,21 @@ func (c *Core) BuyFrame(need, most uintptr) (*Block, error) {
 		size = size/2 + 1 // rounded down below; the first block up, as it was chosen to be enough
 	}
 	size = max(ceil(size), least)
-	addr, err := block.BuyFrame(size)
+	b, err := c.buyFrame(size)
 	for err != nil && size > least {
 		size /= 2
-		addr, err = block.BuyFrame(size)
+		b, err = c.buyFrame(size)
 	}
+	return b, err
+}
+
+func (c *Core) buyFrame(size uintptr) (*Block, error) {
+	if err := c.ask(size); err != nil {
+		return nil, err
+	}
+	addr, err := block.BuyFrame(size)
 	if err != nil {
+		c.tell()
 		return nil, err
 	}
 	return c.own(addr, size), nil

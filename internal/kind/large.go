@@ -82,6 +82,9 @@ func (c *Core) GrowLarge(p, size uintptr) (uintptr, error) {
 	}
 	old := b.Size
 	if need := size + headroom; need <= b.room() {
+		if err := c.ask(block.Grained(need) - old); err != nil {
+			return 0, err
+		}
 		b.Size = block.Widen(b.Address(), old, b.room(), need)
 		c.account(b.Size-old, 0)
 		return p, nil
@@ -101,8 +104,12 @@ func (c *Core) allocRoom(size uintptr) (uintptr, error) {
 	if !roomy || need > mostRoom/roomFactor {
 		return c.AllocLarge(size)
 	}
+	if err := c.ask(block.Grained(need)); err != nil {
+		return 0, err
+	}
 	addr, got, room, err := block.BuyRoom(need, max(leastRoom, roomFactor*need))
 	if err != nil {
+		c.tell()
 		return c.AllocLarge(size)
 	}
 	b := c.own(addr, got)

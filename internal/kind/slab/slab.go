@@ -212,11 +212,15 @@ func takeOver(c *kind.Core, b *block) {
 }
 
 func refillNew(c *kind.Core) error {
-	need := head + stride(c)
+	least := head + stride(c)
+	need := least
 	if c.Total > 0 {
 		need = max(need, min(head+leastChunks*stride(c), uintptr(c.MostBlock), kind.FrameSize(chunk.SlabFrame)))
 	}
 	b, err := c.BuyFrame(need, max(mostBlock, need))
+	if err != nil && need > least {
+		b, err = c.BuyFrame(least, least)
+	}
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,381 @@
+package palloc_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/gopalloc/palloc"
+	"github.com/gopalloc/palloc/internal/block"
+)
+
+// Budgets: what a subtree holds never passes its limit, and what would have fitted
+// is never refused.
+
+// holds is what a walk finds that the context and all below it hold.
+func holds(mc palloc.Context) (sum int64) {
+	for c := range mc.All() {
+		sum += c.MemAllocated(false)
+	}
+	return sum
+}
+
+// leastFor is the smallest block from which a context of a kind can sell a chunk of
+// size bytes: it is refused only where not even that fits.
+func leastFor(k palloc.Kind, size int) int64 {
+	n := uintptr(max(size, 1)+7) &^ 7
+	switch k {
+	case palloc.KindBump:
+		return int64(block.Rounded(32 + n))
+	case palloc.KindGeneration:
+		if n > 2048 {
+			return int64(block.Rounded(40 + n))
+		}
+		return frame(56 + 8 + classOf(n))
+	case palloc.KindSlab:
+		return frame(64 + 8 + n)
+	}
+	return int64(block.Rounded(32 + 8 + classOf(n)))
+}
+
+func frame(n uintptr) int64 {
+	size := uintptr(256)
+	for size < n {
+		size *= 2
+	}
+	return int64(size)
+}
+
+// classOf is the size of the class of n bytes, a multiple of 8: four to a doubling
+// beyond 64, two beyond 2048, none beyond 8192.
+func classOf(n uintptr) uintptr {
+	if n > 8192 {
+		return n
+	}
+	step := uintptr(8)
+	for top := uintptr(64); n > top; top *= 2 {
+		step = top / 4
+		if top >= 2048 {
+			step = top / 2
+		}
+	}
+	return (n + step - 1) / step * step
+}
+
+// limited is a script of allocations below a context with a limit.
+type limited struct {
+	t        *testing.T
+	mc       palloc.Context
+	limit    int64
+	refusals int
+}
+
+// alloc allocates and checks the limit; it answers nil when it is refused.
+func (l *limited) alloc(c palloc.Context, size int) unsafe.Pointer {
+	l.t.Helper()
+	before := l.mc.Budget().Held
+	p, err := c.TryAlloc(size)
+	l.check()
+	if err == nil {
+		scribble(bytesAt(p, size), size)
+		return p
+	}
+	l.refusals++
+	var oom *palloc.OutOfMemoryError
+	if !errors.As(err, &oom) || oom.LimitedBy != l.mc.Path() || oom.Limit != l.limit || oom.Held != before || oom.Context != c.Path() || len(oom.Tree.Rows) == 0 {
+		l.t.Fatalf("limit %d: the error is %+v", l.limit, err)
+	}
+	if least := leastFor(c.Kind(), size); before+least <= l.limit {
+		l.t.Fatalf("limit %d: %d bytes in %s are refused, %d are held, and %d would have done", l.limit, size, c.Path(), before, least)
+	}
+	if held := l.mc.Budget().Held; held != before {
+		l.t.Fatalf("limit %d: a refusal makes %d bytes of %d", l.limit, held, before)
+	}
+	return nil
+}
+
+func (l *limited) check() {
+	l.t.Helper()
+	b := l.mc.Budget()
+	if walked := holds(l.mc); b.Held != walked || b.Held > l.limit || b.Peak < b.Held || b.Peak > l.limit {
+		l.t.Fatalf("limit %d: %+v, and a walk finds %d", l.limit, b, walked)
+	}
+}
+
+// run is the script: all kinds, growth, frees, resets, deletions, creations.
+func (l *limited) run() {
+	set, generation := palloc.NewAllocSet(l.mc, "set"), palloc.NewGeneration(l.mc, "generation")
+	slab, bump := palloc.NewSlab(l.mc, "slab", 72), palloc.NewBump(l.mc, "bump")
+	l.check()
+	for round := range 3 {
+		var chunks []unsafe.Pointer
+		for i := range 60 {
+			for _, c := range []palloc.Context{set, generation, bump} {
+				p := l.alloc(c, 8+(i*i*37+round)%600)
+				if p != nil && c != bump {
+					chunks = append(chunks, p)
+				}
+			}
+			if p := l.alloc(slab, 72); p != nil {
+				chunks = append(chunks, p)
+			}
+			if i%3 == 0 && len(chunks) > 4 {
+				palloc.FreePointer(chunks[0])
+				palloc.FreePointer(chunks[3])
+				chunks = append(chunks[1:3], chunks[4:]...)
+				l.check()
+			}
+		}
+		if p := l.alloc(set, 9000); p != nil {
+			if q, err := palloc.TryRealloc(p, 30_000); err == nil {
+				p = q
+			}
+			l.check()
+			palloc.FreePointer(p)
+		}
+		child := palloc.NewAllocSet(set, "child")
+		l.alloc(child, 3000)
+		child.Delete()
+		bump.Reset()
+		l.check()
+	}
+	generation.Reset()
+	l.check()
+	set.Delete()
+	l.check()
+}
+
+// TestNoLimitIsPassedAndNothingThatFitsIsRefused goes through all limits from 0 to
+// what the script needs, a block at a time.
+func TestNoLimitIsPassedAndNothingThatFitsIsRefused(t *testing.T) {
+	top := newRoot(t)
+	all := &limited{t: t, mc: palloc.NewAllocSet(top, "limited"), limit: palloc.NoLimit}
+	all.mc.SetLimit(all.limit)
+	all.run()
+	peak := all.mc.Peak()
+	all.mc.Delete()
+	step := int64(256)
+	if cramped() {
+		step *= 16
+	}
+	limits, refusals := 0, 0
+	for limit := int64(0); limit <= peak+step; limit += step {
+		l := &limited{t: t, mc: palloc.NewAllocSet(top, "limited"), limit: limit}
+		l.mc.SetLimit(limit)
+		l.run()
+		limits, refusals = limits+1, refusals+l.refusals
+		if limit >= peak && l.refusals > 0 {
+			t.Errorf("the script needs %d bytes, and was refused %d times with a limit of %d", peak, l.refusals, limit)
+		}
+		l.mc.Delete()
+	}
+	t.Logf("%d limits up to %d bytes, %d refusals", limits, peak, refusals)
+	if refusals < limits {
+		t.Error("few limits refused anything")
+	}
+}
+
+func TestAccountsAgreeWithTheTreeWhateverHappens(t *testing.T) {
+	top := newRoot(t)
+	rng := rand.New(rand.NewPCG(1, 2))
+	live := []palloc.Context{palloc.NewAllocSet(top, "c"), palloc.NewAllocSet(top, "c")}
+	budgeted := map[palloc.Context]bool{}
+	pick := func() palloc.Context { return live[rng.IntN(len(live))] }
+	steps := 20_000
+	if cramped() {
+		steps = 2000
+	}
+	checks := 0
+	for range steps {
+		c := pick()
+		switch rng.IntN(40) {
+		case 0, 1, 7, 8, 9, 10:
+			if len(live) < 60 {
+				live = append(live, newKind(c, kinds[rng.IntN(len(kinds))], fmt.Sprint("c", rng.IntN(3)), 48))
+			}
+		case 2:
+			if len(live) > 2 && rng.IntN(3) == 0 {
+				c.Delete()
+			}
+		case 3:
+			c.ResetOnly()
+			if rng.IntN(4) == 0 {
+				c.Reset()
+			}
+		case 4:
+			if to := pick(); to != c && !below(to, c) {
+				c.SetParent(to)
+			}
+		case 5:
+			c.SetLimit(palloc.NoLimit)
+			budgeted[c] = true
+		case 6:
+			if rng.IntN(4) == 0 {
+				c.DeleteChildren()
+			}
+		default:
+			for range rng.IntN(20) {
+				size := 48
+				if c.Kind() != palloc.KindSlab {
+					size = rng.IntN(500)
+				}
+				if p := c.Alloc(size); c.Kind() != palloc.KindBump && rng.IntN(2) == 0 {
+					palloc.FreePointer(p)
+				}
+			}
+		}
+		kept := live[:0]
+		for _, c := range live {
+			if c.Live() {
+				kept = append(kept, c)
+			}
+		}
+		if live = kept; len(live) == 0 {
+			live = append(live, palloc.NewAllocSet(top, "c"))
+		}
+		for c := range budgeted {
+			if !c.Live() {
+				delete(budgeted, c)
+				continue
+			}
+			checks++
+			if b := c.Budget(); b.Held != holds(c) || b.Peak < b.Held {
+				t.Fatalf("%s: %+v, and a walk finds %d", c.Path(), b, holds(c))
+			}
+		}
+	}
+	t.Logf("%d steps, %d checks of a budget", steps, checks)
+	if checks < steps {
+		t.Error("few budgets lived")
+	}
+}
+
+// below says whether c lies below top.
+func below(c, top palloc.Context) bool {
+	for c = c.Parent(); c != (palloc.Context{}); c = c.Parent() {
+		if c == top {
+			return true
+		}
+	}
+	return false
+}
+
+func TestANestedLimitIsHeardFirst(t *testing.T) {
+	outer := newRoot(t)
+	outer.SetLimit(64 << 10)
+	inner := palloc.NewAllocSet(outer, "inner")
+	inner.SetLimit(16 << 10)
+	beside := palloc.NewAllocSet(outer, "beside")
+	var oom *palloc.OutOfMemoryError
+	if _, err := inner.TryAlloc(20 << 10); !errors.As(err, &oom) || oom.LimitedBy != inner.Path() {
+		t.Errorf("20 KiB with a limit of 16: %v", err)
+	}
+	inner.Alloc(8 << 10)
+	if _, err := beside.TryAlloc(60 << 10); !errors.As(err, &oom) || oom.LimitedBy != outer.Path() || oom.Held != inner.MemAllocated(false) {
+		t.Errorf("60 KiB beside 8 with a limit of 64: %v", err)
+	}
+	if text := oom.Error(); !strings.Contains(text, beside.Path()) || !strings.Contains(text, outer.Path()) || !strings.Contains(text, "65536") {
+		t.Errorf("the error says %q", text)
+	}
+	inner.SetParent(outer.Parent())
+	if held := outer.Budget().Held; held != holds(outer) {
+		t.Errorf("%d bytes are held where %d are", held, holds(outer))
+	}
+	beside.Alloc(50 << 10)
+	inner.SetParent(outer) // a move is not refused
+	if b := outer.Budget(); b.Held != holds(outer) {
+		t.Errorf("%+v, and a walk finds %d", b, holds(outer))
+	}
+}
+
+func TestPeakIsWhatWasHeldAtMost(t *testing.T) {
+	mc := newRoot(t)
+	c := palloc.NewAllocSet(mc, "c")
+	if mc.Peak() != mc.MemAllocated(true) {
+		t.Errorf("a new budget has a peak of %d, and %d are held", mc.Peak(), mc.MemAllocated(true))
+	}
+	palloc.FreePointer(c.Alloc(1 << 20))
+	if peak := mc.Peak(); peak < 1<<20 || peak > 5<<18 {
+		t.Errorf("after 1 MiB the peak is %d", peak)
+	}
+	mc.ResetPeak()
+	if b := mc.Budget(); b.Peak != b.Held || b.Held != holds(mc) {
+		t.Errorf("after ResetPeak: %+v", b)
+	}
+}
+
+func TestALimitBelowWhatIsHeldTakesNothingBack(t *testing.T) {
+	mc := newRoot(t)
+	p := mc.Alloc(100 << 10)
+	scribble(bytesAt(p, 100<<10), 1)
+	mc.SetLimit(10)
+	if _, err := mc.TryAlloc(9000); err == nil {
+		t.Error("a purchase beyond the limit")
+	}
+	if !scribbled(bytesAt(p, 100<<10), 1) {
+		t.Error("the limit took something back")
+	}
+	mc.SetLimit(palloc.NoLimit)
+	mc.Alloc(9000)
+	wantFault(t, func() { mc.SetLimit(-1) }, "SetLimit", mc.Path(), "at least 0")
+	wantFault(t, func() { mc.SetSoftLimit(-5) }, "SetSoftLimit", mc.Path(), "at least 0")
+}
+
+func TestEightGoroutinesPressAgainstOneLimit(t *testing.T) {
+	mc := newRoot(t)
+	const limit = 512 << 10
+	mc.SetLimit(limit)
+	long := time.Second
+	if raced && !testing.Short() {
+		long = 10 * time.Second
+	}
+	end := time.Now().Add(long)
+	var group sync.WaitGroup
+	var refusals, sales [8]int
+	for g := range 8 {
+		group.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(g), 3))
+			for time.Now().Before(end) {
+				c := newKind(mc, kinds[g%len(kinds)], fmt.Sprint("c", g), 200)
+				for range rng.IntN(2000) {
+					size := 200
+					if c.Kind() != palloc.KindSlab {
+						size = rng.IntN(1000)
+					}
+					p, err := c.TryAlloc(size)
+					if err != nil {
+						refusals[g]++
+						break
+					}
+					sales[g]++
+					scribble(bytesAt(p, size), g)
+				}
+				c.Delete()
+			}
+		})
+	}
+	watched := 0
+	for time.Now().Before(end) {
+		if b := mc.Budget(); b.Held > limit || b.Peak > limit {
+			t.Errorf("%+v with a limit of %d", b, limit)
+			break
+		}
+		watched++
+		time.Sleep(time.Millisecond)
+	}
+	group.Wait()
+	for g := range 8 {
+		if sales[g] == 0 {
+			t.Errorf("goroutine %d was sold nothing", g)
+		}
+	}
+	if b := mc.Budget(); b.Held != holds(mc) || b.Peak > limit {
+		t.Errorf("at the end: %+v, and a walk finds %d", b, holds(mc))
+	}
+	t.Logf("refusals %v, sales %v, looked at %d times", refusals, sales, watched)
+}

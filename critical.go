@@ -1,0 +1,83 @@
+package palloc
+
+import (
+	"sync"
+
+	"github.com/gopalloc/palloc/internal/relaxed"
+)
+
+// Critical sections, in which running out of memory must not happen, and the context
+// for emergencies, which always has some.
+//
+// Invariant: the emergency context holds a block of 8 KiB from its creation to its end.
+//
+// Cost: that of a budget while a section is open.
+
+// EnterCritical opens a critical section: until leave is called, contexts of the
+// subtree cannot buy memory wholesale, which is a *Fault, but for those that
+// AllowInCriticalSection allows it. What their blocks have left they may sell.
+// Sections may be nested. leave is to be called once. Any goroutine.
+//
+// PostgreSQL: START_CRIT_SECTION, END_CRIT_SECTION.
+func (mc Context) EnterCritical() (leave func()) {
+	defer mc.lock("Context.EnterCritical").unlock()
+	budgets.Lock()
+	defer budgets.Unlock()
+	a := mc.slot().openAccount()
+	a.critical++
+	return sync.OnceFunc(func() {
+		budgets.Lock()
+		defer budgets.Unlock()
+		a.critical--
+	})
+}
+
+// AllowInCriticalSection says whether the context may buy memory in a critical
+// section; contexts that are created below it later may, too. Any goroutine.
+//
+// PostgreSQL: MemoryContextAllowInCriticalSection.
+func (mc Context) AllowInCriticalSection(allow bool) {
+	defer mc.lock("Context.AllowInCriticalSection").unlock()
+	s := mc.slot()
+	s.buryChildren() // the next ones are to come by
+	if allow {
+		relaxed.Store32(&s.Has, s.Has|allowsCritical)
+	} else {
+		relaxed.Store32(&s.Has, s.Has&^allowsCritical)
+	}
+}
+
+// Emergency is the context for what must be said when memory ran out: an AllocSet
+// below Top that holds a block of 8 KiB at any time, a reset included, and may buy
+// more in critical sections. The first call makes it: call it early. It cannot be
+// deleted; a reset of Top takes it like all others, and the next call makes another.
+// It belongs to whoever handles the emergency: guard it with a lock where
+// several may.
+//
+// PostgreSQL: ErrorContext.
+func Emergency() Context {
+	emergency.Lock()
+	defer emergency.Unlock()
+	if !emergency.context.Live() {
+		emergency.context = newEmergency()
+	}
+	return emergency.context
+}
+
+var emergency struct {
+	sync.Mutex
+	context Context
+}
+
+func newEmergency() Context {
+	const size = 8 << 10
+	mc := NewAllocSet(Top(), "ErrorContext", BlockSizes(size, size))
+	mc.AllowInCriticalSection(true)
+	FreePointer(mc.Alloc(1)) // buys the block
+	mc.Reset()               // and keeps it
+	tree.Lock()
+	s := mc.slot()
+	relaxed.Store32(&s.Has, s.Has|isPermanent)
+	tree.Unlock()
+	return mc
+}

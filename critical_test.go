@@ -1,0 +1,64 @@
+package palloc_test
+
+import (
+	"testing"
+
+	"github.com/gopalloc/palloc"
+)
+
+// Critical sections refuse purchases, and the emergency context always has something.
+
+func TestNothingIsBoughtInACriticalSection(t *testing.T) {
+	mc := newRoot(t)
+	c := palloc.NewAllocSet(mc, "c")
+	c.Alloc(8)
+	allowed := palloc.NewAllocSet(mc, "allowed")
+	allowed.AllowInCriticalSection(true)
+	heir := palloc.NewAllocSet(allowed, "heir")
+	outside := palloc.NewAllocSet(mc.Parent(), "outside")
+	defer outside.Delete()
+
+	leave := mc.EnterCritical()
+	inner := c.EnterCritical()
+	c.Alloc(100) // its block has it
+	wantFault(t, func() { c.Alloc(20_000) }, "Alloc", c.Path(), "critical section")
+	if !c.Live() || c.MemAllocated(false) != holds(c) {
+		t.Error("the refusal changed the context")
+	}
+	allowed.Alloc(10_000)
+	heir.Alloc(10_000)
+	outside.Alloc(10_000)
+	inner()
+	inner() // once is enough
+	wantFault(t, func() { c.Alloc(20_000) }, "Alloc", c.Path(), "critical section")
+	leave()
+	c.Alloc(20_000)
+
+	allowed.AllowInCriticalSection(false)
+	defer mc.EnterCritical()()
+	wantFault(t, func() { allowed.Alloc(20_000) }, "Alloc", allowed.Path(), "critical section")
+	heir.Alloc(20_000) // it has its own permission
+}
+
+func TestTheEmergencyContextAlwaysHasSomething(t *testing.T) {
+	mc := palloc.Emergency()
+	if mc != palloc.Emergency() || mc.Parent() != palloc.Top() || mc.Name() != "ErrorContext" {
+		t.Errorf("the emergency context is %q", mc.Path())
+	}
+	for range 3 {
+		if held := mc.MemAllocated(false); held != 8<<10 {
+			t.Errorf("it holds %d bytes", held)
+		}
+		leave := mc.EnterCritical() // would refuse a purchase, were it not allowed
+		for range 7 {
+			scribble(bytesAt(mc.Alloc(1000), 1000), 3)
+		}
+		if held := mc.MemAllocated(false); held != 8<<10 {
+			t.Errorf("7000 bytes needed a purchase: %d bytes are held", held)
+		}
+		mc.Alloc(100_000)
+		leave()
+		mc.Reset()
+	}
+	wantFault(t, mc.Delete, "Delete", mc.Path(), "as long as the process")
+}

@@ -1,0 +1,239 @@
+package palloc_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/gopalloc/palloc"
+)
+
+// Pressure: who holds most is asked first, before a limit refuses, and whatever a
+// callback does leaves the accounts right.
+
+// cache is a consumer that can give up what it holds.
+type cache struct {
+	mc    palloc.Context
+	asked []int64
+}
+
+func newCache(parent palloc.Context, name string, bytes int) *cache {
+	c := &cache{mc: palloc.NewAllocSet(parent, name)}
+	c.mc.Alloc(bytes)
+	return c
+}
+
+// evict gives up everything.
+func (c *cache) evict(need int64) int64 {
+	c.asked = append(c.asked, need)
+	held := c.mc.MemAllocated(true)
+	c.mc.Reset()
+	return held
+}
+
+func TestTheLargestConsumerIsAskedFirst(t *testing.T) {
+	mc := newRoot(t)
+	mc.SetLimit(1 << 20)
+	small, large, outside := newCache(mc, "small", 100<<10), newCache(mc, "large", 600<<10), newCache(mc.Parent(), "outside", 900<<10)
+	defer outside.mc.Delete()
+	for _, c := range []*cache{small, large, outside} {
+		c.mc.OnPressure(c.evict)
+	}
+	work := palloc.NewAllocSet(mc, "work")
+	held := mc.Budget().Held
+	scribble(bytesAt(work.Alloc(500<<10), 500<<10), 1) // 200 KiB more than there is room for
+	if len(large.asked) != 1 || len(small.asked) != 0 || len(outside.asked) != 0 {
+		t.Fatalf("asked: large %v, small %v, outside %v", large.asked, small.asked, outside.asked)
+	}
+	if need := large.asked[0]; need < held+500<<10-1<<20 || need > held+600<<10-1<<20 {
+		t.Errorf("%d bytes are held of 1 MiB, 500 KiB asked for, and %d bytes said to be missing", held, need)
+	}
+	work.Alloc(420 << 10) // both must go
+	if len(large.asked) < 2 && len(small.asked) != 1 {
+		t.Errorf("asked: large %v, small %v", large.asked, small.asked)
+	}
+	if _, err := work.TryAlloc(1 << 20); err == nil {
+		t.Error("2 MiB below a limit of one")
+	}
+	if b := mc.Budget(); b.Held != holds(mc) || b.Peak > 1<<20 {
+		t.Errorf("%+v, and a walk finds %d", b, holds(mc))
+	}
+}
+
+func TestASoftLimitAsksAndThenLetsPass(t *testing.T) {
+	mc := newRoot(t)
+	mc.SetSoftLimit(64 << 10)
+	mc.SetLimit(256 << 10)
+	calls := 0
+	stop := mc.OnPressure(func(int64) int64 { calls++; return 0 })
+	mc.Alloc(60 << 10)
+	if calls != 0 {
+		t.Errorf("%d calls below the soft limit", calls)
+	}
+	mc.Alloc(20 << 10)
+	if calls != 1 {
+		t.Errorf("%d calls when the soft limit was passed, want one", calls)
+	}
+	if !stop() || stop() {
+		t.Error("stop does not say whether the callback was there")
+	}
+	mc.Alloc(20 << 10)
+	if calls != 1 {
+		t.Error("a callback that was stopped is called")
+	}
+	if _, err := mc.TryAlloc(200 << 10); err == nil {
+		t.Error("the limit was passed")
+	}
+}
+
+func TestACallbackMayAllocateFreeAndDelete(t *testing.T) {
+	mc := newRoot(t)
+	mc.SetLimit(128 << 10)
+	old := palloc.NewGeneration(mc, "old")
+	for range 1000 {
+		old.Alloc(64)
+	}
+	depth, deepest := 0, 0
+	mc.OnPressure(func(need int64) int64 {
+		depth++
+		deepest = max(deepest, depth)
+		spill := palloc.NewBump(mc, "spill")
+		if _, err := spill.TryAlloc(100 << 10); err == nil { // presses again
+			t.Error("the budget was short, and 100 KiB fit")
+		}
+		spill.Alloc(64)
+		spill.Delete()
+		if old.Live() {
+			old.Delete()
+		}
+		depth--
+		return need
+	})
+	c := palloc.NewSlab(mc, "c", 3000)
+	n := 0
+	for ; n < 100; n++ {
+		p, err := c.TryAlloc(3000)
+		if err != nil {
+			break
+		}
+		scribble(bytesAt(p, 3000), n)
+	}
+	if deepest != 1 || old.Live() || n < 35 {
+		t.Errorf("the callback ran %d deep, old is live: %v, and %d chunks of 3000 fit into 128 KiB", deepest, old.Live(), n)
+	}
+	if b := mc.Budget(); b.Held != holds(mc) || b.Peak > b.Limit {
+		t.Errorf("%+v, and a walk finds %d", b, holds(mc))
+	}
+}
+
+func TestAPanicOfACallbackIsContained(t *testing.T) {
+	mc := newRoot(t)
+	mc.SetLimit(64 << 10)
+	mc.OnPressure(func(int64) int64 { panic("the disk is full") })
+	var oom *palloc.OutOfMemoryError
+	if _, err := mc.TryAlloc(70 << 10); !errors.As(err, &oom) {
+		t.Fatalf("the error is %v", err)
+	}
+	if cause := errors.Unwrap(oom.Err); cause == nil || !strings.Contains(cause.Error(), "the disk is full") {
+		t.Errorf("the error does not say why nothing was freed: %v", cause)
+	}
+	mc.Alloc(100)
+	evicted := newCache(mc, "cache", 40<<10)
+	evicted.mc.OnPressure(evicted.evict)
+	mc.Alloc(30 << 10)
+	if len(evicted.asked) != 1 {
+		t.Errorf("behind one that panics a callback is asked %d times", len(evicted.asked))
+	}
+}
+
+func TestACallbackMustNotResetWhoAsks(t *testing.T) {
+	mc := newRoot(t)
+	mc.SetLimit(32 << 10)
+	c := palloc.NewAllocSet(mc, "c")
+	c.Alloc(20 << 10)
+	stop := mc.OnPressure(func(int64) int64 { c.Reset(); return 20 << 10 })
+	wantFault(t, func() { c.Alloc(20 << 10) }, "Alloc", "", "reset or deleted the context that was allocating")
+	stop()
+	c.Alloc(20 << 10)
+}
+
+func TestTheEndOfAContextTakesItsCallbackAway(t *testing.T) {
+	mc := newRoot(t)
+	mc.SetLimit(32 << 10)
+	c := newCache(mc, "c", 100)
+	stop := c.mc.OnPressure(c.evict)
+	c.mc.Delete()
+	if _, err := mc.TryAlloc(40 << 10); err == nil || len(c.asked) != 0 {
+		t.Errorf("the error is %v, and a callback of a deleted context was asked %d times", err, len(c.asked))
+	}
+	if stop() {
+		t.Error("a callback outlived its context")
+	}
+}
+
+func TestReallocAndAppendPress(t *testing.T) {
+	mc := newRoot(t)
+	mc.SetLimit(512 << 10)
+	c := newCache(mc, "cache", 300<<10)
+	c.mc.OnPressure(c.evict)
+	p := mc.Alloc(100 << 10)
+	scribble(bytesAt(p, 100<<10), 7)
+	p = palloc.Realloc(p, 250<<10)
+	if !scribbled(bytesAt(p, 100<<10), 7) || len(c.asked) != 1 {
+		t.Errorf("after Realloc: asked %v", c.asked)
+	}
+	palloc.FreePointer(p)
+	c.mc.Alloc(300 << 10)
+	s := palloc.MakeSlice[int64](mc, 0, 4)
+	for i := range int64(20_000) {
+		s = palloc.Append(mc, s, i)
+	}
+	for i, v := range s {
+		if v != int64(i) {
+			t.Fatalf("element %d is %d", i, v)
+		}
+	}
+	if len(c.asked) != 2 {
+		t.Errorf("after Append: asked %v", c.asked)
+	}
+}
+
+func TestPressureFromManyGoroutines(t *testing.T) {
+	mc := newRoot(t)
+	mc.SetSoftLimit(256 << 10)
+	mc.SetLimit(1 << 20)
+	var mu sync.Mutex
+	var caches []palloc.Context
+	mc.OnPressure(func(need int64) (freed int64) {
+		mu.Lock()
+		defer mu.Unlock()
+		for len(caches) > 0 && freed < need {
+			freed += caches[0].MemAllocated(true)
+			caches[0].Delete()
+			caches = slices.Delete(caches, 0, 1)
+		}
+		return freed
+	})
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 200 {
+				c := palloc.NewBump(mc, "cache")
+				for range 50 {
+					if _, err := c.TryAlloc(300); err != nil {
+						break
+					}
+				}
+				mu.Lock()
+				caches = append(caches, c)
+				mu.Unlock()
+			}
+		})
+	}
+	group.Wait()
+	if b := mc.Budget(); b.Held != holds(mc) || b.Peak > b.Limit || b.Peak <= b.SoftLimit/2 {
+		t.Errorf("%+v, and a walk finds %d", b, holds(mc))
+	}
+}
