@@ -2,6 +2,7 @@ package palloc_test
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 	"unsafe"
 
@@ -40,6 +41,78 @@ func TestAChunkThatGrowsStaysWhereItIs(t *testing.T) {
 		}
 		palloc.FreePointer(p)
 		wantEmpty(t, c)
+	}
+}
+
+// TestABufferOfAGigabyteIsHardlyCopied: doubling a buffer from 1 KiB to 1 GiB copies
+// at most an eighth of what copying it each time would.
+func TestABufferOfAGigabyteIsHardlyCopied(t *testing.T) {
+	if runtime.GOOS != "linux" || cramped() {
+		t.Skip("address space is not plentiful here: a chunk that grows moves")
+	}
+	for _, k := range []palloc.Kind{palloc.KindAllocSet, palloc.KindGeneration} {
+		c := newKind(newRoot(t), k, "c", 0)
+		p := c.Alloc(1 << 10)
+		scribble(bytesAt(p, 1<<10), 7)
+		copied, all := 0, 0
+		for size := 1 << 10; size < 1<<30; size *= 2 {
+			q := palloc.Realloc(p, 2*size)
+			if q != p {
+				copied += size
+			}
+			all += size
+			p = q
+		}
+		bytesAt(p, 1<<30)[1<<30-1] = 1
+		if !scribbled(bytesAt(p, 1<<10), 7) {
+			t.Errorf("%v: the content is lost", k)
+		}
+		t.Logf("%v: %d KiB were copied, 1/%d of %d", k, copied>>10, all/max(copied, 1), all>>10)
+		if copied > all/8 {
+			t.Errorf("%v: %d bytes were copied, more than an eighth of %d", k, copied, all)
+		}
+		palloc.FreePointer(p)
+		wantEmpty(t, c)
+	}
+	palloc.Trim()
+}
+
+// TestTheChunkCutLastGrowsInPlace: while its block has room.
+func TestTheChunkCutLastGrowsInPlace(t *testing.T) {
+	for _, k := range []palloc.Kind{palloc.KindAllocSet, palloc.KindGeneration} {
+		c := newKind(newRoot(t), k, "in place", 0)
+		first := c.Alloc(8 << 10) // of a block of its own, or the first of a large one
+		p := c.Alloc(10)
+		scribble(bytesAt(p, 10), 3)
+		grown := 10
+		for size := 20; size <= 300; size += 30 {
+			if q := palloc.Realloc(p, size); q == p {
+				grown = size
+			} else {
+				p = q
+			}
+			scribble(bytesAt(p, size)[10:], size)
+			if !scribbled(bytesAt(p, 10), 3) {
+				t.Fatalf("%v: the content is lost at %d bytes", k, size)
+			}
+		}
+		if grown < 290 {
+			t.Errorf("%v: a chunk with room behind it grew in place to %d bytes", k, grown)
+		}
+		next := c.Alloc(100)
+		scribble(bytesAt(next, 100), 4)
+		scribble(bytesAt(p, 300), 5)
+		if moved := palloc.Realloc(p, 400); moved == p || !scribbled(bytesAt(next, 100), 4) || !scribbled(bytesAt(moved, 300), 5) {
+			t.Errorf("%v: a chunk grew over the next", k)
+		} else {
+			p = moved
+		}
+		for _, p := range []unsafe.Pointer{p, next, first} {
+			palloc.FreePointer(p)
+		}
+		if k == palloc.KindGeneration {
+			wantEmpty(t, c)
+		}
 	}
 }
 

@@ -20,10 +20,13 @@ const (
 	fixed     = 1
 	roomShift = 12
 
-	// leastRoom and roomFactor are what a chunk that grows gets to grow further,
-	// mostRoom is the end of it.
+	// leastRoom and roomFactor are what a chunk that grows gets to grow further, and
+	// hugeFactor one of at least huge bytes, of which memory has few; mostRoom is the
+	// end of it.
 	leastRoom  = 2 << 20
 	roomFactor = 8
+	huge       = 32 << 20
+	hugeFactor = 64
 	mostRoom   = 1 << (30 + 5*osmem.WideShift) // 1 TiB
 
 	// roomy says that room costs nothing: address space is plentiful, and the
@@ -101,13 +104,17 @@ func (c *Core) GrowLarge(p, size uintptr) (uintptr, error) {
 // plentiful, else one without.
 func (c *Core) allocRoom(size uintptr) (uintptr, error) {
 	need := size + headroom
-	if !roomy || need > mostRoom/roomFactor {
+	factor := uintptr(roomFactor)
+	if need >= huge {
+		factor = hugeFactor
+	}
+	if !roomy || need > mostRoom/factor {
 		return c.AllocLarge(size)
 	}
 	if err := c.ask(block.Grained(need)); err != nil {
 		return 0, err
 	}
-	addr, got, room, err := block.BuyRoom(need, max(leastRoom, roomFactor*need))
+	addr, got, room, err := block.BuyRoom(need, max(leastRoom, factor*need))
 	if err != nil {
 		c.tell()
 		return c.AllocLarge(size)

@@ -3,13 +3,15 @@ package kind
 import (
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/osmem"
+	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
 // Resizing, as the kinds that sell any size do it.
 //
 // Invariant: the old chunk is freed last, and lives on when there is no new one.
 //
-// Cost: nothing within the capacity; else a copy.
+// Cost: nothing within the capacity; little for the chunk cut last, whose block goes
+// on behind it, and for a large one; else a copy.
 
 // Resize makes a chunk size bytes large, where it is if it can.
 func Resize(m Methods, c *Core, p uintptr, what uint64, size uintptr) (uintptr, error) {
@@ -29,6 +31,23 @@ func Resize(m Methods, c *Core, p uintptr, what uint64, size uintptr) (uintptr, 
 	}
 	copy(osmem.Bytes(to, size), osmem.Bytes(p, min(capacity, size)))
 	return to, m.Free(c, p, what)
+}
+
+// Extend makes a chunk of a class, cut last of the current block, size bytes large
+// where it is, if the block has room for the class. It says false, and does nothing,
+// when it cannot.
+func (c *Core) Extend(p, capacity, size uintptr) bool {
+	if p+capacity != c.Cur || size > chunk.MostSize {
+		return false
+	}
+	class := chunk.Class(size)
+	end := p + chunk.Size(class)
+	if end > c.End {
+		return false
+	}
+	chunk.SetHeader(p, chunk.Header(p)&^(chunk.Classes-1)|class)
+	relaxed.Store(&c.Cur, end)
+	return true
 }
 
 // sellGrown sells the new chunk of one that is resized: with room to grow further

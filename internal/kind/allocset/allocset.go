@@ -122,6 +122,9 @@ func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
 }
 
 func (m Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uintptr, error) {
+	if what < chunk.Classes && size > chunk.Size(what) && c.Extend(p, chunk.Size(what), size) {
+		return p, nil
+	}
 	return kind.Resize(m, c, p, what, size)
 }
 

@@ -170,12 +170,18 @@ func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
 	return nil
 }
 
+// sizeOf is the size of a chunk whose header says what.
+func sizeOf(what uint64) uintptr { return chunk.Size(what % chunk.Classes) }
+
 // is says whether what is that of a live chunk in a shared block.
 func is(what uint64) bool {
 	return what&^(chunk.GenerationMask|chunk.Classes-1) == chunk.Generation
 }
 
 func (m Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uintptr, error) {
+	if old := sizeOf(what); is(what) && size > old && size <= mostShared && c.Extend(p, old, size) {
+		return p, nil
+	}
 	return kind.Resize(m, c, p, what, size)
 }
 
@@ -184,7 +190,7 @@ func (Methods) Capacity(c *kind.Core, p uintptr, what uint64) uintptr {
 	case what == chunk.Large:
 		return c.LargeCapacity(p)
 	case is(what):
-		return chunk.Size(what % chunk.Classes)
+		return sizeOf(what)
 	}
 	return 0
 }
