@@ -25,6 +25,7 @@ func plain(what uint64) uint64 {
 	return what
 }
 
+// Free takes a chunk back, whoever of the context's users calls.
 func (Part) Free(c *kind.Core, p uintptr, what uint64) error {
 	h := hired(c)
 	h.Lock()
@@ -35,6 +36,7 @@ func (Part) Free(c *kind.Core, p uintptr, what uint64) error {
 	return allocset.Methods{}.Free(c, p, plain(what))
 }
 
+// Realloc is an AllocSet's, under the lock.
 func (Part) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uintptr, error) {
 	h := hired(c)
 	h.Lock()
@@ -42,6 +44,7 @@ func (Part) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uintptr
 	return allocset.Methods{}.Realloc(c, p, plain(what), size)
 }
 
+// Capacity is an AllocSet's. It reads what does not change while the chunk lives.
 func (Part) Capacity(c *kind.Core, p uintptr, what uint64) uintptr {
 	return allocset.Methods{}.Capacity(c, p, plain(what))
 }
