@@ -116,6 +116,22 @@ func TestTheChunkCutLastGrowsInPlace(t *testing.T) {
 	}
 }
 
+// TestGrowingInPlaceDoesNotPassFreedChunksBy: a program that allocates little, grows it
+// and frees it, again and again, comes back to the same chunks.
+func TestGrowingInPlaceDoesNotPassFreedChunksBy(t *testing.T) {
+	c := palloc.NewAllocSet(newRoot(t), "c")
+	var held int64
+	for i := range 10_000 {
+		palloc.FreePointer(palloc.Realloc(c.Alloc(10), 1000))
+		if i == 100 {
+			held = c.MemAllocated(false)
+		}
+	}
+	if now := c.MemAllocated(false); now != held {
+		t.Errorf("after 100 rounds %d bytes are held, after 10,000 %d", held, now)
+	}
+}
+
 // TestGrownChunksDoNotMeet: chunks that grow in turn, each in its room and beyond
 // it, keep their content.
 func TestGrownChunksDoNotMeet(t *testing.T) {
