@@ -122,7 +122,7 @@ func TestGrowingInPlaceDoesNotPassFreedChunksBy(t *testing.T) {
 	c := palloc.NewAllocSet(newRoot(t), "c")
 	var held int64
 	for i := range 10_000 {
-		palloc.FreePointer(palloc.Realloc(c.Alloc(10), 1000))
+		palloc.FreePointer(palloc.Realloc(c.Alloc(10), 100))
 		if i == 100 {
 			held = c.MemAllocated(false)
 		}
