@@ -119,16 +119,12 @@ func TestTheChunkCutLastGrowsInPlace(t *testing.T) {
 // TestGrowingInPlaceDoesNotPassFreedChunksBy: a program that allocates little, grows it
 // and frees it, again and again, comes back to the same chunks.
 func TestGrowingInPlaceDoesNotPassFreedChunksBy(t *testing.T) {
-	c := palloc.NewAllocSet(newRoot(t), "c")
-	var held int64
-	for i := range 10_000 {
+	c := palloc.NewAllocSet(newRoot(t), "c", palloc.BlockSizes(1<<20, 1<<20)) // with room for all
+	for range 1000 {
 		palloc.FreePointer(palloc.Realloc(c.Alloc(10), 100))
-		if i == 100 {
-			held = c.MemAllocated(false)
-		}
 	}
-	if now := c.MemAllocated(false); now != held {
-		t.Errorf("after 100 rounds %d bytes are held, after 10,000 %d", held, now)
+	if n := c.Stats().FreeChunks; n > 2 {
+		t.Errorf("after 1000 rounds with one chunk at a time %d freed ones wait", n)
 	}
 }
 
