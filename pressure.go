@@ -77,13 +77,21 @@ func (s *core) forgetListeners() {
 	}
 }
 
-// supply sells a chunk of a context of any kind.
+// supply sells a chunk of a context of any kind; when a budget is short it asks for
+// relief and tries once more.
 func supply(c *kind.Core, op string, size uintptr) (uintptr, error) {
-	return pressing(c, op, func() (uintptr, error) { return methods[c.Kind()].Alloc(c, size) })
+	p, err := methods[c.Kind()].Alloc(c, size)
+	if err == nil {
+		return p, nil
+	}
+	if err = relieve(c, op, err); err != nil {
+		return 0, err
+	}
+	defer relax(c)
+	return methods[c.Kind()].Alloc(c, size)
 }
 
-// pressing does what may buy; when a budget is short it asks for relief and tries
-// once more.
+// pressing is supply for whatever else may buy.
 func pressing(c *kind.Core, op string, try func() (uintptr, error)) (uintptr, error) {
 	p, err := try()
 	if err == nil {

@@ -29,11 +29,12 @@ func plain(what uint64) uint64 {
 func (Part) Free(c *kind.Core, p uintptr, what uint64) error {
 	h := hired(c)
 	h.Lock()
-	defer h.Unlock()
-	if chunk.Header(p)^c.Stamp != what { // it was freed meanwhile
-		return kind.WhatFault(chunk.SharedFreed)
+	err := error(kind.WhatFault(chunk.SharedFreed)) // it was freed meanwhile
+	if chunk.Header(p)^c.Stamp == what {
+		err = allocset.Methods{}.Free(c, p, plain(what))
 	}
-	return allocset.Methods{}.Free(c, p, plain(what))
+	h.Unlock()
+	return err
 }
 
 // Realloc is an AllocSet's, under the lock.

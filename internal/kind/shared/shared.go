@@ -95,10 +95,16 @@ func mark(p *kind.Hired) { p.Tag = p.Stamp | chunk.Shared }
 // Alloc sells from a part that nobody is at, the goroutine's own first; where one has
 // nothing more to sell and can buy nothing, from any.
 func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
-	return Sell(c, func(p *kind.Core) (uintptr, error) { return allocset.Methods{}.Alloc(p, size) })
+	p := take(c)
+	q, err := allocset.Methods{}.Alloc(&p.Core, size)
+	p.Unlock()
+	if err != nil {
+		return sellAnywhere(c, func(p *kind.Core) (uintptr, error) { return allocset.Methods{}.Alloc(p, size) }, err)
+	}
+	return q, nil
 }
 
-// Sell lets sell try the parts until one sells.
+// Sell is Alloc for whatever else sells: sell tries the parts until one can.
 func Sell(c *kind.Core, sell func(part *kind.Core) (uintptr, error)) (uintptr, error) {
 	p := take(c)
 	q, err := sell(&p.Core)
