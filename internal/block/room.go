@@ -25,7 +25,11 @@ func BuyRoom(size, room uintptr) (addr, got, most uintptr, err error) {
 	got = Grained(size)
 	warehouse.mu.Lock()
 	addr, err = find(l, n, units(l, got), got, anywhere)
+	ask := passed()
 	warehouse.mu.Unlock()
+	if ask != nil {
+		ask()
+	}
 	return addr, got, uintptr(n) << unitShift(l), err
 }
 
@@ -41,7 +45,12 @@ func Widen(addr, old, room, size uintptr) (got uintptr) {
 	}
 	warehouse.sold += got - old
 	warehouse.peak = max(warehouse.peak, warehouse.sold)
+	warehouse.trade()
+	ask := passed()
 	warehouse.mu.Unlock()
+	if ask != nil {
+		ask()
+	}
 	return got
 }
 
