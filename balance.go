@@ -97,57 +97,73 @@ func (s *share) measure() (m sides) {
 	fixed := m.held - figure(2) - figure(3) + live // stacks, fragments of the heap, and what is not to be had
 	const least = 4 << 20
 	m.floor = fixed + max(live/8, least)
-	m.wants = fixed + max(live/100*min(percent, 50), least)
+	m.wants = max(m.floor, fixed+live/100*min(percent, 50))
 	return m
 }
 
-// left is what contexts leave Go, the next step of theirs taken off.
-func (s *share) left(m sides) int64 { return s.room - m.ours - s.step }
+// left is what contexts leave Go, the next step of theirs taken off, and a few more as
+// long as they have something unused: the collection at whose end that is given back
+// has then begun while there still is room for what Go buys meanwhile.
+func (s *share) left(m sides) int64 { return s.room - m.ours - s.step - min(m.retained, 4*s.step) }
 
 // balance gives each what there is for it.
 func (s *share) balance() {
 	m := s.measure()
-	grown := m.ours > s.granted
 	need := m.wants
-	if grown {
+	if m.ours > s.granted {
 		need = max(need, m.held)
 	}
-	if lack := need - s.left(m); lack > 0 {
-		m = s.giveBack(m, lack+s.step)
-	}
-	switch left := s.left(m); {
-	case grown:
-		s.lower(m)
-	case left > s.limit && m.wants > s.limit, left >= s.limit+s.step && time.Since(s.lowered) > calm, m.floor > s.limit:
-		s.set(left, m)
-	}
-}
-
-// giveBack gives as much unused memory of the warehouse to the system as is needed, or
-// all of it, and answers what the two have then.
-func (s *share) giveBack(m sides, need int64) sides {
-	if m.retained > 0 {
-		block.TrimTo(uintptr(max(0, m.retained-need)))
-	}
-	if m.retained < need && time.Since(s.trimmed) > spare {
+	if lack := need - s.left(m); lack > m.retained && time.Since(s.trimmed) > spare {
 		s.trimmed = time.Now()
 		Trim()
+		m = s.measure()
+	} else if lack > 0 {
+		m = s.giveBack(m, lack)
 	}
+	if m.ours > s.granted {
+		s.lower(m)
+		return
+	}
+	s.settle(m)
+}
+
+// settle is the balance of contexts that stay within what they were granted.
+func (s *share) settle(m sides) {
+	if lack := m.wants - s.left(m); lack > 0 {
+		m = s.giveBack(m, lack)
+	}
+	limit := max(s.left(m), m.floor)
+	rises := limit > s.limit && m.wants > s.limit || limit >= s.limit+s.step && time.Since(s.lowered) > calm
+	if rises || limit < s.limit-s.step {
+		s.set(limit)
+	}
+	s.grant(m)
+}
+
+// giveBack gives as much unused memory of the warehouse to the system as is needed and
+// a step more, or all of it, and answers what the two have then.
+func (s *share) giveBack(m sides, need int64) sides {
+	if m.retained == 0 {
+		return m
+	}
+	block.TrimTo(uintptr(max(0, m.retained-need-s.step)))
 	return s.measure()
 }
 
 // lower takes from Go what contexts have grown by. Where Go has more than is left for
 // it, its garbage goes to the system, and Go and contexts share evenly what is free
-// then, so that the next such collection is far.
+// then, so that the next such collection is far. Contexts get a step more than they
+// have in any case, so that they do not ask for each block.
 func (s *share) lower(m sides) {
 	s.lowered = time.Now()
-	s.set(s.left(m), m)
-	if m.held <= s.left(m) || time.Since(s.forced) < s.patience {
-		return
+	s.set(max(s.left(m), m.floor))
+	if m.held > s.left(m) && time.Since(s.forced) >= s.patience {
+		m = s.collect(m)
+		ahead := min(max((s.room-m.sum())/2, s.step), s.room/4)
+		s.set(max(s.room-m.ours-ahead, m.floor))
 	}
-	m = s.collect(m)
-	ahead := min(max((s.room-m.sum())/2, s.step), s.room/4)
-	s.set(s.room-m.ours-ahead, m)
+	s.granted = max(s.granted, m.ours+s.step)
+	s.grant(m)
 }
 
 // collect has Go give back all it can. When that was little, the next time is put off
@@ -164,13 +180,18 @@ func (s *share) collect(m sides) sides {
 	return after
 }
 
-// set sets Go's limit, and lets contexts have the rest; at least a step more than they
-// have, so that they do not ask for each block.
-func (s *share) set(limit int64, m sides) {
-	if limit = max(limit, m.floor); limit != s.limit {
+// set sets Go's limit, and lets contexts have the rest.
+func (s *share) set(limit int64) {
+	if limit != s.limit {
 		s.limit = limit
 		debug.SetMemoryLimit(limit)
 	}
-	s.granted = max(s.room-limit, m.ours+s.step)
-	block.Grant(uintptr(s.granted - m.accounts))
+	s.granted = s.room - limit
+}
+
+// grant says when the warehouse is to ask again.
+func (s *share) grant(m sides) {
+
+	block.Grant(uintptr(max(0, s.granted-m.accounts)), uintptr(m.retained+s.step))
+
 }

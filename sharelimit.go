@@ -102,7 +102,7 @@ func (s *share) begin() {
 	s.before = debug.SetMemoryLimit(-1)
 	s.limit = s.before
 	if osmem.Current().Returns() {
-		block.OnGrowth(s.adjust)
+		block.Balance(s.adjust, s.yield)
 	}
 	s.adjust()
 	s.awaitCollection()
@@ -113,7 +113,7 @@ func (s *share) begin() {
 func (s *share) end() {
 	close(s.quit)
 	<-s.done
-	block.OnGrowth(nil)
+	block.Balance(nil, nil)
 	s.mu.Lock()
 	s.ended = true
 	debug.SetMemoryLimit(s.before)
@@ -127,6 +127,18 @@ func (s *share) adjust() {
 	defer s.mu.Unlock()
 	if !s.ended { // a purchase may have waited for the end
 		s.balance()
+	}
+}
+
+// yield balances what needs no lock but the warehouse's: whoever sells may hold the
+// tree's, for which somebody who is balancing may be waiting.
+func (s *share) yield() {
+	if !s.mu.TryLock() {
+		return
+	}
+	defer s.mu.Unlock()
+	if !s.ended {
+		s.settle(s.measure())
 	}
 }
 

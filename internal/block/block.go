@@ -102,7 +102,7 @@ func buy(l int, n uint, where uint64) (addr, got uintptr, err error) {
 	got = uintptr(n) << unitShift(l)
 	warehouse.mu.Lock()
 	addr, err = find(l, n, n, got, where)
-	ask := passed()
+	ask := warehouse.afterPurchase()
 	warehouse.mu.Unlock()
 	if ask != nil {
 		ask()
@@ -153,15 +153,17 @@ func SellRoom(addr, size, room uintptr) {
 	warehouse.trade()
 	warehouse.sold -= size
 	r := regionOf(addr)
-	if retained()+size <= warehouse.bound() && r.lay(l, addr-r.base, n) {
-		warehouse.mu.Unlock()
-		return
+	if retained()+size > warehouse.bound() || !r.lay(l, addr-r.base, n) {
+		l, off, n := r.sell(l, addr-r.base, n)
+		if retained() > warehouse.bound() {
+			warehouse.release(r, l, off, n)
+		}
 	}
-	l, off, n := r.sell(l, addr-r.base, n)
-	if retained() > warehouse.bound() {
-		warehouse.release(r, l, off, n)
-	}
+	ask := warehouse.afterSale()
 	warehouse.mu.Unlock()
+	if ask != nil {
+		ask()
+	}
 }
 
 // Trim gives the memory of every unused unit back to the system and answers how

@@ -25,7 +25,7 @@ func BuyRoom(size, room uintptr) (addr, got, most uintptr, err error) {
 	got = Grained(size)
 	warehouse.mu.Lock()
 	addr, err = find(l, n, units(l, got), got, anywhere)
-	ask := passed()
+	ask := warehouse.afterPurchase()
 	warehouse.mu.Unlock()
 	if ask != nil {
 		ask()
@@ -46,7 +46,7 @@ func Widen(addr, old, room, size uintptr) (got uintptr) {
 	warehouse.sold += got - old
 	warehouse.peak = max(warehouse.peak, warehouse.sold)
 	warehouse.trade()
-	ask := passed()
+	ask := warehouse.afterPurchase()
 	warehouse.mu.Unlock()
 	if ask != nil {
 		ask()
