@@ -8,6 +8,7 @@ import (
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/allocset"
 	"github.com/gopalloc/palloc/internal/kind/bump"
+	"github.com/gopalloc/palloc/internal/kind/shared"
 	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/osmem"
 )
@@ -139,6 +140,12 @@ func (mc Context) allocAligned(op string, size, align int) (uintptr, error) {
 	switch id := mc.core.Kind(); {
 	case align <= chunk.Align:
 		return supply(mc.core, op, uintptr(size))
+	case id == kind.Shared:
+		return pressing(mc.core, op, func() (uintptr, error) {
+			return shared.Sell(mc.core, func(part *kind.Core) (uintptr, error) {
+				return kind.AllocAligned(allocset.Methods{}, part, uintptr(size), uintptr(align))
+			})
+		})
 	case id == kind.Slab:
 		return 0, kind.Misuse(fmt.Sprintf("an alignment of %d: a Slab's chunks lie on multiples of %d", align, chunk.Align))
 	case id == kind.Bump:

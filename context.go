@@ -8,6 +8,7 @@ import (
 	"github.com/gopalloc/palloc/internal/kind/allocset"
 	"github.com/gopalloc/palloc/internal/kind/bump"
 	"github.com/gopalloc/palloc/internal/kind/generation"
+	"github.com/gopalloc/palloc/internal/kind/shared"
 	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
@@ -47,6 +48,7 @@ const (
 	hasListeners
 	hasAccount
 	allowsCritical
+	hasParts
 	isPermanent // lives as long as the process: the root, and Emergency
 )
 
@@ -82,6 +84,8 @@ var methods = [kind.Kinds]kind.Methods{
 	kind.Bump:       bump.Methods{},
 	kind.Generation: generation.Methods{},
 	kind.Slab:       slab.Methods{},
+	kind.Shared:     shared.Methods{},
+	kind.SharedPart: shared.Part{},
 }
 
 // String is the name of the kind: AllocSet, Slab, Generation or Bump.
@@ -95,7 +99,15 @@ func (k Kind) String() string {
 // Kind is the kind that the context was created as. Any goroutine.
 func (mc Context) Kind() Kind {
 	mc.check("Context.Kind")
-	return Kind(kind.KindOf(mc.epoch))
+	return kindIn(mc.epoch)
+}
+
+// kindIn is the kind in an epoch, as users know it: a shared AllocSet is one, too.
+func kindIn(epoch uint64) Kind {
+	if id := kind.KindOf(epoch); id != kind.Shared {
+		return Kind(id)
+	}
+	return KindAllocSet
 }
 
 // Name is the name given at creation. Any goroutine.
@@ -144,7 +156,7 @@ func (s *core) nameText() string { return names.at(relaxed.Load32(&s.name)) }
 // pathOf needs the tree's lock.
 func pathOf(c *kind.Core) string {
 	var parts []string
-	for s := kind.Slot[core](c); ; s = coreAt(s.parent) {
+	for s := kind.Slot[core](c.Payer()); ; s = coreAt(s.parent) {
 		parts = append(parts, s.nameText())
 		if s.parent == 0 {
 			break

@@ -2,6 +2,7 @@ package palloc
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/gopalloc/palloc/internal/kind"
@@ -12,6 +13,7 @@ import (
 // Option changes how a context is created.
 type Option struct {
 	first, most uint32 // 0: the default
+	shared      bool
 }
 
 // BlockSizes sets the size of the first block that the context buys, and of the
@@ -107,6 +109,7 @@ func NewBump(parent Context, name string, opts ...Option) Context {
 //
 // PostgreSQL: SlabContextCreate.
 func NewSlab(parent Context, name string, chunkSize int, opts ...Option) Context {
+	refuseShared(kind.Slab, opts)
 	s := begin(parent, kind.Slab, name)
 	if !slab.Fix(&s.Core, uintptr(chunkSize)) {
 		giveCore(s)
@@ -159,6 +162,12 @@ func (mc Context) rise(id kind.ID) Context {
 
 // createNew makes a child of parent under the tree's lock.
 func createNew(parent Context, id kind.ID, name string, opts []Option) Context {
+	if slices.ContainsFunc(opts, isShared) {
+		if id == kind.AllocSet {
+			return createShared(parent, name, opts)
+		}
+		refuseShared(id, opts)
+	}
 	return finish(parent, begin(parent, id, name), id, opts)
 }
 

@@ -83,7 +83,7 @@ func (s *core) enroll(parent *core) {
 	if parent.Has&(kind.Guarded|allowsCritical) == 0 {
 		return
 	}
-	s.Has = parent.Has & allowsCritical
+	s.Has |= parent.Has & allowsCritical
 	if parent.Has&kind.Guarded == 0 {
 		return
 	}

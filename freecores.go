@@ -41,26 +41,39 @@ func (h *habit) note(used uintptr) {
 // deleted last, else a new slot. The caller opens it.
 func takeCore(name uint32) (*core, error) {
 	h := names.habit(name)
-	list := &h.kept
-	switch {
-	case h.kept != 0:
-		h.count--
-		freeCores.keepers--
-	case freeCores.bare != 0:
-		list = &freeCores.bare
-	default:
+	if h.kept == 0 {
+		return takeBare()
+	}
+	h.count--
+	freeCores.keepers--
+	s := coreAt(h.kept)
+	h.kept, s.nextSibling = s.nextSibling, 0
+	return s, nil
+}
+
+// takeBare gets a core without a keeper: the one deleted last, else a new slot.
+func takeBare() (*core, error) {
+	if freeCores.bare == 0 {
 		c, err := kind.OpenSlot()
 		return kind.Slot[core](c), err
 	}
-	s := coreAt(*list)
-	*list, s.nextSibling = s.nextSibling, 0
+	s := coreAt(freeCores.bare)
+	freeCores.bare, s.nextSibling = s.nextSibling, 0
 	return s, nil
+}
+
+// giveBare makes a core that holds nothing a free one.
+func giveBare(s *core) {
+	s.Close()
+	s.FirstBlock, s.MostBlock = 0, 0 // set by whoever opens it
+	s.nextSibling, freeCores.bare = freeCores.bare, s.Number()
 }
 
 // giveCore makes the core of a deleted context, which holds at most a keeper, a
 // free one.
 func giveCore(s *core) {
 	s.forgetListeners()
+	s.dismissParts()
 	s.discharge()
 	s.Close()
 	list := &freeCores.bare

@@ -116,6 +116,18 @@ func TestTheChunkCutLastGrowsInPlace(t *testing.T) {
 	}
 }
 
+// TestGrowingInPlaceDoesNotPassFreedChunksBy: a program that allocates little, grows it
+// and frees it, again and again, comes back to the same chunks.
+func TestGrowingInPlaceDoesNotPassFreedChunksBy(t *testing.T) {
+	c := palloc.NewAllocSet(newRoot(t), "c", palloc.BlockSizes(1<<20, 1<<20)) // with room for all
+	for range 1000 {
+		palloc.FreePointer(palloc.Realloc(c.Alloc(10), 100))
+	}
+	if n := c.Stats().FreeChunks; n > 2 {
+		t.Errorf("after 1000 rounds with one chunk at a time %d freed ones wait", n)
+	}
+}
+
 // TestGrownChunksDoNotMeet: chunks that grow in turn, each in its room and beyond
 // it, keep their content.
 func TestGrownChunksDoNotMeet(t *testing.T) {

@@ -225,6 +225,7 @@ func (s *core) reap() *core {
 	parent := coreAt(s.parent)
 	relaxed.Store64(&s.Epoch, kind.NextEpoch(s.Epoch, kind.None))
 	used := s.Total - s.Room()
+	s.closeParts()
 	s.Retire()
 	s.forgetIdent()
 	s.free(used)
@@ -243,6 +244,7 @@ func (mc Context) remove() bool {
 	}
 	atomic.StoreUint64(&s.Epoch, kind.NextEpoch(s.Epoch, kind.None)) // and a fence: see leave
 	used := s.Total - s.Room()
+	s.closeParts()
 	s.Sellable(s.Retire(), kind.BlockHeader)
 	s.FirstBlock, s.MostBlock = min(s.FirstBlock, kind.KeeperMost), kind.DefaultMost // what it learned is for the next
 	id := kind.KindOf(mc.epoch)

@@ -405,6 +405,7 @@ var uses = []struct {
 	{"TakeSnapshot", "TakeSnapshot", func(mc palloc.Context) { palloc.TakeSnapshot(mc) }},
 	{"SetLimit", "SetLimit", func(mc palloc.Context) { mc.SetLimit(1) }},
 	{"SetSoftLimit", "SetSoftLimit", func(mc palloc.Context) { mc.SetSoftLimit(1) }},
+	{"IsShared", "IsShared", func(mc palloc.Context) { mc.IsShared() }},
 	{"Budget", "Budget", func(mc palloc.Context) { mc.Budget() }},
 	{"Peak", "Peak", func(mc palloc.Context) { mc.Peak() }},
 	{"ResetPeak", "ResetPeak", func(mc palloc.Context) { mc.ResetPeak() }},

@@ -19,8 +19,8 @@ import (
 // lock twice. Contexts of two names or kinds in turn take the lock.
 
 // parks says whether contexts of a kind are parked. A Slab's sizes are read by
-// others under the lock.
-func parks(id kind.ID) bool { return id != kind.Slab }
+// others under the lock, and a Shared has parts.
+func parks(id kind.ID) bool { return id != kind.Slab && id != kind.Shared }
 
 // park leaves the core of a context that was just deleted, rewound, with its
 // parent. It says false, and does nothing, when it is not the first child there.

@@ -103,6 +103,7 @@ func relieve(c *kind.Core, op string, err error) error {
 	if !ok {
 		return err
 	}
+	c = c.Payer()
 	epoch, stamp := c.Epoch, c.Stamp
 	asked, panicked := r.ask()
 	if c.Epoch != epoch || c.Stamp != stamp {
@@ -122,7 +123,8 @@ func relieve(c *kind.Core, op string, err error) error {
 func relax(c *kind.Core) {
 	budgets.Lock()
 	defer budgets.Unlock()
-	budgets.ledgers.at(c.Number()).pressed, budgets.ledgers.at(c.Number()).panicked = false, nil
+	l := budgets.ledgers.at(c.Payer().Number())
+	l.pressed, l.panicked = false, nil
 }
 
 // ask runs listeners until the budget has room. It says whether any was run, and

@@ -114,7 +114,8 @@ func grow[T any](mc Context, op string, s, values []T) ([]T, error) {
 	grown := append(unsafe.Slice((*T)(osmem.At(p)), room/each)[:len(s)], values...) // p has room bytes
 	if whole {
 		// Cannot fail: the chunk is live, and of this context.
-		_ = kind.Free(methods[mc.core.Kind()], mc.core, at, what)
+		c := mc.seller(at)
+		_ = kind.Free(methods[c.Kind()], c, at, what)
 	}
 	return grown, nil
 }
@@ -124,7 +125,7 @@ func grow[T any](mc Context, op string, s, values []T) ([]T, error) {
 // which the used bytes are copied. It answers the place and the room.
 func (mc Context) enlarge(op string, p, used, old, need uintptr) (q, room uintptr, err error) {
 	c, size := mc.core, curve(old, need)
-	m, isBump := methods[c.Kind()], c.Kind() == kind.Bump
+	isBump := c.Kind() == kind.Bump
 	if isBump {
 		size = (size + chunk.Align - 1) &^ (chunk.Align - 1)
 		if old > 0 && bump.Extend(c, p, old, size) {
@@ -138,7 +139,8 @@ func (mc Context) enlarge(op string, p, used, old, need uintptr) (q, room uintpt
 	if isBump {
 		return q, size, nil
 	}
-	return q, kind.Capacity(m, c, q, chunk.Header(q)^c.Stamp), nil
+	c = mc.seller(q)
+	return q, kind.Capacity(methods[c.Kind()], c, q, chunk.Header(q)^c.Stamp), nil
 }
 
 // curve is the size to grow to, about Go's own: twice while small, then a
@@ -159,12 +161,13 @@ func (mc Context) hasWhole(op string, p, size, each uintptr) (what uint64, yes b
 	if !block.Known(p) || mc.core.Kind() == kind.Bump {
 		return 0, false
 	}
-	if what = chunk.Header(p) ^ mc.core.Stamp; what >= chunk.Whats {
+	c := mc.seller(p)
+	if what = chunk.Header(p) ^ c.Stamp; what >= chunk.Whats {
 		return 0, false
 	}
-	capacity := kind.Capacity(methods[mc.core.Kind()], mc.core, p, what)
+	capacity := kind.Capacity(methods[c.Kind()], c, p, what)
 	if capacity == 0 {
-		panic(chunkFault(op, mc.core, p, kind.WhatFault(what)))
+		panic(chunkFault(op, c, p, kind.WhatFault(what)))
 	}
 	return what, size > 0 && capacity-size < each
 }

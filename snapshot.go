@@ -4,7 +4,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/generation"
 )
 
@@ -114,7 +113,7 @@ func levelStep(s, next *core) int {
 // row reads one context.
 func (mc Context) row(level int) Row {
 	stats, c := mc.stats(), mc.slot()
-	r := Row{Level: level, Kind: Kind(kind.KindOf(mc.epoch)), Name: c.nameText(), Ident: c.ident(), Stats: public(stats)}
+	r := Row{Level: level, Kind: kindIn(mc.epoch), Name: c.nameText(), Ident: c.ident(), Stats: public(stats)}
 	switch r.Kind {
 	case KindGeneration:
 		r.Chunks = int64(generation.Chunks(mc.core))

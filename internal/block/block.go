@@ -98,8 +98,23 @@ func BuyFrame(size uintptr) (addr uintptr, err error) {
 // level.
 const LeastFrame = 1 << firstShift
 
+// Ration, when there is one, is asked before each purchase of so many bytes: it is the
+// seam where tests make memory run out at any purchase they like. It must not be set
+// while others buy.
+var Ration func(size uintptr) error
+
+func rationed(size uintptr) error {
+	if Ration == nil {
+		return nil
+	}
+	return Ration(size)
+}
+
 func buy(l int, n uint, where uint64) (addr, got uintptr, err error) {
 	got = uintptr(n) << unitShift(l)
+	if err := rationed(got); err != nil {
+		return 0, 0, err
+	}
 	warehouse.mu.Lock()
 	addr, err = find(l, n, n, got, where)
 	ask := warehouse.afterPurchase()

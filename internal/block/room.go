@@ -23,6 +23,9 @@ func BuyRoom(size, room uintptr) (addr, got, most uintptr, err error) {
 		return 0, 0, 0, fmt.Errorf("%w: no region has room for %d bytes", osmem.ErrNoMemory, room)
 	}
 	got = Grained(size)
+	if err := rationed(got); err != nil {
+		return 0, 0, 0, err
+	}
 	warehouse.mu.Lock()
 	addr, err = find(l, n, units(l, got), got, anywhere)
 	ask := warehouse.afterPurchase()

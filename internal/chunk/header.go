@@ -61,6 +61,11 @@ const (
 	SlabFreed = 0xa0
 	SlabFrame = 13 // the largest: 2 MiB, since regions lie on multiples of 4
 
+	// Shared | class and SharedFreed | class: of a part of a context that many
+	// goroutines use.
+	Shared      = 0xc0
+	SharedFreed = 0xe0
+
 	// Whats is the end of the values.
 	Whats = 1 << saltShift
 )

@@ -36,22 +36,23 @@ func (b *Block) End() uintptr { return b.Address() + b.Size }
 
 // Buy gets a block of at least size bytes for the core. It is on no list yet.
 func (c *Core) Buy(size uintptr) (*Block, error) {
-	if err := c.ask(block.Rounded(size)); err != nil {
+	p, err := c.bid(block.Rounded(size))
+	if err != nil {
 		return nil, err
 	}
 	addr, got, err := block.Buy(size)
 	if err != nil {
-		c.tell()
+		c.lost(p)
 		return nil, err
 	}
-	return c.own(addr, got), nil
+	return c.own(p, addr, got), nil
 }
 
-// own makes memory just bought a block of the core.
-func (c *Core) own(addr, size uintptr) *Block {
+// own makes memory that the payer just bought a block of the core.
+func (c *Core) own(p *Core, addr, size uintptr) *Block {
 	b := BlockAt(addr)
 	*b = Block{Size: size, Owner: c.Number()}
-	c.account(size, 1)
+	c.won(p, size, 1)
 	return b
 }
 
@@ -69,8 +70,7 @@ func (c *Core) BuyShared(need uintptr) (*Block, error) {
 
 // Sell gives a block that is on no list back to the warehouse.
 func (c *Core) Sell(b *Block) {
-	c.account(-b.Size, -1)
-	c.tell()
+	c.sold(b.Size)
 	block.SellRoom(b.Address(), b.Size, b.room())
 }
 

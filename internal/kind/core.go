@@ -106,13 +106,6 @@ func (c *Core) Kind() ID { return KindOf(relaxed.Load64(&c.Epoch)) }
 // Number is the core's in the table. It never changes.
 func (c *Core) Number() uint32 { return chunk.Index(relaxed.Load64(&c.Stamp)) }
 
-// account adds to the bytes and the number of blocks held.
-func (c *Core) account(size uintptr, blocks int) {
-	relaxed.Store(&c.Total, c.Total+size)
-	relaxed.Store32(&c.BlockCount, c.BlockCount+uint32(blocks))
-	c.Busy = 1
-}
-
 // settle sets to zero what was stirred. It is apart from its callers because a
 // context that frees nothing leaves nothing there.
 //

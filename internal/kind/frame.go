@@ -42,15 +42,16 @@ func (c *Core) BuyFrame(need, most uintptr) (*Block, error) {
 }
 
 func (c *Core) buyFrame(size uintptr) (*Block, error) {
-	if err := c.ask(size); err != nil {
+	p, err := c.bid(size)
+	if err != nil {
 		return nil, err
 	}
 	addr, err := block.BuyFrame(size)
 	if err != nil {
-		c.tell()
+		c.lost(p)
 		return nil, err
 	}
-	return c.own(addr, size), nil
+	return c.own(p, addr, size), nil
 }
 
 // ceil is the least power of two that is at least n.

@@ -18,17 +18,53 @@ const Guarded = 1 << 31
 // set once, before the first context is guarded.
 var Gate func(c *Core, holds uintptr) error
 
-// ask asks the gate for a purchase of size bytes.
-func (c *Core) ask(size uintptr) error {
-	if relaxed.Load32(&c.Has)&Guarded == 0 {
-		return nil
+// bid begins a purchase of size bytes, if the gate allows it. It answers the payer,
+// for won or lost, one of which is to follow.
+func (c *Core) bid(size uintptr) (p *Core, err error) {
+	if p = c.deal(); relaxed.Load32(&p.Has)&Guarded == 0 {
+		return p, nil
 	}
-	return Gate(c, c.Total+size)
+	if err = Gate(p, p.Total+size); err != nil {
+		c.dealt(p)
+	}
+	return p, err
 }
 
-// tell tells the gate what the core holds: less than it knew.
-func (c *Core) tell() {
-	if relaxed.Load32(&c.Has)&Guarded != 0 {
-		_ = Gate(c, c.Total) // less is never refused
+// won counts what was bought, in so many more blocks.
+func (c *Core) won(p *Core, size uintptr, blocks int) {
+	c.account(p, size, blocks)
+	c.dealt(p)
+}
+
+// lost says that the warehouse had nothing.
+func (c *Core) lost(p *Core) {
+	c.tell(p)
+	c.dealt(p)
+}
+
+// sold counts a block that is sold.
+func (c *Core) sold(size uintptr) {
+	p := c.deal()
+	c.account(p, -size, -1)
+	c.tell(p)
+	c.dealt(p)
+}
+
+// tell tells the gate what the payer holds: less than the gate knew.
+func (c *Core) tell(p *Core) {
+	if relaxed.Load32(&p.Has)&Guarded != 0 {
+		_ = Gate(p, p.Total) // less is never refused
+	}
+}
+
+// account adds to the bytes and the number of blocks held, of the core and of its
+// payer.
+func (c *Core) account(p *Core, size uintptr, blocks int) {
+	relaxed.Store(&c.Total, c.Total+size)
+	relaxed.Store32(&c.BlockCount, c.BlockCount+uint32(blocks))
+	c.Busy = 1
+	if p != c {
+		relaxed.Store(&p.Total, p.Total+size)
+		relaxed.Store32(&p.BlockCount, p.BlockCount+uint32(blocks))
 	}
 }

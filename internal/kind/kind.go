@@ -18,8 +18,10 @@ const (
 	None       ID = 0 // a core that no context owns
 	AllocSet   ID = 1
 	Generation ID = 2
+	SharedPart ID = 3 // a part of a Shared
 	Bump       ID = 4
 	Slab       ID = 5
+	Shared     ID = 6 // an AllocSet that many goroutines use
 
 	Kinds   = 8 // of values that an epoch has room for
 	idShift = 61

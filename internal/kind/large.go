@@ -85,11 +85,12 @@ func (c *Core) GrowLarge(p, size uintptr) (uintptr, error) {
 	}
 	old := b.Size
 	if need := size + headroom; need <= b.room() {
-		if err := c.ask(block.Grained(need) - old); err != nil {
+		payer, err := c.bid(block.Grained(need) - old)
+		if err != nil {
 			return 0, err
 		}
 		b.Size = block.Widen(b.Address(), old, b.room(), need)
-		c.account(b.Size-old, 0)
+		c.won(payer, b.Size-old, 0)
 		return p, nil
 	}
 	to, err := c.allocRoom(size)
@@ -111,15 +112,16 @@ func (c *Core) allocRoom(size uintptr) (uintptr, error) {
 	if !roomy || need > mostRoom/factor {
 		return c.AllocLarge(size)
 	}
-	if err := c.ask(block.Grained(need)); err != nil {
+	payer, err := c.bid(block.Grained(need))
+	if err != nil {
 		return 0, err
 	}
 	addr, got, room, err := block.BuyRoom(need, max(leastRoom, factor*need))
 	if err != nil {
-		c.tell()
+		c.lost(payer)
 		return c.AllocLarge(size)
 	}
-	b := c.own(addr, got)
+	b := c.own(payer, addr, got)
 	b.Alone = uint32(room >> roomShift)
 	return c.begin(b), nil
 }

@@ -34,15 +34,15 @@ func Resize(m Methods, c *Core, p uintptr, what uint64, size uintptr) (uintptr, 
 }
 
 // Extend makes a chunk of a class, cut last of the current block, size bytes large
-// where it is, if the block has room for the class. It says false, and does nothing,
-// when it cannot.
+// where it is, if the block has room for the class and no freed chunk of it waits: who
+// passed those by would grow for ever. It says false, and does nothing, when it cannot.
 func (c *Core) Extend(p, capacity, size uintptr) bool {
 	if p+capacity != c.Cur || size > chunk.MostSize {
 		return false
 	}
 	class := chunk.Class(size)
 	end := p + chunk.Size(class)
-	if end > c.End {
+	if end > c.End || *c.List(class) != 0 {
 		return false
 	}
 	chunk.SetHeader(p, chunk.Header(p)&^(chunk.Classes-1)|class)

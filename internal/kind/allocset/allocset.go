@@ -58,7 +58,7 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 	}
 	p := c.Cur + chunk.HeaderSize
 	relaxed.Store(&c.Cur, c.Cur+whole)
-	chunk.SetHeader(p, c.Stamp|class)
+	chunk.SetHeader(p, c.Tag|class)
 	return p, nil
 }
 
@@ -86,7 +86,7 @@ func cutTail(c *kind.Core) {
 		class := chunk.Fitting(c.Room() - chunk.HeaderSize)
 		p := c.Cur + chunk.HeaderSize
 		relaxed.Store(&c.Cur, p+chunk.Size(class))
-		Push(c, p, c.Stamp|class, class)
+		Push(c, p, c.Tag|class, class)
 	}
 	relaxed.Store(&c.Tails, c.Tails+c.Room())
 }
@@ -99,7 +99,7 @@ func freed(c *kind.Core, class uint64) (n uint32) {
 		return relaxed.Load32(c.Freed(class))
 	}
 	most := uint32(relaxed.Load(&c.Total) / chunk.Size(class))
-	want := relaxed.Load64(&c.Stamp) | chunk.Freed | class
+	want := relaxed.Load64(&c.Tag) | chunk.Freed | class
 	for p := relaxed.Load(c.List(class)); n < most && block.Known(p) && chunk.Header(p) == want; n++ {
 		p = relaxed.Load(link(p))
 	}
@@ -113,7 +113,7 @@ const leastTail = 128
 func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
 	switch {
 	case what < chunk.Classes:
-		Push(c, p, c.Stamp|what, what)
+		Push(c, p, c.Tag|what, what)
 		return nil
 	case what == chunk.Large:
 		return c.FreeLarge(p)

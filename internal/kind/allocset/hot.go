@@ -42,7 +42,7 @@ func Pop(c *kind.Core, size uintptr, class uint64, take kind.Taker, carve kind.C
 func Take(c *kind.Core, class uint64, p uintptr) uintptr {
 	*c.List(class) = *link(p)
 	relaxed.Uncount(c.Freed(class))
-	chunk.SetHeader(p, c.Stamp|class)
+	chunk.SetHeader(p, c.Tag|class)
 	return p
 }
 
@@ -55,7 +55,7 @@ func Carve(c *kind.Core, size uintptr, class uint64, slow kind.Slow) uintptr {
 		return slow(c, size)
 	}
 	relaxed.Store(&c.Cur, end)
-	if relaxed.Counts && c.Tag != c.Stamp {
+	if relaxed.Counts && c.Tag&chunk.Generation != 0 {
 		relaxed.Inc(c.Cut())
 	}
 	*(*uint64)(osmem.At(start)) = c.Tag | class // the header

@@ -53,13 +53,13 @@ func begin(c *kind.Core, b *kind.Block) {
 	c.Sellable(b, head)
 }
 
-// sold is how much the current block has sold, in bytes.
-func sold(c *kind.Core) uint64 { return uint64(c.Cur - c.Blocks - head) }
-
-// isEmpty says that every chunk which the current block sold was taken back.
-func isEmpty(c *kind.Core) bool {
-	return at(kind.BlockAt(c.Blocks)).left+sold(c) == stillSelling
+// sold is how much the current block b has sold, in bytes.
+func sold(c *kind.Core, b *kind.Block) uint64 {
+	return uint64(relaxed.Load(&c.Cur) - b.Address() - head)
 }
+
+// isEmpty says that every chunk which the current block b sold was taken back.
+func isEmpty(c *kind.Core, b *kind.Block) bool { return at(b).left+sold(c, b) == stillSelling }
 
 // Alloc is the slow path: sizes that the hot path does not know, and a block that
 // has no room.
@@ -107,11 +107,12 @@ func freeLarge(c *kind.Core, p uintptr) error {
 // refill makes another block the current one, or the same when all of its chunks
 // are freed by now.
 func refill(c *kind.Core, whole uintptr) error {
-	if c.Blocks != 0 && isEmpty(c) && whole <= kind.BlockAt(c.Blocks).Size-head {
-		current := at(kind.BlockAt(c.Blocks))
-		uncount(c, current)
-		begin(c, &current.Block)
-		return nil
+	if c.Blocks != 0 {
+		if b := kind.BlockAt(c.Blocks); isEmpty(c, b) && whole <= b.Size-head {
+			uncount(c, at(b))
+			begin(c, b)
+			return nil
+		}
 	}
 	b, err := c.BuyFrame(whole+head, mostBlock)
 	if err != nil {
@@ -130,7 +131,7 @@ func retire(c *kind.Core) {
 	b := at(kind.BlockAt(c.Blocks))
 	b.tail = uint32(c.Room())
 	relaxed.Store(&c.Tails, c.Tails+c.Room())
-	if b.left -= stillSelling - sold(c); b.left == 0 {
+	if b.left -= stillSelling - sold(c, &b.Block); b.left == 0 {
 		LetGo(c, b)
 	}
 }
@@ -215,9 +216,9 @@ func (Methods) Stats(c *kind.Core) kind.Stats {
 		s.Live = relaxed.Load32(&own(c).sold) != s.FreeChunks
 		return s
 	}
-	s.Live = s.Blocks > 1 || relaxed.Load(&c.Large) != 0 || s.Blocks == 1 && !isEmpty(c)
-	left := s.Blocks
-	for b := c.Seen(&c.Blocks); b != nil && left > 0; left-- {
+	b := c.Seen(&c.Blocks) // the owner may be at work
+	s.Live = s.Blocks > 1 || relaxed.Load(&c.Large) != 0 || b != nil && !isEmpty(c, b)
+	for left := s.Blocks; b != nil && left > 0; left-- {
 		s.FreeChunks += at(b).frees
 		b = c.Seen(&b.Next)
 	}

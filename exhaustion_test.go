@@ -1,0 +1,410 @@
+package palloc_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/gopalloc/palloc"
+	"github.com/gopalloc/palloc/internal/block"
+	"github.com/gopalloc/palloc/internal/osmem"
+)
+
+// Memory that runs out, at every purchase of every operation, once and for good: the
+// error is the right one, nothing is lost, nothing is left, and the operation succeeds
+// when there is memory again.
+
+// stingy is a maker of memory that refuses on demand.
+type stingy struct {
+	osmem.Maker
+	refuse bool
+}
+
+var system = &stingy{}
+
+func TestMain(m *testing.M) {
+	system.Maker = osmem.Current()
+	osmem.Use(system)
+	os.Exit(m.Run())
+}
+
+func (s *stingy) Reserve(size uintptr) (uintptr, error) {
+	if s.refuse {
+		return 0, osmem.ErrNoMemory
+	}
+	return s.Maker.Reserve(size)
+}
+
+func (s *stingy) Commit(addr, size uintptr) error {
+	if s.refuse {
+		return osmem.ErrNoMemory
+	}
+	return s.Maker.Commit(addr, size)
+}
+
+// operation is something that may buy memory. prepare readies what it works on and
+// answers the operation itself, which panics with what a Try function returns.
+type operation struct {
+	name    string
+	kinds   []palloc.Kind
+	prepare func(c palloc.Context, size int) (run func())
+	steps   bool // it buys many times, and goes on where it stopped
+}
+
+var (
+	resizing = []palloc.Kind{palloc.KindAllocSet, palloc.KindGeneration}
+	anySize  = append([]palloc.Kind{palloc.KindBump}, resizing...)
+)
+
+// must panics with an error, as the functions without Try do.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+var operations = []operation{
+	{"sixty chunks", kinds, func(c palloc.Context, size int) func() {
+		var chunks [60][]byte
+		i := 0
+		return func() {
+			for ; i < len(chunks); i++ {
+				n := size
+				if c.Kind() != palloc.KindSlab {
+					n *= i%3 + 1
+				}
+				chunks[i] = bytesAt(c.Alloc(n), min(n, 64))
+				scribble(chunks[i], i)
+			}
+			for i, b := range chunks {
+				if !scribbled(b, i) {
+					panic("a chunk lost its content")
+				}
+			}
+		}
+	}, true},
+	{"a slice that grows", anySize, func(c palloc.Context, size int) func() {
+		var s []int64
+		return func() {
+			for len(s) < min(10*size, 4000) {
+				s = palloc.Append(c, s, int64(len(s)))
+			}
+			for i, v := range s {
+				if v != int64(i) {
+					panic("an element is another's")
+				}
+			}
+		}
+	}, true},
+	{"Alloc", kinds, func(c palloc.Context, size int) func() {
+		return func() { scribble(bytesAt(c.Alloc(size), size), 1) }
+	}, false},
+	{"TryAlloc", kinds, func(c palloc.Context, size int) func() {
+		return func() { scribble(bytesAt(must(c.TryAlloc(size)), size), 1) }
+	}, false},
+	{"AllocZeroed", kinds, func(c palloc.Context, size int) func() {
+		return func() {
+			if b := bytesAt(c.AllocZeroed(size), size); bytes.Count(b, []byte{0}) != size {
+				panic("not zeroed")
+			}
+		}
+	}, false},
+	{"AllocAligned", anySize, func(c palloc.Context, size int) func() {
+		return func() { scribble(bytesAt(c.AllocAligned(size, 128), size), 1) }
+	}, false},
+	{"TryAllocAligned", anySize, func(c palloc.Context, size int) func() {
+		return func() { scribble(bytesAt(must(c.TryAllocAligned(size, 4096)), size), 1) }
+	}, false},
+	{"New", anySize, func(c palloc.Context, size int) func() {
+		return func() { *palloc.New[[3000]byte](c) = [3000]byte{1} }
+	}, false},
+	{"NewUncleared", anySize, func(c palloc.Context, size int) func() {
+		return func() { palloc.NewUncleared[[5]int64](c)[0] = 1 }
+	}, false},
+	{"TryNew", anySize, func(c palloc.Context, size int) func() {
+		return func() { *must(palloc.TryNew[[12_000]byte](c)) = [12_000]byte{1} }
+	}, false},
+	{"MakeSlice", anySize, func(c palloc.Context, size int) func() {
+		return func() { scribble(palloc.MakeSlice[byte](c, size, size+9), 1) }
+	}, false},
+	{"Append", anySize, func(c palloc.Context, size int) func() {
+		s := palloc.Clone(c, []byte("the beginning"))
+		return func() {
+			if s := palloc.Append(c, s, make([]byte, size)...); !strings.HasPrefix(string(s), "the beginning") {
+				panic("Append lost what was there")
+			}
+		}
+	}, false},
+	{"TryAppend", anySize, func(c palloc.Context, size int) func() {
+		s := palloc.Clone(c, []byte("the beginning"))
+		return func() {
+			grown, err := palloc.TryAppend(c, s, make([]byte, size)...)
+			if !strings.HasPrefix(string(grown), "the beginning") {
+				panic("TryAppend lost what was there")
+			}
+			must(grown, err)
+		}
+	}, false},
+	{"Clone", anySize, func(c palloc.Context, size int) func() {
+		return func() { palloc.Clone(c, make([]int64, size/8+1))[0] = 1 }
+	}, false},
+	{"CloneString", anySize, func(c palloc.Context, size int) func() {
+		s := strings.Repeat("x", size)
+		return func() {
+			if palloc.CloneString(c, s) != s {
+				panic("CloneString is no clone")
+			}
+		}
+	}, false},
+	{"Realloc", resizing, func(c palloc.Context, size int) func() {
+		p := c.Alloc(50)
+		scribble(bytesAt(p, 50), 2)
+		return func() {
+			if q := palloc.Realloc(p, size+60); !scribbled(bytesAt(q, 50), 2) {
+				panic("Realloc lost what was there")
+			}
+		}
+	}, false},
+	{"TryRealloc", resizing, func(c palloc.Context, size int) func() {
+		p := c.Alloc(9000)
+		scribble(bytesAt(p, 9000), 2)
+		return func() {
+			q, err := palloc.TryRealloc(p, 9000+3*size)
+			if err != nil {
+				q = p
+			}
+			if !scribbled(bytesAt(q, 9000), 2) {
+				panic("TryRealloc lost what was there")
+			}
+			must(q, err)
+		}
+	}, false},
+	{"Realloc of an aligned chunk", resizing, func(c palloc.Context, size int) func() {
+		p := c.AllocAligned(50, 256)
+		scribble(bytesAt(p, 50), 2)
+		return func() {
+			if q := palloc.Realloc(p, size+1000); !scribbled(bytesAt(q, 50), 2) || uintptr(q)%256 != 0 {
+				panic("Realloc lost what was there")
+			}
+		}
+	}, false},
+	{"Scope", kinds, func(c palloc.Context, size int) func() {
+		return func() {
+			must(0, palloc.Scope(c, "scope", func(mc palloc.Context) error {
+				mc.Alloc(size)
+				return nil
+			}))
+		}
+	}, false},
+	{"a child that allocates", kinds, func(c palloc.Context, size int) func() {
+		return func() {
+			child := palloc.NewBump(c, "child")
+			defer child.Delete()
+			child.Alloc(size)
+		}
+	}, false},
+	{"a shared child that allocates", kinds, func(c palloc.Context, size int) func() {
+		return func() {
+			child := palloc.NewAllocSet(c, "child", palloc.Shared())
+			defer child.Delete()
+			child.Alloc(size)
+		}
+	}, false},
+}
+
+// states are what a context may be like when memory runs out.
+var states = map[string]func(c palloc.Context, size int){
+	"new": func(palloc.Context, int) {},
+	"used": func(c palloc.Context, size int) {
+		for i := range 20 {
+			p := c.Alloc(size)
+			if i%3 == 0 && c.Kind() != palloc.KindBump {
+				palloc.FreePointer(p)
+			}
+		}
+	},
+	"reset": func(c palloc.Context, size int) {
+		for range 40 {
+			c.Alloc(size)
+		}
+		c.Reset()
+	},
+	"in a tree with a budget": func(c palloc.Context, size int) {
+		c.Alloc(size)
+		c.SetIdent("ident")
+		c.SetLimit(palloc.NoLimit)
+		child := palloc.NewAllocSet(c, "child")
+		child.Alloc(100)
+		palloc.NewSlab(child, "grandchild", 24).Alloc(24)
+	},
+}
+
+// injection is one way to run out: from the purchase number at on, once or for good.
+type injection struct {
+	at      int
+	forGood bool
+	refused int
+}
+
+func (i *injection) inject() {
+	left := i.at
+	block.Ration = func(uintptr) error {
+		if left--; left >= 0 || !i.forGood && i.refused > 0 {
+			return nil
+		}
+		i.refused++
+		return osmem.ErrNoMemory
+	}
+}
+
+func (i *injection) end() { block.Ration = nil }
+
+// shortOf runs f and answers the *OutOfMemoryError that it panics with.
+func shortOf(t *testing.T, f func()) (oom *palloc.OutOfMemoryError) {
+	t.Helper()
+	defer func() {
+		t.Helper()
+		if r := recover(); r != nil {
+			if err, ok := r.(error); !ok || !errors.As(err, &oom) {
+				t.Fatalf("a panic that is no *OutOfMemoryError: %v", r)
+			}
+		}
+	}()
+	f()
+	return nil
+}
+
+// picture is what of a tree must not change: its shape and its accounts.
+func picture(mc palloc.Context) string {
+	var b strings.Builder
+	must(0, mc.WriteStats(&b))
+	return b.String()
+}
+
+func TestMemoryRunsOutAtEveryPurchase(t *testing.T) {
+	root := newRoot(t)
+	sizes := []int{8, 100, 1000, 3000, 9000, 70_000}
+	if cramped() {
+		sizes = []int{100, 9000}
+	}
+	injections, failures := 0, 0
+	for _, o := range operations {
+		for _, k := range o.kinds {
+			for state, ready := range states {
+				for _, size := range sizes {
+					for _, forGood := range []bool{false, true} {
+						for at := 0; at < 100; at++ {
+							c := newKind(root, k, "c", size)
+							ready(c, size)
+							run := o.prepare(c, size)
+							i := &injection{at: at, forGood: forGood}
+							failed := runOut(t, root, c, run, i, o.steps)
+							if t.Failed() {
+								t.Fatalf("%s in a %v that is %s, %d bytes, purchase %d, for good: %v", o.name, k, state, size, at, forGood)
+							}
+							c.Delete()
+							if i.refused == 0 {
+								break
+							}
+							injections++
+							if failed {
+								failures++
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%d injections, %d of which made an operation fail", injections, failures)
+	if !cramped() && (injections < 5000 || failures < injections/3) {
+		t.Error("few injections")
+	}
+}
+
+// runOut runs an operation while memory runs out, and once more with memory. It says
+// whether the operation failed.
+func runOut(t *testing.T, root, c palloc.Context, run func(), i *injection, steps bool) (failed bool) {
+	t.Helper()
+	before := picture(root)
+	i.inject()
+	oom := shortOf(t, run)
+	if oom == nil {
+		i.end()
+		return false
+	}
+	if i.refused == 0 || !errors.Is(oom, osmem.ErrNoMemory) || !strings.HasPrefix(oom.Context, c.Path()) || len(oom.Tree.Rows) == 0 || oom.LimitedBy != "" {
+		t.Errorf("the error is %+v", oom)
+	}
+	if after := picture(root); after != before && !steps {
+		t.Errorf("the tree was\n%sand is\n%s", before, after)
+	}
+	if i.forGood { // what needs no memory goes on
+		c.SetIdent("still")
+		c.Stats()
+		must(0, c.WriteStats(io.Discard))
+		palloc.NewAllocSet(c, "spare").Delete()
+		if oom := shortOf(t, run); oom == nil {
+			t.Error("there is memory again, for good")
+		}
+	}
+	i.end()
+	if oom := shortOf(t, run); oom != nil {
+		t.Errorf("there is memory again, and still: %v", oom)
+	}
+	return true
+}
+
+func TestContextsRunOut(t *testing.T) {
+	if cramped() {
+		t.Skip("needs as many contexts as there are cores in a segment")
+	}
+	root := newRoot(t)
+	system.refuse = true
+	defer func() { system.refuse = false }()
+	created := 0
+	var oom *palloc.OutOfMemoryError
+	for oom == nil && created < 1<<20 {
+		oom = shortOf(t, func() { palloc.NewAllocSet(root, "c"); created++ })
+	}
+	if oom == nil || !errors.Is(oom, osmem.ErrNoMemory) || oom.Context != root.Path() || !strings.Contains(oom.Op, "NewAllocSet") {
+		t.Fatalf("after %d contexts: %v", created, oom)
+	}
+	if n := count(root); n != created {
+		t.Errorf("%d contexts were created, and %d are there", created, n)
+	}
+	if shortOf(t, func() { palloc.NewAllocSet(root, "c", palloc.Shared()) }) == nil {
+		t.Error("a shared context was created of nothing")
+	}
+	system.refuse = false
+	palloc.NewAllocSet(root, "c", palloc.Shared()).Delete()
+	palloc.NewSlab(root, "c", 8).Delete()
+	root.DeleteChildren()
+	t.Logf("%d contexts", created)
+}
+
+func TestTheSystemRefusesALargeChunk(t *testing.T) {
+	if cramped() {
+		t.Skip("what this maker makes stays for ever")
+	}
+	size, shift := 0, 10
+	for _, k := range resizing {
+		c := newKind(newRoot(t), k, "c", 0)
+		size += 3 << 20 << shift // more than any test left in stock
+		system.refuse = true
+		oom := shortOf(t, func() { c.Alloc(size) })
+		system.refuse = false
+		if oom == nil || oom.Size != size || oom.Context != c.Path() || !errors.Is(oom, osmem.ErrNoMemory) {
+			t.Errorf("%v: %v", k, oom)
+		}
+		p := c.Alloc(size)
+		b := bytesAt(p, size)
+		b[0], b[size-1] = 1, 1
+		palloc.FreePointer(p)
+	}
+	palloc.Trim()
+}

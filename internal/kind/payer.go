@@ -1,0 +1,70 @@
+package kind
+
+import (
+	"sync"
+
+	"github.com/gopalloc/palloc/internal/relaxed"
+)
+
+// Parts: cores that sell on behalf of a context which is not theirs alone, the payer:
+// so that many goroutines can use it at once, each part under a lock of its own.
+//
+// Invariant: what the parts hold is counted with the payer as well, under the payer's
+// lock, which is taken inside a part's. A part is no node of the tree: its lock and its
+// payer lie where the tree's words are in other cores.
+//
+// Cost: a look at a word of the core for each purchase and each sale.
+
+// Part is the bit of Core.Has that says that the core is a part.
+const Part = 1 << 30
+
+// Hired is the slot of a part.
+type Hired struct {
+	Core
+	sync.Mutex
+	payer uint32 // number of the payer's core
+}
+
+// hires is the payer's own part, as far as purchases need it.
+type hires struct{ sync.Mutex }
+
+// Hire makes a core that nobody owns a part of c, of the kind that sells for it.
+func (c *Core) Hire(part *Core, id ID) {
+	h := Slot[Hired](part)
+	h.Mutex = sync.Mutex{} // there was a node's name
+	h.payer = c.Number()
+	relaxed.Store32(&part.Has, Part)
+	relaxed.Store64(&part.Epoch, NextEpoch(part.Epoch, id))
+}
+
+// Dismiss makes the part, which holds nothing, a core that nobody owns.
+func (h *Hired) Dismiss() {
+	h.payer = 0
+	relaxed.Store32(&h.Has, 0)
+	relaxed.Store64(&h.Epoch, NextEpoch(h.Epoch, None))
+}
+
+// Payer is the core on whose behalf c sells: itself, but for a part.
+func (c *Core) Payer() *Core {
+	if relaxed.Load32(&c.Has)&Part == 0 {
+		return c
+	}
+	return At(relaxed.Load32(&Slot[Hired](c).payer))
+}
+
+// deal begins a purchase or a sale: until dealt nobody else buys or sells for the
+// payer.
+func (c *Core) deal() *Core {
+	p := c.Payer()
+	if p != c {
+		Private[hires](p).Lock()
+	}
+	return p
+}
+
+// dealt ends what deal began.
+func (c *Core) dealt(p *Core) {
+	if p != c {
+		Private[hires](p).Unlock()
+	}
+}

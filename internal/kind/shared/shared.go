@@ -1,0 +1,176 @@
+// Package shared is an AllocSet that many goroutines use at once.
+//
+// It holds: parts, each an AllocSet under a lock of its own, as many as the program
+// runs goroutines at one time. A chunk goes back to the part that it came from.
+//
+// Cannot: be reset, deleted or checked while others are at work in it.
+//
+// Choose it where goroutines hand chunks to each other, or would else need a context
+// each for a few chunks.
+//
+// Invariant: only who holds a part's lock touches the part, its blocks and their free
+// chunks; statistics read single words. Headers of a part's chunks are marked, so that
+// the hot path of Free, which takes no lock, leaves them alone.
+//
+// Cost: a call and an uncontended lock for each chunk that is sold and freed. A
+// goroutine comes back to the same part, and goes to the next one when that is taken.
+//
+// PostgreSQL has none: a context belongs to a process.
+package shared
+
+import (
+	"runtime"
+	"sync"
+
+	"github.com/gopalloc/palloc/internal/chunk"
+	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/allocset"
+	"github.com/gopalloc/palloc/internal/relaxed"
+)
+
+// Methods of the kind.
+type Methods struct{}
+
+// Most is how many parts a context has at most.
+const Most = 16
+
+// private is what the context keeps in its core.
+type private struct {
+	sync.Mutex // of the accounts: kind's
+	n          uint32
+	parts      [Most]uint32 // numbers of cores
+}
+
+func own(c *kind.Core) *private { return kind.Private[private](c) }
+
+// Wanted is how many parts a context is to have.
+func Wanted() int { return min(runtime.GOMAXPROCS(0), Most) }
+
+// Hire makes a core that nobody owns a part of the context, before Open.
+func Hire(c, part *kind.Core) {
+	o := own(c)
+	o.parts[o.n] = part.Number()
+	o.n++
+	c.Hire(part, kind.SharedPart)
+}
+
+// Dismiss lets the parts of a deleted context go, one by one: they hold nothing.
+func Dismiss(c *kind.Core, each func(part *kind.Core)) {
+	for p := range parts(c) {
+		p.Dismiss()
+		each(&p.Core)
+	}
+	*own(c) = private{}
+}
+
+// parts are those of the context.
+func parts(c *kind.Core) func(yield func(*kind.Hired) bool) {
+	return func(yield func(*kind.Hired) bool) {
+		o := own(c)
+		for _, number := range o.parts[:o.n] {
+			if !yield(part(number)) {
+				return
+			}
+		}
+	}
+}
+
+func part(number uint32) *kind.Hired { return kind.Slot[kind.Hired](kind.At(number)) }
+
+func (Methods) Name() string { return "AllocSet" }
+
+func (Methods) Open(c *kind.Core) {
+	c.DropKeeper()
+	c.Close()
+	c.Busy = 1
+	for p := range parts(c) {
+		p.FirstBlock, p.MostBlock = c.FirstBlock, c.MostBlock
+		mark(p)
+	}
+}
+
+// mark makes the headers of the part's chunks different from an AllocSet's.
+func mark(p *kind.Hired) { p.Tag = p.Stamp | chunk.Shared }
+
+// Alloc sells from a part that nobody is at, the goroutine's own first; where one has
+// nothing more to sell and can buy nothing, from any.
+func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
+	return Sell(c, func(p *kind.Core) (uintptr, error) { return allocset.Methods{}.Alloc(p, size) })
+}
+
+// Sell lets sell try the parts until one sells.
+func Sell(c *kind.Core, sell func(part *kind.Core) (uintptr, error)) (uintptr, error) {
+	p := take(c)
+	q, err := sell(&p.Core)
+	p.Unlock()
+	if err != nil {
+		return sellAnywhere(c, sell, err)
+	}
+	return q, nil
+}
+
+// sellAnywhere is apart from Sell because memory seldom runs out.
+func sellAnywhere(c *kind.Core, sell func(part *kind.Core) (uintptr, error), first error) (uintptr, error) {
+	for p := range parts(c) {
+		p.Lock()
+		q, err := sell(&p.Core)
+		p.Unlock()
+		if err == nil {
+			return q, nil
+		}
+	}
+	return 0, first
+}
+
+// take locks a part.
+func take(c *kind.Core) *kind.Hired {
+	o, first := own(c), spot()
+	for i := range o.n {
+		if p := part(o.parts[(first+i)%o.n]); p.TryLock() {
+			return p
+		}
+	}
+	p := part(o.parts[first%o.n])
+	p.Lock()
+	return p
+}
+
+func (Methods) Free(c *kind.Core, p uintptr, what uint64) error { return kind.WhatFault(what) }
+
+func (Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uintptr, error) {
+	return 0, kind.WhatFault(what)
+}
+
+func (Methods) Capacity(c *kind.Core, p uintptr, what uint64) uintptr { return 0 }
+
+func (Methods) Reset(c *kind.Core) {
+	for p := range parts(c) {
+		p.Lock()
+		allocset.Methods{}.Reset(&p.Core)
+		mark(p)
+		p.Unlock()
+	}
+}
+
+// Close takes all chunks back and sells all blocks, keepers included.
+func Close(c *kind.Core) {
+	for p := range parts(c) {
+		p.Lock()
+		allocset.Methods{}.Reset(&p.Core)
+		mark(p)
+		p.DropKeeper()
+		p.Unlock()
+	}
+}
+
+// Stats sums up the parts.
+func (Methods) Stats(c *kind.Core) kind.Stats {
+	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
+	for p := range parts(c) {
+		of := allocset.Methods{}.Stats(&p.Core)
+		s.Free += of.Free
+		s.FreeChunks += of.FreeChunks
+		s.Live = s.Live || of.Live
+	}
+	return s
+}
