@@ -142,7 +142,7 @@ func residentOf(pid int) int {
 	return pages * os.Getpagesize()
 }
 
-func TestGoAndContextsStayBelowTheirTotal(t *testing.T) {
+func TestShareMemoryLimitKeepsTheTotal(t *testing.T) {
 	if cramped() {
 		t.Skip("moves half a gigabyte")
 	}
