@@ -12,6 +12,8 @@ import (
 func TestWhoBalancesIsAskedBeyondTheGrant(t *testing.T) {
 	defer block.Balance(nil, nil)
 	block.Trim()
+	fill := exhaust(t, 1<<20) // what a maker that gives nothing back has retained
+	defer sellAll(fill)
 	grown, piled := 0, 0
 	block.Balance(func() { grown++; block.Count() }, func() { piled++; block.Count() })
 	s := block.Count()
