@@ -29,8 +29,8 @@ var sharing atomic.Pointer[share]
 // leastTotal is what a program of Go alone can be kept in.
 const leastTotal = 16 << 20
 
-// The balance is looked at each time after watchQuick while memory is short and comes
-// and goes, and rises step by step to watchSlow otherwise.
+// The balance is looked at every watchQuick while memory is short and comes and goes;
+// otherwise the interval doubles up to watchSlow.
 const (
 	watchQuick = 10 * time.Millisecond
 	watchSlow  = 100 * time.Millisecond
@@ -42,7 +42,8 @@ const (
 // or 128 MiB if that is less, is for what neither counts, as the program itself, and
 // for delays. A total of 0 is Go's memory limit as it stands, or, where that is not
 // set, what the control groups of Linux grant the process; where they grant no
-// certain amount either, that is an error, the only one.
+// certain amount either, that is an error, the only one. It is taken for 16 MiB where
+// it is less.
 //
 // Contexts that grow are held up: a purchase that would make a 32nd of the total
 // resident beyond what was last agreed, or 64 MiB if that is less, waits until Go's
@@ -52,8 +53,10 @@ const (
 // little. Where Go's heap grows, the warehouse gives back what is unused for as much
 // as half of Go's live heap on top of it: as each of Go's collections ends, and every
 // 10 ms while less than a quarter of the total is free and the sum changes, else every
-// 100 ms. Go's limit rises with the same delay; it rises 100 ms after it was lowered,
-// or at once if Go wants more.
+// 100 ms. Go's limit rises with the same delay, and not before 100 ms after it was
+// lowered unless Go wants more; it is up to an eighth of the total lower as long as the
+// warehouse retains that, so that Go collects, and gets that, in time. The cores of
+// contexts count, each with its freelists, but nobody is held up for them.
 //
 // Nothing is refused: where contexts and Go's live heap need more than the total, they
 // get it. Go's limit is never set below an eighth, or 4 MiB, more than the last
