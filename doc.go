@@ -40,7 +40,7 @@
 //   - Misuse panics with a [*Fault]; running out is an [*OutOfMemoryError].
 //   - Nothing that lies in a context may be used after its reset or deletion.
 //
-// The collector does not see this memory, nor does GOMEMLIMIT: a program that
-// moves its data here has a small Go heap, which the default GOGC collects
-// often; raise GOGC.
+// The collector does not see this memory, nor does GOMEMLIMIT, unless
+// [ShareMemoryLimit] keeps both below one total. A program that moves its data here
+// has a small Go heap, which the default GOGC collects often; raise GOGC.
 package palloc

@@ -33,7 +33,7 @@ var floors = [][]string{
 	{"internal/kind/conformance", "internal/kind/shared"},
 	{"internal/kind/allocset", "internal/kind/slab", "internal/kind/generation", "internal/kind/bump"},
 	{"internal/kind"},
-	{"internal/chunk", "internal/block"},
+	{"internal/chunk", "internal/block", "internal/cgroup"},
 	{"internal/osmem"},
 	{"internal/relaxed"},
 }

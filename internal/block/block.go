@@ -27,6 +27,7 @@ var warehouse struct {
 	mu      sync.Mutex
 	regions atomic.Pointer[[]*region] // grows only; replaced, never changed
 	tide
+	watch
 }
 
 // home is the first region, which a hot path asks about by itself.
@@ -116,7 +117,11 @@ func buy(l int, n uint, where uint64) (addr, got uintptr, err error) {
 	}
 	warehouse.mu.Lock()
 	addr, err = find(l, n, n, got, where)
+	ask := warehouse.afterPurchase()
 	warehouse.mu.Unlock()
+	if ask != nil {
+		ask()
+	}
 	return addr, got, err
 }
 
@@ -146,6 +151,7 @@ func find(l int, n, part uint, got uintptr, where uint64) (addr uintptr, err err
 
 // bought counts a purchase, and lets go of old stock when a period ends.
 func bought(size uintptr) {
+	warehouse.trade()
 	if warehouse.bought(size) && retained() > warehouse.bound() {
 		trim(warehouse.bound())
 	}
@@ -159,26 +165,32 @@ func Sell(addr, size uintptr) { SellRoom(addr, size, size) }
 func SellRoom(addr, size, room uintptr) {
 	l, n, _ := plan(room)
 	warehouse.mu.Lock()
+	warehouse.trade()
 	warehouse.sold -= size
 	r := regionOf(addr)
-	if retained()+size <= warehouse.bound() && r.lay(l, addr-r.base, n) {
-		warehouse.mu.Unlock()
-		return
+	if retained()+size > warehouse.bound() || !r.lay(l, addr-r.base, n) {
+		l, off, n := r.sell(l, addr-r.base, n)
+		if retained() > warehouse.bound() {
+			warehouse.release(r, l, off, n)
+		}
 	}
-	l, off, n := r.sell(l, addr-r.base, n)
-	if 1<<unitShift(l) >= osmem.PageSize() && retained() > warehouse.bound() {
-		r.discard(l, off, n)
-	}
+	ask := warehouse.afterSale()
 	warehouse.mu.Unlock()
+	if ask != nil {
+		ask()
+	}
 }
 
 // Trim gives the memory of every unused unit back to the system and answers how
 // many bytes that were. The address space stays.
-func Trim() uintptr {
+func Trim() uintptr { return TrimTo(0) }
+
+// TrimTo is Trim, but stops when about so many bytes are retained.
+func TrimTo(keep uintptr) uintptr {
 	warehouse.mu.Lock()
 	defer warehouse.mu.Unlock()
 	before := retained()
-	trim(0)
+	trim(keep)
 	return before - retained()
 }
 
@@ -201,6 +213,7 @@ type Stock struct {
 	Committed uintptr // of it, made usable
 	Sold      uintptr // in the hands of contexts
 	Retained  uintptr // unused, and resident
+	Accounts  uintptr // the accounts of all that, as far as they were made usable
 }
 
 // Count reads the stock at one moment.
@@ -211,6 +224,9 @@ func Count() Stock {
 	for _, r := range regions() {
 		s.Reserved += r.size
 		s.Committed += r.frontier.Load()
+		for l := range r.levels {
+			s.Accounts += r.levels[l].committed
+		}
 	}
 	return s
 }

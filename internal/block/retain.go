@@ -18,6 +18,7 @@ type tide struct {
 	sold      uintptr // bytes in the hands of buyers
 	peak, old uintptr // highest sold in this period and in the one before
 	purchases int     // in this period
+	limit     uintptr // of the bound, plus one; 0: none was set
 }
 
 // bought counts a purchase and says whether it ends a period.
@@ -35,7 +36,43 @@ func (t *tide) bought(size uintptr) bool {
 // retained, and cannot be given back.
 func (t *tide) bound() uintptr {
 	most := max(retainLeast, t.peak, t.old)
-	return most + most>>4
+	most += most >> 4
+	if t.limit != 0 {
+		return min(most, t.limit-1)
+	}
+	return most
+}
+
+// SetRetention limits the bound to so many bytes, and gives back what lies above.
+// MostRetention and above is no limit.
+func SetRetention(bytes uintptr) {
+	warehouse.mu.Lock()
+	defer warehouse.mu.Unlock()
+	warehouse.limit = bytes + 1
+	if bytes >= MostRetention {
+		warehouse.limit = 0
+	}
+	if retained() > warehouse.bound() {
+		trim(warehouse.bound())
+	}
+}
+
+// MostRetention is what no bound reaches.
+const MostRetention = ^uintptr(0) >> 1
+
+// release gives the memory of a run just sold back, and now unused, to the system.
+// By the rule of the tide that is worth a call of the system for coarse units only;
+// a limit is kept as far as whole pages of the system are in the run.
+func (t *tide) release(r *region, l int, off uintptr, n uint) {
+	grain := max(1, osmem.PageSize()>>unitShift(l))
+	if grain > 1 && t.limit == 0 {
+		return
+	}
+	_, u := r.pageOf(l, off)
+	first, end := roundUp(uintptr(u), grain), uintptr(u+n)&^(grain-1)
+	if first < end {
+		r.discard(l, off+(first-uintptr(u))<<unitShift(l), uint(end-first))
+	}
 }
 
 // soil notes that the n units of a run will be written.

@@ -28,7 +28,11 @@ func BuyRoom(size, room uintptr) (addr, got, most uintptr, err error) {
 	}
 	warehouse.mu.Lock()
 	addr, err = find(l, n, units(l, got), got, anywhere)
+	ask := warehouse.afterPurchase()
 	warehouse.mu.Unlock()
+	if ask != nil {
+		ask()
+	}
 	return addr, got, uintptr(n) << unitShift(l), err
 }
 
@@ -44,7 +48,12 @@ func Widen(addr, old, room, size uintptr) (got uintptr) {
 	}
 	warehouse.sold += got - old
 	warehouse.peak = max(warehouse.peak, warehouse.sold)
+	warehouse.trade()
+	ask := warehouse.afterPurchase()
 	warehouse.mu.Unlock()
+	if ask != nil {
+		ask()
+	}
 	return got
 }
 

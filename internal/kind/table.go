@@ -5,6 +5,7 @@ import (
 
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/osmem"
+	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
 // The table of cores: segments of 65536 slots (16384 where address space is
@@ -66,12 +67,16 @@ func OpenSlot() (*Core, error) {
 			index = 1
 		}
 	}
-	table.opened = index + 1
+	relaxed.Store32(&table.opened, index+1)
 	c := At(index)
 	c.Stamp = chunk.Stamp(index, uint64(index)*saltSpread^processSalt)
 	c.Tag = c.Stamp
 	return c, nil
 }
+
+// SlotsSize is how many bytes the slots that were opened have, with the freelists
+// that go with them. Any goroutine.
+func SlotsSize() uintptr { return uintptr(relaxed.Load32(&table.opened)) * 2 * SlotSize }
 
 // saltSpread makes the salts of neighbours differ in every bit.
 const saltSpread = 0x9e3779b97f4a7c15 >> 20
