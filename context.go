@@ -48,6 +48,7 @@ const (
 	hasAccount
 	allowsCritical
 	isPermanent // lives as long as the process: the root, and Emergency
+	hasCreation // its creation is recorded, or it is not to be parked: see RecordCreations
 )
 
 // Context is a named pool of memory with a lifetime: a node of the tree of

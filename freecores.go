@@ -61,6 +61,7 @@ func takeCore(name uint32) (*core, error) {
 // free one.
 func giveCore(s *core) {
 	s.forgetListeners()
+	s.forgetCreation()
 	s.discharge()
 	s.Close()
 	list := &freeCores.bare

@@ -143,7 +143,7 @@ func (mc Context) leave() {
 // callbacks or blocks.
 func (mc Context) delete() {
 	mc.check("Context.Delete")
-	if mc.slot().Has&isPermanent != 0 {
+	if relaxed.Load32(&mc.slot().Has)&isPermanent != 0 {
 		panic(&Fault{Op: "Context.Delete", Context: mc.Path(), Reason: "the root and the emergency context live as long as the process: Reset it, or delete its children"})
 	}
 	for !mc.remove() { // it has children, or a callback created some
