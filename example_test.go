@@ -143,3 +143,23 @@ func ExampleLeaks() {
 	// Output:
 	// 3 query of example_test.go
 }
+
+// An object whose user may forget to close it.
+func ExampleTie() {
+	type index struct {
+		mc      palloc.Context
+		entries []int64 // lies in mc
+		untie   func() bool
+	}
+	x := &index{mc: palloc.NewAllocSet(palloc.Top(), "index")}
+	x.untie = palloc.Tie(x, x.mc)
+	x.entries = palloc.MakeSlice[int64](x.mc, 100, 100)
+
+	// Close, for those who do not forget.
+	if x.untie() {
+		x.mc.Delete()
+	}
+	fmt.Println(x.mc.Live())
+	// Output:
+	// false
+}

@@ -89,9 +89,7 @@ func (mc Context) resetOnly() {
 func (mc Context) ResetChildren() {
 	list := mc.subtree("Context.ResetChildren")
 	for i := len(list) - 1; i > 0; i-- {
-		if list[i].Live() { // a callback may have deleted it
-			list[i].resetOnly()
-		}
+		list[i].resetInHand() // a callback may have deleted it
 	}
 }
 
@@ -170,7 +168,7 @@ func (mc Context) deleteChildren() {
 		case !leaf.owned(): // just becoming a context, or ceasing to be one: its owner is between two steps
 			runtime.Gosched()
 		case d.paused:
-		case leaf.remove():
+		case leaf.removeInHand():
 			d.at = up
 		}
 	}
@@ -205,6 +203,7 @@ func (d *descent) clear() (done bool) {
 		}
 		if !handle(&s.Core).owned() || s.Has&hasCallbacks != 0 {
 			d.stop(s, false)
+			s.takeInHand()
 			return false
 		}
 		s = s.reap()
