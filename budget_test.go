@@ -276,7 +276,7 @@ func TestANestedLimitIsHeardFirst(t *testing.T) {
 		t.Errorf("20 KiB with a limit of 16: %v", err)
 	}
 	inner.Alloc(8 << 10)
-	if _, err := beside.TryAlloc(60 << 10); !errors.As(err, &oom) || oom.LimitedBy != outer.Path() || oom.Held != inner.MemAllocated(false) {
+	if _, err := beside.TryAlloc(60 << 10); !errors.As(err, &oom) || oom.LimitedBy != outer.Path() || oom.Held != holds(outer) {
 		t.Errorf("60 KiB beside 8 with a limit of 64: %v", err)
 	}
 	if text := oom.Error(); !strings.Contains(text, beside.Path()) || !strings.Contains(text, outer.Path()) || !strings.Contains(text, "65536") {

@@ -60,6 +60,11 @@ func (mc Context) runCallbacks() {
 
 func (mc Context) popCallback() *callback {
 	defer mc.lock("Context.Reset").unlock()
+	return mc.takeCallback()
+}
+
+// takeCallback takes the latest off the list. The tree's lock must be held.
+func (mc Context) takeCallback() *callback {
 	list := tree.callbacks[mc.core.Number()]
 	if len(list) == 0 {
 		return nil

@@ -28,7 +28,7 @@ import (
 //	ident, reset_cbs    side tables on the Go heap, for contexts that have any
 //
 // Invariant: the links are read and written under the tree's lock and form one
-// tree below top; a core that no context owns has kind.None in its Epoch, has no
+// tree below top, but for what hangs in limbo; a core that no context owns has kind.None in its Epoch, has no
 // children, and is a free core, or parked with its parent.
 type core struct {
 	kind.Core
@@ -50,6 +50,8 @@ const (
 	allowsCritical
 	hasParts
 	isPermanent // lives as long as the process: the root, and Emergency
+	hasCreation // its creation is recorded, or it is not to be parked: see RecordCreations
+	isInHand    // somebody resets or deletes it without the lock: see Dropped.Delete
 )
 
 // Context is a named pool of memory with a lifetime: a node of the tree of

@@ -198,6 +198,9 @@ func finish(parent Context, s *core, id kind.ID, opts []Option) Context {
 	s.enroll(parent.slot())
 	s.open(id, opts)
 	link(parent.slot(), s)
+	if creations.on {
+		s.recordCreation()
+	}
 	mc := handle(&s.Core)
 	tree.Unlock() // a fence, too: see leave
 	if !parent.Live() {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/gopalloc/palloc"
 )
@@ -124,4 +125,41 @@ func ExampleContext_WriteStats() {
 	// query: 0 total in 0 blocks; 0 free (0 chunks); 0 used
 	//   sort: 12544 total in 8 blocks; 1888 free; 10656 used: by name
 	// Grand total: 12544 bytes in 8 blocks; 1888 free (0 chunks); 10656 used
+}
+
+// What lives on although nobody uses it any more, and where it was created.
+func ExampleLeaks() {
+	palloc.RecordCreations(true)
+	defer palloc.RecordCreations(false)
+	server := palloc.NewAllocSet(palloc.Top(), "server")
+	defer server.Delete()
+	for range 3 {
+		palloc.NewAllocSet(server, "query") // and no Delete
+	}
+	for _, l := range palloc.Leaks(server, 0) {
+		file, _, _ := strings.Cut(l.Created, ":")
+		fmt.Println(l.Count, l.Name, "of", file)
+	}
+	// Output:
+	// 3 query of example_test.go
+}
+
+// An object whose user may forget to close it.
+func ExampleTie() {
+	type index struct {
+		mc      palloc.Context
+		entries []int64 // lies in mc
+		untie   func() bool
+	}
+	x := &index{mc: palloc.NewAllocSet(palloc.Top(), "index")}
+	x.untie = palloc.Tie(x, x.mc)
+	x.entries = palloc.MakeSlice[int64](x.mc, 100, 100)
+
+	// Close, for those who do not forget.
+	if x.untie() {
+		x.mc.Delete()
+	}
+	fmt.Println(x.mc.Live())
+	// Output:
+	// false
 }

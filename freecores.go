@@ -73,6 +73,7 @@ func giveBare(s *core) {
 // free one.
 func giveCore(s *core) {
 	s.forgetListeners()
+	s.forgetCreation()
 	s.dismissParts()
 	s.discharge()
 	s.Close()

@@ -28,7 +28,7 @@ var floors = [][]string{
 	{"cmd/palloc", "examples/first", "bench", "bench/cells", "bench/hot/program"},
 	{"cmd/palloc/recording", "bench/cell", "bench/hot"},
 	{"bench/flat"},
-	{"trace/backend"},
+	{"trace/backend", "palloctest"},
 	{"trace", "."},
 	{"internal/kind/conformance", "internal/kind/shared"},
 	{"internal/kind/allocset", "internal/kind/slab", "internal/kind/generation", "internal/kind/bump"},

@@ -64,3 +64,11 @@ func (t *sideTable[T]) at(number uint32) *T {
 	}
 	return &(*t)[page][number%256]
 }
+
+// look is at, but answers nil rather than to make a page.
+func (t sideTable[T]) look(number uint32) *T {
+	if page := int(number / 256); page < len(t) && t[page] != nil {
+		return &t[page][number%256]
+	}
+	return nil
+}

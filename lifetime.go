@@ -89,9 +89,7 @@ func (mc Context) resetOnly() {
 func (mc Context) ResetChildren() {
 	list := mc.subtree("Context.ResetChildren")
 	for i := len(list) - 1; i > 0; i-- {
-		if list[i].Live() { // a callback may have deleted it
-			list[i].resetOnly()
-		}
+		list[i].resetInHand() // a callback may have deleted it
 	}
 }
 
@@ -143,7 +141,7 @@ func (mc Context) leave() {
 // callbacks or blocks.
 func (mc Context) delete() {
 	mc.check("Context.Delete")
-	if mc.slot().Has&isPermanent != 0 {
+	if relaxed.Load32(&mc.slot().Has)&isPermanent != 0 {
 		panic(&Fault{Op: "Context.Delete", Context: mc.Path(), Reason: "the root and the emergency context live as long as the process: Reset it, or delete its children"})
 	}
 	for !mc.remove() { // it has children, or a callback created some
@@ -170,7 +168,7 @@ func (mc Context) deleteChildren() {
 		case !leaf.owned(): // just becoming a context, or ceasing to be one: its owner is between two steps
 			runtime.Gosched()
 		case d.paused:
-		case leaf.remove():
+		case leaf.removeInHand():
 			d.at = up
 		}
 	}
@@ -205,6 +203,7 @@ func (d *descent) clear() (done bool) {
 		}
 		if !handle(&s.Core).owned() || s.Has&hasCallbacks != 0 {
 			d.stop(s, false)
+			s.takeInHand()
 			return false
 		}
 		s = s.reap()

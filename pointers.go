@@ -20,7 +20,8 @@ import (
 // Linked marks a struct type whose Go pointers (pointers, slices, strings, funcs,
 // interfaces) only ever lead to memory of contexts that live at least as long,
 // or to static data: constants, top-level functions. Embed it by value, first,
-// where it takes no space. Maps and channels are never of that sort.
+// where it takes no space. Maps and channels are never of that sort. For a type that
+// is not yours there is AllowPointers.
 //
 //	type node struct {
 //		palloc.Linked
@@ -75,18 +76,34 @@ func mayHold(t *goType) bool {
 // refused.
 var refusals sync.Map // reflect.Type -> string
 
+// looking is held during a look at a type, so that a verdict never gets among the
+// refusals that was made before somebody vouched for the type.
+var looking struct {
+	sync.Mutex
+	vouched map[reflect.Type]Allowance // see AllowPointers
+}
+
 // admitType panics unless values of the type may lie in a context. It is apart
 // from mayHold since it looks at the type, once. op is what was called.
 func admitType(op string, own *goType) {
 	t := own.reflected()
 	why, known := refusals.Load(t)
 	if !known {
-		why, _ = refusals.LoadOrStore(t, refusal(t, t.String(), false))
+		why = look(t)
 	}
 	if why != "" {
 		panic(&Fault{Op: fmt.Sprintf("%s[%v]", op, t), Reason: why.(string)})
 	}
 	passed[own.hash%uint32(len(passed))].Store(own)
+}
+
+// look finds out whether a type is refused, and why.
+func look(t reflect.Type) string {
+	looking.Lock()
+	defer looking.Unlock()
+	why := refusal(t, t.String(), false)
+	refusals.Store(t, why)
+	return why
 }
 
 // reflected is the type that the descriptor describes.
@@ -104,9 +121,12 @@ const (
 )
 
 // refusal is why the first pointer in t is not allowed, or "". path leads to t;
-// linked says that a struct around it embeds Linked. It descends as deep as
-// types are nested by value.
+// linked says that a struct around it embeds Linked, or is vouched for. It descends
+// as deep as types are nested by value. The caller holds looking.
 func refusal(t reflect.Type, path string, linked bool) string {
+	if _, vouched := looking.vouched[t]; vouched {
+		linked = true
+	}
 	switch t.Kind() {
 	case reflect.Map, reflect.Chan:
 		return fmt.Sprintf("%s (%v)", path, t) + goRuntime

@@ -1,0 +1,176 @@
+package palloc
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/relaxed"
+)
+
+// The deletion of dropped contexts, by a goroutine that owns nothing around them.
+//
+// Invariant: a dropped context is first taken out of the tree, so that no deletion of
+// its ancestors comes by any more; cores are then taken back under the tree's lock.
+// One such deletion may be at work inside at that moment, at a context that it marked
+// isInHand under the lock: it is waited for. Only the deletion of what was dropped
+// ever waits, so that nobody waits for themselves.
+//
+// Cost: the tree's lock, for up to 64 contexts at a time; for others a mark at each
+// context with callbacks that a deletion of its ancestors comes by.
+
+// limbo is where dropped contexts hang until they are deleted: a root of its own.
+// The tree's lock guards it.
+var limbo Context
+
+// someTied says that there is a limbo.
+var someTied atomic.Bool
+
+// openLimbo makes the limbo, once, while running out of memory can still be told to
+// somebody.
+func openLimbo() {
+	if someTied.Load() {
+		return
+	}
+	tree.Lock()
+	defer tree.Unlock()
+	if limbo.core != nil {
+		return
+	}
+	n := names.number("dropped")
+	s, err := takeCore(n)
+	if err != nil {
+		panic(&OutOfMemoryError{Op: "Tie", Context: "dropped", Size: kind.SlotSize, Err: err})
+	}
+	s.setName(n)
+	s.open(kind.AllocSet, nil)
+	s.Has = isPermanent
+	limbo = handle(&s.Core)
+	someTied.Store(true)
+}
+
+// Delete deletes the context and all below it; one that was deleted meanwhile is left
+// alone. It is safe while contexts around it are deleted or reset. A callback of
+// OnReset that panics does not keep the others from running; the error says what
+// they panicked with. While it goes on the context is not in the tree below Top, and
+// counts with no budget. Any goroutine, if nobody uses the context.
+//
+// PostgreSQL: MemoryContextDelete.
+func (d Dropped) Delete() error {
+	const pause = 100 * time.Microsecond
+	mc := d.Context
+	openLimbo()
+	mc.detach()
+	var panics []error
+	for mc.Live() {
+		switch leaf, cb := mc.dismantle(); {
+		case cb != nil:
+			panics = append(panics, leaf.runContained(cb))
+		case leaf.core != nil: // in somebody's hand
+			time.Sleep(pause)
+		}
+	}
+	return errors.Join(panics...)
+}
+
+// detach takes the context out of the tree, into the limbo.
+func (mc Context) detach() {
+	tree.Lock()
+	defer tree.Unlock()
+	if !mc.Live() {
+		return
+	}
+	s := mc.slot()
+	if s.Has&isPermanent != 0 {
+		panic(&Fault{Op: "Dropped.Delete", Context: pathOf(mc.core), Reason: "the context lives as long as the process"})
+	}
+	from := coreAt(s.parent)
+	move(s, limbo.slot())
+	s.transfer(from, limbo.slot())
+}
+
+// dismantle removes contexts, children first, until none is left, or it comes to one
+// that is not to be removed now, which it answers: it has a callback, which is to be
+// run first, or is in somebody's hand.
+func (mc Context) dismantle() (leaf Context, cb *callback) {
+	tree.Lock()
+	defer tree.Unlock()
+	for range mostAtOnce {
+		if !mc.Live() {
+			break
+		}
+		s := mc.slot()
+		for s.dropParked(); s.FirstChild != 0; s.dropParked() {
+			s = coreAt(s.FirstChild)
+		}
+		leaf = handle(&s.Core)
+		switch {
+		case !leaf.owned() || s.Has&isInHand != 0:
+			return leaf, nil
+		case s.Has&hasCallbacks != 0:
+			s.takeInHand()
+			return leaf, leaf.takeCallback()
+		}
+		s.reap()
+	}
+	return Context{}, nil
+}
+
+// runContained runs a callback of a context that is in hand, and lets go of it.
+func (mc Context) runContained(cb *callback) (err error) {
+	defer mc.letGo()
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("a callback of OnReset panicked: %v\n%s", r, debug.Stack())
+		}
+	}()
+	cb.run()
+	return nil
+}
+
+// takeInHand marks a context, if it is one, that its caller will reset or remove when
+// the lock is free. It says whether the caller is the first. The tree's lock must be
+// held.
+func (s *core) takeInHand() (first bool) {
+	if !handle(&s.Core).owned() || s.Has&isInHand != 0 {
+		return false
+	}
+	relaxed.Store32(&s.Has, s.Has|isInHand)
+	return true
+}
+
+// letGo takes the mark off again, unless it went with the context.
+func (mc Context) letGo() {
+	if !mc.Live() {
+		return
+	}
+	tree.Lock()
+	if s := mc.slot(); mc.Live() {
+		relaxed.Store32(&s.Has, s.Has&^isInHand)
+	}
+	tree.Unlock()
+}
+
+// removeInHand is remove of a context that is in hand.
+func (mc Context) removeInHand() bool {
+	defer mc.letGo()
+	return mc.remove()
+}
+
+// resetInHand is resetOnly of a context that may have been deleted, and that another
+// goroutine may be about to delete if it was dropped.
+func (mc Context) resetInHand() {
+	if someTied.Load() {
+		tree.Lock()
+		if mc.Live() && mc.slot().takeInHand() {
+			defer mc.letGo()
+		}
+		tree.Unlock()
+	}
+	if mc.Live() {
+		mc.resetOnly()
+	}
+}

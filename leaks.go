@@ -1,0 +1,162 @@
+package palloc
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gopalloc/palloc/internal/relaxed"
+)
+
+// Leaks: contexts that live on and on.
+//
+// Invariant: a report is of one moment of the tree. In one Leak no byte is counted
+// twice.
+//
+// Cost: a few steps for each context below, most of them under the tree's lock, and
+// about 60 bytes of Go's heap each while the report is made.
+
+// Leak is what contexts of one name, created at one line, have in common that live
+// longer than they should.
+//
+// PostgreSQL has none.
+type Leak struct {
+	Name    string
+	Count   int           // how many contexts
+	Bytes   int64         // held by them and by all contexts below them, each byte once
+	Oldest  time.Duration // age of the oldest
+	Created string        // "file.go:123 function", "" when creations were not recorded
+	Example Context       // the oldest: Ident, Path and WriteStats say more
+}
+
+// String is the leak in one line.
+//
+// PostgreSQL has none.
+func (l Leak) String() string {
+	text := fmt.Sprintf("%d × %q, %d bytes, the oldest for %v", l.Count, l.Name, l.Bytes, l.Oldest)
+	if l.Created != "" {
+		text += ", created at " + l.Created
+	}
+	return text
+}
+
+// Leaks finds the contexts below top that are at least as old as olderThan, groups
+// them by name and line of creation, and sorts the groups by the bytes that they
+// hold, the largest first. An olderThan of 0 finds all of them. Any goroutine.
+//
+// A context's age is counted from its creation while RecordCreations is on, and
+// otherwise from the first call of Leaks that saw it, since a creation has no time to
+// look at the clock: the first call finds nothing that is old, and one an hour later
+// what has lived for that hour at least. Call it from time to time.
+//
+// Contexts within a leak are listed, too, as a group of their own, for only the
+// program knows which of them should have gone: a server that lives on purpose does
+// not hide the queries that leak below it. A Bytes counts all that goes when the
+// group's contexts are deleted, so that what holds a leak stands before it, and the
+// sum of all lines is more than the total. What was never to be deleted, such as
+// Emergency, is not listed.
+//
+// PostgreSQL has none.
+func Leaks(top Context, olderThan time.Duration) []Leak {
+	list := top.survey()
+	groups := map[leakKey]*leakGroup{}
+	for i := range list {
+		r := &list[i]
+		if i == 0 || r.lasting || r.age < olderThan {
+			continue
+		}
+		g := groups[r.key]
+		if g == nil {
+			g = &leakGroup{Leak: Leak{Example: r.mc, Oldest: r.age}, key: r.key}
+			groups[r.key] = g
+		}
+		g.add(i, r)
+	}
+	leaks := make([]Leak, 0, len(groups))
+	for _, g := range groups {
+		leaks = append(leaks, g.named())
+	}
+	slices.SortFunc(leaks, func(a, b Leak) int {
+		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(b.Count, a.Count),
+			cmp.Compare(a.Name, b.Name), cmp.Compare(a.Created, b.Created))
+	})
+	return leaks
+}
+
+// leakKey is what the contexts of a leak have in common: numbers of texts, which
+// never change.
+type leakKey struct{ name, line uint32 }
+
+// leakGroup is a Leak in the making.
+type leakGroup struct {
+	Leak
+	key   leakKey
+	until int // residents before this one lie within one that is counted
+}
+
+// add adds the i-th resident; they come parents first.
+func (g *leakGroup) add(i int, r *resident) {
+	g.Count++
+	if r.age > g.Oldest {
+		g.Oldest, g.Example = r.age, r.mc
+	}
+	if i >= g.until {
+		g.Bytes += r.bytes
+		g.until = i + int(r.size)
+	}
+}
+
+// named is the leak with its texts.
+func (g *leakGroup) named() Leak {
+	tree.Lock()
+	defer tree.Unlock()
+	g.Name, g.Created = names.at(g.key.name), lineText(g.key.line)
+	return g.Leak
+}
+
+// resident is a context as a survey saw it.
+type resident struct {
+	mc      Context
+	key     leakKey
+	age     time.Duration
+	bytes   int64  // held by it and all below
+	size    uint32 // how many residents that are
+	parent  uint32 // the parent's place in the list
+	lasting bool   // as long as the process; or it is no context
+}
+
+// survey lists the context and all below it, parents first.
+func (mc Context) survey() []resident {
+	list := mc.residents()
+	for i := len(list) - 1; i > 0; i-- {
+		p := &list[list[i].parent]
+		p.bytes += list[i].bytes
+		p.size += list[i].size
+	}
+	return list
+}
+
+// residents are those of a survey, each with what it holds itself. Cores that no
+// context owns just now are among them, as they may have children.
+func (mc Context) residents() (list []resident) {
+	defer mc.lock("Leaks").unlock()
+	now := time.Since(began)
+	top := mc.slot()
+	parent := uint32(0)
+	for s := top; s != nil; s = s.step(top) {
+		for s != top && list[parent].mc.core.Number() != s.parent {
+			parent = list[parent].parent
+		}
+		r := resident{mc: handle(&s.Core), size: 1, parent: parent, lasting: true}
+		if r.mc.owned() {
+			r.key, r.age = leakKey{relaxed.Load32(&s.name), r.mc.createdAt()}, r.mc.age(now)
+			r.bytes = int64(relaxed.Load(&s.Total))
+			r.lasting = s.Has&isPermanent != 0
+		}
+		parent = uint32(len(list))
+		list = append(list, r)
+	}
+	forgetTheDead()
+	return list
+}

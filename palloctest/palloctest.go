@@ -1,0 +1,165 @@
+// Package palloctest gives tests a memory context that must be left empty.
+//
+//	func TestQuery(t *testing.T) {
+//		mc := palloctest.New(t) // deleted at the end; what is left there fails the test
+//		...
+//	}
+package palloctest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/gopalloc/palloc"
+)
+
+// A root for each test.
+//
+// Invariant: the verdict about a test is about the contexts below its own root, so
+// that tests may run in parallel; WholeTree looks further.
+//
+// Cost: that of a context, and of a walk over what the test left.
+
+// Option changes what is allowed to be left at the end of a test.
+//
+// PostgreSQL has none.
+type Option func(*rules)
+
+type rules struct {
+	chunks, contexts, whole bool
+}
+
+// AllowChunks lets the root that New returned hold chunks at the end: for tests of
+// what is to be freed with its context, at once.
+//
+// PostgreSQL has none.
+func AllowChunks() Option { return func(r *rules) { r.chunks = true } }
+
+// AllowContexts lets contexts live below the root at the end, with whatever is in
+// them.
+//
+// PostgreSQL has none.
+func AllowContexts() Option { return func(r *rules) { r.contexts = true } }
+
+// WholeTree demands, besides, that the contexts of the whole process hold as many
+// bytes in the end as they did at the beginning, and that Top has as many children:
+// it finds what a test created elsewhere or moved away. It is for tests beside which
+// nothing else runs.
+//
+// PostgreSQL has none.
+func WholeTree() Option { return func(r *rules) { r.whole = true } }
+
+// New creates a context for a test: an AllocSet below Top with the test's name. It
+// belongs to the test's goroutine and is deleted at the end of the test, after all
+// that was registered later with Cleanup. The test fails when there is a context
+// below it then, or a chunk in it that was not freed, and is shown the tree, and,
+// while palloc.RecordCreations is on, the lines that created what is left. A test
+// that deletes the context itself has left nothing. A test that failed or was skipped
+// is not judged, since it may not have come to where it frees.
+//
+// PostgreSQL has none.
+func New(t testing.TB, options ...Option) palloc.Context {
+	t.Helper()
+	var r rules
+	for _, o := range options {
+		o(&r)
+	}
+	var before surroundings
+	if r.whole {
+		before = lookAround()
+	}
+	root := palloc.NewAllocSet(palloc.Top(), t.Name())
+	t.Cleanup(func() {
+		t.Helper()
+		complaint := r.judge(root)
+		for root.Live() {
+			if err := contained(root.Delete); err != nil {
+				t.Errorf("palloctest: deleting the context of the test: %v", err)
+			}
+		}
+		if complaint == "" && r.whole {
+			complaint = before.compare(lookAround())
+		}
+		if complaint != "" && !t.Failed() && !t.Skipped() {
+			t.Errorf("palloctest: %s", complaint)
+		}
+	})
+	return root
+}
+
+// judge says what is wrong with what was left, or "".
+func (r rules) judge(root palloc.Context) string {
+	if !root.Live() {
+		return ""
+	}
+	shown := tree(root)
+	contexts := -1 // the root is none
+	for range root.All() {
+		contexts++
+	}
+	if contexts > 0 && !r.contexts {
+		return fmt.Sprintf("%d contexts are left below the test's:", contexts) + shown + creations(root)
+	}
+	if err := contained(root.DeleteChildren); err != nil {
+		return fmt.Sprintf("deleting the contexts that are left: %v", err) + shown
+	}
+	if !r.chunks && !root.IsEmpty() {
+		return "chunks are left in the test's context:" + shown
+	}
+	return ""
+}
+
+// tree is the accounts of a context and of all below it.
+func tree(mc palloc.Context) string {
+	var b strings.Builder
+	b.WriteByte('\n')
+	mc.WriteStats(&b) // a Builder takes everything
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// creations says who created what is left, as far as that is known.
+func creations(root palloc.Context) string {
+	var b strings.Builder
+	for _, l := range palloc.Leaks(root, 0) {
+		if l.Created != "" {
+			fmt.Fprintf(&b, "\n%v", l)
+		}
+	}
+	return b.String()
+}
+
+// contained runs a deletion, and says what a callback panicked with. That callback is
+// not run again by the next deletion.
+func contained(end func()) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("a callback panicked: %v", r)
+		}
+	}()
+	end()
+	return nil
+}
+
+// surroundings are what WholeTree compares.
+type surroundings struct {
+	children int
+	bytes    int64
+}
+
+func lookAround() (s surroundings) {
+	for range palloc.Top().Children() {
+		s.children++
+	}
+	s.bytes = palloc.Top().MemAllocated(true)
+	return s
+}
+
+// compare says what is not as it was, or "".
+func (s surroundings) compare(now surroundings) string {
+	if s == now {
+		return ""
+	}
+	return fmt.Sprintf("Top has %d children and its tree holds %d bytes; before the test these were %d and %d:",
+		now.children, now.bytes, s.children, s.bytes) + tree(palloc.Top())
+}
