@@ -64,3 +64,11 @@ func (t *sideTable[T]) at(number uint32) *T {
 	}
 	return &(*t)[page][number%256]
 }
+
+// peek is the value of a core, nil when none was ever asked for.
+func (t sideTable[T]) peek(number uint32) *T {
+	if page := int(number / 256); page < len(t) && t[page] != nil {
+		return &t[page][number%256]
+	}
+	return nil
+}
