@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/gopalloc/palloc"
+	"github.com/gopalloc/palloc/internal/block"
 )
 
 // Check finds nothing where all is well, whatever was done before.
@@ -251,10 +252,14 @@ func TestCheckEndsItsListOfErrors(t *testing.T) {
 	}
 }
 
-func TestCheckOfADeletedContextIsAFault(t *testing.T) {
-	mc := newRoot(t)
-	c := palloc.NewAllocSet(mc, "c")
-	c.Delete()
-	wantFault(t, func() { _ = c.Check() }, "Context.Check", "c", "deleted")
-	wantFault(t, func() { _ = palloc.Context{}.Check() }, "Context.Check", "", "zero Context")
+func TestCheckBuysNothing(t *testing.T) {
+	s := script{mc: newRoot(t), r: rand.New(rand.NewPCG(1, 2))}
+	for range 200 {
+		s.step()
+	}
+	accounts, stock := s.mc.MemAllocated(true), block.Count()
+	wantSound(t, "after the script", palloc.Top())
+	if s.mc.MemAllocated(true) != accounts || block.Count() != stock {
+		t.Errorf("the check makes %d bytes of %d, and %+v of %+v", s.mc.MemAllocated(true), accounts, block.Count(), stock)
+	}
 }
