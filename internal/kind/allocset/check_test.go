@@ -71,7 +71,7 @@ var breaks = []conformance.Break{
 	}},
 	{Name: "a chunk larger than what is left of its block", Words: "and the block was cut for", Do: func(b *conformance.Broken) uintptr {
 		p := b.Shared(1).Address() + kind.BlockHeader + chunk.HeaderSize
-		conformance.Overwrite(b, conformance.Header(p), b.C.Stamp|chunk.Classes-1)
+		conformance.Overwrite(b, conformance.Header(p), b.C.Stamp|(chunk.Classes-1))
 		return p
 	}},
 	{Name: "the account of tails", Words: "at their ends, and the accounts say", Do: func(b *conformance.Broken) uintptr {
