@@ -264,6 +264,16 @@ var breaksOfTop = []struct {
 	{"free cores lead nowhere", "a list of free cores leads to core", func(f *kin) func() {
 		return overwrite(&f.free().nextSibling, 1<<26-1)
 	}},
+	{"a free core has lost bytes", "a core without a context has large blocks", func(f *kin) func() {
+		kept := palloc.NewAllocSet(f.mc, "kept")
+		kept.Alloc(8)
+		palloc.NewAllocSet(f.mc, "kept") // it stands before the other
+		kept.Delete()
+		if slotOf(kept).Blocks == 0 || slotOf(kept).Parked != 0 {
+			f.t.Fatal("no keeper waits")
+		}
+		return overwrite(&slotOf(kept).Tails, 8)
+	}},
 	{"a count of kept cores is wrong", "with keepers wait, and", func(*kin) func() { return palloc.MiscountKeepers() }},
 	{"a name's count of kept cores is wrong", `with keepers wait for contexts named`, func(*kin) func() { return palloc.MiscountNamed() }},
 	{"callbacks of nobody", "the table of callbacks has core", func(*kin) func() { return palloc.StrayCallbacks() }},
