@@ -150,6 +150,15 @@ var breaks = []struct {
 		blocks := overwrite(&slotOf(f.parked).Blocks, slotOf(big).Blocks)
 		return func() { owner(); blocks() }
 	}},
+	{"a parked core keeps two blocks", "a core without a context keeps it", func(f *kin) func() {
+		other := palloc.NewBump(f.mc, "other")
+		other.Alloc(8)
+		f.park()
+		kept, second := retail.BlockAt(slotOf(f.parked).Blocks), retail.BlockAt(slotOf(other).Blocks)
+		owner := overwrite(&second.Owner, number(f.parked))
+		next, prev := overwrite(&kept.Next, second.Address()), overwrite(&second.Prev, kept.Address())
+		return func() { owner(); next(); prev() }
+	}},
 	{"a name does not exist", "its name is number", func(f *kin) func() {
 		return overwrite(&slotOf(f.a).name, 1<<20)
 	}},

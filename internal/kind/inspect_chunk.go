@@ -39,7 +39,7 @@ func (x *Inspection) Aligned(b *Block, p, capacity uintptr) {
 			continue
 		}
 		back := *wayBack(q)
-		if back>>8 != uint64(q-p) || back&0xff >= bits.UintSize || alignedIn(p, int(back&0xff)) != q {
+		if back>>8 != uint64(q-p) || alignedIn(p, int(back&0xff)) != q {
 			x.Flaw(b.Address(), q, "the aligned chunk leads back by %d bytes, to a multiple of 1<<%d; it is in the chunk at %#x, %d bytes before",
 				back>>8, back&0xff, p, q-p)
 		}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/gopalloc/palloc/internal/block"
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/allocset"
@@ -19,7 +20,7 @@ func TestTheCheckFindsEachBreak(t *testing.T) {
 	if relaxed.Counts {
 		own = slices.Concat(own, counted)
 	}
-	conformance.RunBreaks(t, traits, fill, slices.Concat(conformance.Selling, conformance.Alone, own))
+	conformance.RunBreaks(t, traits, fill, slices.Concat(conformance.Common, conformance.Selling, conformance.Alone, conformance.Roomy, own))
 }
 
 // class is that of the chunks of which some are freed, 64 bytes.
@@ -88,6 +89,23 @@ var breaks = []conformance.Break{
 	}},
 	{Name: "the freelist leads into a large block", Words: "in no block that chunks share", Do: func(b *conformance.Broken) uintptr {
 		p := b.Large(0).Address() + 4096
+		conformance.Overwrite(b, conformance.Header(p), b.C.Stamp|chunk.Freed|class)
+		conformance.Overwrite(b, conformance.Link(freed(b, 4)), p)
+		return p
+	}},
+	{Name: "the freelist leads into a block on no list", Words: "in no block that chunks share", Do: func(b *conformance.Broken) uintptr {
+		addr, size, err := block.Buy(1 << 10)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Undo(func() { block.Sell(addr, size) })
+		*kind.BlockAt(addr) = kind.Block{Size: size, Owner: b.C.Number()}
+		chunk.SetHeader(addr+512, b.C.Stamp|chunk.Freed|class)
+		conformance.Overwrite(b, conformance.Link(freed(b, 4)), addr+512)
+		return addr + 512
+	}},
+	{Name: "the freelist leads to the end of a block", Words: "in no block that chunks share", Do: func(b *conformance.Broken) uintptr {
+		p := b.Shared(1).End() - 8
 		conformance.Overwrite(b, conformance.Header(p), b.C.Stamp|chunk.Freed|class)
 		conformance.Overwrite(b, conformance.Link(freed(b, 4)), p)
 		return p

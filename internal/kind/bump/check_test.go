@@ -13,7 +13,7 @@ import (
 
 func TestTheCheckFindsEachBreak(t *testing.T) {
 	traits := conformance.Traits{ID: kind.Bump, Methods: bump.Methods{}, AnySize: true}
-	conformance.RunBreaks(t, traits, fill, slices.Concat(conformance.Selling, breaks))
+	conformance.RunBreaks(t, traits, fill, slices.Concat(conformance.Common, conformance.Selling, breaks))
 }
 
 func fill(b *conformance.Broken) {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/gopalloc/palloc/internal/block"
+	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/osmem"
 )
@@ -38,8 +39,11 @@ type Broken struct {
 func Overwrite[T any](b *Broken, p *T, v T) {
 	old := *p
 	*p = v
-	b.undo = append(b.undo, func() { *p = old })
+	b.Undo(func() { *p = old })
 }
+
+// Undo has something done when the check was asked.
+func (b *Broken) Undo(f func()) { b.undo = append(b.undo, f) }
 
 // restore undoes what was overwritten, the latest first.
 func (b *Broken) restore() {
@@ -80,17 +84,17 @@ func (b *Broken) nth(list uintptr, n int) *kind.Block {
 // Nowhere is an address of ours at which no block begins.
 func (b *Broken) Nowhere() uintptr { return b.C.Blocks + block.LeastFrame/2 }
 
-// RunBreaks breaks a core in every way, those that all kinds have in common and those
-// of the kind, and wants the check to say so. fill makes at least three blocks for
-// many chunks.
-func RunBreaks(t *testing.T, traits Traits, fill func(b *Broken), own []Break) {
-	for _, one := range append(common[:len(common):len(common)], own...) {
+// RunBreaks breaks a core, as fill left it, in each of the ways, and wants the check
+// to say so.
+func RunBreaks(t *testing.T, traits Traits, fill func(b *Broken), breaks []Break) {
+	for _, one := range breaks {
 		t.Run(one.Name, func(t *testing.T) {
 			s := newSubject(t, traits, 1<<10, 8<<10)
 			defer s.close()
 			b := &Broken{T: t, C: s.c, Methods: s.Methods}
 			fill(b)
 			s.consistent()
+			defer b.restore() // should Do skip
 			at := one.Do(b)
 			var found []kind.Flaw
 			s.Methods.Check(s.c, func(f kind.Flaw) { found = append(found, f) })
@@ -112,8 +116,9 @@ func reported(found []kind.Flaw, words string, at uintptr) bool {
 	return false
 }
 
-// common are the breaks of what all kinds share.
-var common = []Break{
+// Common are the breaks of what all kinds share. They need three blocks for many
+// chunks.
+var Common = []Break{
 	{"the number in the stamp", "not one of this core", func(b *Broken) uintptr {
 		Overwrite(b, &b.C.Stamp, b.C.Stamp^1<<38)
 		return 0
@@ -206,6 +211,10 @@ var Selling = []Break{
 		Overwrite(b, &b.C.End, b.C.End+8)
 		return b.C.Blocks
 	}},
+	{"sold beyond the end", "and the core sells from", func(b *Broken) uintptr {
+		Overwrite(b, &b.C.Cur, b.C.End+8)
+		return b.C.Blocks
+	}},
 	{"sells from between", "and the core sells from", func(b *Broken) uintptr {
 		Overwrite(b, &b.C.Cur, b.C.Cur-1)
 		return b.C.Blocks
@@ -247,6 +256,43 @@ var Alone = []Break{
 		Overwrite(b, &large.Size, large.Size+1)
 		return large.Address()
 	}},
+}
+
+// Roomy are the breaks of a large chunk that has room to grow, where that can be.
+var Roomy = []Break{
+	{"a block larger than its room", "and the warehouse sold", func(b *Broken) uintptr {
+		large := b.roomy()
+		Overwrite(b, &large.Size, block.Extent(large.Address())+block.LeastFrame)
+		return large.Address()
+	}},
+	{"a roomy block of no size", "and the warehouse sold", func(b *Broken) uintptr {
+		large := b.roomy()
+		Overwrite(b, &large.Size, 0)
+		return large.Address()
+	}},
+	{"a roomy block of part of a unit", "and the warehouse sold", func(b *Broken) uintptr {
+		large := b.roomy()
+		Overwrite(b, &large.Size, large.Size-8)
+		return large.Address()
+	}},
+	{"another room", "and the warehouse sold", func(b *Broken) uintptr {
+		large := b.roomy()
+		Overwrite(b, &large.Alone, large.Alone+1)
+		return large.Address()
+	}},
+}
+
+// roomy is the block of a chunk that grew.
+func (b *Broken) roomy() *kind.Block {
+	b.Helper()
+	p := b.Alloc(64)
+	if _, err := kind.Realloc(b.Methods, b.C, p, chunk.Header(p)^b.C.Stamp, 20_000); err != nil {
+		b.Fatal(err)
+	}
+	if b.Large(0).Alone == 1 {
+		b.Skip("no block has room here")
+	}
+	return b.Large(0)
 }
 
 func (b *Broken) aligned(size, align uintptr) uintptr {

@@ -52,7 +52,7 @@ type sweep struct {
 // cut, or to an unknown end if that is 0.
 func (s *sweep) block(b *block, cut uintptr) {
 	addr, current := b.Address(), b.Address() == s.c.Blocks
-	if _, ok := b.FrameOf(); !ok || b.Size > mostBlock || b.tag != s.c.Stamp|chunk.Generation|uint64(b.Size-kind.BlockGrain) {
+	if _, ok := b.FrameOf(); !ok || b.tag != s.c.Stamp|chunk.Generation|uint64(b.Size-kind.BlockGrain) {
 		s.Flaw(addr, 0, "its tag is %#016x, which is not that of a block of %d bytes here", b.tag, b.Size)
 		s.Tear()
 		return

@@ -19,7 +19,7 @@ func TestTheCheckFindsEachBreak(t *testing.T) {
 	if relaxed.Counts {
 		own = slices.Concat(own, counted)
 	}
-	conformance.RunBreaks(t, traits, fill, slices.Concat(conformance.Selling, conformance.Alone, own))
+	conformance.RunBreaks(t, traits, fill, slices.Concat(conformance.Common, conformance.Selling, conformance.Alone, conformance.Roomy, own))
 }
 
 // fill frees some chunks of each block.

@@ -20,7 +20,30 @@ func TestTheCheckFindsEachBreak(t *testing.T) {
 	if relaxed.Counts {
 		own = slices.Concat(own, counted)
 	}
-	conformance.RunBreaks(t, traits, fill, own)
+	conformance.RunBreaks(t, traits, fill, slices.Concat(conformance.Common, own))
+}
+
+func TestTheCheckFindsEachBreakOfLargeChunks(t *testing.T) {
+	fill := func(b *conformance.Broken) {
+		slab.Fix(b.C, 2<<20)
+		for range 3 {
+			b.Alloc(2 << 20)
+		}
+	}
+	conformance.RunBreaks(t, traits, fill, []conformance.Break{
+		{Name: "the header of a large chunk", Words: "the header of the large chunk is", Do: func(b *conformance.Broken) uintptr {
+			conformance.Overwrite(b, conformance.Header(b.Chunks[1]), b.C.Stamp|chunk.LargeFreed)
+			return b.Chunks[1]
+		}},
+		{Name: "a large block said to be shared", Words: "which is not that of a block of", Do: func(b *conformance.Broken) uintptr {
+			conformance.Overwrite(b, &b.Large(1).Alone, 0)
+			return b.Large(1).Address()
+		}},
+		{Name: "the capacity", Words: "its blocks have room for 3 chunks", Do: func(b *conformance.Broken) uintptr {
+			conformance.Overwrite(b, slab.WordsOf(b.C).Capacity, 4)
+			return 0
+		}},
+	})
 }
 
 // fill leaves a current block with a rest that was never sold and some chunks in
@@ -200,6 +223,23 @@ var breaks = []conformance.Break{
 		w := slab.WordsOf(b.C)
 		conformance.Overwrite(b, w.Hand, *w.Hand+1)
 		return 0
+	}},
+	{Name: "fewer in hand than there are", Words: "in hand go on here, beyond the", Do: func(b *conformance.Broken) uintptr {
+		w := slab.WordsOf(b.C)
+		conformance.Overwrite(b, w.Hand, *w.Hand-1)
+		return 0
+	}},
+	{Name: "a rest nowhere", Words: "and the core has chunks from", Do: func(b *conformance.Broken) uintptr {
+		conformance.Overwrite(b, slab.WordsOf(b.C).Cur, 0xdead8)
+		return b.C.Blocks
+	}},
+	{Name: "all of another block as the rest", Words: "and the core has chunks from", Do: func(b *conformance.Broken) uintptr {
+		w := slab.WordsOf(b.C)
+		k, h := full(b)
+		first := k.Address() + 64 + chunk.HeaderSize
+		conformance.Overwrite(b, w.Cur, first)
+		conformance.Overwrite(b, w.End, first+uintptr(*h.Most)**w.Stride)
+		return b.C.Blocks
 	}},
 	{Name: "the rest of another block", Words: "and the core has chunks from", Do: func(b *conformance.Broken) uintptr {
 		w := slab.WordsOf(b.C)
