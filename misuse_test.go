@@ -408,6 +408,7 @@ var uses = []struct {
 	{"IsShared", "IsShared", func(mc palloc.Context) { mc.IsShared() }},
 	{"Budget", "Budget", func(mc palloc.Context) { mc.Budget() }},
 	{"Peak", "Peak", func(mc palloc.Context) { mc.Peak() }},
+	{"Check", "Check", func(mc palloc.Context) { _ = mc.Check() }},
 	{"ResetPeak", "ResetPeak", func(mc palloc.Context) { mc.ResetPeak() }},
 	{"OnPressure", "OnPressure", func(mc palloc.Context) { mc.OnPressure(func(int64) int64 { return 0 }) }},
 	{"EnterCritical", "EnterCritical", func(mc palloc.Context) { mc.EnterCritical() }},

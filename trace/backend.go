@@ -55,3 +55,10 @@ type Backend interface {
 	// OnReset registers an empty callback with context mc.
 	OnReset(mc uint32)
 }
+
+// Checker is a back end that can tell whether its own memory is in order. A verified
+// replay asks it at the end of its pass, before End.
+type Checker interface {
+	// Check returns what is wrong, or nil.
+	Check() error
+}

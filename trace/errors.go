@@ -30,23 +30,26 @@ func (e *FormatError) Unwrap() error { return e.Err }
 type VerifyError struct {
 	Op      int     // index of the op
 	Code    Code    // the call it records
-	Context uint32  // context of the chunk, or of the call
+	Context uint32  // context of the chunk, or of the call; None for neither
 	Name    string  // name of that context
 	Slot    uint32  // slot of the chunk; None when the call concerns no single chunk
 	Addr    uintptr // address of the chunk; 0 when it has none
 	Size    int64   // bytes of the chunk
 	Problem string  // what was found and what was wanted
-	Err     error   // what the back end panicked with, if that was an error
+	Err     error   // what the back end panicked with, if that was an error, or its Check returned
 }
 
 // Error returns one line with the op, the context, the chunk and the problem.
 func (e *VerifyError) Error() string {
-	chunk := ""
-	if e.Slot != None {
-		chunk = fmt.Sprintf(", slot %d (%d bytes at %#x)", e.Slot, e.Size, e.Addr)
+	where := ""
+	if e.Context != None {
+		where = fmt.Sprintf(", context %d %q", e.Context, e.Name)
 	}
-	return fmt.Sprintf("trace: op %d (%s), context %d %q%s: %s", e.Op, e.Code, e.Context, e.Name, chunk, e.Problem)
+	if e.Slot != None {
+		where += fmt.Sprintf(", slot %d (%d bytes at %#x)", e.Slot, e.Size, e.Addr)
+	}
+	return fmt.Sprintf("trace: op %d (%s)%s: %s", e.Op, e.Code, where, e.Problem)
 }
 
-// Unwrap returns the error that the back end panicked with, if any.
+// Unwrap returns the error of the back end, if any.
 func (e *VerifyError) Unwrap() error { return e.Err }

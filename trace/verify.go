@@ -2,6 +2,7 @@ package trace
 
 import (
 	"fmt"
+	"strings"
 	"unsafe"
 )
 
@@ -11,7 +12,8 @@ import (
 // Both ends of each chunk carry a stamp, made from the op that allocated or
 // resized it. The stamps are read back before the chunk is freed, resized, or
 // ended by a reset or delete, and after a resize where they survive it; at the
-// end of the trace all live chunks are read once more. No two live chunks may
+// end of the trace all live chunks are read once more, and a back end that is a
+// Checker is asked. No two live chunks may
 // share a byte, and memory wanted zeroed must be zero from end to end.
 //
 // Invariant: between two ops every live chunk is stamped and covered in the
@@ -37,7 +39,23 @@ func (r *Replay) Verify() (err error) {
 	if err := v.survivors(); err != nil {
 		return err
 	}
+	if err := v.sound(); err != nil {
+		return err
+	}
 	r.End()
+	return nil
+}
+
+// sound asks a back end that can check itself, at the end, when the most is known.
+func (v *verifier) sound() error {
+	b, ok := v.b.(Checker)
+	if !ok {
+		return nil
+	}
+	if err := b.Check(); err != nil {
+		text := strings.ReplaceAll(err.Error(), "\n", "; ")
+		return &VerifyError{Op: v.op, Slot: None, Context: None, Problem: "at the end of the trace: " + text, Err: err}
+	}
 	return nil
 }
 

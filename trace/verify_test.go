@@ -211,3 +211,22 @@ func TestVerifyReportsAPanic(t *testing.T) {
 		t.Errorf("the error is %v, want op 7 and the panic", err)
 	}
 }
+
+// invalid says that two things are wrong with it.
+type invalid struct{ honest }
+
+var errInvalid = errors.New("a block is lost")
+
+func (b *invalid) Check() error { return errors.Join(errInvalid, errors.New("and a chunk")) }
+
+func TestVerifyAsksWhoCanCheckItself(t *testing.T) {
+	var bad *trace.VerifyError
+	err := verify(t, steps(t), &invalid{})
+	if !errors.As(err, &bad) || !errors.Is(err, errInvalid) || bad.Op != 8 || bad.Slot != trace.None || bad.Context != trace.None {
+		t.Fatalf("the error is %#v, want the last op, no chunk, and what the check says", err)
+	}
+	text := err.Error()
+	if !strings.Contains(text, "a block is lost; and a chunk") || strings.Contains(text, "\n") || strings.Contains(text, "context") {
+		t.Errorf("the text is %q", text)
+	}
+}

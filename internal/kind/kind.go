@@ -75,6 +75,11 @@ type Methods interface {
 	// Stats reads the accounts. It may be called while the owner is at work;
 	// the figures are then of slightly different moments.
 	Stats(c *Core) Stats
+
+	// Check looks at the core, at each block and at each chunk for what contradicts
+	// something else, and reports it. Whatever it finds, it follows no address
+	// that is none of ours, ends, and changes nothing. The owner must be at rest.
+	Check(c *Core, report func(Flaw))
 }
 
 // Stats are the accounts of one context, in bytes and in numbers.

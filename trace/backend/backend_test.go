@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/gopalloc/palloc"
 	"github.com/gopalloc/palloc/trace"
@@ -120,6 +121,33 @@ func TestPallocGivesEverythingBack(t *testing.T) {
 	r.End()
 	if after := palloc.Top().MemAllocated(true); during <= before || after != before {
 		t.Errorf("palloc holds %d bytes before a pass, %d during and %d after; want it to grow and go back", before, during, after)
+	}
+}
+
+// spoiler writes before the first chunk, where no recorded program would notice.
+type spoiler struct {
+	backend.Palloc
+	first unsafe.Pointer
+}
+
+func (b *spoiler) Alloc(mc uint32, size int, zero bool) unsafe.Pointer {
+	p := b.Palloc.Alloc(mc, size, zero)
+	if b.first == nil {
+		b.first = p
+	}
+	return p
+}
+
+func (b *spoiler) SetIdent(uint32, string) { *(*byte)(unsafe.Add(b.first, -1)) ^= 0x10 }
+
+func TestAReplayNoticesWhatPallocDoes(t *testing.T) {
+	var bad *palloc.CorruptionError
+	b := new(spoiler)
+	err := verify(t, family(t), b)
+	b.SetIdent(0, "") // writes it back
+	b.End()
+	if !errors.As(err, &bad) || bad.Context != "Top/replay/Top" || bad.Address != uintptr(b.first) {
+		t.Errorf("the error is %v, want the first chunk of Top", err)
 	}
 }
 

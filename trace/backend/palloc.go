@@ -26,7 +26,10 @@ type Palloc struct {
 	contexts []palloc.Context
 }
 
-var _ trace.Backend = (*Palloc)(nil)
+var (
+	_ trace.Backend = (*Palloc)(nil)
+	_ trace.Checker = (*Palloc)(nil)
+)
 
 // Root returns the context above all others of the pass. It is valid between
 // Begin and End.
@@ -44,6 +47,9 @@ func (b *Palloc) Begin(t *trace.Trace, _ []unsafe.Pointer) {
 
 // End deletes the root with everything under it.
 func (b *Palloc) End() { b.root.Delete() }
+
+// Check looks for contradictions in all contexts of the pass.
+func (b *Palloc) Check() error { return b.root.Check() }
 
 // OnHeap reports false: palloc's memory is its own.
 func (b *Palloc) OnHeap() bool { return false }

@@ -39,6 +39,7 @@ func Run(t *testing.T, traits Traits) {
 					s := newSubject(t, traits, sizes[0]<<10, sizes[1]<<10)
 					defer s.close()
 					rule.hold(s)
+					s.consistent()
 				})
 			}
 		})
@@ -176,6 +177,18 @@ func (s *subject) inBlock(p uintptr) {
 	s.Helper()
 	if s.c.BlockOf(p) == nil {
 		s.Fatalf("the chunk at %#x lies in no block of its context", p)
+	}
+}
+
+// consistent is the rule after all others, and between: nothing of the context
+// contradicts itself.
+func (s *subject) consistent() {
+	s.Helper()
+	s.Methods.Check(s.c, func(f kind.Flaw) {
+		s.Errorf("block %#x, chunk %#x: %s", f.Block, f.Chunk, f.Reason)
+	})
+	if s.Failed() {
+		s.FailNow()
 	}
 }
 

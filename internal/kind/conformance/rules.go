@@ -16,6 +16,7 @@ var edges = []uintptr{0, 1, 7, 8, 9, 16, 17, 24, 63, 64, 65, 100, 128, 129, 255,
 func (s *subject) everySize() {
 	for _, n := range edges {
 		s.restart(n)
+		s.consistent()
 		var held []live
 		for range 5 {
 			p := s.alloc(n)
@@ -23,6 +24,7 @@ func (s *subject) everySize() {
 			fill(p, n)
 			held = append(held, live{p, n, p})
 		}
+		s.consistent()
 		for _, h := range held {
 			s.holds(h.p, h.n, h.from)
 			if s.Frees {
@@ -101,7 +103,9 @@ func (s *subject) reset() {
 	if s.AnySize {
 		s.alloc(100 << 10)
 	}
+	s.consistent()
 	s.Methods.Reset(s.c)
+	s.consistent()
 	if s.c.Total > kind.KeeperMost || s.c.BlockCount > 1 {
 		s.Fatalf("%d bytes in %d blocks are left after the reset", s.c.Total, s.c.BlockCount)
 	}
@@ -119,7 +123,9 @@ func (s *subject) cycles() {
 			p := s.alloc(64)
 			fill(p, 64)
 		}
+		s.consistent()
 		s.Methods.Reset(s.c)
+		s.consistent()
 		if held := block.Count().Sold - first; held > kind.KeeperMost {
 			s.Fatalf("cycle %d leaves %d bytes", cycle, held)
 		}
@@ -161,6 +167,7 @@ func (s *subject) reallocSizes() {
 			s.holds(q, min(from, to), p)
 			fill(q, to)
 			s.free(q)
+			s.consistent()
 		}
 	}
 }
@@ -182,6 +189,7 @@ func (s *subject) alignedChunk(n, align uintptr) {
 		s.Fatalf("AllocAligned(%d, %d) = %#x, %v", n, align, p, err)
 	}
 	fill(p, n)
+	s.consistent()
 	if c := kind.Capacity(s.Methods, s.c, p, s.what(p)); c < n {
 		s.Fatalf("an aligned chunk of %d bytes has a capacity of %d", n, c)
 	}
@@ -191,6 +199,7 @@ func (s *subject) alignedChunk(n, align uintptr) {
 	}
 	s.holds(q, n, p)
 	s.free(q)
+	s.consistent()
 	if w := chunk.Header(q) ^ s.c.Stamp; w < chunk.Whats && kind.Free(s.Methods, s.c, q, w) == nil {
 		s.Fatal("an aligned chunk is freed twice")
 	}
@@ -256,7 +265,10 @@ func (s *subject) accounts() {
 func (s *subject) traffic() {
 	rng := rand.New(rand.NewPCG(7, uint64(s.ID)))
 	var held []live
-	for range 30000 {
+	for step := range 30000 {
+		if step%1000 < 10 {
+			s.consistent()
+		}
 		i := 0
 		if len(held) > 0 {
 			i = rng.IntN(len(held))

@@ -1,0 +1,55 @@
+package palloc
+
+// The checks of budgets: ledgers, and the accounts that they add up to.
+//
+// Invariant: a ledger may know less than a context holds, since a budget that another
+// goroutine opens while the owner buys counts that from the next purchase on; never
+// more.
+//
+// Cost: a step for each context.
+
+// ledger checks where a context is charged, and adds up what.
+func (w *treeCheck) ledger(s *core) {
+	l, own := ledgerOf(s), budgets.accounts[s.Number()]
+	around := l.account
+	if own != nil {
+		around = own.outer
+		w.sums[around] += own.held.Load()
+		w.own(s, own, l.account)
+	}
+	if s != w.top && ledgerOf(coreAt(s.parent)).account != around {
+		w.say(s, "it is under another budget than its parent")
+	}
+	w.sums[l.account] += l.charged
+	if l.account != nil && uint64(l.charged) > uint64(s.Total) {
+		w.say(s, "its ledger says that it holds %d bytes, and these are %d", l.charged, s.Total)
+	}
+}
+
+// ledgerOf is the ledger of a context, empty when it has none.
+func ledgerOf(s *core) ledger {
+	if l := budgets.ledgers.look(s.Number()); l != nil {
+		return *l
+	}
+	return ledger{}
+}
+
+// own checks the account of a context that has one.
+func (w *treeCheck) own(s *core, own, under *account) {
+	w.accounts = append(w.accounts, own)
+	if under != own || own.owner != handle(&s.Core) {
+		w.say(s, "its budget is not that under which it is")
+	}
+	if held, peak := own.held.Load(), own.peak.Load(); held > peak || held < 0 || own.critical < 0 {
+		w.say(s, "its budget says that %d bytes are held, %d were at most, and %d critical sections are open", held, peak, own.critical)
+	}
+}
+
+// compare compares the accounts that came by with what came by under them.
+func (w *treeCheck) compare() {
+	for _, a := range w.accounts {
+		if held := a.held.Load(); held != w.sums[a] {
+			w.say(a.owner.slot(), "its budget says that %d bytes are held, and the ledgers under it have %d", held, w.sums[a])
+		}
+	}
+}

@@ -1,0 +1,394 @@
+package palloc_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"strings"
+	"testing"
+	"unsafe"
+
+	"github.com/gopalloc/palloc"
+	retail "github.com/gopalloc/palloc/internal/kind"
+)
+
+// Check finds what is broken: in the tree and its tables each thing by itself, in
+// memory whatever word is hit. What is in blocks is broken one by one in the rooms of
+// the kinds.
+
+// overwrite writes a word until restore is called.
+func overwrite[T any](p *T, v T) (restore func()) {
+	old := *p
+	*p = v
+	return func() { *p = old }
+}
+
+// links is a core as the tree knows it.
+type links struct {
+	retail.Core
+	nameKey                  uint64
+	parent                   uint32
+	prevSibling, nextSibling uint32
+	name                     uint32
+}
+
+// slotOf is the core of a context.
+func slotOf(mc palloc.Context) *links {
+	return retail.Slot[links](*(**retail.Core)(unsafe.Pointer(&mc))) // a Context begins with it
+}
+
+const (
+	hasCallbacks = 1 << iota
+	hasIdent
+	hasListeners
+	hasAccount
+)
+
+// kin is a tree to break.
+type kin struct {
+	t             *testing.T
+	mc            palloc.Context
+	a, b, c, d    palloc.Context // children of mc, the latest first: d c b a
+	below, parked palloc.Context // children of b and d; parked is deleted
+}
+
+func newKin(t *testing.T) *kin {
+	f := &kin{t: t, mc: newRoot(t)}
+	f.a, f.b = palloc.NewAllocSet(f.mc, "a"), palloc.NewGeneration(f.mc, "b")
+	f.c, f.d = palloc.NewSlab(f.mc, "c", 64), palloc.NewBump(f.mc, "d")
+	f.below, f.parked = palloc.NewAllocSet(f.b, "below"), palloc.NewAllocSet(f.d, "parked")
+	for _, c := range []palloc.Context{f.mc, f.a, f.b, f.c, f.d, f.below, f.parked} {
+		if c != f.c {
+			c.Alloc(200)
+		}
+		c.Alloc(64)
+	}
+	f.a.SetIdent("ident")
+	f.a.OnReset(func() {})
+	f.a.OnPressure(func(int64) int64 { return 0 })
+	f.b.SetLimit(1 << 20)
+	f.parked.Delete()
+	return f
+}
+
+func number(mc palloc.Context) uint32 { return slotOf(mc).Number() }
+
+// breaks are the ways to break a tree, and words of what Check says of each.
+var breaks = []struct {
+	name  string
+	words string
+	do    func(f *kin) (restore func())
+}{
+	{"first child leads nowhere", "core 67108863, which does not exist", func(f *kin) func() {
+		return overwrite(&slotOf(f.mc).FirstChild, 1<<26-1)
+	}},
+	{"first child is not the first", "behind 0, and that says a child of", func(f *kin) func() {
+		return overwrite(&slotOf(f.mc).FirstChild, number(f.b))
+	}},
+	{"sibling leads nowhere", "which does not exist", func(f *kin) func() {
+		return overwrite(&slotOf(f.c).nextSibling, ^uint32(0))
+	}},
+	{"siblings in a circle", "and that says a child of", func(f *kin) func() {
+		return overwrite(&slotOf(f.a).nextSibling, number(f.c))
+	}},
+	{"a circle through the top", "back to the context with which they begin", func(f *kin) func() {
+		return overwrite(&slotOf(f.below).FirstChild, number(f.mc))
+	}},
+	{"parent is another", "and that says a child of", func(f *kin) func() {
+		return overwrite(&slotOf(f.c).parent, number(f.a))
+	}},
+	{"previous sibling is another", "and that says a child of", func(f *kin) func() {
+		return overwrite(&slotOf(f.b).prevSibling, number(f.a))
+	}},
+	{"the top's parent does not exist", "these do not lead back", func(f *kin) func() {
+		return overwrite(&slotOf(f.mc).parent, 1<<26-1)
+	}},
+	{"the top's parent does not know it", "these do not lead back", func(f *kin) func() {
+		return overwrite(&slotOf(f.mc).parent, number(f.a))
+	}},
+	{"the top's sibling does not know it", "these do not lead back", func(f *kin) func() {
+		return overwrite(&slotOf(f.mc).nextSibling, number(f.a))
+	}},
+	{"a stamp is another core's", "whose stamp says", func(f *kin) func() {
+		return overwrite(&slotOf(f.a).Stamp, slotOf(f.b).Stamp)
+	}},
+	{"an epoch has no kind", "there is no such kind", func(f *kin) func() {
+		return overwrite(&slotOf(f.a).Epoch, 7<<61)
+	}},
+	{"nobody owns a child that is not parked", "is parked as kind 0", func(f *kin) func() {
+		return overwrite(&slotOf(f.a).Epoch, 5)
+	}},
+	{"an owned core is parked", "a context owns it, and it is parked", func(f *kin) func() {
+		return overwrite(&slotOf(f.d).Parked, uint32(retail.Bump))
+	}},
+	{"a parked core is of a kind that is not parked", "is parked as kind 5", func(f *kin) func() {
+		f.park()
+		return overwrite(&slotOf(f.parked).Parked, uint32(retail.Slab))
+	}},
+	{"a parked core has a child", "and it has child", func(f *kin) func() {
+		f.park()
+		return overwrite(&slotOf(f.parked).FirstChild, number(f.a))
+	}},
+	{"a parked core has entries", "entries 0x2 in side tables", func(f *kin) func() {
+		f.park()
+		return overwrite(&slotOf(f.parked).Has, hasIdent)
+	}},
+	{"a parked core has sold", "a core without a context has sold", func(f *kin) func() {
+		f.park()
+		return overwrite(&slotOf(f.parked).Cur, slotOf(f.parked).Cur+8)
+	}},
+	{"a parked core has large blocks", "has large blocks", func(f *kin) func() {
+		f.park()
+		return overwrite(&slotOf(f.parked).Tails, 8)
+	}},
+	{"a parked core keeps too much", "one of at most 8192 may be kept", func(f *kin) func() {
+		big := palloc.NewBump(f.mc, "big", palloc.BlockSizes(64<<10, 64<<10))
+		big.Alloc(8)
+		f.park()
+		owner := overwrite(&retail.BlockAt(slotOf(big).Blocks).Owner, number(f.parked))
+		blocks := overwrite(&slotOf(f.parked).Blocks, slotOf(big).Blocks)
+		return func() { owner(); blocks() }
+	}},
+	{"a parked core keeps two blocks", "a core without a context keeps it", func(f *kin) func() {
+		other := palloc.NewBump(f.mc, "other")
+		other.Alloc(8)
+		f.park()
+		kept, second := retail.BlockAt(slotOf(f.parked).Blocks), retail.BlockAt(slotOf(other).Blocks)
+		owner := overwrite(&second.Owner, number(f.parked))
+		next, prev := overwrite(&kept.Next, second.Address()), overwrite(&second.Prev, kept.Address())
+		return func() { owner(); next(); prev() }
+	}},
+	{"a name does not exist", "its name is number", func(f *kin) func() {
+		return overwrite(&slotOf(f.a).name, 1<<20)
+	}},
+	{"a name has another key", "its name is number", func(f *kin) func() {
+		return overwrite(&slotOf(f.a).nameKey, slotOf(f.b).nameKey)
+	}},
+	{"callbacks are denied", "of callbacks: false, and the side table: true", func(f *kin) func() {
+		return overwrite(&slotOf(f.a).Has, slotOf(f.a).Has&^hasCallbacks)
+	}},
+	{"callbacks are promised", "of callbacks: true, and the side table: false", func(f *kin) func() {
+		return overwrite(&slotOf(f.d).Has, slotOf(f.d).Has|hasCallbacks)
+	}},
+	{"an ident is denied", "of an ident: false, and the side table: true", func(f *kin) func() {
+		return overwrite(&slotOf(f.a).Has, slotOf(f.a).Has&^hasIdent)
+	}},
+	{"an ident is promised", "of an ident: true, and the side table: false", func(f *kin) func() {
+		return overwrite(&slotOf(f.d).Has, slotOf(f.d).Has|hasIdent)
+	}},
+	{"listeners are denied", "of callbacks of OnPressure: false, and the side table: true", func(f *kin) func() {
+		return overwrite(&slotOf(f.a).Has, slotOf(f.a).Has&^hasListeners)
+	}},
+	{"listeners are promised", "of callbacks of OnPressure: true, and the side table: false", func(f *kin) func() {
+		return overwrite(&slotOf(f.d).Has, slotOf(f.d).Has|hasListeners)
+	}},
+	{"a budget is denied", "of a budget: false, and the side table: true", func(f *kin) func() {
+		return overwrite(&slotOf(f.b).Has, slotOf(f.b).Has&^hasAccount)
+	}},
+	{"a budget is promised", "of a budget: true, and the side table: false", func(f *kin) func() {
+		return overwrite(&slotOf(f.d).Has, slotOf(f.d).Has|hasAccount)
+	}},
+	{"a ledger is denied", "of a ledger: false, and the side table: true", func(f *kin) func() {
+		return overwrite(&slotOf(f.below).Has, slotOf(f.below).Has&^retail.Guarded)
+	}},
+	{"a ledger is promised", "of a ledger: true, and the side table: false", func(f *kin) func() {
+		return overwrite(&slotOf(f.d).Has, slotOf(f.d).Has|retail.Guarded)
+	}},
+	{"a ledger has too much", "its ledger says that it holds", func(f *kin) func() {
+		return overwrite(palloc.ChargedTo(f.below), *palloc.ChargedTo(f.below)+8)
+	}},
+	{"a budget holds less", "bytes are held, and the ledgers under it have", func(f *kin) func() {
+		held := palloc.HeldBy(f.b)
+		held.Add(-8)
+		return func() { held.Add(8) }
+	}},
+	{"a budget holds more than at most", "were at most", func(f *kin) func() {
+		held := palloc.HeldBy(f.b)
+		held.Add(1 << 40)
+		return func() { held.Add(-1 << 40) }
+	}},
+	{"a ledger names another budget", "another budget than its parent", func(f *kin) func() {
+		f.a.SetLimit(1 << 20)
+		return palloc.SwapBudgets(f.below, f.a)
+	}},
+	{"a budget is under another", "not that under which it is", func(f *kin) func() {
+		f.a.SetLimit(1 << 20)
+		return palloc.SwapBudgets(f.b, f.a)
+	}},
+}
+
+// park makes sure that a deleted core waits below d.
+func (f *kin) park() {
+	f.t.Helper()
+	if slotOf(f.parked).Parked == 0 || slotOf(f.parked).parent != number(f.d) {
+		f.t.Fatal("the core is not parked")
+	}
+}
+
+// found are the errors of a check.
+func found(err error) (list []*palloc.CorruptionError) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, err := range joined.Unwrap() {
+			var corruption *palloc.CorruptionError
+			if errors.As(err, &corruption) {
+				list = append(list, corruption)
+			}
+		}
+	}
+	return list
+}
+
+func TestCheckFindsWhatIsBrokenInTheTree(t *testing.T) {
+	for _, b := range breaks {
+		t.Run(b.name, func(t *testing.T) {
+			f := newKin(t)
+			wantSound(t, "before", f.mc)
+			restore := b.do(f)
+			err := f.mc.Check()
+			restore()
+			if err == nil || !strings.Contains(err.Error(), b.words) || len(found(err)) == 0 {
+				t.Errorf("the check says\n%v\nand nothing of %q", err, b.words)
+			}
+			wantSound(t, "afterwards", f.mc)
+		})
+	}
+}
+
+// breaksOfTop are the same for what only the check of all contexts looks at.
+var breaksOfTop = []struct {
+	name  string
+	words string
+	do    func(f *kin) (restore func())
+}{
+	{"a free core is owned", "it is a free core, and is owned", func(f *kin) func() {
+		return overwrite(&f.free().Epoch, uint64(retail.Bump)<<61)
+	}},
+	{"a free core is parked", "it is a free core, and is owned", func(f *kin) func() {
+		return overwrite(&f.free().Parked, uint32(retail.Bump))
+	}},
+	{"free cores in a circle", "a list of free cores leads to core", func(f *kin) func() {
+		return overwrite(&f.free().nextSibling, f.free().Number())
+	}},
+	{"free cores lead nowhere", "a list of free cores leads to core", func(f *kin) func() {
+		return overwrite(&f.free().nextSibling, 1<<26-1)
+	}},
+	{"a free core has lost bytes", "a core without a context has large blocks", func(f *kin) func() {
+		kept := palloc.NewAllocSet(f.mc, "kept")
+		kept.Alloc(8)
+		palloc.NewAllocSet(f.mc, "kept") // it stands before the other
+		kept.Delete()
+		if slotOf(kept).Blocks == 0 || slotOf(kept).Parked != 0 {
+			f.t.Fatal("no keeper waits")
+		}
+		return overwrite(&slotOf(kept).Tails, 8)
+	}},
+	{"a count of kept cores is wrong", "with keepers wait, and", func(*kin) func() { return palloc.MiscountKeepers() }},
+	{"a name's count of kept cores is wrong", `with keepers wait for contexts named`, func(*kin) func() { return palloc.MiscountNamed() }},
+	{"callbacks of nobody", "the table of callbacks has core", func(*kin) func() { return palloc.StrayCallbacks() }},
+	{"listeners of nobody", "the table of callbacks of OnPressure has core", func(*kin) func() { return palloc.StrayListeners() }},
+	{"budgets of nobody", "the table of budgets has core", func(*kin) func() { return palloc.StrayAccounts() }},
+}
+
+// free is a core that waits for a context.
+func (f *kin) free() *links {
+	c := palloc.NewSlab(f.mc, "free", 64)
+	c.Delete()
+	return slotOf(c)
+}
+
+func TestCheckOfTheRootFindsWhatIsBrokenBesideTheTree(t *testing.T) {
+	for _, b := range breaksOfTop {
+		t.Run(b.name, func(t *testing.T) {
+			f := newKin(t)
+			wantSound(t, "before", palloc.Top())
+			restore := b.do(f)
+			err := palloc.Top().Check()
+			restore()
+			if err == nil || !strings.Contains(err.Error(), b.words) {
+				t.Errorf("the check says\n%v\nand nothing of %q", err, b.words)
+			}
+			wantSound(t, "afterwards", palloc.Top())
+		})
+	}
+}
+
+// words are those of the memory of kin: of cores, of freelists, and of blocks from
+// their beginning.
+func (f *kin) words() (list []*uint32) {
+	few := func(p unsafe.Pointer, size uintptr) {
+		for i := uintptr(0); i < size; i += 4 {
+			list = append(list, (*uint32)(unsafe.Add(p, i)))
+		}
+	}
+	for _, mc := range []palloc.Context{f.mc, f.a, f.b, f.c, f.d, f.below, f.parked} {
+		c := slotOf(mc)
+		few(unsafe.Pointer(c), retail.SlotSize)
+		if mc == f.mc {
+			list = list[2:] // its epoch: it would be another context
+		}
+		few(unsafe.Pointer(c.List(0)), 32*8)
+		for _, first := range []uintptr{c.Blocks, c.Large} {
+			for addr := first; addr != 0; addr = retail.BlockAt(addr).Next {
+				few(unsafe.Pointer(retail.BlockAt(addr)), min(retail.BlockAt(addr).Size, 600))
+			}
+		}
+	}
+	return list
+}
+
+// wantEnd checks that a check comes to an end, and says what it found.
+func wantEnd(t *testing.T, mc palloc.Context, when string) error {
+	t.Helper()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			t.Fatalf("%s: the check panics: %v\n%s", when, r, debug.Stack())
+		}
+	}()
+	return mc.Check()
+}
+
+func TestCheckEndsWhateverWordIsBroken(t *testing.T) {
+	f := newKin(t)
+	for i, mc := range []palloc.Context{f.mc, f.a, f.b, f.c, f.below} {
+		var chunks []unsafe.Pointer
+		for n := range 40 {
+			chunks = append(chunks, mc.Alloc(64))
+			if mc != f.c && n%4 == 0 {
+				chunks = append(chunks, mc.Alloc(10_000), mc.AllocAligned(24, 64), mc.Alloc(64+n*8))
+			}
+		}
+		for n := i; n < len(chunks); n += 2 {
+			palloc.FreePointer(chunks[n])
+		}
+	}
+	wantSound(t, "before", f.mc)
+	r := rand.New(rand.NewPCG(3, 4))
+	all := f.words()
+	every := 1
+	if cramped() {
+		every = 7
+	}
+	noticed, tried := 0, 0
+	for i := 0; i < len(all); i += every {
+		p := all[i]
+		other := *all[r.IntN(len(all))]
+		for _, v := range []uint32{0, ^uint32(0), *p + 1, *p + 8, *p - 8, *p ^ 1<<r.IntN(32), r.Uint32(), other} {
+			if v == *p {
+				continue
+			}
+			restore := overwrite(p, v)
+			err := wantEnd(t, f.mc, fmt.Sprintf("word %d became %#x", i, v))
+			restore()
+			if tried++; err != nil {
+				noticed++
+			}
+		}
+	}
+	wantSound(t, "afterwards", f.mc)
+	if noticed < tried/8 {
+		t.Errorf("of %d words broken, %d were noticed", tried, noticed)
+	}
+	t.Logf("of %d words broken, %d were noticed", tried, noticed)
+}

@@ -1,0 +1,62 @@
+package palloc
+
+import "sync/atomic"
+
+// What tests of Check break on Go's heap, where no address leads from outside.
+
+// ChargedTo is what the ledger of a context has.
+func ChargedTo(mc Context) *int64 { return &budgets.ledgers.at(mc.core.Number()).charged }
+
+// HeldBy is what the budget of a context says is held.
+func HeldBy(mc Context) *atomic.Int64 { return &budgets.accounts[mc.core.Number()].held }
+
+// SwapBudgets puts a context under the budget of another.
+func SwapBudgets(mc, other Context) (restore func()) {
+	l := budgets.ledgers.at(mc.core.Number())
+	old := l.account
+	l.account = budgets.accounts[other.core.Number()]
+	return func() { l.account = old }
+}
+
+// MiscountKeepers miscounts the free cores with keepers.
+func MiscountKeepers() (restore func()) {
+	freeCores.keepers++
+	return func() { freeCores.keepers-- }
+}
+
+// MiscountNamed miscounts those of a name.
+func MiscountNamed() (restore func()) {
+	h := &names.habits[1]
+	h.count++
+	return func() { h.count-- }
+}
+
+// The Stray functions put entries into side tables for a core that no context has.
+const nobody = 1<<26 - 1
+
+// StrayCallbacks leaves callbacks of OnReset.
+func StrayCallbacks() (restore func()) {
+	if tree.callbacks == nil {
+		tree.callbacks = map[uint32][]*callback{}
+	}
+	tree.callbacks[nobody] = []*callback{{}}
+	return func() { delete(tree.callbacks, nobody) }
+}
+
+// StrayListeners leaves callbacks of OnPressure.
+func StrayListeners() (restore func()) {
+	if tree.listeners == nil {
+		tree.listeners = map[uint32][]*listener{}
+	}
+	tree.listeners[nobody] = []*listener{{}}
+	return func() { delete(tree.listeners, nobody) }
+}
+
+// StrayAccounts leaves a budget.
+func StrayAccounts() (restore func()) {
+	if budgets.accounts == nil {
+		budgets.accounts = map[uint32]*account{}
+	}
+	budgets.accounts[nobody] = &account{}
+	return func() { delete(budgets.accounts, nobody) }
+}

@@ -1,0 +1,28 @@
+package bump
+
+import "github.com/gopalloc/palloc/internal/kind"
+
+// The check of a Bump: its blocks and accounts. Chunks have no headers, so that
+// there is nothing to walk through.
+//
+// Invariant: as in package kind.
+//
+// Cost: that of an inspection of the blocks.
+
+func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
+	x := kind.Inspect(c, report)
+	if x == nil {
+		return
+	}
+	for _, b := range append(x.List("blocks", c.Blocks), x.List("large blocks", c.Large)...) {
+		x.Shared(b)
+	}
+	x.Sums()
+	x.Current(kind.BlockHeader)
+	x.Tag(c.Stamp)
+	x.Resettable(false)
+	heads := uintptr(c.BlockCount) * kind.BlockHeader
+	if most := c.Total - c.Room() - heads; !x.Torn() && (most > c.Total || c.Tails > most) {
+		x.Flaw(0, 0, "the accounts say that %d bytes are lost at the ends of blocks, which have room for %d", c.Tails, most)
+	}
+}

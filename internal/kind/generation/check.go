@@ -1,0 +1,125 @@
+package generation
+
+import (
+	"github.com/gopalloc/palloc/internal/chunk"
+	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/relaxed"
+)
+
+// The check of a Generation: through all headers of each block, which its head is
+// then compared with.
+//
+// Invariant: as in package kind.
+//
+// Cost: a step for each chunk of blocks that are not empty.
+
+func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
+	x := kind.Inspect(c, report)
+	if x == nil {
+		return
+	}
+	s := sweep{Inspection: x, c: c}
+	shared, large := x.List("blocks", c.Blocks), x.List("large blocks", c.Large)
+	x.Sums()
+	cut := x.Current(head)
+	tag := c.Stamp
+	for _, b := range shared {
+		if b.Address() == c.Blocks {
+			tag = at(b).tag
+		}
+		if x.Shared(b) {
+			s.block(at(b), cut)
+		}
+	}
+	for _, b := range large {
+		x.LargeChunk(b)
+	}
+	x.Tails(s.tails)
+	x.Tag(tag)
+	x.Resettable(true)
+	s.counts(uint32(len(large)))
+}
+
+// sweep is what a check has found so far.
+type sweep struct {
+	*kind.Inspection
+	c           *kind.Core
+	tails       uintptr
+	sold, freed uint32 // chunks in shared blocks, and those taken back
+}
+
+// block compares the head of a block with its chunks; the current one was cut up to
+// cut, or to an unknown end if that is 0.
+func (s *sweep) block(b *block, cut uintptr) {
+	addr, current := b.Address(), b.Address() == s.c.Blocks
+	if _, ok := b.FrameOf(); !ok || b.tag != s.c.Stamp|chunk.Generation|uint64(b.Size-kind.BlockGrain) {
+		s.Flaw(addr, 0, "its tag is %#016x, which is not that of a block of %d bytes here", b.tag, b.Size)
+		s.Tear()
+		return
+	}
+	end, offset := b.End()-uintptr(b.tail), uint64(0)
+	if current {
+		end, offset = cut, stillSelling-sold(s.c, &b.Block)
+	}
+	if b.tail != 0 && (current || uintptr(b.tail) > b.Size-head) {
+		s.Flaw(addr, 0, "its head says that %d bytes of it were not sold", b.tail)
+		s.Tear()
+		return
+	}
+	s.tails += uintptr(b.tail)
+	if end == 0 {
+		return // that was reported
+	}
+	live, frees, ok := s.chunks(b, end)
+	if !ok {
+		return
+	}
+	if b.left != live+offset {
+		s.Flaw(addr, 0, "its chunks have %d live bytes, and its head says %d", live, int64(b.left-offset))
+	}
+	if b.frees != frees {
+		s.Flaw(addr, 0, "%d of its chunks are freed, and its head says %d", frees, b.frees)
+	}
+	if live == 0 && !current {
+		s.Flaw(addr, 0, "it is empty, and was not sold back")
+	}
+}
+
+// chunks goes through those of a block, which were cut up to end.
+func (s *sweep) chunks(b *block, end uintptr) (live uint64, frees uint32, ok bool) {
+	const freed = chunk.Generation ^ chunk.GenerationFreed
+	for at := b.Address() + head; at < end; {
+		p := at + chunk.HeaderSize
+		what := chunk.Header(p) ^ b.tag
+		whole := chunk.Whole(what % chunk.Classes)
+		switch {
+		case what&^freed >= chunk.Classes:
+			s.Flaw(b.Address(), p, "the header is %#016x, and no chunk of this block begins with that", chunk.Header(p))
+			s.Tear()
+			return 0, 0, false
+		case whole > end-at:
+			s.Flaw(b.Address(), p, "the header says %d bytes, and the block was cut for %d more", whole, end-at)
+			s.Tear()
+			return 0, 0, false
+		case what&freed != 0:
+			frees++
+		default:
+			live += uint64(whole)
+			s.Aligned(&b.Block, p, whole-chunk.HeaderSize)
+		}
+		s.sold++
+		at += whole
+	}
+	s.freed += frees
+	return live, frees, true
+}
+
+// counts compares what the core counts, where it does, with the blocks.
+func (s *sweep) counts(large uint32) {
+	if !relaxed.Counts || s.Torn() {
+		return
+	}
+	if o := own(s.c); o.sold != s.sold+large || o.freed != s.freed {
+		s.Flaw(0, 0, "of %d chunks %d are freed, and the core counts %d and %d", s.sold+large, s.freed, o.sold, o.freed)
+	}
+}

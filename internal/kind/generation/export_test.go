@@ -1,0 +1,15 @@
+package generation
+
+import "github.com/gopalloc/palloc/internal/kind"
+
+// What tests break: the words of the head of a shared block, and of the core.
+
+type Head = block
+
+func HeadOf(b *kind.Block) *Head { return at(b) }
+
+func (b *block) Words() (tag, left *uint64, frees, tail *uint32) {
+	return &b.tag, &b.left, &b.frees, &b.tail
+}
+
+func Counts(c *kind.Core) (sold, freed *uint32) { return &own(c).sold, &own(c).freed }

@@ -1,0 +1,70 @@
+package kind
+
+import (
+	"math/bits"
+
+	"github.com/gopalloc/palloc/internal/chunk"
+)
+
+// Inspections of chunks: large ones, aligned ones, and sets of them.
+//
+// Invariant: what is read lies in a block that can be looked into.
+//
+// Cost: a step for each alignment that an address in the chunk could have.
+
+// LargeChunk checks a block that is to be one large chunk's.
+func (x *Inspection) LargeChunk(b *Block) {
+	if b.Alone == 0 {
+		x.Flaw(b.Address(), 0, "it is on the list of large blocks, and its head says that chunks share it")
+		return
+	}
+	p := b.Address() + headroom
+	if h, want := chunk.Header(p), x.c.Stamp|chunk.Large; h != want {
+		x.Flaw(b.Address(), p, "the header of the large chunk is %#016x, and should be %#016x", h, want)
+		return
+	}
+	x.Aligned(b, p, b.Size-headroom)
+}
+
+// Aligned checks, for a live chunk in which an aligned address may be sold, that this
+// leads back to it. Where it may lie follows from the chunk and the alignment; that
+// there is one, only its own header says.
+func (x *Inspection) Aligned(b *Block, p, capacity uintptr) {
+	for shift := 4; shift < bits.UintSize; shift++ {
+		q := alignedIn(p, shift)
+		if q < p || q-p > capacity {
+			return
+		}
+		if chunk.Header(q) != x.c.Stamp|chunk.Redirect {
+			continue
+		}
+		back := *wayBack(q)
+		if back>>8 != uint64(q-p) || alignedIn(p, int(back&0xff)) != q {
+			x.Flaw(b.Address(), q, "the aligned chunk leads back by %d bytes, to a multiple of 1<<%d; it is in the chunk at %#x, %d bytes before",
+				back>>8, back&0xff, p, q-p)
+		}
+		return
+	}
+}
+
+// alignedIn is the address on a multiple of 1<<shift that is sold in the chunk at p.
+func alignedIn(p uintptr, shift int) uintptr {
+	return (p + redirectSize + 1<<shift - 1) &^ (1<<shift - 1)
+}
+
+// Tally is a set of chunks, as far as it takes to tell one from another: those that
+// a list leads to and those whose headers say that they are on it.
+type Tally struct {
+	N   uintptr
+	sum uint64 // of what the addresses are mixed to
+}
+
+// Add puts a chunk into the set.
+func (t *Tally) Add(p uintptr) {
+	mixed := uint64(p) * 0x9e3779b97f4a7c15
+	t.sum += (mixed ^ mixed>>31) * 0xbf58476d1ce4e5b9
+	t.N++
+}
+
+// Plus is the union of two sets that have nothing in common.
+func (t Tally) Plus(u Tally) Tally { return Tally{t.N + u.N, t.sum + u.sum} }

@@ -1,0 +1,75 @@
+package kind
+
+import "github.com/gopalloc/palloc/internal/block"
+
+// Inspections of the lists of blocks.
+//
+// Invariant: a block is looked into only when the warehouse says that it begins
+// where the list says, and its head that it is the core's; its end is believed only
+// when the warehouse agrees.
+//
+// Cost: as in inspect.go.
+
+// List answers the blocks of a list that can be looked into, and reports what is
+// wrong with the others. The list is called name.
+func (x *Inspection) List(name string, head uintptr) (sound []*Block) {
+	prev := uintptr(0)
+	for addr := head; addr != 0; {
+		b := x.enter(name, prev, addr)
+		if b == nil {
+			x.torn = true
+			break
+		}
+		if b.Prev != prev {
+			x.Flaw(addr, 0, "the list of %s comes here from %#x, and the block says from %#x", name, prev, b.Prev)
+		}
+		if x.sized(b) {
+			sound = append(sound, b)
+		}
+		prev, addr = addr, b.Next
+	}
+	return sound
+}
+
+// enter is the block to which a list leads from another one, nil when it is to be
+// followed no further.
+func (x *Inspection) enter(name string, from, addr uintptr) *Block {
+	if block.Extent(addr) == 0 {
+		x.Flaw(from, 0, "the list of %s leads to %#x, where no block begins", name, addr)
+		return nil
+	}
+	if _, again := x.blocks[addr]; again {
+		x.Flaw(from, 0, "the list of %s leads to %#x, where a list came by already", name, addr)
+		return nil
+	}
+	b := BlockAt(addr)
+	if b.Owner != x.c.Number() {
+		x.Flaw(addr, 0, "it is on the list of %s of core %d, and its head says that it is of core %d", name, x.c.Number(), b.Owner)
+		return nil
+	}
+	x.blocks[addr] = false
+	return b
+}
+
+// sized says whether the block has the size that it says it has.
+func (x *Inspection) sized(b *Block) bool {
+	extent := block.Extent(b.Address())
+	if b.room() != extent || b.Size > extent || b.Size == 0 || b.Size%BlockGrain != 0 {
+		x.Flaw(b.Address(), 0, "its head says %d bytes with room for %d, and the warehouse sold %d", b.Size, b.room(), extent)
+		x.torn = true
+		return false
+	}
+	x.blocks[b.Address()] = true
+	x.total += b.Size
+	return true
+}
+
+// Shared says whether the head of a block on a list of such says that chunks share
+// it.
+func (x *Inspection) Shared(b *Block) bool {
+	if b.Alone != 0 {
+		x.Flaw(b.Address(), 0, "chunks share it, and its head says that it is one large chunk's")
+		x.torn = true
+	}
+	return b.Alone == 0
+}

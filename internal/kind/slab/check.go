@@ -1,0 +1,249 @@
+package slab
+
+import (
+	"github.com/gopalloc/palloc/internal/chunk"
+	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/relaxed"
+)
+
+// The check of a Slab: along what is in hand, then through the headers of each block
+// and along its freelist.
+//
+// Invariant: as in package kind. A chunk whose header says freed is on the freelist
+// of its block or in hand; what is left of the current block, in hand too, has no
+// header yet.
+//
+// Cost: two steps for each chunk of a block, three for freed ones.
+
+func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
+	x := kind.Inspect(c, report)
+	if x == nil {
+		return
+	}
+	s := sweep{Inspection: x, c: c, stride: stride(c), inHand: map[uintptr]kind.Tally{}}
+	s.partly, s.current = s.sort(x.List("blocks", c.Blocks), false), c.Stamp
+	s.full = s.sort(x.List("large and full blocks", c.Large), true)
+	if len(s.partly) > 0 && s.partly[0].Address() == c.Blocks {
+		s.current = s.partly[0].tag
+	}
+	x.Sums()
+	s.hand()
+	for _, b := range s.partly {
+		s.stands(b, false)
+		s.block(b)
+	}
+	for _, b := range s.full {
+		s.stands(b, true)
+		s.block(b)
+	}
+	x.Tails(s.tails)
+	x.Tag(s.current)
+	x.Resettable(true)
+	s.counts()
+	if c.Cur|c.End != 0 {
+		x.Flaw(0, 0, "the core sells from %#x to %#x, which a Slab does not", c.Cur, c.End)
+	}
+}
+
+// sweep is what a check has found so far.
+type sweep struct {
+	*kind.Inspection
+	c        *kind.Core
+	stride   uintptr
+	partly   []*block               // the current one, and those with freed chunks
+	full     []*block               // those with none
+	current  uint64                 // the tag of the current block
+	cut      uintptr                // the next chunk of the current block that was never sold, 0 when there is none
+	inHand   map[uintptr]kind.Tally // freed chunks in hand, by their block
+	tails    uintptr
+	capacity uint32
+	freed    uint32 // on the freelists of blocks
+	empties  uint32
+}
+
+// sort looks at the heads of the blocks of a list, as far as chunks need them to be
+// found, and answers those that chunks share.
+func (s *sweep) sort(list []*kind.Block, largeToo bool) (shared []*block) {
+	for _, b := range list {
+		switch {
+		case largeToo && b.Alone != 0:
+			s.LargeChunk(b)
+			s.capacity++
+		case s.Shared(b) && s.framed(at(b)):
+			shared = append(shared, at(b))
+			s.capacity += at(b).most
+			s.tails += waste(s.c, b.Size)
+		}
+	}
+	return shared
+}
+
+// framed says whether the head of a block says where its chunks are, and they it.
+func (s *sweep) framed(b *block) bool {
+	if _, ok := b.FrameOf(); !ok || b.tag != tag(s.c, &b.Block) {
+		s.Flaw(b.Address(), 0, "its tag is %#016x, which is not that of a block of %d bytes here", b.tag, b.Size)
+		s.Tear()
+		return false
+	}
+	if most := uint32((b.Size - head) / s.stride); b.most != most {
+		s.Flaw(b.Address(), 0, "it has room for %d chunks of %d bytes, and its head says %d", most, s.c.Fixed, b.most)
+		s.Tear()
+		return false
+	}
+	return true
+}
+
+// begins says whether a chunk of the block can begin at p.
+func (s *sweep) begins(b *block, p uintptr) bool {
+	off := p - b.Address() - head - chunk.HeaderSize
+	return off%s.stride == 0 && off/s.stride < uintptr(b.most)
+}
+
+// hand follows the chunks in hand.
+func (s *sweep) hand() {
+	o := own(s.c)
+	n := s.rest()
+	for p := o.list; p != 0; p = *link(p) {
+		b := s.blockOf(p)
+		switch {
+		case b == nil:
+			s.Flaw(0, p, "the chunks in hand lead here, where none begins")
+		case chunk.Header(p) != b.tag^chunk.Slab^chunk.SlabFreed:
+			s.Flaw(b.Address(), p, "the chunk is in hand, and its header is %#016x, which is not that of a freed one", chunk.Header(p))
+		case n >= o.hand || n >= s.capacity:
+			s.Flaw(b.Address(), p, "the chunks in hand go on here, beyond the %d that the core counts", o.hand)
+		default:
+			t := s.inHand[b.Address()]
+			t.Add(p)
+			s.inHand[b.Address()] = t
+			n++
+			continue
+		}
+		s.Tear()
+		return
+	}
+	if n != o.hand && !s.Torn() {
+		s.Flaw(0, 0, "%d chunks are in hand, and the core counts %d", n, o.hand)
+	}
+}
+
+// rest is how many chunks of the current block were never sold.
+func (s *sweep) rest() uint32 {
+	o := own(s.c)
+	if o.cur == o.end || s.Torn() {
+		return 0
+	}
+	if b := s.blockOf(o.cur); b == nil || b.Address() != s.c.Blocks || o.end != b.first()+uintptr(b.most)*s.stride || o.stride != s.stride {
+		s.Flaw(s.c.Blocks, 0, "it is the current block, and the core has chunks from %#x to %#x in hand, %d bytes each", o.cur, o.end, o.stride)
+		s.Tear()
+		return 0
+	}
+	s.cut = o.cur
+	return uint32((o.end - o.cur) / s.stride)
+}
+
+// first is where the first chunk of the block is.
+func (b *block) first() uintptr { return b.Address() + head + chunk.HeaderSize }
+
+// blockOf is the block whose chunk can begin at p, nil when none's can.
+func (s *sweep) blockOf(p uintptr) *block {
+	b := s.BlockOf(p, s.stride-chunk.HeaderSize)
+	if b == nil || !s.begins(at(b), p) {
+		return nil
+	}
+	return at(b)
+}
+
+// block compares the head of a block with its chunks and its freelist.
+func (s *sweep) block(b *block) {
+	addr := b.Address()
+	headers, ok := s.headers(b)
+	listed, whole := s.list(b)
+	if !ok || !whole {
+		return
+	}
+	if uintptr(b.frees) != listed.N {
+		s.Flaw(addr, 0, "its freelist has %d chunks, and its head says %d", listed.N, b.frees)
+	}
+	if all := listed.Plus(s.inHand[addr]); all != headers && !s.Torn() {
+		s.Flaw(addr, 0, "%d of its chunks are on its freelist and %d in hand, and are not the %d whose headers say that they are freed",
+			listed.N, s.inHand[addr].N, headers.N)
+	}
+}
+
+// stands checks that the block is on the list where one with so many freed chunks is.
+func (s *sweep) stands(b *block, full bool) {
+	addr, turn := b.Address(), b.most
+	switch {
+	case addr == s.c.Blocks:
+		turn = never
+	case full:
+		turn = 1
+		if b.frees != 0 {
+			s.Flaw(addr, 0, "it is on the list of full blocks, and its head says that %d of its chunks are freed", b.frees)
+		}
+	case b.frees == 0:
+		s.Flaw(addr, 0, "it is on the list of blocks with freed chunks, and its head says that it has none")
+	case b.frees == b.most:
+		s.empties++
+	}
+	if b.turn != turn {
+		s.Flaw(addr, 0, "it is to be moved at %d freed chunks, and its head says %d", turn, b.turn)
+	}
+	s.freed += b.frees
+}
+
+// headers goes through the chunks of a block and answers those that are freed.
+func (s *sweep) headers(b *block) (freed kind.Tally, ok bool) {
+	end := b.first() + uintptr(b.most)*s.stride
+	if o := own(s.c); b.Address() == s.c.Blocks && o.cur != o.end {
+		end = s.cut // 0 where the rest is not known, which was reported
+	}
+	for p := b.first(); p < end; p += s.stride {
+		switch h := chunk.Header(p); h {
+		case b.tag:
+		case b.tag ^ chunk.Slab ^ chunk.SlabFreed:
+			freed.Add(p)
+		default:
+			s.Flaw(b.Address(), p, "the header is %#016x, and no chunk of this block begins with that", h)
+			return freed, false
+		}
+	}
+	return freed, true
+}
+
+// list follows the freelist of a block, as far as its head says that it goes.
+func (s *sweep) list(b *block) (found kind.Tally, whole bool) {
+	for p := b.freed; p != 0; p = *link(p) {
+		switch {
+		case s.blockOf(p) != b:
+			s.Flaw(b.Address(), p, "its freelist leads here, where no chunk of it begins")
+			return found, false
+		case chunk.Header(p) != b.tag^chunk.Slab^chunk.SlabFreed:
+			s.Flaw(b.Address(), p, "the chunk is on the freelist, and its header is %#016x, which is not that of a freed one", chunk.Header(p))
+			return found, false
+		case found.N == uintptr(min(b.frees, b.most)):
+			s.Flaw(b.Address(), p, "its freelist goes on here, beyond the %d chunks that its head says", b.frees)
+			return found, false
+		}
+		found.Add(p)
+	}
+	return found, true
+}
+
+// counts compares what the core counts with the blocks.
+func (s *sweep) counts() {
+	o := own(s.c)
+	if s.Torn() {
+		return
+	}
+	if o.capacity != s.capacity {
+		s.Flaw(0, 0, "its blocks have room for %d chunks, and the core counts %d", s.capacity, o.capacity)
+	}
+	if o.empties != s.empties {
+		s.Flaw(0, 0, "%d blocks are empty, and the core counts %d", s.empties, o.empties)
+	}
+	if relaxed.Counts && o.freed != s.freed {
+		s.Flaw(0, 0, "%d chunks are on freelists, and the core counts %d", s.freed, o.freed)
+	}
+}

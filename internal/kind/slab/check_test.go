@@ -1,0 +1,282 @@
+package slab_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/gopalloc/palloc/internal/chunk"
+	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/conformance"
+	"github.com/gopalloc/palloc/internal/kind/slab"
+	"github.com/gopalloc/palloc/internal/relaxed"
+)
+
+// What the check of a Slab compares, each broken by itself.
+
+var traits = conformance.Traits{ID: kind.Slab, Methods: slab.Methods{}, Frees: true}
+
+func TestTheCheckFindsEachBreak(t *testing.T) {
+	own := breaks
+	if relaxed.Counts {
+		own = slices.Concat(own, counted)
+	}
+	conformance.RunBreaks(t, traits, fill, slices.Concat(conformance.Common, own))
+}
+
+func TestTheCheckFindsEachBreakOfLargeChunks(t *testing.T) {
+	fill := func(b *conformance.Broken) {
+		slab.Fix(b.C, 2<<20)
+		for range 3 {
+			b.Alloc(2 << 20)
+		}
+	}
+	conformance.RunBreaks(t, traits, fill, []conformance.Break{
+		{Name: "the header of a large chunk", Words: "the header of the large chunk is", Do: func(b *conformance.Broken) uintptr {
+			conformance.Overwrite(b, conformance.Header(b.Chunks[1]), b.C.Stamp|chunk.LargeFreed)
+			return b.Chunks[1]
+		}},
+		{Name: "a large block said to be shared", Words: "which is not that of a block of", Do: func(b *conformance.Broken) uintptr {
+			conformance.Overwrite(b, &b.Large(1).Alone, 0)
+			return b.Large(1).Address()
+		}},
+		{Name: "the capacity", Words: "its blocks have room for 3 chunks", Do: func(b *conformance.Broken) uintptr {
+			conformance.Overwrite(b, slab.WordsOf(b.C).Capacity, 4)
+			return 0
+		}},
+	})
+}
+
+// fill leaves a current block with a rest that was never sold and some chunks in
+// hand, blocks with freed chunks, an empty one, and full ones.
+func fill(b *conformance.Broken) {
+	for range 330 {
+		b.Alloc(64)
+	}
+	for *slab.WordsOf(b.C).Hand < 20 {
+		b.Alloc(64)
+	}
+	free := func(p uintptr) {
+		if err := b.Methods.Free(b.C, p, chunk.Header(p)^b.C.Stamp); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for *slab.WordsOf(b.C).Hand >= 8 { // the next that are freed come in hand
+		b.Alloc(64)
+	}
+	blocks := map[*kind.Block][]uintptr{}
+	var order []*kind.Block
+	for _, p := range b.Chunks {
+		k := b.C.BlockOf(p)
+		if blocks[k] == nil {
+			order = append(order, k)
+		}
+		blocks[k] = append(blocks[k], p)
+	}
+	if len(order) < 6 {
+		b.Fatalf("%d blocks are too few", len(order))
+	}
+	free(blocks[order[1]][2])
+	for *slab.WordsOf(b.C).Hand < 8 {
+		free(blocks[order[1]][0])
+		blocks[order[1]] = blocks[order[1]][1:]
+	}
+	for _, k := range order[2:4] {
+		for _, p := range blocks[k][:5] {
+			free(p)
+		}
+	}
+	for _, p := range blocks[order[4]] {
+		free(p)
+	}
+	b.Chunks = append(blocks[order[0]], blocks[order[3]][5:]...)
+}
+
+// partly is a block with freed chunks and live ones.
+func partly(b *conformance.Broken) (*kind.Block, slab.HeadWords) {
+	for n := 1; ; n++ {
+		k := b.Shared(n)
+		if w := slab.HeadOf(k); *w.Frees < *w.Most {
+			return k, w
+		}
+	}
+}
+
+// full is a block without freed chunks.
+func full(b *conformance.Broken) (*kind.Block, slab.HeadWords) {
+	return b.Large(0), slab.HeadOf(b.Large(0))
+}
+
+const freedBy = chunk.Slab ^ chunk.SlabFreed
+
+var breaks = []conformance.Break{
+	{Name: "sells as others do", Words: "which a Slab does not", Do: func(b *conformance.Broken) uintptr {
+		conformance.Overwrite(b, &b.C.Cur, 8)
+		return 0
+	}},
+	{Name: "the tag of a block", Words: "which is not that of a block of", Do: func(b *conformance.Broken) uintptr {
+		k, w := partly(b)
+		conformance.Overwrite(b, w.Tag, *w.Tag^1)
+		return k.Address()
+	}},
+	{Name: "the chunks of a block", Words: "it has room for", Do: func(b *conformance.Broken) uintptr {
+		k, w := partly(b)
+		conformance.Overwrite(b, w.Most, *w.Most+1)
+		return k.Address()
+	}},
+	{Name: "the one size", Words: "it has room for", Do: func(b *conformance.Broken) uintptr {
+		conformance.Overwrite(b, &b.C.Fixed, 1000)
+		return 0
+	}},
+	{Name: "when a block is moved", Words: "it is to be moved at", Do: func(b *conformance.Broken) uintptr {
+		k, w := partly(b)
+		conformance.Overwrite(b, w.Turn, 1)
+		return k.Address()
+	}},
+	{Name: "when a full block is moved", Words: "it is to be moved at", Do: func(b *conformance.Broken) uintptr {
+		k, w := full(b)
+		conformance.Overwrite(b, w.Turn, 2)
+		return k.Address()
+	}},
+	{Name: "the current block is to be moved", Words: "it is to be moved at", Do: func(b *conformance.Broken) uintptr {
+		conformance.Overwrite(b, slab.HeadOf(b.Shared(0)).Turn, 3)
+		return b.C.Blocks
+	}},
+	{Name: "a full block has freed chunks", Words: "it is on the list of full blocks", Do: func(b *conformance.Broken) uintptr {
+		k, w := full(b)
+		conformance.Overwrite(b, w.Frees, 1)
+		return k.Address()
+	}},
+	{Name: "a block has no freed chunks", Words: "it is on the list of blocks with freed chunks", Do: func(b *conformance.Broken) uintptr {
+		k, w := partly(b)
+		conformance.Overwrite(b, w.Frees, 0)
+		return k.Address()
+	}},
+	{Name: "fewer freed chunks than are listed", Words: "goes on here, beyond the", Do: func(b *conformance.Broken) uintptr {
+		k, w := partly(b)
+		conformance.Overwrite(b, w.Frees, *w.Frees-1)
+		return k.Address()
+	}},
+	{Name: "more freed chunks than are listed", Words: "chunks, and its head says", Do: func(b *conformance.Broken) uintptr {
+		k, w := partly(b)
+		conformance.Overwrite(b, w.Frees, *w.Frees+1)
+		return k.Address()
+	}},
+	{Name: "a freelist leads nowhere", Words: "where no chunk of it begins", Do: func(b *conformance.Broken) uintptr {
+		_, w := partly(b)
+		conformance.Overwrite(b, conformance.Link(*w.Freed), 0xdead8)
+		return 0xdead8
+	}},
+	{Name: "a freelist leads between chunks", Words: "where no chunk of it begins", Do: func(b *conformance.Broken) uintptr {
+		_, w := partly(b)
+		conformance.Overwrite(b, w.Freed, *w.Freed+8)
+		return *w.Freed
+	}},
+	{Name: "a freelist leads to another block", Words: "where no chunk of it begins", Do: func(b *conformance.Broken) uintptr {
+		_, w := partly(b)
+		conformance.Overwrite(b, conformance.Link(*w.Freed), b.Chunks[0])
+		return b.Chunks[0]
+	}},
+	{Name: "a freelist has a live chunk", Words: "the chunk is on the freelist, and its header", Do: func(b *conformance.Broken) uintptr {
+		_, w := partly(b)
+		conformance.Overwrite(b, conformance.Header(*w.Freed), chunk.Header(*w.Freed)^freedBy)
+		return *w.Freed
+	}},
+	{Name: "a circle of freed chunks", Words: "goes on here, beyond the", Do: func(b *conformance.Broken) uintptr {
+		_, w := partly(b)
+		conformance.Overwrite(b, conformance.Link(*conformance.Link(*w.Freed)), *w.Freed)
+		return 0
+	}},
+	{Name: "a chunk freed by its header only", Words: "are not the", Do: func(b *conformance.Broken) uintptr {
+		p := b.Chunks[0]
+		conformance.Overwrite(b, conformance.Header(p), chunk.Header(p)^freedBy)
+		return b.C.BlockOf(p).Address()
+	}},
+	{Name: "a header overwritten", Words: "no chunk of this block begins with that", Do: func(b *conformance.Broken) uintptr {
+		conformance.Overwrite(b, conformance.Header(b.Chunks[1]), 0x4141414141414141)
+		return b.Chunks[1]
+	}},
+	{Name: "the hand leads nowhere", Words: "lead here, where none begins", Do: func(b *conformance.Broken) uintptr {
+		conformance.Overwrite(b, slab.WordsOf(b.C).List, 0xdead8)
+		return 0xdead8
+	}},
+	{Name: "the hand leads between chunks", Words: "lead here, where none begins", Do: func(b *conformance.Broken) uintptr {
+		w := slab.WordsOf(b.C)
+		conformance.Overwrite(b, w.List, *w.List+8)
+		return *w.List
+	}},
+	{Name: "a live chunk in hand", Words: "the chunk is in hand, and its header", Do: func(b *conformance.Broken) uintptr {
+		conformance.Overwrite(b, slab.WordsOf(b.C).List, b.Chunks[0])
+		return b.Chunks[0]
+	}},
+	{Name: "a circle in hand", Words: "in hand go on here, beyond the", Do: func(b *conformance.Broken) uintptr {
+		w := slab.WordsOf(b.C)
+		conformance.Overwrite(b, conformance.Link(*w.List), *w.List)
+		return *w.List
+	}},
+	{Name: "a circle in hand, and no count to end it", Words: "in hand go on here, beyond the", Do: func(b *conformance.Broken) uintptr {
+		w := slab.WordsOf(b.C)
+		conformance.Overwrite(b, w.Hand, ^uint32(0))
+		conformance.Overwrite(b, conformance.Link(*w.List), *w.List)
+		return *w.List
+	}},
+	{Name: "the number in hand", Words: "are in hand, and the core counts", Do: func(b *conformance.Broken) uintptr {
+		w := slab.WordsOf(b.C)
+		conformance.Overwrite(b, w.Hand, *w.Hand+1)
+		return 0
+	}},
+	{Name: "fewer in hand than there are", Words: "in hand go on here, beyond the", Do: func(b *conformance.Broken) uintptr {
+		w := slab.WordsOf(b.C)
+		conformance.Overwrite(b, w.Hand, *w.Hand-1)
+		return 0
+	}},
+	{Name: "a rest nowhere", Words: "and the core has chunks from", Do: func(b *conformance.Broken) uintptr {
+		conformance.Overwrite(b, slab.WordsOf(b.C).Cur, 0xdead8)
+		return b.C.Blocks
+	}},
+	{Name: "all of another block as the rest", Words: "and the core has chunks from", Do: func(b *conformance.Broken) uintptr {
+		w := slab.WordsOf(b.C)
+		k, h := full(b)
+		first := k.Address() + 64 + chunk.HeaderSize
+		conformance.Overwrite(b, w.Cur, first)
+		conformance.Overwrite(b, w.End, first+uintptr(*h.Most)**w.Stride)
+		return b.C.Blocks
+	}},
+	{Name: "the rest of another block", Words: "and the core has chunks from", Do: func(b *conformance.Broken) uintptr {
+		w := slab.WordsOf(b.C)
+		conformance.Overwrite(b, w.Cur, b.Chunks[0])
+		return b.C.Blocks
+	}},
+	{Name: "a rest beyond the end", Words: "and the core has chunks from", Do: func(b *conformance.Broken) uintptr {
+		w := slab.WordsOf(b.C)
+		conformance.Overwrite(b, w.End, *w.End+*w.Stride)
+		return b.C.Blocks
+	}},
+	{Name: "the stride", Words: "and the core has chunks from", Do: func(b *conformance.Broken) uintptr {
+		w := slab.WordsOf(b.C)
+		conformance.Overwrite(b, w.Stride, *w.Stride+8)
+		return b.C.Blocks
+	}},
+	{Name: "the capacity", Words: "its blocks have room for", Do: func(b *conformance.Broken) uintptr {
+		w := slab.WordsOf(b.C)
+		conformance.Overwrite(b, w.Capacity, *w.Capacity-1)
+		return 0
+	}},
+	{Name: "the number of empty blocks", Words: "blocks are empty, and the core counts", Do: func(b *conformance.Broken) uintptr {
+		w := slab.WordsOf(b.C)
+		conformance.Overwrite(b, w.Empties, *w.Empties-1)
+		return 0
+	}},
+	{Name: "the account of tails", Words: "at their ends, and the accounts say", Do: func(b *conformance.Broken) uintptr {
+		conformance.Overwrite(b, &b.C.Tails, b.C.Tails+8)
+		return 0
+	}},
+}
+
+// counted are the breaks of what is counted under the race detector.
+var counted = []conformance.Break{
+	{Name: "the count of freed chunks", Words: "are on freelists, and the core counts", Do: func(b *conformance.Broken) uintptr {
+		w := slab.WordsOf(b.C)
+		conformance.Overwrite(b, w.Freed, *w.Freed+1)
+		return 0
+	}},
+}
