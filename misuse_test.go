@@ -1,6 +1,7 @@
 package palloc_test
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -394,6 +395,7 @@ var uses = []struct {
 	{"NewBuffer", "NewBuffer", func(mc palloc.Context) { palloc.NewBuffer(mc) }},
 	{"Sprintf", "Sprintf", func(mc palloc.Context) { palloc.Sprintf(mc, "%d", 1) }},
 	{"TrySprintf", "TrySprintf", func(mc palloc.Context) { palloc.TrySprintf(mc, "") }},
+	{"NewGoContext", "NewGoContext", func(mc palloc.Context) { palloc.NewGoContext(context.Background(), mc) }},
 	{"Reset", "Reset", palloc.Context.Reset},
 	{"ResetOnly", "ResetOnly", palloc.Context.ResetOnly},
 	{"ResetChildren", "ResetChildren", palloc.Context.ResetChildren},
