@@ -117,7 +117,7 @@ func TestSprintfMakesNoGarbage(t *testing.T) {
 	}
 	each(t, growing, func(t *testing.T, k palloc.Kind) {
 		c := newKind(newRoot(t), k, "c", 0)
-		args := []any{1 << 40, "text"}
+		args := []any{int64(1 << 40), "text"}
 		do := func() {
 			palloc.Sprintf(c, "%d and %s, %[2]q", args...)
 			c.Reset()
