@@ -14,9 +14,8 @@ import (
 
 // UsableSize is how many bytes of the chunk at p may be used: what was asked for, or
 // more where it was rounded up. Realloc to no more than that leaves a chunk of up to
-// 8 KiB where it is. It is 0 only for a chunk of AllocAligned that was asked to be
-// so. It panics with a *Fault when p is nil, is not the start of a live chunk, or
-// lies in a Bump. Owner only.
+// 8 KiB where it is. It panics with a *Fault when p is nil, is not the start of a live
+// chunk, or lies in a Bump. Owner only.
 //
 // PostgreSQL has none.
 func UsableSize(p unsafe.Pointer) int {

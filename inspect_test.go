@@ -138,3 +138,24 @@ func TestContextOfFindsTheContext(t *testing.T) {
 	c.Reset()
 	wantFault(t, func() { palloc.ContextOf(p) }, "ContextOf", "Top/test/to/c", "reset")
 }
+
+// TestAnAlignedChunkOfNoBytesHasAPlace: it does not begin where its block ends, whatever
+// lies behind it.
+func TestAnAlignedChunkOfNoBytesHasAPlace(t *testing.T) {
+	for _, k := range []palloc.Kind{palloc.KindAllocSet, palloc.KindGeneration} {
+		for _, align := range []int{16, 32, 64, 128, 1024} {
+			c := newKind(newRoot(t), k, "c", 0)
+			var chunks []unsafe.Pointer
+			for range 2000 {
+				chunks = append(chunks, c.AllocAligned(0, align))
+			}
+			for _, p := range chunks {
+				if palloc.UsableSize(p) == 0 || palloc.ContextOf(p) != c {
+					t.Fatalf("%v on %d: the chunk at %p has no place", k, align, p)
+				}
+				palloc.FreePointer(p)
+			}
+			wantEmpty(t, c)
+		}
+	}
+}

@@ -23,7 +23,7 @@ func AllocAligned(m Methods, c *Core, size, align uintptr) (uintptr, error) {
 	if align <= chunk.Align {
 		return m.Alloc(c, size)
 	}
-	p, err := m.Alloc(c, size+align+chunk.HeaderSize)
+	p, err := m.Alloc(c, max(size, 1)+align+chunk.HeaderSize) // of no bytes, it might begin where its block ends
 	if err != nil {
 		return p, err
 	}
