@@ -96,8 +96,8 @@ func (b *Buffer) revive(op string) {
 		b.forget()
 		return
 	}
-	panic(chunkFault(op, b.seller, b.address(), kind.Misuse(
-		"the bytes are void: the context was reset, or they were freed, or grew, through a copy of the Buffer: make a new one with NewBuffer")))
+	panic(&Fault{Op: op, Context: b.mc.Path(), Address: b.address(), Reason: "the bytes are void: the context was reset, " +
+		"or they were freed, or grew, through a copy of the Buffer: make a new one with NewBuffer"})
 }
 
 // forget leaves the Buffer without a chunk.
