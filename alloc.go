@@ -100,6 +100,18 @@ func (mc Context) TryAlloc(size int) (unsafe.Pointer, error) {
 	return osmem.At(p), nil
 }
 
+// TryAllocZeroed is AllocZeroed, but returns the *OutOfMemoryError. Owner only.
+//
+// PostgreSQL: MemoryContextAllocExtended with MCXT_ALLOC_NO_OOM and MCXT_ALLOC_ZERO.
+func (mc Context) TryAllocZeroed(size int) (unsafe.Pointer, error) {
+	mc.check("Context.TryAllocZeroed")
+	p, err := mc.zeroed("Context.TryAllocZeroed", uintptr(size))
+	if err != nil {
+		return nil, err
+	}
+	return osmem.At(p), nil
+}
+
 // refuse returns what ran out, and panics with what was misused.
 func (mc Context) refuse(op string, size uintptr, err error) error {
 	err = explain(mc.core, op, size, err)

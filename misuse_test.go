@@ -1,6 +1,7 @@
 package palloc_test
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -100,8 +101,8 @@ func wantOrder(t *testing.T, mc palloc.Context) {
 	}
 }
 
-// frees are the ways to give a chunk back or to change its size, each with the
-// Op of its Faults.
+// frees are the ways to give a chunk back, to change its size, or to ask about it,
+// each with the Op of its Faults.
 var frees = []struct {
 	op   string
 	call func(p unsafe.Pointer)
@@ -112,9 +113,16 @@ var frees = []struct {
 	{"Free", func(p unsafe.Pointer) { palloc.FreeString(unsafe.String((*byte)(p), 1)) }},
 	{"Realloc", func(p unsafe.Pointer) { palloc.Realloc(p, 64) }},
 	{"TryRealloc", func(p unsafe.Pointer) { palloc.TryRealloc(p, 64) }},
+	{"ReallocArray", func(p unsafe.Pointer) { palloc.ReallocArray(p, 8, 8) }},
+	{"TryReallocArray", func(p unsafe.Pointer) { palloc.TryReallocArray(p, 8, 8) }},
+	{"ReallocZeroed", func(p unsafe.Pointer) { palloc.ReallocZeroed(p, 0, 64) }},
+	{"TryReallocZeroed", func(p unsafe.Pointer) { palloc.TryReallocZeroed(p, 0, 64) }},
+	{"UsableSize", func(p unsafe.Pointer) { palloc.UsableSize(p) }},
+	{"Footprint", func(p unsafe.Pointer) { palloc.Footprint(p) }},
+	{"ContextOf", func(p unsafe.Pointer) { palloc.ContextOf(p) }},
 }
 
-// wantRefusal checks that no way to free or resize what is at p is open.
+// wantRefusal checks that no way to free, resize or ask what is at p is open.
 func wantRefusal(t *testing.T, p unsafe.Pointer, where, reason string) {
 	t.Helper()
 	for _, free := range frees {
@@ -381,6 +389,13 @@ var uses = []struct {
 	{"TryClone", "Clone", func(mc palloc.Context) { palloc.TryClone(mc, make([]byte, 64)) }},
 	{"CloneString", "CloneString", func(mc palloc.Context) { palloc.CloneString(mc, strings.Repeat("x", 64)) }},
 	{"TryCloneString", "CloneString", func(mc palloc.Context) { palloc.TryCloneString(mc, "") }},
+	{"TryAllocZeroed", "TryAllocZeroed", func(mc palloc.Context) { mc.TryAllocZeroed(64) }},
+	{"AllocArray", "AllocArray", func(mc palloc.Context) { mc.AllocArray(8, 8) }},
+	{"TryAllocArray", "TryAllocArray", func(mc palloc.Context) { mc.TryAllocArray(8, 8) }},
+	{"NewBuffer", "NewBuffer", func(mc palloc.Context) { palloc.NewBuffer(mc) }},
+	{"Sprintf", "Sprintf", func(mc palloc.Context) { palloc.Sprintf(mc, "%d", 1) }},
+	{"TrySprintf", "TrySprintf", func(mc palloc.Context) { palloc.TrySprintf(mc, "") }},
+	{"NewGoContext", "NewGoContext", func(mc palloc.Context) { palloc.NewGoContext(context.Background(), mc) }},
 	{"Reset", "Reset", palloc.Context.Reset},
 	{"ResetOnly", "ResetOnly", palloc.Context.ResetOnly},
 	{"ResetChildren", "ResetChildren", palloc.Context.ResetChildren},

@@ -31,14 +31,19 @@ func Realloc(p unsafe.Pointer, size int) unsafe.Pointer {
 //
 // PostgreSQL: repalloc_extended with MCXT_ALLOC_NO_OOM.
 func TryRealloc(p unsafe.Pointer, size int) (unsafe.Pointer, error) {
-	q, c, err := realloc("TryRealloc", uintptr(p), uintptr(size))
+	return tryRealloc("TryRealloc", uintptr(p), uintptr(size))
+}
+
+// tryRealloc answers an *OutOfMemoryError, and panics with what was misused.
+func tryRealloc(op string, p, size uintptr) (unsafe.Pointer, error) {
+	q, c, err := realloc(op, p, size)
 	if err == nil {
 		return osmem.At(q), nil
 	}
 	if _, misuse := err.(kind.Misuse); misuse {
-		raiseAt("TryRealloc", c, uintptr(p), uintptr(size), err)
+		raiseAt(op, c, p, size, err)
 	}
-	return nil, explain(c, "TryRealloc", uintptr(size), err)
+	return nil, explain(c, op, size, err)
 }
 
 func realloc(op string, p, size uintptr) (uintptr, *kind.Core, error) {

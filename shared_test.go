@@ -213,3 +213,21 @@ func BenchmarkShared(b *testing.B) {
 		})
 	})
 }
+
+// TestACoreThatWasAPartSellsAsAnyOther: contexts that come after a shared one get the
+// cores of its parts.
+func TestACoreThatWasAPartSellsAsAnyOther(t *testing.T) {
+	mc := newRoot(t)
+	shared := palloc.NewAllocSet(mc, "shared", palloc.Shared())
+	palloc.FreePointer(shared.Alloc(100))
+	shared.Delete()
+	for range 100 {
+		c := palloc.NewAllocSet(mc, "c") // none is deleted before the end: each has another core
+		p := c.AllocAligned(100, 64)
+		if palloc.ContextOf(p) != c {
+			t.Error("a chunk is another context's")
+		}
+		palloc.FreePointer(p)
+		palloc.FreePointer(c.Alloc(100))
+	}
+}

@@ -217,11 +217,15 @@ func TryCloneString(mc Context, s string) (string, error) {
 }
 
 func cloneString(mc Context, op, s string) (string, error) {
-	b, err := trySlice[byte](mc, op, len(s), len(s))
+	return cloneBytes(mc, op, unsafe.Slice(unsafe.StringData(s), len(s))) // read only
+}
+
+// cloneBytes copies bytes into a string in the context.
+func cloneBytes(mc Context, op string, p []byte) (string, error) {
+	b, err := clone(mc, op, p)
 	if len(b) == 0 {
 		return "", err
 	}
-	copy(b, s)
 	return unsafe.String(unsafe.SliceData(b), len(b)), nil // nothing writes to b any more
 }
 

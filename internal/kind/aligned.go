@@ -23,7 +23,7 @@ func AllocAligned(m Methods, c *Core, size, align uintptr) (uintptr, error) {
 	if align <= chunk.Align {
 		return m.Alloc(c, size)
 	}
-	p, err := m.Alloc(c, size+align+chunk.HeaderSize)
+	p, err := m.Alloc(c, max(size, 1)+align+chunk.HeaderSize) // of no bytes, it might begin where its block ends
 	if err != nil {
 		return p, err
 	}
@@ -64,15 +64,8 @@ func Free(m Methods, c *Core, p uintptr, what uint64) error {
 
 // Capacity is the usable size of any chunk of the core, 0 when it is none.
 func Capacity(m Methods, c *Core, p uintptr, what uint64) uintptr {
-	if what != chunk.Redirect {
-		return m.Capacity(c, p, what)
-	}
-	whole, what, err := follow(c, p)
-	if err != nil {
-		return 0
-	}
-	capacity := m.Capacity(c, whole, what)
-	return capacity - min(p-whole, capacity)
+	usable, _, _ := Measure(m, c, p, what)
+	return usable
 }
 
 // Realloc makes any chunk of the core size bytes large; an aligned one keeps its

@@ -40,6 +40,7 @@ func (c *Core) Hire(part *Core, id ID) {
 // Dismiss makes the part, which holds nothing, a core that nobody owns.
 func (h *Hired) Dismiss() {
 	h.payer = 0
+	h.Tag = h.Stamp // the next owner's headers say nothing of a part
 	relaxed.Store32(&h.Has, 0)
 	relaxed.Store64(&h.Epoch, NextEpoch(h.Epoch, None))
 }

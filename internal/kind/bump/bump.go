@@ -107,7 +107,7 @@ func (Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uint
 func (Methods) Free(c *kind.Core, p uintptr, what uint64) error { return Unsupported }
 
 // Unsupported says so.
-const Unsupported = kind.Misuse("a Bump context frees and resizes no single chunk: reset or delete it, or choose another kind")
+const Unsupported = kind.Misuse("a Bump's chunks have no header, so that no single one is freed, resized or asked about: reset or delete the context, or choose another kind")
 
 func (Methods) Capacity(c *kind.Core, p uintptr, what uint64) uintptr { return 0 }
 
