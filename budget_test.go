@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -356,6 +357,7 @@ func TestEightGoroutinesPressAgainstOneLimit(t *testing.T) {
 					scribble(bytesAt(p, size), g)
 				}
 				c.Delete()
+				runtime.Gosched() // where there is one thread only
 			}
 		})
 	}

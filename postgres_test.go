@@ -93,7 +93,7 @@ func TestPostgres04BlocksGrowUpToTheLargest(t *testing.T) {
 		}
 		last = s
 	}
-	if grew < 10 || last.Blocks != int64(grew) {
+	if grew < 10 || last.Blocks < int64(grew) || last.Blocks > int64(grew)+1 { // it may begin with a keeper
 		t.Errorf("%d purchases, and %d blocks", grew, last.Blocks)
 	}
 	one := palloc.NewAllocSet(c, "one")

@@ -150,11 +150,11 @@ func TestAPanicOfACallbackIsContained(t *testing.T) {
 
 func TestACallbackMustNotResetWhoAsks(t *testing.T) {
 	mc := newRoot(t)
-	mc.SetLimit(32 << 10)
+	mc.SetLimit(64 << 10)
 	c := palloc.NewAllocSet(mc, "c")
-	c.Alloc(20 << 10)
-	stop := mc.OnPressure(func(int64) int64 { c.Reset(); return 20 << 10 })
-	wantFault(t, func() { c.Alloc(20 << 10) }, "Alloc", "", "reset or deleted the context that was allocating")
+	c.Alloc(30 << 10)
+	stop := mc.OnPressure(func(int64) int64 { c.Reset(); return 30 << 10 })
+	wantFault(t, func() { c.Alloc(40 << 10) }, "Alloc", "", "reset or deleted the context that was allocating")
 	stop()
 	c.Alloc(20 << 10)
 }
