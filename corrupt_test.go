@@ -74,6 +74,8 @@ func newKin(t *testing.T) *kin {
 
 func number(mc palloc.Context) uint32 { return slotOf(mc).Number() }
 
+var longName = strings.Repeat("long", 1<<14)
+
 // breaks are the ways to break a tree, and words of what Check says of each.
 var breaks = []struct {
 	name  string
@@ -102,7 +104,7 @@ var breaks = []struct {
 		return overwrite(&slotOf(f.b).prevSibling, number(f.a))
 	}},
 	{"the top's parent does not exist", "these do not lead back", func(f *kin) func() {
-		return overwrite(&slotOf(f.mc).parent, 1<<26-1)
+		return overwrite(&slotOf(f.mc).parent, ^uint32(0))
 	}},
 	{"the top's parent does not know it", "these do not lead back", func(f *kin) func() {
 		return overwrite(&slotOf(f.mc).parent, number(f.a))
@@ -125,6 +127,10 @@ var breaks = []struct {
 	{"a parked core is of a kind that is not parked", "is parked as kind 5", func(f *kin) func() {
 		f.park()
 		return overwrite(&slotOf(f.parked).Parked, uint32(retail.Slab))
+	}},
+	{"a parked core is of no kind", "is parked as kind 200", func(f *kin) func() {
+		f.park()
+		return overwrite(&slotOf(f.parked).Parked, 200)
 	}},
 	{"a parked core has a child", "and it has child", func(f *kin) func() {
 		f.park()
@@ -161,6 +167,14 @@ var breaks = []struct {
 	}},
 	{"a name does not exist", "its name is number", func(f *kin) func() {
 		return overwrite(&slotOf(f.a).name, 1<<20)
+	}},
+	{"a long name does not exist", "its name is number", func(f *kin) func() {
+		long := palloc.NewBump(f.mc, longName) // has no key
+		return overwrite(&slotOf(long).name, 1<<20)
+	}},
+	{"a long name is none", "its name is number", func(f *kin) func() {
+		long := palloc.NewBump(f.mc, longName)
+		return overwrite(&slotOf(long).name, 0)
 	}},
 	{"a name has another key", "its name is number", func(f *kin) func() {
 		return overwrite(&slotOf(f.a).nameKey, slotOf(f.b).nameKey)
