@@ -192,6 +192,68 @@ var operations = []operation{
 			}
 		}
 	}, false},
+	{"TryAllocZeroed", kinds, func(c palloc.Context, size int) func() {
+		return func() { must(c.TryAllocZeroed(size)) }
+	}, false},
+	{"AllocArray", anySize, func(c palloc.Context, size int) func() {
+		return func() { scribble(bytesAt(c.AllocArray(3, size), 3*size), 1) }
+	}, false},
+	{"TryAllocArray", anySize, func(c palloc.Context, size int) func() {
+		return func() { scribble(bytesAt(must(c.TryAllocArray(2, size)), 2*size), 1) }
+	}, false},
+	{"ReallocArray", resizing, func(c palloc.Context, size int) func() {
+		p := c.Alloc(50)
+		return func() { palloc.ReallocArray(p, 4, size+100) }
+	}, false},
+	{"TryReallocArray", resizing, func(c palloc.Context, size int) func() {
+		p := c.Alloc(50)
+		return func() { must(palloc.TryReallocArray(p, 4, size+100)) }
+	}, false},
+	{"ReallocZeroed", resizing, func(c palloc.Context, size int) func() {
+		p := c.Alloc(50)
+		return func() { palloc.ReallocZeroed(p, 50, size+100) }
+	}, false},
+	{"TryReallocZeroed", resizing, func(c palloc.Context, size int) func() {
+		p := c.Alloc(50)
+		return func() { must(palloc.TryReallocZeroed(p, 50, size+100)) }
+	}, false},
+	{"TryClone", anySize, func(c palloc.Context, size int) func() {
+		return func() { must(palloc.TryClone(c, make([]byte, size))) }
+	}, false},
+	{"TryCloneString", anySize, func(c palloc.Context, size int) func() {
+		s := strings.Repeat("x", size)
+		return func() { must(palloc.TryCloneString(c, s)) }
+	}, false},
+	{"TryMakeSlice", anySize, func(c palloc.Context, size int) func() {
+		return func() { must(palloc.TryMakeSlice[int16](c, size, size)) }
+	}, false},
+	{"Sprintf", anySize, func(c palloc.Context, size int) func() {
+		return func() {
+			if s := palloc.Sprintf(c, "%*d", size, 7); len(s) != size {
+				panic("Sprintf lost something")
+			}
+		}
+	}, false},
+	{"TrySprintf", anySize, func(c palloc.Context, size int) func() {
+		return func() { must(palloc.TrySprintf(c, "%*d", size, 7)) }
+	}, false},
+	{"a Buffer that is written to", anySize, func(c palloc.Context, size int) func() {
+		b, more := palloc.NewBuffer(c), bytes.Repeat([]byte("x"), size/10+1)
+		return func() {
+			for b.Len() < size {
+				before := b.Len()
+				if n, err := b.Write(more); err != nil {
+					if b.Len() != before || n != 0 {
+						panic("a write that failed wrote something")
+					}
+					panic(err)
+				}
+			}
+			if bytes.Count(b.Bytes(), []byte("x")) != b.Len() {
+				panic("the Buffer lost something")
+			}
+		}
+	}, true},
 	{"Scope", kinds, func(c palloc.Context, size int) func() {
 		return func() {
 			must(0, palloc.Scope(c, "scope", func(mc palloc.Context) error {
@@ -343,6 +405,9 @@ func runOut(t *testing.T, root, c palloc.Context, run func(), i *injection, step
 	if after := picture(root); after != before && !steps {
 		t.Errorf("the tree was\n%sand is\n%s", before, after)
 	}
+	if err := root.Check(); err != nil {
+		t.Error(err)
+	}
 	if i.forGood { // what needs no memory goes on
 		c.SetIdent("still")
 		c.Stats()
@@ -355,6 +420,9 @@ func runOut(t *testing.T, root, c palloc.Context, run func(), i *injection, step
 	i.end()
 	if oom := shortOf(t, run); oom != nil {
 		t.Errorf("there is memory again, and still: %v", oom)
+	}
+	if err := root.Check(); err != nil {
+		t.Error(err)
 	}
 	return true
 }

@@ -63,7 +63,7 @@ func TestTheLargestConsumerIsAskedFirst(t *testing.T) {
 }
 
 func TestASoftLimitAsksAndThenLetsPass(t *testing.T) {
-	mc := newRoot(t)
+	mc := newFresh(t)
 	mc.SetSoftLimit(64 << 10)
 	mc.SetLimit(256 << 10)
 	calls := 0

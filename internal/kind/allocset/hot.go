@@ -55,7 +55,7 @@ func Carve(c *kind.Core, size uintptr, class uint64, slow kind.Slow) uintptr {
 		return slow(c, size)
 	}
 	relaxed.Store(&c.Cur, end)
-	if relaxed.Counts && c.Tag&chunk.Generation != 0 {
+	if relaxed.Counts && c.Tag&chunk.SharedFreed == chunk.Generation {
 		relaxed.Inc(c.Cut())
 	}
 	*(*uint64)(osmem.At(start)) = c.Tag | class // the header
