@@ -231,3 +231,17 @@ func TestACoreThatWasAPartSellsAsAnyOther(t *testing.T) {
 		palloc.FreePointer(c.Alloc(100))
 	}
 }
+
+func TestASharedContextLeavesNothingForTheCollector(t *testing.T) {
+	if raced {
+		t.Skip("the race detector allocates where the program does not")
+	}
+	mc := newShared(t)
+	if n := testing.AllocsPerRun(1000, func() {
+		p := palloc.Realloc(mc.Alloc(64), 300)
+		palloc.FreePointer(p)
+		palloc.Free(palloc.New[[100]int64](mc))
+	}); n != 0 {
+		t.Errorf("%v objects on Go's heap", n)
+	}
+}

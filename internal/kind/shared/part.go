@@ -29,10 +29,11 @@ func plain(what uint64) uint64 {
 func (Part) Free(c *kind.Core, p uintptr, what uint64) error {
 	h := hired(c)
 	h.Lock()
-	err := error(kind.WhatFault(chunk.SharedFreed)) // it was freed meanwhile
-	if chunk.Header(p)^c.Stamp == what {
-		err = allocset.Methods{}.Free(c, p, plain(what))
+	if chunk.Header(p)^c.Stamp != what {
+		h.Unlock()
+		return kind.WhatFault(chunk.SharedFreed) // it was freed meanwhile
 	}
+	err := allocset.Methods{}.Free(c, p, plain(what))
 	h.Unlock()
 	return err
 }

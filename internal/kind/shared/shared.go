@@ -1,6 +1,6 @@
 // Package shared is an AllocSet that many goroutines use at once.
 //
-// It holds: parts, each an AllocSet under a lock of its own, as many as the program
+// It holds: parts, each an AllocSet under a lock of its own, some more than the program
 // runs goroutines at one time. A chunk goes back to the part that it came from.
 //
 // Cannot: be reset, deleted or checked while others are at work in it.
@@ -43,8 +43,9 @@ type private struct {
 
 func own(c *kind.Core) *private { return kind.Private[private](c) }
 
-// Wanted is how many parts a context is to have.
-func Wanted() int { return min(runtime.GOMAXPROCS(0), Most) }
+// Wanted is how many parts a context is to have: some more than goroutines run at one
+// time, so that two of them seldom have the same.
+func Wanted() int { return min(4*runtime.GOMAXPROCS(0), Most) }
 
 // Hire makes a core that nobody owns a part of the context, before Open.
 func Hire(c, part *kind.Core) {
