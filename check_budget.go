@@ -40,8 +40,8 @@ func (w *treeCheck) own(s *core, own, under *account) {
 	if under != own || own.owner != handle(&s.Core) {
 		w.say(s, "its budget is not that under which it is")
 	}
-	if held, peak := own.held.Load(), own.peak.Load(); held > peak || held < 0 || own.critical < 0 {
-		w.say(s, "its budget says that %d bytes are held, %d were at most, and %d critical sections are open", held, peak, own.critical)
+	if held, peak := own.held.Load(), own.peak.Load(); held > peak || held < 0 {
+		w.say(s, "its budget says that %d bytes are held, and that %d were at most", held, peak)
 	}
 }
 

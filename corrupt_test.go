@@ -222,6 +222,14 @@ var breaks = []struct {
 		held.Add(1 << 40)
 		return func() { held.Add(-1 << 40) }
 	}},
+	{"a budget holds less than nothing", "were at most", func(f *kin) func() {
+		held := palloc.HeldBy(f.b)
+		held.Add(-1 << 40)
+		return func() { held.Add(1 << 40) }
+	}},
+	{"a budget is of another context", "not that under which it is", func(f *kin) func() {
+		return overwrite(palloc.OwnerOf(f.b), f.a)
+	}},
 	{"a ledger names another budget", "another budget than its parent", func(f *kin) func() {
 		f.a.SetLimit(1 << 20)
 		return palloc.SwapBudgets(f.below, f.a)

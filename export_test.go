@@ -10,6 +10,9 @@ func ChargedTo(mc Context) *int64 { return &budgets.ledgers.at(mc.core.Number())
 // HeldBy is what the budget of a context says is held.
 func HeldBy(mc Context) *atomic.Int64 { return &budgets.accounts[mc.core.Number()].held }
 
+// OwnerOf is the context that the budget of a context says it is of.
+func OwnerOf(mc Context) *Context { return &budgets.accounts[mc.core.Number()].owner }
+
 // SwapBudgets puts a context under the budget of another.
 func SwapBudgets(mc, other Context) (restore func()) {
 	l := budgets.ledgers.at(mc.core.Number())
