@@ -46,7 +46,7 @@ type seller func(mc Context, size uintptr, fromBump, fromSet kind.Stage, slow ki
 // sell is the second stage. What has size classes goes the way of an AllocSet, the
 // others that of a Bump, which finds nothing to sell in the core of a Slab.
 func sell(mc Context, size uintptr, fromBump, fromSet kind.Stage, slow kind.Slow) uintptr {
-	if kind.Classless(mc.epoch) {
+	if int64(mc.epoch) < 0 { // a kind without size classes: the highest bit says so
 		return fromBump(mc.core, size, slow)
 	}
 	return fromSet(mc.core, size, slow)

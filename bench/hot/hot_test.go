@@ -51,7 +51,7 @@ var guarded = map[string][]string{
 		"createNew", "follow", "freeOther", "freeSlab", "freeWith", "judge", "judgeUncleared", "matchSet", "newContext", "sell",
 		"setConst", "slow", "typed"},
 	"internal/block":           {"AtHome"},
-	"internal/kind":            {"(*Core).Calm", "(*Core).Rewind", "(*Core).Settle", "Classless", "Of"},
+	"internal/kind":            {"(*Core).Calm", "(*Core).Rewind", "(*Core).Settle", "Of"},
 	"internal/kind/allocset":   {"Alloc", "AllocConst", "Carve", "ClassifyConst", "Hot", "Pop", "Push", "Take"},
 	"internal/kind/bump":       {"Alloc", "AllocConst"},
 	"internal/kind/generation": {"Count", "Find", "Free", "Match"},

@@ -34,9 +34,6 @@ func KindOf(epoch uint64) ID { return ID(epoch >> idShift) }
 // NextEpoch is the epoch after e, for a context of a kind or for none.
 func NextEpoch(e uint64, id ID) uint64 { return e&^idMask + 1 | uint64(id)<<idShift }
 
-// Classless says whether an epoch is that of a kind without size classes.
-func Classless(epoch uint64) bool { return int64(epoch) < 0 }
-
 // Methods is PostgreSQL's virtual method table of a kind. Sizes are in bytes;
 // addresses are of chunks, behind their header where there is one. No method
 // takes a lock except to buy and to sell blocks, and none looks at the tree.

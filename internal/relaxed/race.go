@@ -22,14 +22,11 @@ func Inc(p *uint32) { atomic.AddUint32(p, 1) }
 // Dec takes one from the owner's 32-bit word.
 func Dec(p *uint32) { atomic.AddUint32(p, ^uint32(0)) }
 
-// Counts says whether Count and Uncount do.
+// Plain says that a store is a plain move.
+const Plain = false
+
+// Counts says whether hot paths count.
 const Counts = true
-
-// Count is Inc where Counts says so.
-func Count(p *uint32) { Inc(p) }
-
-// Uncount is Dec where Counts says so.
-func Uncount(p *uint32) { Dec(p) }
 
 // Clear sets the owner's words to zero.
 func Clear(words *[Words]uint64) {

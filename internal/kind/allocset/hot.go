@@ -41,7 +41,9 @@ func Pop(c *kind.Core, size uintptr, class uint64, take kind.Taker, carve kind.C
 // Take is the third stage, if there is one: it takes the chunk freed last.
 func Take(c *kind.Core, class uint64, p uintptr) uintptr {
 	*c.List(class) = *link(p)
-	relaxed.Uncount(c.Freed(class))
+	if relaxed.Counts {
+		relaxed.Dec(c.Freed(class))
+	}
 	chunk.SetHeader(p, c.Tag|class)
 	return p
 }
@@ -54,7 +56,11 @@ func Carve(c *kind.Core, size uintptr, class uint64, slow kind.Slow) uintptr {
 	if end > c.End {
 		return slow(c, size)
 	}
-	relaxed.Store(&c.Cur, end)
+	if relaxed.Plain {
+		c.Cur = end
+	} else {
+		relaxed.Store(&c.Cur, end)
+	}
 	if relaxed.Counts && c.Tag&chunk.SharedFreed == chunk.Generation {
 		relaxed.Inc(c.Cut())
 	}
@@ -69,7 +75,9 @@ func Push(c *kind.Core, p uintptr, h, class uint64) {
 	chunk.SetHeader(p, h|chunk.Freed)
 	*link(p) = *list
 	*list = p
-	relaxed.Count(c.Freed(class))
+	if relaxed.Counts {
+		relaxed.Inc(c.Freed(class))
+	}
 	c.Stirred = kind.StirredLists
 }
 

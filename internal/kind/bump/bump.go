@@ -32,7 +32,11 @@ func Alloc(c *kind.Core, size uintptr, slow kind.Slow) uintptr {
 	if size-1 >= c.End-p {
 		return slow(c, size)
 	}
-	relaxed.Store(&c.Cur, p+(size+7)&^7)
+	if relaxed.Plain {
+		c.Cur = p + (size+7)&^7
+	} else {
+		relaxed.Store(&c.Cur, p+(size+7)&^7)
+	}
 	return p
 }
 
@@ -43,7 +47,11 @@ func AllocConst(c *kind.Core, size uintptr, slow kind.Slow) uintptr {
 	if end > c.End || size == 0 {
 		return slow(c, size)
 	}
-	relaxed.Store(&c.Cur, end)
+	if relaxed.Plain {
+		c.Cur = end
+	} else {
+		relaxed.Store(&c.Cur, end)
+	}
 	return p
 }
 
