@@ -187,6 +187,60 @@ func TestASharedContextKeepsItsLimit(t *testing.T) {
 	wantEmpty(t, mc)
 }
 
+func TestAlignedChunksGrowInManyGoroutines(t *testing.T) {
+	mc := newShared(t)
+	rounds := 3000
+	if cramped() {
+		rounds = 300
+	}
+	var group sync.WaitGroup
+	for g := range 8 {
+		group.Go(func() {
+			for i := range rounds {
+				size := 1 + (g+i*17)%300
+				p, q := mc.AllocAligned(size, 64), mc.Alloc(size)
+				scribble(bytesAt(p, size), i)
+				if p = palloc.Realloc(p, size+200); !scribbled(bytesAt(p, size), i) || uintptr(p)%64 != 0 {
+					t.Error("Realloc lost the content, or the alignment")
+				}
+				palloc.FreePointer(q)
+				palloc.FreePointer(p)
+			}
+		})
+	}
+	group.Wait()
+	wantEmpty(t, mc)
+	if err := mc.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestOfTwoWhoTakeAChunkOneIsRefused: the other one has it, and nothing is taken twice.
+func TestOfTwoWhoTakeAChunkOneIsRefused(t *testing.T) {
+	if raced {
+		t.Skip("such a program has a data race")
+	}
+	mc := newShared(t)
+	free := func(p unsafe.Pointer) { palloc.FreePointer(p) }
+	grow := func(p unsafe.Pointer) { palloc.FreePointer(palloc.Realloc(p, 700)) }
+	for i := range 4000 {
+		p := mc.Alloc(100)
+		mc.Alloc(1) // p does not grow where it is
+		var faults [2]*palloc.Fault
+		var group sync.WaitGroup
+		for g, take := range [][2]func(unsafe.Pointer){{free, grow}, {grow, grow}}[i%2] {
+			group.Go(func() { faults[g] = faultOf(t, func() { take(p) }) })
+		}
+		group.Wait()
+		if (faults[0] == nil) == (faults[1] == nil) {
+			t.Fatalf("the two get %v and %v", faults[0], faults[1])
+		}
+	}
+	if err := mc.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
 // BenchmarkShared: with -cpu 1,2 the time of a pair says how it scales.
 func BenchmarkShared(b *testing.B) {
 	b.Run("pair", func(b *testing.B) {
