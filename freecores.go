@@ -62,9 +62,10 @@ func takeBare() (*core, error) {
 	return s, nil
 }
 
-// giveBare makes a core that holds nothing a free one.
+// giveBare makes the core of a part, which holds nothing, a free one.
 func giveBare(s *core) {
 	s.Close()
+	s.setName(0) // where its name's key was, there was a lock
 	s.FirstBlock, s.MostBlock = 0, 0 // set by whoever opens it
 	s.nextSibling, freeCores.bare = freeCores.bare, s.Number()
 }

@@ -285,3 +285,19 @@ func TestACoreThatWasAPartSellsAsAnyOther(t *testing.T) {
 		palloc.FreePointer(c.Alloc(100))
 	}
 }
+
+// TestACoreThatWasAPartGetsItsOldNameBack: the name of a core is not written again
+// where it is known to have it.
+func TestACoreThatWasAPartGetsItsOldNameBack(t *testing.T) {
+	mc := newRoot(t)
+	for range 2 {
+		for range 50 {
+			palloc.NewAllocSet(mc, "named")
+		}
+		if err := mc.Check(); err != nil {
+			t.Fatal(err)
+		}
+		mc.DeleteChildren()
+		palloc.NewAllocSet(mc, "shared", palloc.Shared()).Delete()
+	}
+}
