@@ -2,6 +2,7 @@ package palloc_test
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"testing"
 	"unsafe"
@@ -239,6 +240,28 @@ func TestOfTwoWhoTakeAChunkOneIsRefused(t *testing.T) {
 	if err := mc.Check(); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestASoftLimitRefusesNobody: of many who buy at once, none takes away what another
+// one was allowed.
+func TestASoftLimitRefusesNobody(t *testing.T) {
+	mc := newShared(t)
+	mc.SetSoftLimit(1)
+	mc.OnPressure(func(int64) int64 { runtime.Gosched(); return 0 })
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 500 {
+				p, err := mc.TryAlloc(20_000)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				palloc.FreePointer(p)
+			}
+		})
+	}
+	group.Wait()
 }
 
 // BenchmarkShared: with -cpu 1,2 the time of a pair says how it scales.
