@@ -62,3 +62,16 @@ func TestTheEmergencyContextAlwaysHasSomething(t *testing.T) {
 	}
 	wantFault(t, mc.Delete, "Delete", mc.Path(), "as long as the process")
 }
+
+// TestTheEmergencyContextKeepsItsBlock: whatever was bought beside it in the meantime.
+func TestTheEmergencyContextKeepsItsBlock(t *testing.T) {
+	mc := palloc.Emergency()
+	for _, kilobytes := range []int{9, 12, 3, 5, 40, 8, 1} {
+		for range kilobytes {
+			mc.Alloc(1000)
+		}
+		if mc.Reset(); mc.MemAllocated(false) != 8<<10 {
+			t.Errorf("after a reset behind %d000 bytes it holds %d", kilobytes, mc.MemAllocated(false))
+		}
+	}
+}
