@@ -75,3 +75,26 @@ func TestTheEmergencyContextKeepsItsBlock(t *testing.T) {
 		}
 	}
 }
+
+// TestTheEmergencyContextBeginsWithItsBlock: with the memory that another context of
+// its name left behind, or not at all.
+func TestTheEmergencyContextBeginsWithItsBlock(t *testing.T) {
+	top := palloc.Top()
+	palloc.Emergency()
+	top.DeleteChildren()
+	another := palloc.NewAllocSet(top, "ErrorContext")
+	another.Alloc(1)
+	another.Delete()
+
+	held, children := top.MemAllocated(true), count(top)
+	out := injection{forGood: true}
+	oom := shortOf(t, func() { out.inject(); palloc.Emergency() })
+	out.end()
+	if oom == nil || top.MemAllocated(true) != held || count(top) != children {
+		t.Errorf("without memory: %v, and %d contexts that hold %d bytes, not %d with %d",
+			oom, count(top), top.MemAllocated(true), children, held)
+	}
+	if held := palloc.Emergency().MemAllocated(false); held != 8<<10 {
+		t.Errorf("it holds %d bytes", held)
+	}
+}

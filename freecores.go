@@ -65,7 +65,7 @@ func takeBare() (*core, error) {
 // giveBare makes the core of a part, which holds nothing, a free one.
 func giveBare(s *core) {
 	s.Close()
-	s.setName(0) // where its name's key was, there was a lock
+	s.setName(0)                     // where its name's key was, there was a lock
 	s.FirstBlock, s.MostBlock = 0, 0 // set by whoever opens it
 	s.nextSibling, freeCores.bare = freeCores.bare, s.Number()
 }
