@@ -41,7 +41,7 @@ type account struct {
 type ledger struct {
 	account *account
 	charged int64 // what the context holds, as the accounts know it
-	pressed bool  // the listeners were asked: go on
+	pressed int   // attempts that are under way after the listeners were asked: go on
 	// panicked is what one of them panicked with.
 	panicked error
 }
@@ -167,7 +167,7 @@ func (l *ledger) refuses(c *kind.Core, more int64) error {
 			return kind.Misuse("a critical section is open: nothing is bought wholesale in it, but by contexts of AllowInCriticalSection")
 		case more > a.limit-held:
 			return &shortage{a, held, more, a.limit, false, l.panicked}
-		case more > a.soft-held && !l.pressed:
+		case more > a.soft-held && l.pressed == 0:
 			return &shortage{a, held, more, a.soft, true, nil}
 		}
 	}

@@ -3,6 +3,7 @@ package palloc
 import (
 	"sync"
 
+	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
@@ -71,13 +72,19 @@ var emergency struct {
 
 func newEmergency() Context {
 	const size = 8 << 10
-	mc := NewAllocSet(Top(), "ErrorContext", BlockSizes(size, size))
+	s := begin(Top(), kind.AllocSet, "ErrorContext")
+	s.DropKeeper() // of somebody else's context of that name: it may be smaller
+	mc := finish(Top(), s, kind.AllocSet, []Option{BlockSizes(size, size)})
 	mc.AllowInCriticalSection(true)
-	FreePointer(mc.Alloc(1)) // buys the block
-	mc.Reset()               // and keeps it
+	p, err := mc.TryAlloc(1) // buys the block
+	if err != nil {
+		mc.Delete()
+		panic(err)
+	}
+	FreePointer(p)
+	mc.Reset() // and keeps it
 	tree.Lock()
-	s := mc.slot()
+	defer tree.Unlock()
 	relaxed.Store32(&s.Has, s.Has|isPermanent)
-	tree.Unlock()
 	return mc
 }

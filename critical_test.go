@@ -62,3 +62,39 @@ func TestTheEmergencyContextAlwaysHasSomething(t *testing.T) {
 	}
 	wantFault(t, mc.Delete, "Delete", mc.Path(), "as long as the process")
 }
+
+// TestTheEmergencyContextKeepsItsBlock: whatever was bought beside it in the meantime.
+func TestTheEmergencyContextKeepsItsBlock(t *testing.T) {
+	mc := palloc.Emergency()
+	for _, kilobytes := range []int{9, 12, 3, 5, 40, 8, 1} {
+		for range kilobytes {
+			mc.Alloc(1000)
+		}
+		if mc.Reset(); mc.MemAllocated(false) != 8<<10 {
+			t.Errorf("after a reset behind %d000 bytes it holds %d", kilobytes, mc.MemAllocated(false))
+		}
+	}
+}
+
+// TestTheEmergencyContextBeginsWithItsBlock: with the memory that another context of
+// its name left behind, or not at all.
+func TestTheEmergencyContextBeginsWithItsBlock(t *testing.T) {
+	top := palloc.Top()
+	palloc.Emergency()
+	top.DeleteChildren()
+	another := palloc.NewAllocSet(top, "ErrorContext")
+	another.Alloc(1)
+	another.Delete()
+
+	held, children := top.MemAllocated(true), count(top)
+	out := injection{forGood: true}
+	oom := shortOf(t, func() { out.inject(); palloc.Emergency() })
+	out.end()
+	if oom == nil || top.MemAllocated(true) != held || count(top) != children {
+		t.Errorf("without memory: %v, and %d contexts that hold %d bytes, not %d with %d",
+			oom, count(top), top.MemAllocated(true), children, held)
+	}
+	if held := palloc.Emergency().MemAllocated(false); held != 8<<10 {
+		t.Errorf("it holds %d bytes", held)
+	}
+}

@@ -66,6 +66,9 @@ func (s *core) rebook(from, to *account) (bytes int64) {
 
 // transfer books the subtree of s, which moved, where it is now.
 func (s *core) transfer(from, to *core) {
+	if (from.Has|to.Has)&kind.Guarded == 0 {
+		return
+	}
 	budgets.Lock()
 	defer budgets.Unlock()
 	old, now := from.innermost(), to.innermost()

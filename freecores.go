@@ -62,9 +62,10 @@ func takeBare() (*core, error) {
 	return s, nil
 }
 
-// giveBare makes a core that holds nothing a free one.
+// giveBare makes the core of a part, which holds nothing, a free one.
 func giveBare(s *core) {
 	s.Close()
+	s.setName(0)                     // where its name's key was, there was a lock
 	s.FirstBlock, s.MostBlock = 0, 0 // set by whoever opens it
 	s.nextSibling, freeCores.bare = freeCores.bare, s.Number()
 }
@@ -72,10 +73,9 @@ func giveBare(s *core) {
 // giveCore makes the core of a deleted context, which holds at most a keeper, a
 // free one.
 func giveCore(s *core) {
-	s.forgetListeners()
-	s.forgetCreation()
-	s.dismissParts()
-	s.discharge()
+	if s.Has != 0 {
+		s.forget()
+	}
 	s.Close()
 	list := &freeCores.bare
 	if h := names.habit(s.name); s.Blocks != 0 && h.count < mostKept && freeCores.keepers < mostKeepers {
@@ -87,6 +87,14 @@ func giveCore(s *core) {
 	}
 	s.nextSibling = *list
 	*list = s.Number()
+}
+
+// forget takes a core off all that knows it beside the tree.
+func (s *core) forget() {
+	s.forgetListeners()
+	s.forgetCreation()
+	s.dismissParts()
+	s.discharge()
 }
 
 // dropKeepers sells the blocks of the free cores.

@@ -123,7 +123,8 @@ func relieve(c *kind.Core, op string, err error) error {
 	budgets.Lock()
 	defer budgets.Unlock()
 	l := budgets.ledgers.at(c.Number())
-	l.pressed, l.panicked = true, panicked
+	l.pressed++
+	l.panicked = cmp.Or(panicked, l.panicked)
 	return nil
 }
 
@@ -132,7 +133,9 @@ func relax(c *kind.Core) {
 	budgets.Lock()
 	defer budgets.Unlock()
 	l := budgets.ledgers.at(c.Payer().Number())
-	l.pressed, l.panicked = false, nil
+	if l.pressed = max(l.pressed-1, 0); l.pressed == 0 { // none is left of one that moved to another budget
+		l.panicked = nil
+	}
 }
 
 // ask runs listeners until the budget has room. It says whether any was run, and

@@ -2,6 +2,7 @@ package palloc_test
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"testing"
 	"unsafe"
@@ -187,6 +188,82 @@ func TestASharedContextKeepsItsLimit(t *testing.T) {
 	wantEmpty(t, mc)
 }
 
+func TestAlignedChunksGrowInManyGoroutines(t *testing.T) {
+	mc := newShared(t)
+	rounds := 3000
+	if cramped() {
+		rounds = 300
+	}
+	var group sync.WaitGroup
+	for g := range 8 {
+		group.Go(func() {
+			for i := range rounds {
+				size := 1 + (g+i*17)%300
+				p, q := mc.AllocAligned(size, 64), mc.Alloc(size)
+				scribble(bytesAt(p, size), i)
+				if p = palloc.Realloc(p, size+200); !scribbled(bytesAt(p, size), i) || uintptr(p)%64 != 0 {
+					t.Error("Realloc lost the content, or the alignment")
+				}
+				palloc.FreePointer(q)
+				palloc.FreePointer(p)
+			}
+		})
+	}
+	group.Wait()
+	wantEmpty(t, mc)
+	if err := mc.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestOfTwoWhoTakeAChunkOneIsRefused: the other one has it, and nothing is taken twice.
+func TestOfTwoWhoTakeAChunkOneIsRefused(t *testing.T) {
+	if raced {
+		t.Skip("such a program has a data race")
+	}
+	mc := newShared(t)
+	free := func(p unsafe.Pointer) { palloc.FreePointer(p) }
+	grow := func(p unsafe.Pointer) { palloc.FreePointer(palloc.Realloc(p, 700)) }
+	for i := range 4000 {
+		p := mc.Alloc(100)
+		mc.Alloc(1) // p does not grow where it is
+		var faults [2]*palloc.Fault
+		var group sync.WaitGroup
+		for g, take := range [][2]func(unsafe.Pointer){{free, grow}, {grow, grow}}[i%2] {
+			group.Go(func() { faults[g] = faultOf(t, func() { take(p) }) })
+		}
+		group.Wait()
+		if (faults[0] == nil) == (faults[1] == nil) {
+			t.Fatalf("the two get %v and %v", faults[0], faults[1])
+		}
+	}
+	if err := mc.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestASoftLimitRefusesNobody: of many who buy at once, none takes away what another
+// one was allowed.
+func TestASoftLimitRefusesNobody(t *testing.T) {
+	mc := newShared(t)
+	mc.SetSoftLimit(1)
+	mc.OnPressure(func(int64) int64 { runtime.Gosched(); return 0 })
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 500 {
+				p, err := mc.TryAlloc(20_000)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				palloc.FreePointer(p)
+			}
+		})
+	}
+	group.Wait()
+}
+
 // BenchmarkShared: with -cpu 1,2 the time of a pair says how it scales.
 func BenchmarkShared(b *testing.B) {
 	b.Run("pair", func(b *testing.B) {
@@ -243,5 +320,21 @@ func TestASharedContextLeavesNothingForTheCollector(t *testing.T) {
 		palloc.Free(palloc.New[[100]int64](mc))
 	}); n != 0 {
 		t.Errorf("%v objects on Go's heap", n)
+	}
+}
+
+// TestACoreThatWasAPartGetsItsOldNameBack: the name of a core is not written again
+// where it is known to have it.
+func TestACoreThatWasAPartGetsItsOldNameBack(t *testing.T) {
+	mc := newRoot(t)
+	for range 2 {
+		for range 50 {
+			palloc.NewAllocSet(mc, "named")
+		}
+		if err := mc.Check(); err != nil {
+			t.Fatal(err)
+		}
+		mc.DeleteChildren()
+		palloc.NewAllocSet(mc, "shared", palloc.Shared()).Delete()
 	}
 }

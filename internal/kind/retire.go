@@ -53,7 +53,7 @@ func (c *Core) Retire() *Block {
 // sellBlocks is apart from Retire because a context that cycles within its
 // keeper has nothing to sell. What took several blocks and fits a keeper gets one
 // of that size the next time: a context that does the same again comes to hold
-// one block for it. From what is larger the latest keeper is kept.
+// one block for it. From what is larger the largest keeper is kept.
 func (c *Core) sellBlocks() {
 	keeper := c.keeper()
 	if used := c.Total - c.Room(); used <= KeeperMost {
@@ -68,14 +68,17 @@ func (c *Core) sellBlocks() {
 	}
 }
 
-// keeper chooses the block to keep, 0 when every block is too large.
-func (c *Core) keeper() uintptr {
-	for addr := c.Blocks; addr != 0; addr = BlockAt(addr).Next {
-		if BlockAt(addr).Size <= KeeperMost {
-			return addr
+// keeper chooses the block to keep, the largest that is not too large, of several the
+// latest; 0 when every block is.
+func (c *Core) keeper() (best uintptr) {
+	for addr, most := c.Blocks, uintptr(0); addr != 0 && most < KeeperMost; {
+		b := BlockAt(addr)
+		if b.Size <= KeeperMost && b.Size > most {
+			best, most = addr, b.Size
 		}
+		addr = b.Next
 	}
-	return 0
+	return best
 }
 
 // DropKeeper sells the block that a core without an owner kept.

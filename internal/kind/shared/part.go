@@ -25,13 +25,28 @@ func plain(what uint64) uint64 {
 	return what
 }
 
+// Alloc is an AllocSet's, under the lock: an aligned chunk that grows does so where it
+// came from.
+func (Part) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
+	h := hired(c)
+	h.Lock()
+	defer h.Unlock()
+	return allocset.Methods{}.Alloc(c, size)
+}
+
+// taken is the answer when a chunk was freed before the lock was had.
+const taken = kind.Misuse("the chunk is already free")
+
+// still says whether the chunk is what it was before the lock was had.
+func still(c *kind.Core, p uintptr, what uint64) bool { return chunk.Header(p)^c.Stamp == what }
+
 // Free takes a chunk back, whoever of the context's users calls.
 func (Part) Free(c *kind.Core, p uintptr, what uint64) error {
 	h := hired(c)
 	h.Lock()
-	if chunk.Header(p)^c.Stamp != what {
+	if !still(c, p, what) {
 		h.Unlock()
-		return kind.WhatFault(chunk.SharedFreed) // it was freed meanwhile
+		return taken
 	}
 	err := allocset.Methods{}.Free(c, p, plain(what))
 	h.Unlock()
@@ -43,6 +58,9 @@ func (Part) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uintptr
 	h := hired(c)
 	h.Lock()
 	defer h.Unlock()
+	if !still(c, p, what) {
+		return 0, taken
+	}
 	return allocset.Methods{}.Realloc(c, p, plain(what), size)
 }
 
