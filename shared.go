@@ -6,6 +6,7 @@ import (
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/shared"
+	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
 // Shared contexts: AllocSets that many goroutines use at once.
@@ -65,7 +66,7 @@ func (s *core) dismissParts() {
 
 // closeParts takes back all that the parts of a context that ends hold.
 func (s *core) closeParts() {
-	if s.Has&hasParts != 0 {
+	if relaxed.Load32(&s.Has)&hasParts != 0 {
 		shared.Close(&s.Core)
 	}
 }
