@@ -83,10 +83,10 @@ func (mc Context) SetSoftLimit(bytes int64) {
 }
 
 func (mc Context) setLimit(op string, bytes int64, set func(*account)) {
-	defer mc.lock(op).unlock()
-	if bytes < 0 {
-		panic(&Fault{Op: op, Context: pathOf(mc.core), Reason: fmt.Sprintf("a limit of %d bytes: it is at least 0, or NoLimit", bytes)})
+	if mc.check(op); bytes < 0 {
+		panic(&Fault{Op: op, Context: mc.Path(), Reason: fmt.Sprintf("a limit of %d bytes: it is at least 0, or NoLimit", bytes)})
 	}
+	defer mc.lockToEnter(op, hasAccount).unlock()
 	budgets.Lock()
 	defer budgets.Unlock()
 	set(mc.slot().openAccount())
@@ -112,7 +112,7 @@ func (mc Context) Budget() Budget {
 //
 // PostgreSQL has none.
 func (mc Context) Peak() int64 {
-	defer mc.lock("Context.Peak").unlock()
+	defer mc.lockToEnter("Context.Peak", hasAccount).unlock()
 	budgets.Lock()
 	defer budgets.Unlock()
 	return mc.slot().openAccount().peak.Load()
@@ -120,7 +120,7 @@ func (mc Context) Peak() int64 {
 
 // ResetPeak makes what is held now the peak. Any goroutine.
 func (mc Context) ResetPeak() {
-	defer mc.lock("Context.ResetPeak").unlock()
+	defer mc.lockToEnter("Context.ResetPeak", hasAccount).unlock()
 	budgets.Lock()
 	defer budgets.Unlock()
 	a := mc.slot().openAccount()

@@ -21,7 +21,7 @@ import (
 //
 // PostgreSQL: START_CRIT_SECTION, END_CRIT_SECTION.
 func (mc Context) EnterCritical() (leave func()) {
-	defer mc.lock("Context.EnterCritical").unlock()
+	defer mc.lockToEnter("Context.EnterCritical", hasAccount).unlock()
 	budgets.Lock()
 	defer budgets.Unlock()
 	a := mc.slot().openAccount()
@@ -38,12 +38,10 @@ func (mc Context) EnterCritical() (leave func()) {
 //
 // PostgreSQL: MemoryContextAllowInCriticalSection.
 func (mc Context) AllowInCriticalSection(allow bool) {
-	defer mc.lock("Context.AllowInCriticalSection").unlock()
+	defer mc.lockToEnter("Context.AllowInCriticalSection", allowsCritical).unlock()
 	s := mc.slot()
 	s.buryChildren() // the next ones are to come by
-	if allow {
-		relaxed.Store32(&s.Has, s.Has|allowsCritical)
-	} else {
+	if !allow {
 		relaxed.Store32(&s.Has, s.Has&^allowsCritical)
 	}
 }

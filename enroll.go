@@ -1,6 +1,8 @@
 package palloc
 
 import (
+	"sync/atomic"
+
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
@@ -12,7 +14,8 @@ import (
 //
 // Cost: a step for each context of the subtree that gets an account, or moves.
 
-// openAccount is the context's own account, made when there is none.
+// openAccount is the context's own account, made when there is none; the bit that says
+// so is set.
 func (s *core) openAccount() *account {
 	if a := s.account(); a != nil {
 		return a
@@ -24,7 +27,6 @@ func (s *core) openAccount() *account {
 	a.held.Store(s.rebook(a.outer, a))
 	a.peak.Store(a.held.Load())
 	budgets.accounts[s.Number()] = a
-	relaxed.Store32(&s.Has, s.Has|hasAccount)
 	return a
 }
 
@@ -51,8 +53,8 @@ func (s *core) rebook(from, to *account) (bytes int64) {
 		}
 		l := budgets.ledgers.at(t.Number())
 		if from == nil {
+			atomic.StoreUint32(&t.Has, t.Has|kind.Guarded) // and a fence: a sale from now on is told
 			l.charged = int64(relaxed.Load(&t.Total))
-			relaxed.Store32(&t.Has, t.Has|kind.Guarded)
 		}
 		bytes += l.charged
 		l.account = to

@@ -16,16 +16,15 @@ import "github.com/gopalloc/palloc/internal/relaxed"
 //
 // PostgreSQL: MemoryContextSetIdentifier, MemoryContextCopyAndSetIdentifier.
 func (mc Context) SetIdent(ident string) {
-	ident = lasting(ident)
-	mc.lock("Context.SetIdent")
-	s := mc.slot()
+	const op = "Context.SetIdent"
 	if ident == "" {
-		s.forgetIdent()
-	} else {
-		*tree.idents.at(s.Number()) = ident
-		relaxed.Store32(&s.Has, s.Has|hasIdent)
+		defer mc.lock(op).unlock()
+		mc.slot().forgetIdent()
+		return
 	}
-	tree.Unlock()
+	ident = lasting(ident)
+	defer mc.lockToEnter(op, hasIdent).unlock()
+	*tree.idents.at(mc.core.Number()) = ident
 }
 
 // Ident is what SetIdent said last, or empty. Any goroutine.

@@ -107,7 +107,7 @@ func (mc Context) Delete() {
 	s.Settle()
 	s.Rewind()
 	atomic.StoreUint64(&s.Epoch, kind.NextEpoch(mc.epoch, kind.None)) // and a fence: see leave
-	if relaxed.Load32(&coreAt(relaxed.Load32(&s.parent)).FirstChild) == s.Number() {
+	if relaxed.Load32(&s.Has) == 0 && relaxed.Load32(&coreAt(relaxed.Load32(&s.parent)).FirstChild) == s.Number() {
 		relaxed.Release32(&s.Parked, uint32(kind.KindOf(mc.epoch))) // a calm context is of a kind that parks
 		if relaxed.Load32(&s.FirstChild) == 0 {
 			return

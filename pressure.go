@@ -41,13 +41,12 @@ type listener struct {
 //
 // PostgreSQL has none.
 func (mc Context) OnPressure(free func(need int64) (freed int64)) (stop func() bool) {
-	defer mc.lock("Context.OnPressure").unlock()
+	defer mc.lockToEnter("Context.OnPressure", hasListeners).unlock()
 	if tree.listeners == nil {
 		tree.listeners = make(map[uint32][]*listener)
 	}
-	s, l := mc.slot(), &listener{owner: mc, free: free}
-	tree.listeners[s.Number()] = append(tree.listeners[s.Number()], l)
-	relaxed.Store32(&s.Has, s.Has|hasListeners)
+	n, l := mc.core.Number(), &listener{owner: mc, free: free}
+	tree.listeners[n] = append(tree.listeners[n], l)
 	return func() bool { return mc.deafen(l) }
 }
 

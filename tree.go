@@ -37,6 +37,23 @@ func (mc Context) lock(op string) locked {
 
 func (locked) unlock() { tree.Unlock() }
 
+// lockToEnter is lock for who is about to enter something about the context into a side
+// table, and sets the bit that says so. The context may be ending without the lock:
+// with a fence between the two on each side, either this sees that, or the end sees
+// the bit and waits for the lock.
+func (mc Context) lockToEnter(op string, bit uint32) locked {
+	l := mc.lock(op)
+	s := mc.slot()
+	had := s.Has
+	atomic.StoreUint32(&s.Has, had|bit)
+	if !mc.Live() {
+		relaxed.Store32(&s.Has, had)
+		tree.Unlock()
+		panic(mc.gone(op))
+	}
+	return l
+}
+
 // link hangs s below parent, before its other children.
 func link(parent, s *core) {
 	p, i := parent.Number(), s.Number()

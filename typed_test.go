@@ -135,3 +135,24 @@ func TestNewUnclearedIsForPlainTypes(t *testing.T) {
 		wantFault(t, func() { palloc.NewUncleared[point](c) }, "NewUncleared", "c", "deleted")
 	})
 }
+
+// TestALargeTypeDoesNotWrapAround: with 32 bits, its end may lie beyond the last
+// address.
+func TestALargeTypeDoesNotWrapAround(t *testing.T) {
+	const large = 1 << 30
+	each(t, anySize, func(t *testing.T, k palloc.Kind) {
+		mc := newKind(newRoot(t), k, "c", 0)
+		mc.Alloc(100)
+		out := injection{forGood: true}
+		out.inject()
+		defer out.end()
+		for i, create := range []func(){
+			func() { palloc.New[[large]byte](mc) },
+			func() { palloc.NewUncleared[[large]byte](mc) },
+		} {
+			if shortOf(t, create) == nil {
+				t.Errorf("%d: a block of %d bytes has room for %d", i, mc.MemAllocated(false), large)
+			}
+		}
+	})
+}

@@ -1,6 +1,10 @@
 package kind
 
-import "github.com/gopalloc/palloc/internal/relaxed"
+import (
+	"sync/atomic"
+
+	"github.com/gopalloc/palloc/internal/relaxed"
+)
 
 // The gate: who is asked before a guarded context buys wholesale.
 //
@@ -46,6 +50,7 @@ func (c *Core) lost(p *Core) {
 func (c *Core) sold(size uintptr) {
 	p := c.deal()
 	c.account(p, -size, -1)
+	atomic.StoreUintptr(&p.Total, p.Total) // a fence: either tell sees the guard, or who sets it what is held
 	c.tell(p)
 	c.dealt(p)
 }

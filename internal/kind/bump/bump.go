@@ -19,6 +19,7 @@ package bump
 import (
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/osmem"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
@@ -40,11 +41,12 @@ func Alloc(c *kind.Core, size uintptr, slow kind.Slow) uintptr {
 	return p
 }
 
-// AllocConst is Alloc for a size that is a constant and cannot wrap around.
+// AllocConst is Alloc for a size that is a constant: where a large one could wrap
+// around it goes the slow way.
 func AllocConst(c *kind.Core, size uintptr, slow kind.Slow) uintptr {
 	p := c.Cur
 	end := p + (size+7)&^7
-	if end > c.End || size == 0 {
+	if end > c.End || size == 0 || size > mostConst {
 		return slow(c, size)
 	}
 	if relaxed.Plain {
@@ -54,6 +56,10 @@ func AllocConst(c *kind.Core, size uintptr, slow kind.Slow) uintptr {
 	}
 	return p
 }
+
+// mostConst is a size that cannot wrap around; with 64 bits that is any for which
+// there are addresses.
+const mostConst = chunk.MostSize << (17 * osmem.WideShift)
 
 func (Methods) Name() string { return "Bump" }
 
