@@ -30,7 +30,11 @@ type pallocReplay struct {
 
 func newPallocReplay(t *flat.Trace) (replay, error) {
 	table, err := newTable(t.Slots())
-	return &pallocReplay{t: t, contexts: make([]palloc.Context, len(t.Contexts())), table: table}, err
+	contexts := make([]palloc.Context, len(t.Contexts()))
+	for i := range contexts {
+		contexts[i] = palloc.Top() // resident, as the table is
+	}
+	return &pallocReplay{t: t, contexts: contexts, table: table}, err
 }
 
 func (r *pallocReplay) begin() { r.root = palloc.NewAllocSet(palloc.Top(), "replay") }
