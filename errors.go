@@ -46,7 +46,8 @@ type OutOfMemoryError struct {
 	Limit     int64  // its limit
 
 	// Tree is what held memory then: the contexts below LimitedBy, or all of them, the
-	// first few thousand at most.
+	// first few thousand at most. Where that takes more than a millisecond to find out,
+	// and memory runs out again and again, it is of a moment ago, as its Time says.
 	Tree Snapshot
 }
 
@@ -95,8 +96,6 @@ func explain(c *kind.Core, op string, size uintptr, err error) error {
 		top = short.account.owner.slot()
 		e.LimitedBy, e.Held, e.Limit = pathOf(&top.Core), short.held, short.bound
 	}
-	e.Tree = snapshot(top, mostRowsInError)
+	e.Tree = recentSnapshot(top)
 	return e
 }
-
-const mostRowsInError = 4096

@@ -1,11 +1,15 @@
 package palloc_test
 
 import (
+	"errors"
+	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/gopalloc/palloc"
 )
@@ -103,4 +107,220 @@ func TestABudgetOpenedAmidSalesKnowsNoMoreThanIsHeld(t *testing.T) {
 		}
 		mc.Delete()
 	})
+}
+
+// tenant owns a subtree, and does whatever an owner may do.
+type tenant struct {
+	t      *testing.T
+	r      *rand.Rand
+	top    palloc.Context
+	own    []palloc.Context
+	chunks []leased
+}
+
+type leased struct {
+	mc   palloc.Context
+	p    unsafe.Pointer
+	size int
+	seed int
+}
+
+const slabSize = 200
+
+// attempt runs what a limit or a critical section may refuse.
+func (o *tenant) attempt(f func()) {
+	defer func() {
+		var oom *palloc.OutOfMemoryError
+		var f *palloc.Fault
+		switch err, _ := recover().(error); {
+		case err == nil, errors.As(err, &oom):
+		case errors.As(err, &f) && saysOneOf(f.Reason, "critical section"):
+		default:
+			panic(err)
+		}
+	}()
+	f()
+}
+
+func (o *tenant) step() {
+	mc := o.own[o.r.IntN(len(o.own))]
+	switch n := o.r.IntN(100); {
+	case n < 55:
+		o.attempt(func() { o.sell(mc) })
+	case n < 85 && len(o.chunks) > 0:
+		o.attempt(o.take)
+	case n < 90:
+		mc.Reset()
+		o.forget(mc)
+	case n < 94 && mc != o.top:
+		mc.Delete()
+		o.forget(mc)
+	case len(o.own) < 12:
+		o.create(mc, o.r.IntN(len(kinds)+1))
+	}
+}
+
+func (o *tenant) create(parent palloc.Context, k int) {
+	if k == len(kinds) {
+		o.own = append(o.own, palloc.NewAllocSet(parent, "shared", palloc.Shared()))
+		return
+	}
+	o.own = append(o.own, newKind(parent, kinds[k], "own", slabSize))
+}
+
+// forget lets go of the handles and chunks that are void when mc was reset or deleted.
+func (o *tenant) forget(mc palloc.Context) {
+	o.own = slices.DeleteFunc(o.own, func(c palloc.Context) bool { return !c.Live() })
+	o.chunks = slices.DeleteFunc(o.chunks, func(l leased) bool { return l.mc == mc || !l.mc.Live() })
+}
+
+func (o *tenant) sell(mc palloc.Context) {
+	l := leased{mc: mc, size: slabSize, seed: o.r.IntN(1000)}
+	if mc.Kind() == palloc.KindSlab {
+		l.p = mc.Alloc(l.size)
+	} else if l.size = 1 << o.r.IntN(14); o.r.IntN(4) == 0 {
+		l.p = mc.AllocAligned(l.size, 128)
+	} else {
+		l.p = mc.Alloc(l.size)
+	}
+	scribble(bytesAt(l.p, l.size), l.seed)
+	if mc.Kind() != palloc.KindBump {
+		o.chunks = append(o.chunks, l)
+	}
+}
+
+// take frees a chunk, or makes it another size.
+func (o *tenant) take() {
+	i := o.r.IntN(len(o.chunks))
+	l := &o.chunks[i]
+	if !scribbled(bytesAt(l.p, l.size), l.seed) {
+		o.t.Errorf("a chunk of %d bytes of %q has another's content", l.size, l.mc.Path())
+	}
+	if l.mc.Kind() != palloc.KindSlab && o.r.IntN(3) == 0 {
+		size := 1 << o.r.IntN(15)
+		l.p = palloc.Realloc(l.p, size)
+		if !scribbled(bytesAt(l.p, min(size, l.size)), l.seed) {
+			o.t.Errorf("a chunk of %d bytes lost its content when it was made %d", l.size, size)
+		}
+		l.size = size
+		scribble(bytesAt(l.p, size), l.seed)
+		return
+	}
+	palloc.FreePointer(l.p)
+	o.chunks = slices.Delete(o.chunks, i, i+1)
+}
+
+// meddler does whatever any goroutine may do to a context.
+func meddler(r *rand.Rand, c palloc.Context, halls []palloc.Context) {
+	bound := int64(r.IntN(1 << 20))
+	switch r.IntN(14) {
+	case 0:
+		c.SetLimit(bound)
+	case 1:
+		c.SetSoftLimit(bound)
+	case 2:
+		c.SetLimit(palloc.NoLimit)
+	case 3:
+		c.Peak()
+	case 4:
+		c.ResetPeak()
+	case 5:
+		leave := c.EnterCritical()
+		runtime.Gosched()
+		leave()
+	case 6:
+		c.AllowInCriticalSection(r.IntN(2) == 0)
+	case 7:
+		stop := c.OnPressure(func(int64) int64 { runtime.Gosched(); return 0 })
+		runtime.Gosched()
+		stop()
+	case 8:
+		c.OnPressure(func(int64) int64 { panic("nothing is to be had") })
+	case 9:
+		c.SetIdent("an ident")
+	case 10:
+		palloc.TakeSnapshot(c)
+	case 11:
+		c.Budget()
+	case 12:
+		palloc.Trim()
+	case 13:
+		if c.Name() == "tenant" {
+			c.SetParent(halls[r.IntN(len(halls))])
+		}
+	}
+}
+
+// TestMeddlersLeaveTheTreeInOrder: nobody's memory is lost or sold twice, and every
+// budget is right, once all are done.
+func TestMeddlersLeaveTheTreeInOrder(t *testing.T) {
+	rounds, steps := 12, 3000
+	if cramped() {
+		rounds, steps = 3, 800
+	}
+	for round := range rounds {
+		mc := newRoot(t)
+		halls := []palloc.Context{palloc.NewAllocSet(mc, "hall"), palloc.NewGeneration(mc, "hall"), palloc.NewAllocSet(mc, "hall")}
+		halls[1].SetLimit(2 << 20)
+		halls[2].SetSoftLimit(1 << 20)
+		var over atomic.Bool
+		var others sync.WaitGroup
+		for i := range 2 {
+			others.Go(func() {
+				r := rand.New(rand.NewPCG(uint64(round), uint64(i)))
+				for !over.Load() {
+					for c := range mc.All() {
+						if c != mc && r.IntN(3) == 0 {
+							faultOf(t, func() { meddler(r, c, halls) })
+						}
+					}
+					runtime.Gosched()
+				}
+			})
+		}
+		tenants := make([]*tenant, 3)
+		together(len(tenants), func(i int) {
+			top := palloc.NewAllocSet(halls[i], "tenant")
+			o := &tenant{t: t, r: rand.New(rand.NewPCG(uint64(i), uint64(round))), top: top, own: []palloc.Context{top}}
+			tenants[i] = o
+			for range steps {
+				o.step()
+			}
+		})
+		over.Store(true)
+		others.Wait()
+		if err := mc.Check(); err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		for c := range mc.All() {
+			c.SetLimit(palloc.NoLimit)
+			c.SetSoftLimit(palloc.NoLimit)
+			if b := c.Budget(); b.Held > holds(c) {
+				t.Errorf("round %d: the budget of %q says %+v, and a walk finds %d", round, c.Path(), b, holds(c))
+			}
+		}
+		for _, o := range tenants {
+			for _, l := range o.chunks {
+				if !scribbled(bytesAt(l.p, l.size), l.seed) {
+					t.Errorf("round %d: a chunk of %q has another's content", round, l.mc.Path())
+				}
+				palloc.FreePointer(l.p)
+			}
+			for _, c := range o.own {
+				if !c.Live() {
+					continue
+				}
+				if c.DeleteChildren(); c.Kind() != palloc.KindBump && !c.IsEmpty() {
+					t.Errorf("round %d: %q has chunks that nobody has: %+v", round, c.Path(), c.Stats())
+				}
+			}
+		}
+		if err := mc.Check(); err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		mc.Delete()
+	}
+	if err := palloc.Top().Check(); err != nil {
+		t.Error(err)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unsafe"
 
 	"github.com/gopalloc/palloc"
 )
@@ -157,6 +158,66 @@ func TestACallbackMustNotResetWhoAsks(t *testing.T) {
 	wantFault(t, func() { c.Alloc(40 << 10) }, "Alloc", "", "reset or deleted the context that was allocating")
 	stop()
 	c.Alloc(20 << 10)
+}
+
+// outcome is what f panics with.
+func outcome(f func()) (fault *palloc.Fault, oom *palloc.OutOfMemoryError) {
+	defer func() {
+		if err, _ := recover().(error); err != nil && !errors.As(err, &fault) && !errors.As(err, &oom) {
+			panic(err)
+		}
+	}()
+	f()
+	return nil, nil
+}
+
+// TestACallbackMayTurnTheTreeOver: who asks gets a Fault when it is gone, an error or a
+// chunk when it is not, and the tree is in order.
+func TestACallbackMayTurnTheTreeOver(t *testing.T) {
+	for name, turn := range map[string]func(mc, parent, asks palloc.Context){
+		"deletes the parent":    func(_, parent, _ palloc.Context) { parent.Delete() },
+		"deletes the budget":    func(mc, _, _ palloc.Context) { mc.Delete() },
+		"deletes the asker":     func(_, _, asks palloc.Context) { asks.Delete() },
+		"deletes its children":  func(_, _, asks palloc.Context) { asks.DeleteChildren() },
+		"moves the asker out":   func(mc, _, asks palloc.Context) { asks.SetParent(mc.Parent()) },
+		"moves and deletes":     func(mc, _, asks palloc.Context) { asks.SetParent(mc.Parent()); mc.Delete() },
+		"opens a section":       func(mc, _, _ palloc.Context) { mc.EnterCritical() },
+		"narrows the limit":     func(mc, _, _ palloc.Context) { mc.SetLimit(0) },
+		"takes the limit away":  func(mc, _, _ palloc.Context) { mc.SetLimit(palloc.NoLimit) },
+		"is refused itself":     func(_, _, asks palloc.Context) { asks.TryAlloc(1 << 20) },
+		"registers and panics":  func(mc, _, _ palloc.Context) { mc.OnPressure(func(int64) int64 { panic(1) }); panic(2) },
+		"replaces the parent":   func(mc, parent, _ palloc.Context) { parent.Delete(); palloc.NewAllocSet(mc, "parent") },
+		"replaces the asker":    func(_, parent, asks palloc.Context) { asks.Delete(); palloc.NewAllocSet(parent, "asks") },
+		"opens a budget within": func(_, parent, asks palloc.Context) { asks.SetLimit(1); parent.SetSoftLimit(1) },
+	} {
+		for _, ask := range []func(asks palloc.Context, p unsafe.Pointer){
+			func(asks palloc.Context, p unsafe.Pointer) { asks.Alloc(100 << 10) },
+			func(asks palloc.Context, p unsafe.Pointer) { asks.AllocAligned(100<<10, 64) },
+			func(asks palloc.Context, p unsafe.Pointer) { palloc.Realloc(p, 100<<10) },
+			func(asks palloc.Context, p unsafe.Pointer) {
+				palloc.Append(asks, bytesAt(p, 104), make([]byte, 100<<10)...)
+			},
+		} {
+			for _, opts := range [][]palloc.Option{nil, {palloc.Shared()}} {
+				root := newRoot(t)
+				mc := palloc.NewAllocSet(root, "budget")
+				parent := palloc.NewAllocSet(mc, "parent")
+				asks := palloc.NewAllocSet(parent, "asks", opts...)
+				palloc.NewSlab(asks, "child", 64).Alloc(64)
+				p := asks.Alloc(104)
+				mc.SetLimit(64 << 10)
+				mc.OnPressure(func(int64) int64 { turn(mc, parent, asks); return 0 })
+				fault, oom := outcome(func() { ask(asks, p) })
+				if gone := !asks.Live(); gone != (fault != nil) && name != "opens a section" {
+					t.Errorf("behind a callback that %s: %v, %v", name, fault, oom)
+				}
+				if err := palloc.Top().Check(); err != nil {
+					t.Fatalf("a callback that %s: %v", name, err)
+				}
+				root.Delete()
+			}
+		}
+	}
 }
 
 func TestTheEndOfAContextTakesItsCallbackAway(t *testing.T) {

@@ -25,9 +25,8 @@ import (
 //
 // PostgreSQL: palloc0_object.
 func New[T any](mc Context) *T {
-	var zero T
-	p := osmem.At(typed(mc, typeOf[T](), unsafe.Sizeof(zero), judge, admitNew, admit, sell, bumpConst, setConst, staleNew, slowNew))
-	clear((*mostBytes)(p)[:unsafe.Sizeof(zero)])
+	p := osmem.At(typed(mc, typeOf[T](), unsafe.Sizeof(*new(T)), judge, admitNew, admit, sell, bumpConst, setConst, staleNew, slowNew))
+	clear((*mostBytes)(p)[:unsafe.Sizeof(*new(T))])
 	return (*T)(p)
 }
 
@@ -37,8 +36,7 @@ func New[T any](mc Context) *T {
 //
 // PostgreSQL: palloc_object.
 func NewUncleared[T any](mc Context) *T {
-	var zero T
-	return (*T)(osmem.At(typed(mc, typeOf[T](), unsafe.Sizeof(zero), judgeUncleared, refusePointers, admit, sell, bumpConst, setConst, staleUncleared, slowUncleared)))
+	return (*T)(osmem.At(typed(mc, typeOf[T](), unsafe.Sizeof(*new(T)), judgeUncleared, refusePointers, admit, sell, bumpConst, setConst, staleUncleared, slowUncleared)))
 }
 
 // mostBytes is an array larger than any type, to be sliced: unlike unsafe.Slice

@@ -136,6 +136,21 @@ func TestNewUnclearedIsForPlainTypes(t *testing.T) {
 	})
 }
 
+// TestALargeTypeTakesNothingOfGosHeap: not even where its size is asked for.
+func TestALargeTypeTakesNothingOfGosHeap(t *testing.T) {
+	if raced {
+		t.Skip("there, contexts lie on Go's heap")
+	}
+	type large [1 << 20]byte
+	mc := newRoot(t)
+	if n := testing.AllocsPerRun(20, func() {
+		palloc.Free(palloc.New[large](mc))
+		palloc.Free(palloc.NewUncleared[large](mc))
+	}); n != 0 {
+		t.Errorf("%v objects of Go's", n)
+	}
+}
+
 // TestALargeTypeDoesNotWrapAround: with 32 bits, its end may lie beyond the last
 // address.
 func TestALargeTypeDoesNotWrapAround(t *testing.T) {
