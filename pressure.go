@@ -16,8 +16,9 @@ import (
 // Invariant: callbacks run with no lock held and no kind at work, between two
 // attempts of the same allocation; one that is running is not run again.
 //
-// Cost: nothing until a budget is short; then a step for each callback and for each
-// context between it and the budget's.
+// Cost: nothing until a budget is short; then a step for each callback, for each
+// context between it and the budget's, and, unless it has a budget of its own, for each
+// context below it.
 
 // listener is a callback of OnPressure. It is a Go value and lives in a side table
 // on Go's heap.
