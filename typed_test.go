@@ -136,8 +136,8 @@ func TestNewUnclearedIsForPlainTypes(t *testing.T) {
 	})
 }
 
-// TestALargeTypeTakesNothingOfGosHeap: not even where its size is asked for.
-func TestALargeTypeTakesNothingOfGosHeap(t *testing.T) {
+// TestALargeTypeMakesNoGarbage: not even where its size is asked for.
+func TestALargeTypeMakesNoGarbage(t *testing.T) {
 	if raced {
 		t.Skip("there, contexts lie on Go's heap")
 	}
