@@ -50,14 +50,7 @@ func declared(d *ast.FuncDecl) string {
 	if d.Recv == nil {
 		return d.Name.Name
 	}
-	of := d.Recv.List[0].Type
-	if star, ok := of.(*ast.StarExpr); ok {
-		of = star.X
-	}
-	if name, ok := of.(*ast.Ident); ok {
-		return name.Name + "." + d.Name.Name
-	}
-	return d.Name.Name
+	return nameOf(d.Recv.List[0].Type) + "." + d.Name.Name
 }
 
 // testNames are the tests and examples of the repository.

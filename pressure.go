@@ -91,7 +91,8 @@ func supply(c *kind.Core, op string, size uintptr) (uintptr, error) {
 	return methods[c.Kind()].Alloc(c, size)
 }
 
-// pressing is supply for whatever else may buy.
+// pressing is supply for whatever else may buy. Each chunk of a shared context comes by
+// supply, which therefore makes no closure.
 func pressing(c *kind.Core, op string, try func() (uintptr, error)) (uintptr, error) {
 	p, err := try()
 	if err == nil {
