@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"unsafe"
 
 	"github.com/gopalloc/palloc"
 	retail "github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/shared"
 )
 
 // Check finds what is broken: in the tree and its tables each thing by itself, in
@@ -335,19 +338,36 @@ func TestCheckOfTheRootFindsWhatIsBrokenBesideTheTree(t *testing.T) {
 	}
 }
 
-// words are those of the memory of kin: of cores, of freelists, and of blocks from
-// their beginning.
-func (f *kin) words() (list []*uint32) {
+// partsOf are the cores of a shared context's parts.
+func partsOf(mc palloc.Context) (list []*links) {
+	own := retail.Private[struct {
+		sync.Mutex
+		n     uint32
+		parts [shared.Most]uint32
+	}](&slotOf(mc).Core)
+	for _, number := range own.parts[:own.n] {
+		list = append(list, retail.Slot[links](retail.At(number)))
+	}
+	return list
+}
+
+// words are those of the memory of kin and of a shared context: of cores, of freelists,
+// and of blocks from their beginning.
+func (f *kin) words(many palloc.Context) (list []*uint32) {
 	few := func(p unsafe.Pointer, size uintptr) {
 		for i := uintptr(0); i < size; i += 4 {
 			list = append(list, (*uint32)(unsafe.Add(p, i)))
 		}
 	}
-	for _, mc := range []palloc.Context{f.mc, f.a, f.b, f.c, f.d, f.below, f.parked} {
-		c := slotOf(mc)
+	cores := partsOf(many)[:2]
+	for _, mc := range []palloc.Context{f.mc, f.a, f.b, f.c, f.d, f.below, f.parked, many} {
+		cores = append(cores, slotOf(mc))
+	}
+	for _, c := range cores {
+		before := len(list)
 		few(unsafe.Pointer(c), retail.SlotSize)
-		if mc == f.mc {
-			list = list[2:] // its epoch: it would be another context
+		if c == slotOf(f.mc) {
+			list = slices.Delete(list, before, before+2) // its epoch: it would be another context
 		}
 		few(unsafe.Pointer(c.List(0)), 32*8)
 		for _, first := range []uintptr{c.Blocks, c.Large} {
@@ -359,13 +379,14 @@ func (f *kin) words() (list []*uint32) {
 	return list
 }
 
-// wantEnd checks that a check comes to an end, and says what it found.
-func wantEnd(t *testing.T, mc palloc.Context, when string) error {
+// checkWith checks mc while a word is another one. The check must come to an end.
+func checkWith(t *testing.T, mc palloc.Context, p *uint32, v uint32, when string) error {
 	t.Helper()
+	defer overwrite(p, v)()
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			t.Fatalf("%s: the check panics: %v\n%s", when, r, debug.Stack())
+			t.Errorf("%s: the check panics: %v\n%s", when, r, debug.Stack())
 		}
 	}()
 	return mc.Check()
@@ -373,7 +394,8 @@ func wantEnd(t *testing.T, mc palloc.Context, when string) error {
 
 func TestCheckEndsWhateverWordIsBroken(t *testing.T) {
 	f := newKin(t)
-	for i, mc := range []palloc.Context{f.mc, f.a, f.b, f.c, f.below} {
+	many := palloc.NewAllocSet(f.below, "shared", palloc.Shared())
+	for i, mc := range []palloc.Context{f.mc, f.a, f.b, f.c, f.below, many} {
 		var chunks []unsafe.Pointer
 		for n := range 40 {
 			chunks = append(chunks, mc.Alloc(64))
@@ -387,7 +409,7 @@ func TestCheckEndsWhateverWordIsBroken(t *testing.T) {
 	}
 	wantSound(t, "before", f.mc)
 	r := rand.New(rand.NewPCG(3, 4))
-	all := f.words()
+	all := f.words(many)
 	every := 1
 	if cramped() {
 		every = 7
@@ -400,9 +422,7 @@ func TestCheckEndsWhateverWordIsBroken(t *testing.T) {
 			if v == *p {
 				continue
 			}
-			restore := overwrite(p, v)
-			err := wantEnd(t, f.mc, fmt.Sprintf("word %d became %#x", i, v))
-			restore()
+			err := checkWith(t, f.mc, p, v, fmt.Sprintf("word %d became %#x", i, v))
 			if tried++; err != nil {
 				noticed++
 			}

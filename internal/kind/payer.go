@@ -3,6 +3,7 @@ package kind
 import (
 	"sync"
 
+	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
@@ -51,6 +52,19 @@ func (c *Core) Payer() *Core {
 		return c
 	}
 	return At(relaxed.Load32(&Slot[Hired](c).payer))
+}
+
+// PartOf is the part of c with a number, nil when there is none: for who does not trust
+// either.
+func (c *Core) PartOf(number uint32, id ID) *Hired {
+	if number >= chunk.MostCores {
+		return nil
+	}
+	h := Slot[Hired](At(number))
+	if h.Number() != number || h.Kind() != id || h.Has&Part == 0 || h.payer != c.Number() {
+		return nil
+	}
+	return h
 }
 
 // deal begins a purchase or a sale: until dealt nobody else buys or sells for the

@@ -1,6 +1,8 @@
 package shared
 
 import (
+	"fmt"
+
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/allocset"
 )
@@ -12,10 +14,16 @@ import (
 // Cost: that of an AllocSet's, for each part.
 
 func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
+	o := own(c)
+	if o.n > Most {
+		report(kind.Flaw{Reason: fmt.Sprintf("it has %d parts, of at most %d", o.n, Most)})
+		return
+	}
 	total, blocks := uintptr(0), uint32(0)
-	for p := range parts(c) {
-		if p.Payer() != c || p.Kind() != kind.SharedPart {
-			report(kind.Flaw{Reason: "a part is not this context's"})
+	for _, number := range o.parts[:o.n] {
+		p := c.PartOf(number, kind.SharedPart)
+		if p == nil {
+			report(kind.Flaw{Reason: fmt.Sprintf("core %d is to be one of its parts, and is not", number)})
 			return
 		}
 		allocset.Methods{}.Check(&p.Core, report)
@@ -23,6 +31,7 @@ func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
 		blocks += p.BlockCount
 	}
 	if total != c.Total || blocks != c.BlockCount {
-		report(kind.Flaw{Reason: "its parts hold together something else than the context"})
+		report(kind.Flaw{Reason: fmt.Sprintf("its parts hold %d bytes in %d blocks, and the accounts say %d in %d",
+			total, blocks, c.Total, c.BlockCount)})
 	}
 }
