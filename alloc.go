@@ -34,22 +34,19 @@ func (mc Context) Alloc(size int) unsafe.Pointer {
 
 // admit is the first stage of every allocation: there is a handle, and it is
 // that of the context that owns the core.
-func admit(mc Context, size uintptr, next seller, fromBump, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
+func admit(mc Context, size uintptr, next seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
 	if mc.core == nil || mc.core.Epoch != mc.epoch {
 		return stale(mc)
 	}
 	return next(mc, size, fromBump, fromSet, slow)
 }
 
-type seller func(mc Context, size uintptr, fromBump, fromSet kind.Stage, slow kind.Slow) uintptr
+type seller func(mc Context, size uintptr, fromBump kind.First, fromSet kind.Stage, slow kind.Slow) uintptr
 
-// sell is the second stage. What has size classes goes the way of an AllocSet, the
-// others that of a Bump, which finds nothing to sell in the core of a Slab.
-func sell(mc Context, size uintptr, fromBump, fromSet kind.Stage, slow kind.Slow) uintptr {
-	if int64(mc.epoch) < 0 { // a kind without size classes: the highest bit says so
-		return fromBump(mc.core, size, slow)
-	}
-	return fromSet(mc.core, size, slow)
+// sell is the second stage. A kind without size classes goes the way of a Bump, which
+// finds nothing to sell in the core of a Slab; all others that of an AllocSet.
+func sell(mc Context, size uintptr, fromBump kind.First, fromSet kind.Stage, slow kind.Slow) uintptr {
+	return fromBump(mc.core, int64(mc.epoch) < 0, size, fromSet, slow) // the highest bit says that there are no classes
 }
 
 // stale is apart from admit because it only ever panics.

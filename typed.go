@@ -44,12 +44,12 @@ func NewUncleared[T any](mc Context) *T {
 type mostBytes [1 << 30 << (10 * (^uintptr(0) >> 63))]byte // 1 TiB, 1 GiB with 32 bits
 
 // typed is an empty stage: what New can afford to unfold.
-func typed(mc Context, t *goType, size uintptr, first typer, look func(*goType), next admitter, sell seller, fromBump, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
+func typed(mc Context, t *goType, size uintptr, first typer, look func(*goType), next admitter, sell seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
 	return first(mc, t, size, look, next, sell, fromBump, fromSet, stale, slow)
 }
 
 // judge is the stage before all others: the pointer rule.
-func judge(mc Context, t *goType, size uintptr, look func(*goType), next admitter, sell seller, fromBump, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
+func judge(mc Context, t *goType, size uintptr, look func(*goType), next admitter, sell seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
 	if !mayHold(t) {
 		look(t)
 	}
@@ -57,12 +57,12 @@ func judge(mc Context, t *goType, size uintptr, look func(*goType), next admitte
 }
 
 type (
-	typer    func(mc Context, t *goType, size uintptr, look func(*goType), next admitter, sell seller, fromBump, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
-	admitter func(mc Context, size uintptr, next seller, fromBump, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
+	typer    func(mc Context, t *goType, size uintptr, look func(*goType), next admitter, sell seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
+	admitter func(mc Context, size uintptr, next seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
 )
 
 // judgeUncleared is judge where there must be no pointers at all.
-func judgeUncleared(mc Context, t *goType, size uintptr, refuse func(*goType), next admitter, sell seller, fromBump, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
+func judgeUncleared(mc Context, t *goType, size uintptr, refuse func(*goType), next admitter, sell seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
 	if t.ptrBytes != 0 {
 		refuse(t)
 	}
@@ -76,8 +76,8 @@ func setConst(c *kind.Core, size uintptr, slow kind.Slow) uintptr {
 }
 
 // bumpConst is bump.Alloc for a size that is a constant.
-func bumpConst(c *kind.Core, size uintptr, slow kind.Slow) uintptr {
-	return bump.AllocConst(c, size, slow)
+func bumpConst(c *kind.Core, classless bool, size uintptr, next kind.Stage, slow kind.Slow) uintptr {
+	return bump.AllocConst(c, classless, size, next, slow)
 }
 
 // admitNew is admitType, for New.

@@ -26,35 +26,42 @@ import (
 // Methods of the kind.
 type Methods struct{}
 
-// Alloc is the hot path: cut the chunk off the current block. A size of 0 wraps
-// around and goes the slow way, as does what does not fit.
-func Alloc(c *kind.Core, size uintptr, slow kind.Slow) uintptr {
-	p := c.Cur
-	if size-1 >= c.End-p {
-		return slow(c, size)
+// Alloc is the hot path of the kinds without size classes: cut the chunk off the
+// current block. A size of 0 wraps around and does not fit. What does not fit goes on
+// with the next stage, as what has classes does: that finds no freed chunk in a Bump,
+// nor room for a header as well, and goes the slow way. So there is one place from
+// which that is called, and what the caller holds in registers is saved only there.
+func Alloc(c *kind.Core, classless bool, size uintptr, next kind.Stage, slow kind.Slow) uintptr {
+	if classless {
+		p := c.Cur
+		if size-1 < c.End-p {
+			if relaxed.Plain {
+				c.Cur = p + (size+7)&^7
+			} else {
+				relaxed.Store(&c.Cur, p+(size+7)&^7)
+			}
+			return p
+		}
 	}
-	if relaxed.Plain {
-		c.Cur = p + (size+7)&^7
-	} else {
-		relaxed.Store(&c.Cur, p+(size+7)&^7)
-	}
-	return p
+	return next(c, size, slow)
 }
 
-// AllocConst is Alloc for a size that is a constant: where a large one could wrap
-// around it goes the slow way.
-func AllocConst(c *kind.Core, size uintptr, slow kind.Slow) uintptr {
-	p := c.Cur
-	end := p + (size+7)&^7
-	if end > c.End || size == 0 || size > mostConst {
-		return slow(c, size)
+// AllocConst is Alloc for a size that is a constant: it must not be one that could
+// wrap around.
+func AllocConst(c *kind.Core, classless bool, size uintptr, next kind.Stage, slow kind.Slow) uintptr {
+	if classless {
+		p := c.Cur
+		end := p + (size+7)&^7
+		if end <= c.End && size != 0 && size <= mostConst {
+			if relaxed.Plain {
+				c.Cur = end
+			} else {
+				relaxed.Store(&c.Cur, end)
+			}
+			return p
+		}
 	}
-	if relaxed.Plain {
-		c.Cur = end
-	} else {
-		relaxed.Store(&c.Cur, end)
-	}
-	return p
+	return next(c, size, slow)
 }
 
 // mostConst is a size that cannot wrap around; with 64 bits that is any for which
