@@ -121,12 +121,12 @@ const mayPark = kind.Guarded | hasCreation
 
 // parked checks a core in the tree that no context owns.
 func (w *treeCheck) parked(s *core) {
-	id := kind.ID(relaxed.Load32(&s.Parked))
+	id := parkedKind(relaxed.Load32(&s.Parked))
 	if id >= kind.Kinds || methods[id] == nil || !parks(id) {
 		w.say(s, "no context owns it, and it is parked as kind %d, which is not parked", id)
 	}
-	if s.FirstChild != 0 || s.Has&^mayPark != 0 {
-		w.say(s, "no context owns it, and it has child %d and entries %#x in side tables", s.FirstChild, s.Has)
+	if s.Has&^mayPark != 0 {
+		w.say(s, "no context owns it, and it has entries %#x in side tables", s.Has)
 	}
 	w.ledger(s)
 	w.named(s)
@@ -143,7 +143,10 @@ func (w *treeCheck) named(s *core) {
 // context checks what is known of a context beside its memory.
 func (w *treeCheck) context(s *core) {
 	if s.Parked != 0 {
-		w.say(s, "a context owns it, and it is parked as kind %d", s.Parked)
+		w.say(s, "a context owns it, and it is parked as kind %d", parkedKind(s.Parked))
+	}
+	if s != w.top && !handle(&coreAt(s.parent).Core).owned() {
+		w.say(s, "a context owns it, and none owns its parent, core %d", s.parent)
 	}
 	w.named(s)
 	n := s.Number()

@@ -27,9 +27,9 @@ import (
 //	name                name
 //	ident, reset_cbs    side tables on the Go heap, for contexts that have any
 //
-// Invariant: the links are read and written under the tree's lock and form one
-// tree below top, but for what hangs in limbo; a core that no context owns has kind.None in its Epoch, has no
-// children, and is a free core, or parked with its parent.
+// Invariant: the links are written under the tree's lock, and read so but where parked
+// cores are looked for; they form one tree below top, but for what hangs in limbo. A core that no context owns has
+// kind.None in its Epoch and is a free core, without links, or parked with its parent.
 type core struct {
 	kind.Core
 

@@ -135,9 +135,14 @@ var breaks = []struct {
 		f.park()
 		return overwrite(&slotOf(f.parked).Parked, 200)
 	}},
-	{"a parked core has a child", "and it has child", func(f *kin) func() {
+	{"a parked core has another's child", "and that says a child of", func(f *kin) func() {
 		f.park()
 		return overwrite(&slotOf(f.parked).FirstChild, number(f.a))
+	}},
+	{"a context is below a parked core", "none owns its parent", func(f *kin) func() {
+		epoch := overwrite(&slotOf(f.b).Epoch, 5)
+		parked := overwrite(&slotOf(f.b).Parked, uint32(retail.Generation))
+		return func() { parked(); epoch() }
 	}},
 	{"a parked core has entries", "entries 0x2 in side tables", func(f *kin) func() {
 		f.park()
@@ -301,7 +306,9 @@ var breaksOfTop = []struct {
 	{"a free core has lost bytes", "a core without a context has large blocks", func(f *kin) func() {
 		kept := palloc.NewAllocSet(f.mc, "kept")
 		kept.Alloc(8)
-		palloc.NewAllocSet(f.mc, "kept") // it stands before the other
+		for range 10 {
+			palloc.NewAllocSet(f.mc, "kept") // stands before the other
+		}
 		kept.Delete()
 		if slotOf(kept).Blocks == 0 || slotOf(kept).Parked != 0 {
 			f.t.Fatal("no keeper waits")

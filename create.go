@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/generation"
 	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
@@ -128,36 +129,50 @@ func newContext(parent Context, id kind.ID, name string, opts []Option, plain fu
 	return full(parent, id, name, opts)
 }
 
-// create makes a child of parent, of the parked core that is its first child if
-// that was of the same kind and name: a keeper fits the context that does the same
+// create makes a child of parent, of a parked core among its first children if that
+// was of the same kind and name: a keeper fits the context that does the same
 // again, and would be too large for many others.
 func create(parent Context, id kind.ID, name string) Context {
-	if parent.Live() {
-		s, key := coreAt(relaxed.Load32(&parent.slot().FirstChild)), nameKey(name) // 0 is nobody's and never parked
-		if relaxed.Load64(&s.nameKey) == key && key != 0 && s.take(id) {
-			if relaxed.Load64(&s.nameKey) == key && relaxed.Load32(&s.parent) == parent.core.Number() {
-				mc := Context{&s.Core, kind.NextEpoch(s.Epoch, id)}
-				if id == kind.Generation || relaxed.Load32(&s.FirstChild) != 0 {
-					return mc.rise(id)
+	if parent.core != nil {
+		key := nameKey(name)
+		s := coreAt(relaxed.Load32(&parent.slot().FirstChild)) // 0 is nobody's and never parked
+		for range reach {
+			if relaxed.Load64(&s.nameKey) == key && key != 0 {
+				if word, ok := s.take(id); ok {
+					if s.waits(parent, key) {
+						mc := Context{&s.Core, kind.NextEpoch(s.Epoch, id)}
+						if id == kind.Generation {
+							return mc.rise()
+						}
+						relaxed.Store64(&s.Epoch, mc.epoch)
+						return mc
+					}
+					relaxed.Release32(&s.Parked, word)
 				}
-				relaxed.Store64(&s.Epoch, mc.epoch)
-				return mc
 			}
-			relaxed.Release32(&s.Parked, uint32(id)) // it came back meanwhile, as another, or elsewhere
+			i := relaxed.Load32(&s.nextSibling)
+			if i == 0 {
+				break
+			}
+			s = coreAt(i)
 		}
 	}
 	return createNew(parent, id, name, nil)
 }
 
-// rise is apart from create because it calls: for a Generation, which does not stand
-// as it is to begin, and when a child came to the core's last life too late.
-func (mc Context) rise(id kind.ID) Context {
-	methods[id].Open(mc.core)
+// rise is apart from create because it calls: a Generation does not stand as it is to
+// begin.
+func (mc Context) rise() Context {
+	generation.Methods{}.Open(mc.core)
 	relaxed.Store64(&mc.core.Epoch, mc.epoch)
-	if relaxed.Load32(&mc.slot().FirstChild) != 0 {
-		mc.deleteChildren()
-	}
 	return mc
+}
+
+// waits says that the core is what it was when it was found, before it was taken:
+// a child of parent with a name. That parent is alive is asked with a fence behind the
+// taking: see leave.
+func (s *core) waits(parent Context, key uint64) bool {
+	return relaxed.Load64(&s.nameKey) == key && relaxed.Load32(&s.parent) == parent.core.Number() && parent.Live()
 }
 
 // createNew makes a child of parent under the tree's lock.
@@ -179,7 +194,6 @@ func begin(parent Context, id kind.ID, name string) *core {
 		tree.Unlock()
 		panic(parent.gone(opOf(id)))
 	}
-	parent.slot().dropParked()
 	n := names.find(name)
 	s, err := takeCore(n)
 	if err != nil {
@@ -193,15 +207,16 @@ func begin(parent Context, id kind.ID, name string) *core {
 // opOf is what was called to create a context of a kind.
 func opOf(id kind.ID) string { return "New" + methods[id].Name() }
 
-// finish makes the core a context and sets the lock free.
+// finish makes the core a context and sets the lock free. Once it is linked, the owner
+// of parent may delete it without the lock.
 func finish(parent Context, s *core, id kind.ID, opts []Option) Context {
 	s.enroll(parent.slot())
 	s.open(id, opts)
-	link(parent.slot(), s)
 	if creations.on {
 		s.recordCreation()
 	}
 	mc := handle(&s.Core)
+	link(parent.slot(), s)
 	tree.Unlock() // a fence, too: see leave
 	if !parent.Live() {
 		mc.abandon(parent)

@@ -63,3 +63,10 @@ func StrayAccounts() (restore func()) {
 	budgets.accounts[nobody] = &account{}
 	return func() { delete(budgets.accounts, nobody) }
 }
+
+// DropKeepers takes the blocks of free cores away, and leaves those of parked ones.
+func DropKeepers() {
+	tree.Lock()
+	defer tree.Unlock()
+	dropKeepers()
+}

@@ -1,6 +1,9 @@
 package palloc
 
-import "github.com/gopalloc/palloc/internal/kind"
+import (
+	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/relaxed"
+)
 
 // Free cores: those of deleted contexts, for the next ones. A core goes back with
 // its keeper to the name it had, since what a context of a name needs is what the
@@ -47,7 +50,8 @@ func takeCore(name uint32) (*core, error) {
 	h.count--
 	freeCores.keepers--
 	s := coreAt(h.kept)
-	h.kept, s.nextSibling = s.nextSibling, 0
+	h.kept = s.nextSibling
+	relaxed.Store32(&s.nextSibling, 0)
 	return s, nil
 }
 
@@ -58,7 +62,8 @@ func takeBare() (*core, error) {
 		return kind.Slot[core](c), err
 	}
 	s := coreAt(freeCores.bare)
-	freeCores.bare, s.nextSibling = s.nextSibling, 0
+	freeCores.bare = s.nextSibling
+	relaxed.Store32(&s.nextSibling, 0)
 	return s, nil
 }
 
@@ -67,7 +72,8 @@ func giveBare(s *core) {
 	s.Close()
 	s.setName(0)                     // where its name's key was, there was a lock
 	s.FirstBlock, s.MostBlock = 0, 0 // set by whoever opens it
-	s.nextSibling, freeCores.bare = freeCores.bare, s.Number()
+	relaxed.Store32(&s.nextSibling, freeCores.bare)
+	freeCores.bare = s.Number()
 }
 
 // giveCore makes the core of a deleted context, which holds at most a keeper, a
@@ -85,7 +91,7 @@ func giveCore(s *core) {
 	} else {
 		s.DropKeeper()
 	}
-	s.nextSibling = *list
+	relaxed.Store32(&s.nextSibling, *list)
 	*list = s.Number()
 }
 
@@ -104,7 +110,8 @@ func dropKeepers() {
 			s := coreAt(h.kept)
 			h.kept = s.nextSibling
 			s.DropKeeper()
-			s.nextSibling, freeCores.bare = freeCores.bare, s.Number()
+			relaxed.Store32(&s.nextSibling, freeCores.bare)
+			freeCores.bare = s.Number()
 		}
 		names.habits[n].count = 0
 	}

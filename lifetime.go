@@ -1,7 +1,6 @@
 package palloc
 
 import (
-	"runtime"
 	"sync/atomic"
 
 	"github.com/gopalloc/palloc/internal/kind"
@@ -54,8 +53,12 @@ func (s *core) alone() bool {
 // callbacks, or more to take back than a few words say.
 func (mc Context) reset() {
 	mc.check("Context.Reset")
-	if relaxed.Load32(&mc.slot().FirstChild) != 0 {
+	switch s := mc.slot(); {
+	case relaxed.Load32(&s.FirstChild) == 0:
+	case !s.barren():
 		mc.DeleteChildren()
+	case s.age(): // those that are of no use make every reset look at them
+		s.buryIdle()
 	}
 	mc.resetOnly()
 }
@@ -107,9 +110,9 @@ func (mc Context) Delete() {
 	s.Settle()
 	s.Rewind()
 	atomic.StoreUint64(&s.Epoch, kind.NextEpoch(mc.epoch, kind.None)) // and a fence: see leave
-	if relaxed.Load32(&s.Has) == 0 && relaxed.Load32(&coreAt(relaxed.Load32(&s.parent)).FirstChild) == s.Number() {
-		relaxed.Release32(&s.Parked, uint32(kind.KindOf(mc.epoch))) // a calm context is of a kind that parks
-		if relaxed.Load32(&s.FirstChild) == 0 {
+	if relaxed.Load32(&s.Has) == 0 && (s.first() || s.near()) {
+		relaxed.Release32(&s.Parked, asParked(kind.KindOf(mc.epoch), 1)) // a calm context is of a kind that parks
+		if relaxed.Load32(&s.FirstChild) == 0 || !mc.retake() {
 			return
 		}
 	}
@@ -122,18 +125,14 @@ func (s *core) bare() bool { return relaxed.Load32(&s.FirstChild)|relaxed.Load32
 
 // leave parks the core of a context that has just ceased to be one, or takes it
 // off the tree. When somebody created a child below it at the very moment, that is
-// deleted first: who creates a child links it and then asks whether the parent is
-// alive, who deletes says that it is not and then asks for children, and a fence
-// between the two on each side makes one of both notice.
+// deleted first: who creates a child links it, or takes it, and then asks whether the
+// parent is alive, who deletes says that it is not and then asks for children, and a
+// fence between the two on each side makes one of both notice.
 func (mc Context) leave() {
-	s, id := mc.slot(), kind.KindOf(mc.epoch)
-	if relaxed.Load32(&s.Parked) != 0 && !s.take(id) {
-		return // it is parked, and another's by now
-	}
-	for !s.settle(id, 0) {
+	for !mc.slot().settle(kind.KindOf(mc.epoch), 0) {
 		mc.resurrect()
 		mc.deleteChildren()
-		atomic.StoreUint64(&s.Epoch, kind.NextEpoch(mc.epoch, kind.None))
+		atomic.StoreUint64(&mc.core.Epoch, kind.NextEpoch(mc.epoch, kind.None))
 	}
 }
 
@@ -157,98 +156,21 @@ func (mc Context) DeleteChildren() {
 	mc.deleteChildren()
 }
 
-// deleteChildren goes down to a context without children, removes it, and goes
-// on from its parent, until it is back. Those that run no callbacks are removed
-// on the way, many under one lock.
-func (mc Context) deleteChildren() {
-	d := descent{top: mc, at: mc}
-	for !d.clear() {
-		leaf, up := d.at, d.up
-		switch {
-		case !leaf.owned(): // just becoming a context, or ceasing to be one: its owner is between two steps
-			runtime.Gosched()
-		case d.paused:
-		case leaf.removeInHand():
-			d.at = up
-		}
-	}
-}
-
-// descent is where a deletion stands.
-type descent struct {
-	top    Context
-	at, up Context // at a context below top, and its parent
-	paused bool    // at has children: the lock was held long enough
-	moves  uint64  // of the tree, when at was last known to lie below top
-}
-
-// mostAtOnce is how many contexts are removed under one lock.
-const mostAtOnce = 64
-
-// clear removes contexts below top until one is to be removed by itself, at which
-// it stops, or none is left, which it says. When at was deleted meanwhile, or any
-// context was moved, by a callback say, it begins at the top again.
-func (d *descent) clear() (done bool) {
-	defer d.top.lock("Context.Delete").unlock()
-	if d.moves != tree.moves || !d.at.Live() {
-		d.at, d.moves = d.top, tree.moves
-	}
-	s := d.at.slot()
-	for range mostAtOnce {
-		for s.dropParked(); s.FirstChild != 0; s.dropParked() {
-			s = coreAt(s.FirstChild)
-		}
-		if &s.Core == d.top.core {
-			return true
-		}
-		if !handle(&s.Core).owned() || s.Has&hasCallbacks != 0 {
-			d.stop(s, false)
-			s.takeInHand()
-			return false
-		}
-		s = s.reap()
-	}
-	d.stop(s, true)
-	return false
-}
-
-// stop notes where the descent stands. The tree's lock must be held.
-func (d *descent) stop(s *core, paused bool) {
-	d.at, d.paused = handle(&s.Core), paused
-	d.up = handle(&coreAt(s.parent).Core)
-}
-
-// reap removes a context that has neither children nor callbacks, and answers its
-// parent. The tree's lock must be held.
-func (s *core) reap() *core {
-	parent := coreAt(s.parent)
-	relaxed.Store64(&s.Epoch, kind.NextEpoch(s.Epoch, kind.None))
-	used := s.Total - s.Room()
-	s.closeParts()
-	s.Retire()
-	s.forgetIdent()
-	s.free(used)
-	return parent
-}
-
 // remove deletes a context that has no children. It says false, and leaves the
 // context in the tree, when there are any, or a callback created some.
 func (mc Context) remove() bool {
 	s := mc.slot()
-	if relaxed.Load32(&s.Has)&hasCallbacks != 0 && relaxed.Load32(&s.FirstChild) == 0 {
+	if relaxed.Load32(&s.Has)&hasCallbacks != 0 && s.barren() {
 		mc.runCallbacks()
 	}
-	if relaxed.Load32(&s.FirstChild) != 0 {
+	if !s.barren() {
 		return false
 	}
 	atomic.StoreUint64(&s.Epoch, kind.NextEpoch(s.Epoch, kind.None)) // and a fence: see leave
-	used := s.Total - s.Room()
-	s.closeParts()
-	s.Sellable(s.Retire(), kind.BlockHeader)
-	s.FirstBlock, s.MostBlock = min(s.FirstBlock, kind.KeeperMost), kind.DefaultMost // what it learned is for the next
+	used := s.shut()
 	id := kind.KindOf(mc.epoch)
 	if relaxed.Load32(&s.Has) == 0 && s.park(id) {
-		if relaxed.Load32(&s.FirstChild) == 0 || !s.take(id) {
+		if s.barren() || !mc.retake() {
 			return true
 		}
 	} else if s.settle(id, used) {
@@ -256,6 +178,16 @@ func (mc Context) remove() bool {
 	}
 	mc.resurrect()
 	return false
+}
+
+// shut takes back what a context held, that just ceased to be one, and answers how many
+// bytes that were. The core is ready to be parked.
+func (s *core) shut() (used uintptr) {
+	used = s.Total - s.Room()
+	s.closeParts()
+	s.Sellable(s.Retire(), kind.BlockHeader)
+	s.FirstBlock, s.MostBlock = min(s.FirstBlock, kind.KeeperMost), kind.DefaultMost // what it learned is for the next
+	return used
 }
 
 // resurrect takes back the removal of a context below which somebody created a
@@ -270,11 +202,14 @@ func (mc Context) resurrect() {
 // it.
 func (s *core) settle(id kind.ID, used uintptr) bool {
 	tree.Lock()
-	alone := s.FirstChild == 0
+	alone := s.barren()
 	if alone {
 		s.forgetIdent()
 		if s.Has != 0 || !s.park(id) {
-			s.free(used)
+			s.dropParked()
+			if alone = s.FirstChild == 0; alone {
+				s.free(used)
+			}
 		}
 	}
 	tree.Unlock()

@@ -475,6 +475,9 @@ func TestAHandleDoesNotFitTheNextContext(t *testing.T) {
 		mc := newRoot(t)
 		dead := newKind(mc, k, "dead", 64)
 		dead.Alloc(64)
+		for range 10 {
+			palloc.NewAllocSet(mc, "before") // so that the core does not wait for one of its own kind
+		}
 		dead.Delete()
 		next := palloc.NewAllocSet(mc, "dead")
 		if coreOf(next) != coreOf(dead) {

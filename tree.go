@@ -54,11 +54,14 @@ func (mc Context) lockToEnter(op string, bit uint32) locked {
 	return l
 }
 
-// link hangs s below parent, before its other children.
+// link hangs s below parent, before its other children. Of parked ones the last that
+// could be found is buried, since now it could not.
 func link(parent, s *core) {
+	parent.buryAt(reach - 1)
 	p, i := parent.Number(), s.Number()
 	relaxed.Store32(&s.parent, p)
-	s.prevSibling, s.nextSibling = 0, parent.FirstChild
+	s.prevSibling = 0
+	relaxed.Store32(&s.nextSibling, parent.FirstChild)
 	if s.nextSibling != 0 {
 		coreAt(s.nextSibling).prevSibling = i
 	}
@@ -71,12 +74,13 @@ func unlink(s *core) {
 		coreAt(s.nextSibling).prevSibling = s.prevSibling
 	}
 	if s.prevSibling != 0 {
-		coreAt(s.prevSibling).nextSibling = s.nextSibling
+		relaxed.Store32(&coreAt(s.prevSibling).nextSibling, s.nextSibling)
 	} else {
 		relaxed.Store32(&coreAt(s.parent).FirstChild, s.nextSibling)
 	}
 	relaxed.Store32(&s.parent, 0)
-	s.prevSibling, s.nextSibling = 0, 0
+	s.prevSibling = 0
+	relaxed.Store32(&s.nextSibling, 0)
 }
 
 // Parent is the context of which this one is a child; the zero Context for the

@@ -1,0 +1,310 @@
+package palloc_test
+
+import (
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gopalloc/palloc"
+)
+
+// Trees of contexts that come and go in the same shape: their cores stay where they
+// were, and nothing is lost, nor kept without bound.
+
+// shape builds a tree below a context and answers its contexts, parents first.
+func shape(mc palloc.Context) []palloc.Context {
+	request := palloc.NewAllocSet(mc, "request")
+	plan := palloc.NewBump(request, "plan")
+	run := palloc.NewAllocSet(request, "run")
+	return []palloc.Context{request, plan, run,
+		palloc.NewAllocSet(run, "step"), palloc.NewAllocSet(run, "step"), palloc.NewGeneration(run, "rows")}
+}
+
+var ends = []struct {
+	name string
+	do   func(list []palloc.Context)
+}{
+	{"one by one", func(list []palloc.Context) {
+		for i := len(list) - 1; i >= 0; i-- {
+			list[i].Delete()
+		}
+	}},
+	{"at once", func(list []palloc.Context) { list[0].Delete() }},
+	{"with a callback", func(list []palloc.Context) {
+		list[3].OnReset(func() {})
+		list[0].Delete()
+	}},
+	{"by a reset", func(list []palloc.Context) { list[0].Parent().Reset() }},
+	{"with idents", func(list []palloc.Context) {
+		for _, mc := range list {
+			mc.SetIdent("ident")
+		}
+		list[0].Delete()
+	}},
+}
+
+func TestATreeOfTheSameShapeIsTheSameCores(t *testing.T) {
+	for _, end := range ends {
+		t.Run(end.name, func(t *testing.T) {
+			mc := newRoot(t)
+			used := func() map[uintptr]bool {
+				cores := map[uintptr]bool{}
+				list := shape(mc)
+				for i, c := range list {
+					p := c.Alloc(100)
+					scribble(bytesAt(p, 100), i)
+					cores[coreOf(c)] = true
+					if c.Ident() != "" {
+						t.Errorf("%s has the ident of the one before", c.Path())
+					}
+				}
+				wantSound(t, "with the tree", mc)
+				end.do(list)
+				wantLive(t, false, list...)
+				wantSound(t, "without it", mc)
+				wantEmpty(t, mc)
+				return cores
+			}
+			first, held := used(), palloc.Warehouse().InUse
+			for range 5 {
+				for c := range used() {
+					if !first[c] {
+						t.Error("a context has a core that none of the first tree had")
+					}
+				}
+			}
+			if now := palloc.Warehouse().InUse; now > held {
+				t.Errorf("%d bytes are in use after five trees more, %d after the first", now, held)
+			}
+		})
+	}
+}
+
+// TestWhatWaitsIsLittle: however many contexts are deleted one by one, those that wait
+// with their parents hold no more than some blocks.
+func TestWhatWaitsIsLittle(t *testing.T) {
+	const each, most = 6 << 10, 64 * 8 << 10
+	build := map[string]func(mc palloc.Context, n int) []palloc.Context{
+		"a chain": func(mc palloc.Context, n int) (list []palloc.Context) {
+			for range n {
+				mc = palloc.NewAllocSet(mc, "link")
+				list = append(list, mc)
+			}
+			return list
+		},
+		"siblings": func(mc palloc.Context, n int) (list []palloc.Context) {
+			for range n {
+				list = append(list, palloc.NewAllocSet(mc, "sibling"))
+			}
+			return list
+		},
+		"a bush": func(mc palloc.Context, n int) []palloc.Context {
+			list := []palloc.Context{mc}
+			for i := 0; len(list) <= n; i++ {
+				for range 3 {
+					list = append(list, palloc.NewAllocSet(list[i], "twig"))
+				}
+			}
+			return list[1:]
+		},
+	}
+	for name, of := range build {
+		for _, end := range ends[:2] {
+			t.Run(name+" "+end.name, func(t *testing.T) {
+				mc := newRoot(t)
+				palloc.Trim()
+				before := palloc.Warehouse().InUse
+				list := of(mc, 2000)
+				for _, c := range list {
+					c.Alloc(each)
+				}
+				if now := palloc.Warehouse().InUse; now < before+2000*each {
+					t.Fatalf("%d bytes are in use with the contexts, and %d before", now, before)
+				}
+				end.do(list)
+				mc.DeleteChildren()
+				if now := palloc.Warehouse().InUse - before; now > most {
+					t.Errorf("%d KiB are in use without a context", now>>10)
+				}
+				palloc.Trim()
+				if now := palloc.Warehouse().InUse - before; now > 0 {
+					t.Errorf("%d bytes are in use after Trim", now)
+				}
+				wantEmpty(t, mc)
+				wantSound(t, "afterwards", mc)
+			})
+		}
+	}
+}
+
+// TestWhatIsOfNoUseDoesNotWaitForEver: a context that is reset lets go of deleted
+// children that nobody wanted since the last time.
+func TestWhatIsOfNoUseDoesNotWaitForEver(t *testing.T) {
+	mc, elsewhere := newRoot(t), newRoot(t)
+	palloc.Trim()
+	waits := func() palloc.Context {
+		list := shape(mc)
+		for _, c := range list {
+			c.Alloc(100)
+		}
+		return list[0]
+	}
+	core := coreOf(waits())
+	for range 5 {
+		mc.Reset()
+		if c := waits(); coreOf(c) != core {
+			t.Fatal("what is wanted each time does not wait")
+		}
+	}
+	for range 3 {
+		mc.Reset()
+	}
+	if c := palloc.NewAllocSet(elsewhere, "request"); coreOf(c) != core {
+		t.Error("what nobody wanted for three resets waits still")
+	}
+	wantSound(t, "afterwards", mc)
+}
+
+// TestATreeThatWaitsComesUnderTheBudget: what is created of cores that wait counts.
+func TestATreeThatWaitsComesUnderTheBudget(t *testing.T) {
+	mc := newRoot(t)
+	shape(mc)[0].Delete()
+	mc.SetLimit(64 << 10)
+	list := shape(mc)
+	for _, c := range list {
+		if _, err := c.TryAlloc(100 << 10); err == nil {
+			t.Errorf("%s holds more than the limit around it", c.Path())
+		}
+		c.Alloc(1000)
+	}
+	if held, now := mc.Budget().Held, mc.MemAllocated(true); held != now {
+		t.Errorf("the budget says %d bytes, and the contexts hold %d", held, now)
+	}
+	list[0].Delete()
+	mc.SetLimit(palloc.NoLimit)
+	wantSound(t, "afterwards", mc)
+}
+
+// TestTreesComeAndGoEverywhere: goroutines build trees below parents of their own and
+// below one of all, delete them in each way, and others trim and move.
+func TestTreesComeAndGoEverywhere(t *testing.T) {
+	mc := newRoot(t)
+	long := 1500 * time.Millisecond
+	if cramped() || testing.Short() {
+		long = 200 * time.Millisecond
+	}
+	stop := time.Now().Add(long)
+	common := palloc.NewAllocSet(mc, "common")
+	var done sync.WaitGroup
+	var trees atomic.Int64
+	for g := range 4 {
+		done.Go(func() {
+			mine := palloc.NewAllocSet(mc, "mine")
+			for i := 0; time.Now().Before(stop); i++ {
+				below := mine
+				if i%3 == 0 {
+					below = common
+				}
+				list := shape(below)
+				for n, c := range list {
+					scribble(bytesAt(c.Alloc(200+n), 200), g)
+				}
+				if i%7 == 0 {
+					list[2].SetParent(list[1])
+				}
+				if end := ends[(i+g)%len(ends)]; end.name == "by a reset" && below == common {
+					list[0].Delete()
+				} else {
+					end.do(list)
+				}
+				for _, c := range list {
+					if c.Live() {
+						t.Errorf("%s is live", c.Path())
+						return
+					}
+				}
+				trees.Add(1)
+			}
+			mine.Delete()
+		})
+	}
+	done.Go(func() {
+		for i := 0; time.Now().Before(stop); i++ {
+			switch i % 3 {
+			case 0:
+				palloc.Trim()
+			case 1:
+				mc.MemAllocated(true)
+			case 2:
+				common.SetLimit([]int64{1 << 30, palloc.NoLimit}[i%2])
+			}
+			time.Sleep(50 * time.Microsecond)
+		}
+	})
+	done.Wait()
+	common.SetLimit(palloc.NoLimit)
+	wantEmpty(t, common)
+	wantSound(t, "afterwards", mc)
+	t.Logf("%d trees", trees.Load())
+}
+
+// TestNothingIsLostBelowATreeThatEnds: children that are created below the contexts of
+// a tree while that ends are deleted with it, or their creation is refused.
+func TestNothingIsLostBelowATreeThatEnds(t *testing.T) {
+	rounds := 2000
+	if cramped() {
+		rounds = 100
+	}
+	mc := newRoot(t)
+	for range rounds {
+		parents := shape(mc)
+		made := make([][]palloc.Context, 3)
+		var creators sync.WaitGroup
+		var ready atomic.Int32
+		for i := range made {
+			creators.Go(func() {
+				ready.Add(1)
+				for n := 0; n < 300; n++ {
+					c, ok := born(parents[(i+n)%len(parents)])
+					if ok {
+						made[i] = append(made[i], c)
+					} else if !parents[0].Live() {
+						return
+					}
+				}
+			})
+		}
+		for ready.Load() == 0 {
+			runtime.Gosched()
+		}
+		parents[0].Delete()
+		creators.Wait()
+		for _, list := range made {
+			wantLive(t, false, list...)
+		}
+	}
+	wantEmpty(t, mc)
+	wantSound(t, "afterwards", mc)
+}
+
+// TestThoseOutOfReachDoNotWait: contexts of ever other names leave but a few of their
+// cores with their parent.
+func TestThoseOutOfReachDoNotWait(t *testing.T) {
+	const each, most = 6 << 10, 4 * 8 << 10
+	mc := newRoot(t)
+	palloc.Trim()
+	before := palloc.Warehouse().InUse
+	for n := range 500 {
+		c := palloc.NewAllocSet(mc, strconv.Itoa(n%100))
+		c.Alloc(each)
+		c.Delete()
+	}
+	waiting := palloc.Warehouse().InUse - before
+	palloc.DropKeepers()
+	if now := palloc.Warehouse().InUse - before; now > most || now == waiting {
+		t.Errorf("%d KiB wait with a context, and %d KiB in all", now>>10, waiting>>10)
+	}
+}
