@@ -135,7 +135,7 @@ func (w *treeCheck) parked(s *core) {
 
 // named checks the name of a core.
 func (w *treeCheck) named(s *core) {
-	if s.name == 0 || int(s.name) >= len(names.text) || s.nameKey != nameKey(names.at(s.name)) {
+	if s.name == 0 || uint(s.name) >= uint(len(names.text)) || s.nameKey != nameKey(names.at(s.name)) {
 		w.say(s, "its name is number %d of %d with key %#x, which do not agree", s.name, len(names.text), s.nameKey)
 	}
 }

@@ -44,7 +44,7 @@ func (t *nameTable) habit(n uint32) *habit { return &t.habits[n] }
 
 // at is the text of a number. The tree's lock must be held.
 func (t *nameTable) at(n uint32) string {
-	if int(n) >= len(t.text) {
+	if uint(n) >= uint(len(t.text)) {
 		return ""
 	}
 	return t.text[n]
