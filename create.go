@@ -129,32 +129,38 @@ func newContext(parent Context, id kind.ID, name string, opts []Option, plain fu
 	return full(parent, id, name, opts)
 }
 
-// create makes a child of parent, of a parked core among its first children if that
-// was of the same kind and name: a keeper fits the context that does the same
-// again, and would be too large for many others.
+// create makes a child of parent, of a parked core if one was of the same kind and name:
+// a keeper fits the context that does the same again, and would be too large for many
+// others. Of several it is the last that has only parked ones before it, so that the
+// latest child still comes before those that are older.
 func create(parent Context, id kind.ID, name string) Context {
 	if parent.core != nil {
 		key := nameKey(name)
-		s := coreAt(relaxed.Load32(&parent.slot().FirstChild)) // 0 is nobody's and never parked
-		for range reach {
-			if relaxed.Load64(&s.nameKey) == key && key != 0 {
-				if word, ok := s.take(id); ok {
-					if s.waits(parent, key) {
-						mc := Context{&s.Core, kind.NextEpoch(s.Epoch, id)}
-						if id == kind.Generation {
-							return mc.rise()
-						}
-						relaxed.Store64(&s.Epoch, mc.epoch)
-						return mc
-					}
-					relaxed.Release32(&s.Parked, word)
-				}
-			}
-			i := relaxed.Load32(&s.nextSibling)
-			if i == 0 {
+		var found *core
+		i := relaxed.Load32(&parent.slot().FirstChild)
+		for n := 0; i != 0 && n < reach; n++ {
+			s := coreAt(i)
+			word := relaxed.Load32(&s.Parked)
+			if word == 0 {
 				break
 			}
-			s = coreAt(i)
+			if parkedKind(word) == id && relaxed.Load64(&s.nameKey) == key {
+				found = s
+			}
+			i = relaxed.Load32(&s.nextSibling)
+		}
+		if found != nil && key != 0 {
+			if word, ok := found.take(id); ok {
+				if found.waits(parent, key) {
+					mc := Context{&found.Core, kind.NextEpoch(found.Epoch, id)}
+					if id == kind.Generation {
+						return mc.rise()
+					}
+					relaxed.Store64(&found.Epoch, mc.epoch)
+					return mc
+				}
+				relaxed.Release32(&found.Parked, word)
+			}
 		}
 	}
 	return createNew(parent, id, name, nil)

@@ -113,8 +113,11 @@ func (d *descent) clear() (done bool) {
 		for child := s.occupied(); child != nil; child = s.occupied() {
 			s = child
 		}
+		if !s.tidy() {
+			break
+		}
 		if &s.Core == d.top.core {
-			return s.tidy()
+			return true
 		}
 		if !handle(&s.Core).owned() || s.Has&hasCallbacks != 0 {
 			d.stop(s, false)
@@ -143,8 +146,8 @@ func (s *core) occupied() *core {
 	return nil
 }
 
-// end removes a context that has neither children but parked ones nor callbacks, and
-// answers its parent. Its core is parked, if it can be. It does nothing, and answers
+// end removes a barren context without callbacks, and answers its parent. Its core is
+// parked, if it can be. It does nothing, and answers
 // nil, when somebody takes a parked child meanwhile. The tree's lock must be held.
 func (s *core) end() *core {
 	mc, parent := handle(&s.Core), coreAt(s.parent)
@@ -159,13 +162,8 @@ func (s *core) end() *core {
 	atomic.StoreUint64(&s.Epoch, kind.NextEpoch(mc.epoch, kind.None)) // and a fence: see leave
 	used := s.shut()
 	s.forgetIdent()
-	if s.park(id) {
-		names.habit(s.name).note(used)
-		if s.barren() || !mc.retake() {
-			return parent
-		}
-	} else if s.buryChildren(); s.FirstChild == 0 {
-		s.free(used)
+	names.habit(s.name).note(used)
+	if s.park(id) && (s.barren() || !mc.retake()) {
 		return parent
 	}
 	mc.resurrect()

@@ -205,6 +205,7 @@ func (s *core) settle(id kind.ID, used uintptr) bool {
 	alone := s.barren()
 	if alone {
 		s.forgetIdent()
+		relaxed.Store32(&s.Has, s.Has&^isInHand) // whoever had it in hand, is done
 		if s.Has != 0 || !s.park(id) {
 			s.dropParked()
 			if alone = s.FirstChild == 0; alone {

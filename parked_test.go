@@ -1,7 +1,9 @@
 package palloc_test
 
 import (
+	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -33,6 +35,12 @@ var ends = []struct {
 		}
 	}},
 	{"at once", func(list []palloc.Context) { list[0].Delete() }},
+	{"all with callbacks", func(list []palloc.Context) {
+		for _, mc := range list {
+			mc.OnReset(func() {})
+		}
+		list[0].Delete()
+	}},
 	{"with a callback", func(list []palloc.Context) {
 		list[3].OnReset(func() {})
 		list[0].Delete()
@@ -112,7 +120,7 @@ func TestWhatWaitsIsLittle(t *testing.T) {
 		},
 	}
 	for name, of := range build {
-		for _, end := range ends[:2] {
+		for _, end := range ends[:3] {
 			t.Run(name+" "+end.name, func(t *testing.T) {
 				mc := newRoot(t)
 				palloc.Trim()
@@ -306,5 +314,31 @@ func TestThoseOutOfReachDoNotWait(t *testing.T) {
 	palloc.DropKeepers()
 	if now := palloc.Warehouse().InUse - before; now > most || now == waiting {
 		t.Errorf("%d KiB wait with a context, and %d KiB in all", now>>10, waiting>>10)
+	}
+}
+
+// TestTheLatestChildComesFirst also where children take the place of deleted ones: a
+// deletion of all runs the callbacks of the latest first.
+func TestTheLatestChildComesFirst(t *testing.T) {
+	mc := newRoot(t)
+	r := rand.New(rand.NewPCG(5, 6))
+	born, next := map[palloc.Context]int{}, 0
+	for range 5000 {
+		if live := slices.Collect(mc.Children()); len(live) > 0 && r.IntN(2) == 0 {
+			c := live[r.IntN(len(live))]
+			delete(born, c)
+			c.Delete()
+		} else {
+			c := newKind(mc, kinds[r.IntN(4)], []string{"one", "two", "three"}[r.IntN(3)], 64)
+			born[c] = next
+			next++
+		}
+		last := next
+		for c := range mc.Children() {
+			if born[c] >= last {
+				t.Fatalf("child %d comes after child %d", born[c], last)
+			}
+			last = born[c]
+		}
 	}
 }

@@ -104,11 +104,11 @@ func TestACallbackMayAllocateFreeAndDelete(t *testing.T) {
 		if _, err := spill.TryAlloc(100 << 10); err == nil { // presses again
 			t.Error("the budget was short, and 100 KiB fit")
 		}
-		spill.Alloc(64)
-		spill.Delete()
 		if old.Live() {
 			old.Delete()
 		}
+		spill.Alloc(64)
+		spill.Delete()
 		depth--
 		return need
 	})
