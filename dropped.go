@@ -161,14 +161,17 @@ func (mc Context) removeInHand() bool {
 }
 
 // resetInHand is resetOnly of a context that may have been deleted, and that another
-// goroutine may be about to delete if it was dropped.
+// goroutine may be about to delete if it was dropped: whoever has it in hand takes its
+// chunks back.
 func (mc Context) resetInHand() {
 	if someTied.Load() {
 		tree.Lock()
-		if mc.Live() && mc.slot().takeInHand() {
-			defer mc.letGo()
-		}
+		mine := mc.Live() && mc.slot().takeInHand()
 		tree.Unlock()
+		if !mine {
+			return
+		}
+		defer mc.letGo()
 	}
 	if mc.Live() {
 		mc.resetOnly()

@@ -160,11 +160,13 @@ func (mc Context) DeleteChildren() {
 // context in the tree, when there are any, or a callback created some.
 func (mc Context) remove() bool {
 	s := mc.slot()
-	if relaxed.Load32(&s.Has)&hasCallbacks != 0 && s.barren() {
-		mc.runCallbacks()
-	}
 	if !s.barren() {
 		return false
+	}
+	if relaxed.Load32(&s.Has)&hasCallbacks != 0 {
+		if mc.runCallbacks(); !s.barren() {
+			return false
+		}
 	}
 	atomic.StoreUint64(&s.Epoch, kind.NextEpoch(s.Epoch, kind.None)) // and a fence: see leave
 	used := s.shut()

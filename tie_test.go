@@ -288,11 +288,13 @@ func TestWhatCannotBeTiedIsAFault(t *testing.T) {
 	}
 }
 
+const trapped = 30 << 10 // more than a context keeps when it is reset
+
 // newTrap is a context with a callback that waits, and then looks at the memory of
 // the context. caught is closed when it is reached.
 func newTrap(t *testing.T, parent palloc.Context) (trap palloc.Context, caught, open chan bool) {
 	trap, caught, open = palloc.NewAllocSet(parent, "trap"), make(chan bool), make(chan bool)
-	data := palloc.MakeSlice[byte](trap, 3000, 3000)
+	data := palloc.MakeSlice[byte](trap, trapped, trapped)
 	scribble(data, 5)
 	trap.OnReset(func() {
 		close(caught)
@@ -455,5 +457,31 @@ func TestTiesMayBeMadeAndTakenAwayAnywhere(t *testing.T) {
 		return live == 0
 	}) {
 		t.Error("contexts live on")
+	}
+}
+
+// TestAResetPassesOverWhatIsBeingDeleted: a dropped context whose callback runs keeps its
+// memory, though a reset has seen it as one of those that it is to go through.
+func TestAResetPassesOverWhatIsBeingDeleted(t *testing.T) {
+	mc := newRoot(t)
+	madeTie(mc)
+	parent := palloc.NewAllocSet(mc, "parent")
+	first := palloc.NewAllocSet(parent, "first")
+	trap, caught, open := newTrap(t, parent)
+	var other sync.WaitGroup
+	first.OnReset(func() {
+		other.Go(func() {
+			if err := (palloc.Dropped{Context: trap}).Delete(); err != nil {
+				t.Error(err)
+			}
+		})
+		<-caught
+	})
+	parent.ResetChildren()
+	scribble(bytesAt(parent.Alloc(trapped), trapped), 6) // over what went
+	close(open)
+	other.Wait()
+	if trap.Live() {
+		t.Error("what was dropped lives on")
 	}
 }
