@@ -147,8 +147,8 @@ func (s *core) occupied() *core {
 }
 
 // end removes a barren context without callbacks, and answers its parent. Its core is
-// parked, if it can be. It does nothing, and answers
-// nil, when somebody takes a parked child meanwhile. The tree's lock must be held.
+// parked, if it can be. It does nothing, and answers nil, when somebody takes a parked
+// child meanwhile. The tree's lock must be held.
 func (s *core) end() *core {
 	mc, parent := handle(&s.Core), coreAt(s.parent)
 	id := kind.KindOf(mc.epoch)

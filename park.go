@@ -109,7 +109,11 @@ func (s *core) countParked() (n uint32, barren bool) {
 // age marks the parked children of a context that is reset, and says whether one was
 // marked already, and so was of no use since the last time.
 func (s *core) age() (idled bool) {
-	for i := relaxed.Load32(&s.FirstChild); i != 0; {
+	i := relaxed.Load32(&s.FirstChild)
+	for range reach { // a barren one has no more
+		if i == 0 {
+			break
+		}
 		child := coreAt(i)
 		switch word := relaxed.Load32(&child.Parked); {
 		case word&idle != 0:
