@@ -14,16 +14,12 @@ import (
 // and a context whose callbacks run is still in the tree. What is left below is
 // parked, and no more than a context may have so.
 //
-// Cost: a few contexts that have nothing but memory are deleted one by one, as their
-// owner would, without the lock; of others many under one lock.
+// Cost: the lock, for many contexts at once.
 
 // deleteChildren goes down to a context without children, removes it, and goes
 // on from its parent, until it is back. Those that run no callbacks are removed
 // on the way, many under one lock.
 func (mc Context) deleteChildren() {
-	if mc.deleteFew() {
-		return
-	}
 	d := descent{top: mc, at: mc}
 	for !d.clear() {
 		leaf, up := d.at, d.up
@@ -35,58 +31,6 @@ func (mc Context) deleteChildren() {
 			d.at = up
 		}
 	}
-}
-
-// deleteFew is deleteChildren without the lock, for few contexts. It says false when
-// it left some: there are more, or the end of one is more than a few words. Where
-// contexts are tied, another goroutine may be deleting one of them.
-func (mc Context) deleteFew() bool {
-	var above [mostTogether]Context
-	at, depth := mc, 0
-	for range 2 * mostTogether {
-		s := at.slot()
-		child, some := s.firstOccupied()
-		switch {
-		case some:
-			if depth == mostTogether || !child.owned() || relaxed.Load32(&child.slot().Has) != 0 || someTied.Load() {
-				return false
-			}
-			above[depth] = at
-			at = child
-			depth++
-		case !s.barren() || !at.Live():
-			return false
-		case depth == 0:
-			return true
-		default:
-			at.Delete()
-			depth--
-			at = above[depth]
-		}
-	}
-	return false
-}
-
-// firstOccupied is the first child that is not parked, as far as parked ones are looked
-// for; the zero Context when it cannot be told which. Nobody but the caller may delete
-// children of s.
-func (s *core) firstOccupied() (child Context, some bool) {
-	i := relaxed.Load32(&s.FirstChild)
-	for range reach + 1 {
-		if i == 0 {
-			break
-		}
-		c := coreAt(i)
-		if relaxed.Load32(&c.Parked) == 0 {
-			child = handle(&c.Core)
-			if relaxed.Load32(&c.parent) != s.Number() { // a parked one left while it was passed
-				child = Context{}
-			}
-			return child, true
-		}
-		i = relaxed.Load32(&c.nextSibling)
-	}
-	return Context{}, false
 }
 
 // descent is where a deletion stands.
