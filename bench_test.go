@@ -82,25 +82,34 @@ func BenchmarkContextPerCall(b *testing.B) {
 	})
 }
 
-// BenchmarkRequest builds the tree of a request, and deletes it at once, on as many
-// threads as there are: each goroutine below a context of its own.
+// BenchmarkRequest builds the tree of a request, and deletes it at once or by its parts,
+// on as many threads as there are: each goroutine below a context of its own.
 func BenchmarkRequest(b *testing.B) {
-	top := newRoot(b)
-	b.RunParallel(func(pb *testing.PB) {
-		mine := palloc.NewAllocSet(top, "worker")
-		for pb.Next() {
-			request := palloc.NewAllocSet(mine, "request")
-			request.Alloc(100)
-			palloc.NewAllocSet(request, "parse").Alloc(100)
-			run := palloc.NewAllocSet(request, "run")
-			for range 3 {
-				step := palloc.NewBump(run, "step")
-				step.Alloc(100)
-				step.Delete()
-			}
-			request.Delete()
-		}
-	})
+	for name, parts := range map[string]bool{"AtOnce": false, "ByParts": true} {
+		b.Run(name, func(b *testing.B) {
+			top := newRoot(b)
+			b.RunParallel(func(pb *testing.PB) {
+				mine := palloc.NewAllocSet(top, "worker")
+				for pb.Next() {
+					request := palloc.NewAllocSet(mine, "request")
+					request.Alloc(100)
+					parse := palloc.NewAllocSet(request, "parse")
+					parse.Alloc(100)
+					run := palloc.NewAllocSet(request, "run")
+					for range 3 {
+						step := palloc.NewBump(run, "step")
+						step.Alloc(100)
+						step.Delete()
+					}
+					if parts {
+						run.Delete()
+						parse.Delete()
+					}
+					request.Delete()
+				}
+			})
+		})
+	}
 }
 
 // BenchmarkMillion creates, resets and deletes a million contexts, and reports

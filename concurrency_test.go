@@ -333,6 +333,35 @@ func TestTrimMayComeAtAnyTime(t *testing.T) {
 	trimming.Wait()
 }
 
+// wantNothingLeft deletes a context while goroutines create up to most children each below
+// what below says, in the context or in its tree. None of these must be left.
+func wantNothingLeft(t *testing.T, top palloc.Context, goroutines, most int, below func(n int) palloc.Context) {
+	t.Helper()
+	made := make([][]palloc.Context, goroutines)
+	var creators sync.WaitGroup
+	var ready atomic.Int32
+	for i := range made {
+		creators.Go(func() {
+			ready.Add(1)
+			for n := 0; n < most; n++ {
+				if c, ok := born(below(i + n)); ok {
+					made[i] = append(made[i], c)
+				} else if !top.Live() {
+					return
+				}
+			}
+		})
+	}
+	for ready.Load() == 0 {
+		runtime.Gosched()
+	}
+	top.Delete()
+	creators.Wait()
+	for _, list := range made {
+		wantLive(t, false, list...)
+	}
+}
+
 // TestNothingIsLostBelowADeletedParent: of contexts that are created below a
 // parent while it is being deleted, each is refused with a Fault or deleted with
 // it; none is left behind.
@@ -344,29 +373,7 @@ func TestNothingIsLostBelowADeletedParent(t *testing.T) {
 	mc := newRoot(t)
 	for range rounds {
 		parent := palloc.NewAllocSet(mc, "parent")
-		made := make([][]palloc.Context, 4)
-		var creators sync.WaitGroup
-		var ready atomic.Int32
-		for i := range made {
-			creators.Go(func() {
-				ready.Add(1)
-				for len(made[i]) < 100 {
-					if c, ok := born(parent); ok {
-						made[i] = append(made[i], c)
-					} else {
-						return
-					}
-				}
-			})
-		}
-		for ready.Load() == 0 {
-			runtime.Gosched()
-		}
-		parent.Delete()
-		creators.Wait()
-		for _, list := range made {
-			wantLive(t, false, list...)
-		}
+		wantNothingLeft(t, parent, 4, 100, func(int) palloc.Context { return parent })
 	}
 	wantEmpty(t, mc)
 	wantOrder(t, mc)

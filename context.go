@@ -28,8 +28,9 @@ import (
 //	ident, reset_cbs    side tables on the Go heap, for contexts that have any
 //
 // Invariant: the links are written under the tree's lock, and read so but where parked
-// cores are looked for; they form one tree below top, but for what hangs in limbo. A core that no context owns has
-// kind.None in its Epoch and is a free core, without links, or parked with its parent.
+// cores are looked for; they form one tree below top, but for what hangs in limbo. A
+// core that no context owns has kind.None in its Epoch and is a free core, or parked
+// with its parent.
 type core struct {
 	kind.Core
 

@@ -134,36 +134,40 @@ func newContext(parent Context, id kind.ID, name string, opts []Option, plain fu
 // others. Of several it is the last that has only parked ones before it, so that the
 // latest child still comes before those that are older.
 func create(parent Context, id kind.ID, name string) Context {
-	if parent.core != nil {
-		key := nameKey(name)
-		var found *core
-		i := relaxed.Load32(&parent.slot().FirstChild)
-		for n := 0; i != 0 && n < reach; n++ {
-			s := coreAt(i)
-			word := relaxed.Load32(&s.Parked)
-			if word == 0 {
-				break
-			}
-			if parkedKind(word) == id && relaxed.Load64(&s.nameKey) == key {
-				found = s
-			}
-			i = relaxed.Load32(&s.nextSibling)
-		}
-		if found != nil && key != 0 {
-			if word, ok := found.take(id); ok {
-				if found.waits(parent, key) {
-					mc := Context{&found.Core, kind.NextEpoch(found.Epoch, id)}
-					if id == kind.Generation {
-						return mc.rise()
-					}
-					relaxed.Store64(&found.Epoch, mc.epoch)
-					return mc
-				}
-				relaxed.Release32(&found.Parked, word)
-			}
-		}
+	key := nameKey(name)
+	if parent.core == nil || key == 0 {
+		return createNew(parent, id, name, nil)
 	}
-	return createNew(parent, id, name, nil)
+	var s *core
+	i := relaxed.Load32(&parent.slot().FirstChild)
+	for n := 0; i != 0 && n < reach; n++ {
+		child := coreAt(i)
+		word := relaxed.Load32(&child.Parked)
+		if word == 0 {
+			break
+		}
+		if parkedKind(word) == id && relaxed.Load64(&child.nameKey) == key {
+			s = child
+		}
+		i = relaxed.Load32(&child.nextSibling)
+	}
+	if s == nil {
+		return createNew(parent, id, name, nil)
+	}
+	word, ok := s.take(id)
+	if ok && !s.waits(parent, key) {
+		relaxed.Release32(&s.Parked, word)
+		ok = false
+	}
+	if !ok {
+		return createNew(parent, id, name, nil)
+	}
+	mc := Context{&s.Core, kind.NextEpoch(s.Epoch, id)}
+	if id == kind.Generation {
+		return mc.rise()
+	}
+	relaxed.Store64(&s.Epoch, mc.epoch)
+	return mc
 }
 
 // rise is apart from create because it calls: a Generation does not stand as it is to
@@ -213,16 +217,15 @@ func begin(parent Context, id kind.ID, name string) *core {
 // opOf is what was called to create a context of a kind.
 func opOf(id kind.ID) string { return "New" + methods[id].Name() }
 
-// finish makes the core a context and sets the lock free. Once it is linked, the owner
-// of parent may delete it without the lock.
+// finish makes the core a context and sets the lock free.
 func finish(parent Context, s *core, id kind.ID, opts []Option) Context {
 	s.enroll(parent.slot())
 	s.open(id, opts)
+	link(parent.slot(), s)
 	if creations.on {
 		s.recordCreation()
 	}
 	mc := handle(&s.Core)
-	link(parent.slot(), s)
 	tree.Unlock() // a fence, too: see leave
 	if !parent.Live() {
 		mc.abandon(parent)

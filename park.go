@@ -48,14 +48,15 @@ func parks(id kind.ID) bool { return id != kind.Slab && id != kind.Shared }
 // core to be parked.
 func (s *core) park(id kind.ID) bool {
 	together, barren := s.together()
-	if !barren || together > mostTogether || !parks(id) || !s.near() {
+	if !barren || !parks(id) || !s.near() {
 		return false
 	}
 	relaxed.Release32(&s.Parked, asParked(id, together))
 	return true
 }
 
-// first says that the core is the first child of its parent.
+// first says that the core is the first child of its parent. It is apart from near to
+// unfold in Delete.
 func (s *core) first() bool {
 	return relaxed.Load32(&coreAt(relaxed.Load32(&s.parent)).FirstChild) == s.Number()
 }
@@ -129,14 +130,8 @@ func (s *core) age() (idled bool) {
 // buryIdle buries the parked children of s that are marked.
 func (s *core) buryIdle() {
 	tree.Lock()
-	defer tree.Unlock()
-	for i := s.FirstChild; i != 0; {
-		child := coreAt(i)
-		i = child.nextSibling
-		if relaxed.Load32(&child.Parked)&idle != 0 {
-			child.bury()
-		}
-	}
+	s.buryThose(idle)
+	tree.Unlock()
 }
 
 // burials counts parked cores that are about to leave their parents.
@@ -168,11 +163,16 @@ func (s *core) dropParked() {
 }
 
 // buryChildren buries all parked children of s. The tree's lock must be held.
-func (s *core) buryChildren() {
+func (s *core) buryChildren() { s.buryThose(^uint32(0)) }
+
+// buryThose buries the children of s whose word Parked has one of the bits.
+func (s *core) buryThose(bits uint32) {
 	for i := s.FirstChild; i != 0; {
 		child := coreAt(i)
 		i = child.nextSibling
-		child.bury()
+		if relaxed.Load32(&child.Parked)&bits != 0 {
+			child.bury()
+		}
 	}
 }
 

@@ -2,7 +2,6 @@ package palloc_test
 
 import (
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -269,30 +268,7 @@ func TestNothingIsLostBelowATreeThatEnds(t *testing.T) {
 	mc := newRoot(t)
 	for range rounds {
 		parents := shape(mc)
-		made := make([][]palloc.Context, 3)
-		var creators sync.WaitGroup
-		var ready atomic.Int32
-		for i := range made {
-			creators.Go(func() {
-				ready.Add(1)
-				for n := 0; n < 300; n++ {
-					c, ok := born(parents[(i+n)%len(parents)])
-					if ok {
-						made[i] = append(made[i], c)
-					} else if !parents[0].Live() {
-						return
-					}
-				}
-			})
-		}
-		for ready.Load() == 0 {
-			runtime.Gosched()
-		}
-		parents[0].Delete()
-		creators.Wait()
-		for _, list := range made {
-			wantLive(t, false, list...)
-		}
+		wantNothingLeft(t, parents[0], 3, 300, func(n int) palloc.Context { return parents[n%len(parents)] })
 	}
 	wantEmpty(t, mc)
 	wantSound(t, "afterwards", mc)

@@ -306,6 +306,13 @@ func newTrap(t *testing.T, parent palloc.Context) (trap palloc.Context, caught, 
 	return trap, caught, open
 }
 
+// deleteDropped deletes a context as if its owner had been dropped.
+func deleteDropped(t *testing.T, mc palloc.Context) {
+	if err := (palloc.Dropped{Context: mc}).Delete(); err != nil {
+		t.Error(err)
+	}
+}
+
 // madeTie makes one tie, after which contexts may be dropped.
 func madeTie(mc palloc.Context) {
 	o := newOwner(mc, 1)
@@ -329,11 +336,7 @@ func TestADroppedContextWaitsForTheDeletionThatIsInside(t *testing.T) {
 			var both sync.WaitGroup
 			both.Go(func() { end(parent) })
 			<-caught
-			both.Go(func() {
-				if err := (palloc.Dropped{Context: dropped}).Delete(); err != nil {
-					t.Error(err)
-				}
-			})
+			both.Go(func() { deleteDropped(t, dropped) })
 			time.Sleep(5 * time.Millisecond) // whoever does not wait has done harm by now
 			close(open)
 			both.Wait()
@@ -351,11 +354,7 @@ func TestADeletionDoesNotWaitForWhatIsDroppedBelow(t *testing.T) {
 	dropped := palloc.NewAllocSet(parent, "dropped")
 	trap, caught, open := newTrap(t, dropped)
 	var other sync.WaitGroup
-	other.Go(func() {
-		if err := (palloc.Dropped{Context: dropped}).Delete(); err != nil {
-			t.Error(err)
-		}
-	})
+	other.Go(func() { deleteDropped(t, dropped) })
 	<-caught
 	if trap.Path() != "dropped/dropped/trap" || count(parent) != 0 {
 		t.Errorf("it hangs at %q while it is deleted", trap.Path())
@@ -470,11 +469,7 @@ func TestAResetPassesOverWhatIsBeingDeleted(t *testing.T) {
 	trap, caught, open := newTrap(t, parent)
 	var other sync.WaitGroup
 	first.OnReset(func() {
-		other.Go(func() {
-			if err := (palloc.Dropped{Context: trap}).Delete(); err != nil {
-				t.Error(err)
-			}
-		})
+		other.Go(func() { deleteDropped(t, trap) })
 		<-caught
 	})
 	parent.ResetChildren()

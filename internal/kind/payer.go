@@ -56,12 +56,12 @@ func (c *Core) Payer() *Core {
 
 // PartOf is the part of c with a number, nil when there is none: for who does not trust
 // either.
-func (c *Core) PartOf(number uint32, id ID) *Hired {
+func (c *Core) PartOf(number uint32) *Hired {
 	if number >= chunk.MostCores {
 		return nil
 	}
 	h := Slot[Hired](At(number))
-	if h.Number() != number || h.Kind() != id || h.Has&Part == 0 || h.payer != c.Number() {
+	if h.Number() != number || h.Kind() != SharedPart || h.Has&Part == 0 || h.payer != c.Number() {
 		return nil
 	}
 	return h

@@ -21,7 +21,7 @@ func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
 	}
 	total, blocks := uintptr(0), uint32(0)
 	for _, number := range o.parts[:o.n] {
-		p := c.PartOf(number, kind.SharedPart)
+		p := c.PartOf(number)
 		if p == nil {
 			report(kind.Flaw{Reason: fmt.Sprintf("core %d is to be one of its parts, and is not", number)})
 			return
