@@ -61,6 +61,14 @@ const (
 	SlabFreed = 0xa0
 	SlabFrame = 13 // the largest: 2 MiB, since regions lie on multiples of 4
 
+	// Free memory of an AllocSet that was joined, see allocset/span.go. A span says
+	// its size itself; a crumb is too small for that and says it here, in words.
+	Span    = 0xb0
+	Crumb   = 0xb0 // plus 1 to 4 words
+	Unlined = 0xb5 // two words that are on no list
+	Tail    = 0xb6 // up to the end of the block
+	Joined  = 0xb7 // became a part of what is free around it
+
 	// Shared | class and SharedFreed | class: of a part of a context that many
 	// goroutines use.
 	Shared      = 0xc0

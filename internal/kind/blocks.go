@@ -57,9 +57,10 @@ func (c *Core) own(p *Core, addr, size uintptr) *Block {
 }
 
 // BuyShared gets a block for many chunks, the first of which needs need bytes,
-// the block's own head included. It asks for less when the system refuses.
-func (c *Core) BuyShared(need uintptr) (*Block, error) {
-	size := c.NextSize(need)
+// the block's own head included, of at most most bytes if need is no more. It asks for
+// less when the system refuses.
+func (c *Core) BuyShared(need, most uintptr) (*Block, error) {
+	size := max(min(c.NextSize(need), most), need)
 	b, err := c.Buy(size)
 	for err != nil && size > need {
 		size = max(size/2, need)

@@ -28,7 +28,7 @@ type Core struct {
 	Blocks uintptr // the blocks that chunks are cut from, the current one first
 
 	Parked     uint32 // the tree's: the kind that the core was parked as, or 0
-	Busy       uint16 // 1: blocks were bought, or the kind keeps more to be reset
+	Busy       uint16 // not 0: blocks were bought, or the kind keeps more to be reset; see below
 	Stirred    uint16 // which parts beside are no longer all zero, see below
 	FirstChild uint32 // the tree's: the number of a core, 0 for none
 	Has        uint32 // the tree's: which side tables know the context
@@ -47,6 +47,12 @@ type Core struct {
 const (
 	StirredPrivate = 1 // the kind's own part
 	StirredLists   = 2 // that and the freelists
+)
+
+// What Busy says.
+const (
+	BusyBlocks = 1 // blocks were bought, or the kind keeps more to be reset
+	BusySpans  = 2 // an AllocSet has spans, see Spans
 )
 
 // Private is a kind's own part of the core, the second half of its slot. It is all

@@ -67,7 +67,7 @@ func (c *Core) tell(p *Core) {
 func (c *Core) account(p *Core, size uintptr, blocks int) {
 	relaxed.Store(&c.Total, c.Total+size)
 	relaxed.Store32(&c.BlockCount, c.BlockCount+uint32(blocks))
-	c.Busy = 1
+	c.Busy |= BusyBlocks
 	if p != c {
 		relaxed.Store(&p.Total, p.Total+size)
 		relaxed.Store32(&p.BlockCount, p.BlockCount+uint32(blocks))

@@ -69,6 +69,11 @@ type Methods interface {
 	// any more.
 	Reset(c *Core)
 
+	// Compact makes all that was freed fit for any request, as far as the kind can,
+	// and gives the blocks back that hold no chunk. It answers how many bytes those
+	// had.
+	Compact(c *Core) uintptr
+
 	// Stats reads the accounts. It may be called while the owner is at work;
 	// the figures are then of slightly different moments.
 	Stats(c *Core) Stats

@@ -37,6 +37,9 @@ func (c *Core) restamp() {
 func (c *Core) Retire() *Block {
 	c.restamp()
 	c.Settle()
+	if c.Busy&BusySpans != 0 {
+		c.Spans().forget()
+	}
 	if c.Tails != 0 {
 		relaxed.Store(&c.Tails, 0)
 	}

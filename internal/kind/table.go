@@ -17,8 +17,9 @@ import (
 // zeroed memory is not genuine. The number of a segment that is not open leads
 // to the first one, where it finds a stamp that is not its own.
 //
-// Cost: one load and one addition to follow a number; 256 bytes a core, and as
-// many again of memory that is only touched where chunks are freed.
+// Cost: one load and one addition to follow a number; 256 bytes a core, as many
+// again of memory that is only touched where chunks are freed, and twice as many
+// where freed chunks are joined.
 const (
 	segmentShift = 14 + osmem.WideShift
 	segmentSlots = 1 << segmentShift
@@ -28,6 +29,9 @@ const (
 	// listPlane is the way from a core to its freelists: a segment has as many
 	// slots again behind those of the cores.
 	listPlane = segmentSlots * SlotSize
+
+	// spanPlane is where the spans of the segment's cores begin, twice a slot each.
+	spanPlane = 2 * listPlane
 	slotMask  = (segmentSlots - 1) << slotShift
 )
 
@@ -82,7 +86,7 @@ func SlotsSize() uintptr { return uintptr(relaxed.Load32(&table.opened)) * 2 * S
 const saltSpread = 0x9e3779b97f4a7c15 >> 20
 
 func openSegment(i uint32) error {
-	const size = 2 * listPlane
+	const size = 4 * listPlane
 	m := osmem.Current()
 	addr, err := m.Reserve(size)
 	if err != nil {

@@ -4,14 +4,13 @@
 // It holds: blocks cut into chunks of 32 size classes, a freelist for each
 // class, and a block of its own for every chunk beyond 8 KiB.
 //
-// Cannot: give the memory of a small chunk to another class, or back to the
-// warehouse, before a reset.
+// Cannot: give a block back while one chunk of it is live.
 //
 // Choose it when you do not know better.
 //
-// Invariant: a chunk of the classes is live, on the freelist of its class, or
-// not yet cut; its header says which. The current block is the first of the
-// list, cut up to Cur; the tails of the others were cut into free chunks.
+// Invariant: from behind its head to its end a block is live chunks, freed chunks on
+// the freelist of their class, free pieces (see span.go), and at most one part to
+// allocate from, from Cur to End; all but that begin with a header that says which.
 //
 // Cost: an 8-byte header, and on average 8 % of rounding.
 //
@@ -44,34 +43,81 @@ func (Methods) Open(c *kind.Core) {
 // have no room.
 func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 	if size > chunk.MostSize {
-		return c.AllocLarge(size)
+		return allocLarge(c, size)
 	}
 	class := chunk.Class(size)
 	if p := *c.List(class); p != 0 {
 		return Take(c, class, p), nil
 	}
-	whole := chunk.Size(class) + chunk.HeaderSize
+	whole := chunk.Whole(class)
 	if whole > c.Room() {
+		if p := reuse(c, class); p != 0 {
+			return p, nil
+		}
 		if err := refill(c, whole); err != nil {
-			return 0, err
+			return serve(c, class, err)
 		}
 	}
+	return carve(c, class), nil
+}
+
+// carve allocates a chunk of a class from the part to allocate from, which has room.
+func carve(c *kind.Core, class uint64) uintptr {
 	p := c.Cur + chunk.HeaderSize
-	relaxed.Store(&c.Cur, c.Cur+whole)
+	relaxed.Store(&c.Cur, c.Cur+chunk.Whole(class))
 	chunk.SetHeader(p, c.Tag|class)
-	return p, nil
+	return p
+}
+
+// allocLarge allocates a chunk with a block of its own, for which whole free blocks go
+// back if need be.
+func allocLarge(c *kind.Core, size uintptr) (uintptr, error) {
+	p, err := c.AllocLarge(size)
+	for isRefused(err) && makeRoom(c) {
+		p, err = c.AllocLarge(size)
+	}
+	return p, err
+}
+
+// isRefused reports whether an error says that there is no memory.
+func isRefused(err error) bool {
+	_, misuse := err.(kind.Misuse)
+	return err != nil && !misuse
 }
 
 // refill makes a new block the current one.
 func refill(c *kind.Core, whole uintptr) error {
-	b, err := c.BuyShared(whole + kind.BlockHeader)
+	most := ^uintptr(0)
+	if c.Busy&kind.BusySpans != 0 {
+		most = kind.BlockHeader + mostJoined/whole*whole // no rest for chunks of this class
+	}
+	b, err := c.BuyShared(whole+kind.BlockHeader, most)
 	if err != nil {
 		return err
 	}
-	cutTail(c)
+	if c.Busy&kind.BusySpans != 0 {
+		abandon(c)
+		c.Spans().Taken += b.Size
+	} else {
+		cutTail(c)
+	}
 	kind.Link(&c.Blocks, b)
 	c.Sellable(b, kind.BlockHeader)
 	return nil
+}
+
+// serve allocates a chunk of a class though no block is to be had, which err says:
+// from anything that was freed.
+func serve(c *kind.Core, class uint64, err error) (uintptr, error) {
+	if p := reuseAll(c, class); p != 0 {
+		return p, nil
+	}
+	for isRefused(err) && makeRoom(c) {
+		if err = refill(c, chunk.Whole(class)); err == nil {
+			return carve(c, class), nil
+		}
+	}
+	return 0, err
 }
 
 // cutTail makes what is left of the current block into free chunks, the largest
@@ -87,6 +133,9 @@ func cutTail(c *kind.Core) {
 		p := c.Cur + chunk.HeaderSize
 		relaxed.Store(&c.Cur, p+chunk.Size(class))
 		Push(c, p, c.Tag|class, class)
+	}
+	if c.Room() != 0 {
+		*at(c.Cur) = c.Stamp | chunk.Tail
 	}
 	relaxed.Store(&c.Tails, c.Tails+c.Room())
 }
@@ -125,7 +174,11 @@ func (m Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (ui
 	if what < chunk.Classes && size > chunk.Size(what) && c.Extend(p, chunk.Size(what), size) {
 		return p, nil
 	}
-	return kind.Resize(m, c, p, what, size)
+	q, err := kind.Resize(m, c, p, what, size)
+	for isRefused(err) && makeRoom(c) {
+		q, err = kind.Resize(m, c, p, what, size)
+	}
+	return q, err
 }
 
 func (Methods) Capacity(c *kind.Core, p uintptr, what uint64) uintptr {
@@ -144,12 +197,18 @@ func (Methods) Reset(c *kind.Core) { c.Sellable(c.Retire(), kind.BlockHeader) }
 // pays for them.
 func (Methods) Stats(c *kind.Core) kind.Stats {
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
+	if s.Total == 0 {
+		return s
+	}
 	s.Free = c.Room()
 	for class := range uint64(chunk.Classes) {
 		n := freed(c, class)
 		s.FreeChunks += n
 		s.Free += uintptr(n) * (chunk.Size(class) + chunk.HeaderSize)
 	}
+	spans := c.Spans()
+	s.FreeChunks += relaxed.Load32(&spans.Count)
+	s.Free += relaxed.Load(&spans.Bytes)
 	s.Live = s.Used() != uintptr(s.Blocks)*kind.BlockHeader+relaxed.Load(&c.Tails)
 	return s
 }

@@ -9,10 +9,9 @@ import (
 // The check of an AllocSet: through all headers of each block, and then along the
 // freelists.
 //
-// Invariant: as in package kind. What is left of a block that is no longer cut has no
-// header; it is known by being short, and by the account of all such rests.
+// Invariant: as in package kind.
 //
-// Cost: a step for each chunk that was ever cut.
+// Cost: a step for each chunk and each free piece.
 
 func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
 	x := kind.Inspect(c, report)
@@ -22,18 +21,17 @@ func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
 	s := sweep{Inspection: x, c: c, tag: tag(c)}
 	shared, large := x.List("blocks", c.Blocks), x.List("large blocks", c.Large)
 	x.Sums()
-	cut := x.Current(kind.BlockHeader)
+	s.open()
 	for _, b := range shared {
-		switch {
-		case !x.Shared(b):
-		case b.Address() != c.Blocks:
-			s.block(b, b.End(), leastTail)
-		case cut != 0:
-			s.block(b, cut, 0)
+		if x.Shared(b) {
+			s.block(b)
 		}
 	}
 	for _, b := range large {
 		x.LargeChunk(b)
+	}
+	if s.skipped != c.Room() && !s.Torn() {
+		s.Flaw(0, 0, "the core allocates from %#x to %#x, which is not between two chunks", c.Cur, c.End)
 	}
 	x.Tails(s.tails)
 	x.Tag(s.tag)
@@ -41,15 +39,18 @@ func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
 	for class := range uint64(chunk.Classes) {
 		s.list(class)
 	}
+	s.pieces()
 }
 
 // sweep is what a check has found so far.
 type sweep struct {
 	*kind.Inspection
-	c     *kind.Core
-	tag   uint64                    // what headers begin as
-	freed [chunk.Classes]kind.Tally // by the headers
-	tails uintptr
+	c       *kind.Core
+	tag     uint64                        // what headers begin as
+	freed   [chunk.Classes]kind.Tally     // by the headers
+	listed  [chunk.Classes + 1]kind.Tally // pieces by the list that they should be on, whole blocks last
+	tails   uintptr
+	skipped uintptr // bytes of the part to allocate from that came by
 }
 
 // tag is what the headers of a core's chunks begin as: those of a part are marked.
@@ -60,38 +61,151 @@ func tag(c *kind.Core) uint64 {
 	return c.Stamp
 }
 
-// block goes through the chunks of a block, which were cut up to end, but for a rest
-// of less than tail bytes.
-func (s *sweep) block(b *kind.Block, end, tail uintptr) {
-	at := b.Address() + kind.BlockHeader
-	for at < end {
-		p := at + chunk.HeaderSize
-		what := chunk.Header(p) ^ s.tag
-		class := what % chunk.Freed
-		if what >= 2*chunk.Freed {
-			if end-at < tail {
-				break
-			}
-			s.stop(b, p, "the header is %#016x, and no chunk of this context begins with that", chunk.Header(p))
-			return
-		}
-		if chunk.Whole(class) > end-at {
-			s.stop(b, p, "the header says %d bytes, and the block was cut for %d more", chunk.Whole(class), end-at)
-			return
-		}
-		if what >= chunk.Freed {
-			s.freed[class].Add(p)
-		} else {
-			s.Aligned(b, p, chunk.Size(class))
-		}
-		at += chunk.Whole(class)
+// open checks the part to allocate from: without pieces it is the rest of the first
+// block, and with them it may be in any.
+func (s *sweep) open() {
+	c := s.c
+	if c.Busy&kind.BusySpans == 0 {
+		s.Current(kind.BlockHeader)
+		return
 	}
-	s.tails += end - at
+	if c.Cur > c.End || c.Cur%chunk.Align != 0 || c.End%chunk.Align != 0 {
+		s.stop(nil, 0, "the core allocates from %#x to %#x", c.Cur, c.End)
+	}
+}
+
+// block goes through a block from chunk to piece to chunk.
+func (s *sweep) block(b *kind.Block) {
+	after := false // a piece came last
+	for at := begins(b); at < b.End(); {
+		if at == s.c.Cur && s.c.End > at && s.c.End <= b.End() {
+			s.skipped = s.c.Room()
+			at, after = s.c.End, false
+			continue
+		}
+		size, piece := s.step(b, at)
+		switch {
+		case size == 0:
+			return
+		case size > b.End()-at:
+			s.stop(b, at+chunk.HeaderSize, "the header says %d bytes, and the block was cut for %d more", size, b.End()-at)
+			return
+		case piece && after:
+			s.Flaw(b.Address(), at, "two free pieces are neighbours here, and should be one")
+		}
+		at, after = at+size, piece
+	}
+}
+
+// step looks at what begins at an address: how long it is, 0 when nothing does, and
+// whether it is a free piece.
+func (s *sweep) step(b *kind.Block, at uintptr) (size uintptr, piece bool) {
+	p := at + chunk.HeaderSize
+	what := chunk.Header(p) ^ s.tag
+	switch {
+	case what < chunk.Freed:
+		if size = chunk.Whole(what); size <= b.End()-at {
+			s.Aligned(b, p, size-chunk.HeaderSize)
+		}
+		return size, false
+	case what < 2*chunk.Freed:
+		s.freed[what%chunk.Freed].Add(p)
+		return chunk.Whole(what % chunk.Freed), false
+	}
+	if size = s.piece(b, at); size == 0 {
+		s.stop(b, p, "the header is %#016x, and no chunk of this context begins with that", chunk.Header(p))
+	}
+	return size, true
+}
+
+// piece looks at a piece, and notes on which list it should be.
+func (s *sweep) piece(b *kind.Block, addr uintptr) uintptr {
+	rest := b.End() - addr
+	switch what := *at(addr) ^ s.c.Stamp; {
+	case what == chunk.Tail:
+		s.tails += rest
+		return rest
+	case what == chunk.Crumb+1:
+		s.tails += word
+		return word
+	case what == chunk.Unlined:
+		s.tails += 2 * word
+		return 2 * word
+	case what == chunk.Span && rest < leastSpan:
+		return 0
+	}
+	size := pieceAt(s.c, addr, b)
+	if size < 2*word || size > rest || size%word != 0 || size >= leastSpan && *at(addr + size - word) != uint64(size) {
+		return 0
+	}
+	list := int(listOf(size))
+	if size == b.Size-kind.BlockHeader {
+		list = chunk.Classes
+	}
+	s.listed[list].Add(addr)
+	return size
+}
+
+// pieces follows the lists of pieces, as far as the headers say that they go.
+func (s *sweep) pieces() {
+	spans := s.c.Spans()
+	if s.c.Busy&kind.BusySpans == 0 {
+		if spans.Count != 0 || spans.Bytes != 0 || spans.Some != 0 || spans.Whole != 0 {
+			s.Flaw(0, 0, "the core says that it has no pieces, and counts %d of %d bytes", spans.Count, spans.Bytes)
+		}
+		return
+	}
+	if s.Torn() {
+		return
+	}
+	count, bytes := uint32(0), uintptr(0)
+	for list, head := range append(spans.Lists[:], spans.Whole) {
+		found := s.pieceList(list, head, &bytes)
+		if found != s.listed[list] {
+			s.Flaw(0, head, "list %d has %d pieces, and is not the %d whose headers say that they are on it", list, found.N, s.listed[list].N)
+		}
+		if list < chunk.Classes && (spans.Some>>list&1 != 0) != (head != 0) {
+			s.Flaw(0, head, "the core says that list %d is empty or not, and it is the other", list)
+		}
+		count += uint32(found.N)
+	}
+	if count != spans.Count || bytes != spans.Bytes {
+		s.Flaw(0, 0, "the lists have %d pieces of %d bytes, and the core counts %d of %d", count, bytes, spans.Count, spans.Bytes)
+	}
+}
+
+// pieceList follows one list of pieces.
+func (s *sweep) pieceList(list int, head uintptr, bytes *uintptr) (found kind.Tally) {
+	prev := uintptr(0)
+	for addr := head; addr != 0; {
+		b := s.BlockOf(addr+chunk.HeaderSize, 0)
+		if b == nil || b.Alone != 0 || addr%word != 0 || found.N == s.listed[list].N {
+			s.Flaw(0, addr, "list %d leads here, where no piece of it is", list)
+			return found
+		}
+		size := pieceAt(s.c, addr, b)
+		if size < 2*word || size > b.End()-addr {
+			s.Flaw(b.Address(), addr, "list %d leads here, where the header is %#016x", list, *at(addr))
+			return found
+		}
+		next, back := linksOf(addr, size)
+		if back != prev {
+			s.Flaw(b.Address(), addr, "list %d comes here from %#x, and the piece says from %#x", list, prev, back)
+		}
+		*bytes += size
+		found.Add(addr)
+		prev, addr = addr, next
+	}
+	return found
 }
 
 // stop reports what makes the way through a block end.
 func (s *sweep) stop(b *kind.Block, p uintptr, format string, args ...any) {
-	s.Flaw(b.Address(), p, format, args...)
+	addr := uintptr(0)
+	if b != nil {
+		addr = b.Address()
+	}
+	s.Flaw(addr, p, format, args...)
 	s.Tear()
 }
 

@@ -109,7 +109,7 @@ func allocOwn(c *kind.Core, size uintptr) (uintptr, error) {
 }
 
 func refill(c *kind.Core, size uintptr) error {
-	b, err := c.BuyShared(size + kind.BlockHeader)
+	b, err := c.BuyShared(size+kind.BlockHeader, ^uintptr(0))
 	if err != nil {
 		return err
 	}
@@ -133,6 +133,9 @@ const Unsupported = kind.Misuse("a Bump's chunks have no header, so that no sing
 func (Methods) Capacity(c *kind.Core, p uintptr, what uint64) uintptr { return 0 }
 
 func (Methods) Reset(c *kind.Core) { c.Sellable(c.Retire(), kind.BlockHeader) }
+
+// Compact has nothing to give: nothing says which chunks are in use.
+func (Methods) Compact(c *kind.Core) uintptr { return 0 }
 
 func (Methods) Stats(c *kind.Core) kind.Stats {
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}

@@ -206,6 +206,23 @@ func (Methods) Reset(c *kind.Core) {
 	begin(c, b)
 }
 
+// Compact gives the current block back if it is empty: the others went by themselves.
+func (Methods) Compact(c *kind.Core) uintptr {
+	if c.Blocks == 0 {
+		return 0
+	}
+	b := kind.BlockAt(c.Blocks)
+	if !isEmpty(c, b) {
+		return 0
+	}
+	size := b.Size
+	uncount(c, at(b))
+	kind.Unlink(&c.Blocks, b)
+	c.Close()
+	c.Sell(b)
+	return size
+}
+
 // Stats counts as PostgreSQL does: what a freed chunk held is used until its
 // block is empty.
 func (Methods) Stats(c *kind.Core) kind.Stats {

@@ -170,6 +170,16 @@ func Close(c *kind.Core) {
 	}
 }
 
+// Compact compacts the parts, one after the other.
+func (Methods) Compact(c *kind.Core) (gave uintptr) {
+	for p := range parts(c) {
+		p.Lock()
+		gave += allocset.Methods{}.Compact(&p.Core)
+		p.Unlock()
+	}
+	return gave
+}
+
 // Stats sums up the parts.
 func (Methods) Stats(c *kind.Core) kind.Stats {
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}

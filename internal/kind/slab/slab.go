@@ -328,6 +328,56 @@ func (Methods) Reset(c *kind.Core) {
 	}
 }
 
+// Compact gives the blocks back that have no live chunk. One to allocate from stays
+// while there are full ones.
+func (Methods) Compact(c *kind.Core) uintptr {
+	before := c.Total
+	if c.Blocks == 0 {
+		return 0
+	}
+	putBack(c)
+	for addr := kind.BlockAt(c.Blocks).Next; addr != 0; {
+		b := at(kind.BlockAt(addr))
+		addr = b.Next
+		if b.frees == b.most {
+			letGo(c, b)
+		}
+	}
+	letGoCurrent(c)
+	return before - c.Total
+}
+
+// putBack puts the freed chunks in hand on the freelists of their blocks.
+func putBack(c *kind.Core) {
+	o := own(c)
+	for o.list != 0 {
+		p := o.list
+		o.list = *link(p)
+		relaxed.Dec(&o.hand)
+		chunk.SetHeader(p, chunk.Header(p)^(chunk.Slab^chunk.SlabFreed))
+		ToBlock(p, chunk.Header(p), c, nil) // its header is a live one's, so that it agrees
+	}
+}
+
+// letGoCurrent gives the current block back if it has no live chunk, and another one
+// can take its place or none needs to.
+func letGoCurrent(c *kind.Core) {
+	o, b := own(c), at(kind.BlockAt(c.Blocks))
+	rest := uint32((o.end - o.cur) / o.stride)
+	if b.frees+rest != b.most || b.Next == 0 && c.Large != 0 {
+		return
+	}
+	next := b.Next
+	relaxed.Store32(&o.hand, o.hand-rest)
+	o.cur, o.end = 0, 0
+	relaxed.Inc(&o.empties) // letGo counts it off
+	uncount(o, ^(rest - 1)) // what was never allocated is on no freelist
+	letGo(c, b)
+	if next != 0 {
+		takeOver(c, at(kind.BlockAt(next)))
+	}
+}
+
 // Stats counts the current block among the empty ones only when all are.
 func (Methods) Stats(c *kind.Core) kind.Stats {
 	o := own(c)
