@@ -50,6 +50,7 @@ const (
 	Generation      = 0x40
 	GenerationFreed = 0x60
 	GenerationMask  = 0x7f00
+	GenerationGap   = 0xc0 // mask | GenerationGap: 8 bytes that no chunk has
 
 	Large      = 0x80 // has a block of its own
 	LargeFreed = 0x81

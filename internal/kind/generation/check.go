@@ -21,14 +21,14 @@ func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
 	s := sweep{Inspection: x, c: c}
 	shared, large := x.List("blocks", c.Blocks), x.List("large blocks", c.Large)
 	x.Sums()
-	cut := x.Current(head)
+	s.current()
 	tag := c.Stamp
 	for _, b := range shared {
 		if b.Address() == c.Blocks {
 			tag = at(b).tag
 		}
 		if x.Shared(b) {
-			s.block(at(b), cut)
+			s.block(at(b))
 		}
 	}
 	for _, b := range large {
@@ -48,18 +48,35 @@ type sweep struct {
 	sold, freed uint32 // chunks in shared blocks, and those taken back
 }
 
-// block compares the head of a block with its chunks; the current one was cut up to
-// cut, or to an unknown end if that is 0.
-func (s *sweep) block(b *block, cut uintptr) {
+// current checks what the core says of the block that it allocates from.
+func (s *sweep) current() {
+	c := s.c
+	if c.Blocks == 0 || s.Torn() { // or the first block is none
+		s.Current(head)
+		return
+	}
+	b := kind.BlockAt(c.Blocks)
+	if c.End > b.End() || c.Cur < b.Address()+head || c.Cur > c.End || c.Cur%chunk.Align != 0 || c.End%chunk.Align != 0 {
+		s.Flaw(b.Address(), 0, "it is the current block, to sell from %#x to %#x, and the core sells from %#x to %#x",
+			b.Address()+head, b.End(), c.Cur, c.End)
+		s.Tear()
+	}
+}
+
+// block compares the head of a block with its chunks.
+func (s *sweep) block(b *block) {
 	addr, current := b.Address(), b.Address() == s.c.Blocks
 	if _, ok := b.FrameOf(); !ok || b.tag != s.c.Stamp|chunk.Generation|uint64(b.Size-kind.BlockGrain) {
 		s.Flaw(addr, 0, "its tag is %#016x, which is not that of a block of %d bytes here", b.tag, b.Size)
 		s.Tear()
 		return
 	}
-	end, offset := b.End()-uintptr(b.tail), uint64(0)
+	offset := uint64(0)
 	if current {
-		end, offset = cut, stillSelling-sold(s.c, &b.Block)
+		if s.Torn() {
+			return // that was reported
+		}
+		offset = stillSelling - sold(s.c, &b.Block)
 	}
 	if b.tail != 0 && (current || uintptr(b.tail) > b.Size-head) {
 		s.Flaw(addr, 0, "its head says that %d bytes of it were not sold", b.tail)
@@ -67,10 +84,7 @@ func (s *sweep) block(b *block, cut uintptr) {
 		return
 	}
 	s.tails += uintptr(b.tail)
-	if end == 0 {
-		return // that was reported
-	}
-	live, frees, ok := s.chunks(b, end)
+	live, frees, ok := s.chunks(b, b.End()-uintptr(b.tail))
 	if !ok {
 		return
 	}
@@ -87,21 +101,24 @@ func (s *sweep) block(b *block, cut uintptr) {
 
 // chunks goes through those of a block, which were cut up to end.
 func (s *sweep) chunks(b *block, end uintptr) (live uint64, frees uint32, ok bool) {
-	const freed = chunk.Generation ^ chunk.GenerationFreed
 	for at := b.Address() + head; at < end; {
+		if at == s.c.Cur && s.c.End > at {
+			at = s.c.End
+			continue
+		}
 		p := at + chunk.HeaderSize
 		what := chunk.Header(p) ^ b.tag
+		if what == gap {
+			at = p
+			continue
+		}
 		whole := chunk.Whole(what % chunk.Classes)
 		switch {
-		case what&^freed >= chunk.Classes:
-			s.Flaw(b.Address(), p, "the header is %#016x, and no chunk of this block begins with that", chunk.Header(p))
-			s.Tear()
-			return 0, 0, false
+		case what&^freedBit >= chunk.Classes:
+			return 0, 0, s.stop(b, p, "the header is %#016x, and no chunk of this block begins with that", chunk.Header(p))
 		case whole > end-at:
-			s.Flaw(b.Address(), p, "the header says %d bytes, and the block was cut for %d more", whole, end-at)
-			s.Tear()
-			return 0, 0, false
-		case what&freed != 0:
+			return 0, 0, s.stop(b, p, "the header says %d bytes, and the block was cut for %d more", whole, end-at)
+		case what&freedBit != 0:
 			frees++
 		default:
 			live += uint64(whole)
@@ -112,6 +129,16 @@ func (s *sweep) chunks(b *block, end uintptr) (live uint64, frees uint32, ok boo
 	}
 	s.freed += frees
 	return live, frees, true
+}
+
+// freedBit is what changes in a header when the chunk is freed.
+const freedBit = chunk.Generation ^ chunk.GenerationFreed
+
+// stop reports what makes the way through a block end.
+func (s *sweep) stop(b *block, p uintptr, format string, args ...any) (ok bool) {
+	s.Flaw(b.Address(), p, format, args...)
+	s.Tear()
+	return false
 }
 
 // counts compares what the core counts, where it does, with the blocks.

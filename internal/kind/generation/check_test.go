@@ -94,7 +94,7 @@ var breaks = []conformance.Break{
 	{Name: "a tail larger than its block", Words: "of it were not sold", Do: func(b *conformance.Broken) uintptr {
 		_, next := heads(b)
 		_, _, _, tail := next.Words()
-		conformance.Overwrite(b, tail, 1<<31)
+		conformance.Overwrite(b, tail, 1<<15)
 		return next.Address()
 	}},
 	{Name: "a tail too large", Words: "and the block was cut for", Do: func(b *conformance.Broken) uintptr {

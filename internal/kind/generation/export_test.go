@@ -8,7 +8,7 @@ type Head = block
 
 func HeadOf(b *kind.Block) *Head { return at(b) }
 
-func (b *block) Words() (tag, left *uint64, frees, tail *uint32) {
+func (b *block) Words() (tag, left *uint64, frees *uint32, tail *uint16) {
 	return &b.tag, &b.left, &b.frees, &b.tail
 }
 

@@ -1,10 +1,10 @@
 // Package generation is the kind for queues: what was sold first is freed first.
 //
-// It holds: blocks that are filled from the front and never filled twice; a
-// block goes back when the last of its chunks is freed.
+// It holds: blocks that are filled from the front; a block goes back when the last of
+// its chunks is freed. Sparse ones are filled again, see reopen.go.
 //
-// Cannot: sell a freed chunk again before its whole block is free. One chunk
-// that lives on pins its block.
+// Cannot: give a block back while one chunk of it is live. Freed chunks of a block
+// serve again when the block is sparse, and when there is nothing else.
 //
 // Choose it for messages, tuples and changes that come and go in order, or in
 // groups.
@@ -112,10 +112,15 @@ func refill(c *kind.Core, whole uintptr) error {
 			uncount(c, at(b))
 			begin(c, b)
 			return nil
+		} else if goOn(c, at(b), whole) || reopen(c, whole) {
+			return nil
 		}
 	}
 	b, err := c.BuyFrame(whole+head, mostBlock)
 	if err != nil {
+		if c.Blocks != 0 && reopenAny(c, whole) {
+			return nil
+		}
 		return err
 	}
 	if c.Blocks != 0 {
@@ -129,11 +134,17 @@ func refill(c *kind.Core, whole uintptr) error {
 // retire leaves the current block to be freed.
 func retire(c *kind.Core) {
 	b := at(kind.BlockAt(c.Blocks))
-	b.tail = uint32(c.Room())
-	relaxed.Store(&c.Tails, c.Tails+c.Room())
+	if c.End == b.End() {
+		b.tail = uint16(c.Room())
+		relaxed.Store(&c.Tails, c.Tails+c.Room())
+	} else {
+		fill(c, b, c.Cur, c.End)
+	}
 	if b.left -= stillSelling - sold(c, &b.Block); b.left == 0 {
 		LetGo(c, b)
+		return
 	}
+	line(c, b)
 }
 
 // LetGo is apart from Count because it sells: an empty block that is not the
@@ -141,6 +152,7 @@ func retire(c *kind.Core) {
 func LetGo(c *kind.Core, b *block) {
 	uncount(c, b)
 	relaxed.Store(&c.Tails, c.Tails-uintptr(b.tail))
+	leave(c, b)
 	kind.Unlink(&c.Blocks, &b.Block)
 	c.Sell(&b.Block)
 }
@@ -206,23 +218,6 @@ func (Methods) Reset(c *kind.Core) {
 	begin(c, b)
 }
 
-// Compact gives the current block back if it is empty: the others went by themselves.
-func (Methods) Compact(c *kind.Core) uintptr {
-	if c.Blocks == 0 {
-		return 0
-	}
-	b := kind.BlockAt(c.Blocks)
-	if !isEmpty(c, b) {
-		return 0
-	}
-	size := b.Size
-	uncount(c, at(b))
-	kind.Unlink(&c.Blocks, b)
-	c.Close()
-	c.Sell(b)
-	return size
-}
-
 // Stats counts as PostgreSQL does: what a freed chunk held is used until its
 // block is empty.
 func (Methods) Stats(c *kind.Core) kind.Stats {
@@ -249,12 +244,11 @@ func Chunks(c *kind.Core) (n uint32) {
 		return relaxed.Load32(&own(c).sold)
 	}
 	left := relaxed.Load32(&c.BlockCount)
-	end := relaxed.Load(&c.Cur)
+	cur, end := relaxed.Load(&c.Cur), relaxed.Load(&c.End)
 	for b := c.Seen(&c.Blocks); b != nil && left > 0; left-- {
-		n += chunksOf(c, b, end)
-		if b = c.Seen(&b.Next); b != nil {
-			end = b.End() - uintptr(at(b).tail)
-		}
+		n += chunksOf(c, b, cur, end)
+		cur, end = 0, 0
+		b = c.Seen(&b.Next)
 	}
 	for b := c.Seen(&c.Large); b != nil && left > 0; left-- {
 		n++
@@ -263,16 +257,26 @@ func Chunks(c *kind.Core) (n uint32) {
 	return n
 }
 
-// chunksOf counts those of a block that was sold from up to end.
-func chunksOf(c *kind.Core, b *kind.Block, end uintptr) (n uint32) {
+// chunksOf counts those of a block that is allocated from between cur and end.
+func chunksOf(c *kind.Core, b *kind.Block, cur, end uintptr) (n uint32) {
 	const freed = chunk.Generation ^ chunk.GenerationFreed
-	start := b.Address() + head + chunk.HeaderSize
-	for p := start; p < end && end-start <= mostBlock; n++ {
-		what := (chunk.Header(p) ^ relaxed.Load64(&c.Stamp)) &^ freed
+	start := b.Address() + head
+	last := b.End() - uintptr(at(b).tail)
+	for at := start; at < last && last-start <= mostBlock; {
+		if at == cur && end > cur {
+			at = end
+			continue
+		}
+		what := (chunk.Header(at+chunk.HeaderSize) ^ relaxed.Load64(&c.Stamp)) &^ freed
+		if what&^chunk.GenerationMask == chunk.GenerationGap&^freed {
+			at += chunk.HeaderSize
+			continue
+		}
 		if !is(what) {
 			break
 		}
-		p += chunk.Whole(what % chunk.Classes)
+		at += chunk.Whole(what % chunk.Classes)
+		n++
 	}
 	return n
 }

@@ -8,11 +8,13 @@ import (
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
-// private is what a Generation keeps in its core: nothing but where
-// relaxed.Counts. Elsewhere the heads of the blocks say it.
+// private is what a Generation keeps in its core. How many chunks there are, the heads
+// of the blocks say, but where relaxed.Counts.
 type private struct {
-	sold  uint32 // chunks of blocks that are not empty: kind.Core.Cut
-	freed uint32 // and those of them that were taken back
+	sold    uint32  // chunks of blocks that are not empty: kind.Core.Cut
+	freed   uint32  // and those of them that were taken back
+	hand    uintptr // the block to look at next, which is not the current one; 0 when there is none
+	refused uint32  // bytes of the last run that no block had
 }
 
 func own(c *kind.Core) *private { return kind.Private[private](c) }
@@ -23,7 +25,8 @@ type block struct {
 	tag   uint64 // the core's Tag while this is the current block
 	left  uint64 // bytes of live chunks, with their headers; in the current block stillSelling more than those sold
 	frees uint32 // chunks taken back
-	tail  uint32 // bytes that were not sold, 0 in the current block
+	tail  uint16 // bytes at its end that were not sold, 0 in the current block unless it is reopened
+	seen  uint16 // frees when it was looked at
 }
 
 const (

@@ -17,6 +17,7 @@ type private struct {
 	list     uintptr // the freed chunks in hand, each with the next in its first word
 	cur, end uintptr // the rest in hand
 	stride   uintptr // from one chunk to the next
+	next     uintptr // the block with freed chunks to look at next, 0: the one behind the current
 	capacity uint32  // chunks of all blocks
 	hand     uint32  // those in hand
 	freed    uint32  // those on freelists, where relaxed.Counts: elsewhere the heads say it

@@ -143,7 +143,10 @@ func refill(c *kind.Core) error {
 	current := at(kind.BlockAt(c.Blocks))
 	best := current
 	if !current.worth() {
-		best = fullest(current)
+		best = fullest(current.Next)
+	}
+	if best == nil {
+		best = further(c, current)
 	}
 	if best == nil {
 		err := refillNew(c)
@@ -158,6 +161,7 @@ func refill(c *kind.Core) error {
 		takeOver(c, current)
 		return nil
 	}
+	pass(c, best)
 	kind.Unlink(&c.Blocks, &best.Block)
 	kind.Link(&c.Blocks, &best.Block)
 	retire(c, current)
@@ -168,10 +172,9 @@ func refill(c *kind.Core) error {
 // worth says that enough of the block is free for it to be taken in hand.
 func (b *block) worth() bool { return b.frees > b.most>>worthShift }
 
-// fullest is the fullest of the blocks next to the current one that are worth it:
-// sparse blocks are left to become empty. It is nil when there is none.
-func fullest(current *block) (best *block) {
-	addr := current.Next
+// fullest is the fullest of the next few blocks that are worth it: sparse blocks are
+// left to become empty. It is nil when there is none.
+func fullest(addr uintptr) (best *block) {
 	for range lookAhead {
 		if addr == 0 {
 			break
@@ -183,6 +186,27 @@ func fullest(current *block) (best *block) {
 		addr = next.Next
 	}
 	return best
+}
+
+// further is fullest for the blocks further on, a few more each time: those next to the
+// current one are those of which few chunks were freed yet.
+func further(c *kind.Core, current *block) *block {
+	o := own(c)
+	if o.next == 0 || o.next == c.Blocks {
+		o.next = current.Next
+	}
+	best := fullest(o.next)
+	for n := 0; o.next != 0 && n < lookAhead; n++ {
+		o.next = kind.BlockAt(o.next).Next
+	}
+	return best
+}
+
+// pass moves the place to look at next off a block that is about to leave its place.
+func pass(c *kind.Core, b *block) {
+	if o := own(c); o.next == b.Address() {
+		o.next = b.Next
+	}
 }
 
 // retire moves the current block, of which nothing is in hand, to those with freed
@@ -269,6 +293,7 @@ func letGo(c *kind.Core, b *block) {
 	uncount(o, b.most)
 	relaxed.Store32(&o.capacity, o.capacity-b.most)
 	relaxed.Store(&c.Tails, c.Tails-waste(c, b.Size))
+	pass(c, b)
 	kind.Unlink(&c.Blocks, &b.Block)
 	c.Sell(&b.Block)
 }

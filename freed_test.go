@@ -1,0 +1,294 @@
+package palloc_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"unsafe"
+
+	"github.com/gopalloc/palloc"
+)
+
+// Freed memory serves any later request of its context, and goes back when whole
+// blocks are free.
+
+// freers are the kinds of contexts that free single chunks.
+var freers = []struct {
+	name string
+	make func(parent palloc.Context, size int) palloc.Context
+}{
+	{"AllocSet", func(p palloc.Context, _ int) palloc.Context { return palloc.NewAllocSet(p, "freed") }},
+	{"Generation", func(p palloc.Context, _ int) palloc.Context { return palloc.NewGeneration(p, "freed") }},
+	{"Slab", func(p palloc.Context, size int) palloc.Context { return palloc.NewSlab(p, "freed", size) }},
+	{"Shared", func(p palloc.Context, _ int) palloc.Context { return palloc.NewAllocSet(p, "freed", palloc.Shared()) }},
+}
+
+// lot is the live chunks of a workload.
+type lot struct {
+	*testing.T
+	mc   palloc.Context
+	rng  *rand.Rand
+	p    []unsafe.Pointer
+	size []int
+	live int64 // footprints
+}
+
+func newLot(t *testing.T, mc palloc.Context) *lot {
+	return &lot{T: t, mc: mc, rng: rand.New(rand.NewPCG(1, 2))}
+}
+
+// add allocates a chunk and writes to both ends of it.
+func (l *lot) add(size int) bool {
+	p, err := l.mc.TryAlloc(size)
+	if err != nil {
+		return false
+	}
+	l.write(p, size)
+	l.p, l.size = append(l.p, p), append(l.size, size)
+	l.live += int64(palloc.Footprint(p))
+	return true
+}
+
+func (l *lot) ends(p unsafe.Pointer, size int) (first, last *uint64) {
+	return (*uint64)(p), (*uint64)(unsafe.Add(p, (size-8)&^7))
+}
+
+func (l *lot) write(p unsafe.Pointer, size int) {
+	if size >= 8 {
+		first, last := l.ends(p, size)
+		*first = uint64(uintptr(p))
+		*last = uint64(uintptr(p))
+	}
+}
+
+// free takes chunk i back, which still has what was written to it.
+func (l *lot) free(i int) (n int64) {
+	p, size := l.p[i], l.size[i]
+	if size >= 8 {
+		if first, last := l.ends(p, size); *first != uint64(uintptr(p)) || *last != uint64(uintptr(p)) {
+			l.Fatalf("the chunk of %d bytes at %p changed", size, p)
+		}
+	}
+	n = int64(palloc.Footprint(p))
+	palloc.FreePointer(p)
+	l.live -= n
+	last := len(l.p) - 1
+	l.p[i], l.size[i] = l.p[last], l.size[last]
+	l.p, l.size = l.p[:last], l.size[:last]
+	return n
+}
+
+// oldest takes the oldest chunk back. Not to be mixed with free.
+func (l *lot) oldest() (n int64) {
+	n = int64(palloc.Footprint(l.p[0]))
+	palloc.FreePointer(l.p[0])
+	l.live -= n
+	l.p, l.size = l.p[1:], l.size[1:]
+	return n
+}
+
+func (l *lot) any() int { return l.rng.IntN(len(l.p)) }
+
+func (l *lot) freeAll() {
+	for len(l.p) > 0 {
+		l.free(l.any())
+	}
+}
+
+// holds checks that the context holds at most so many times the bytes given.
+func (l *lot) holds(most float64, live int64, what string) {
+	l.Helper()
+	held := float64(l.mc.MemAllocated(true)) / float64(live)
+	l.Logf("%s: held %.2f of live", what, held)
+	if held > most {
+		l.Errorf("%s: it holds %.2f times what was live, at most %.2f are allowed", what, held, most)
+	}
+	if err := l.mc.Check(); err != nil {
+		l.Error(err)
+	}
+}
+
+// Sizes slide from 16 to 8192 bytes, and all is freed before the next.
+func TestFreedMemoryServesOtherSizes(t *testing.T) {
+	const bytes = 4 << 20
+	for _, k := range freers {
+		if k.name == "Slab" {
+			continue // it has one size
+		}
+		t.Run(k.name, func(t *testing.T) {
+			l := newLot(t, k.make(palloc.Top(), 0))
+			defer l.mc.Delete()
+			peak := int64(0)
+			for f := 16.0; f <= 8192; f *= math.Pow(2, 0.25) {
+				for l.live < bytes {
+					l.add(int(f) &^ 7)
+				}
+				peak = max(peak, l.live)
+				l.freeAll()
+			}
+			most := 1.5
+			if k.name == "Shared" {
+				most = 3 // what was freed in a part serves that part, until blocks go back
+			}
+			l.holds(most, peak, "sliding sizes")
+		})
+	}
+}
+
+// A queue whose sizes grow: the oldest chunk goes as a newer one comes.
+func TestAQueueOfGrowingSizesStaysSmall(t *testing.T) {
+	const bytes, steps = 4 << 20, 200_000
+	for _, k := range freers[:2] {
+		t.Run(k.name, func(t *testing.T) {
+			l := newLot(t, k.make(palloc.Top(), 0))
+			defer l.mc.Delete()
+			worst := int64(0)
+			for step := range steps {
+				l.add(int(16 * math.Pow(2, 9*float64(step)/steps)))
+				for l.live > bytes {
+					l.oldest()
+				}
+				worst = max(worst, l.mc.MemAllocated(true))
+			}
+			l.holds(1.5, l.live, "growing queue")
+			if worst > 3*bytes/2 {
+				t.Errorf("it held %d bytes at the worst, for %d live", worst, bytes)
+			}
+		})
+	}
+}
+
+// Random churn whose sizes drift up and down again.
+func TestDriftingSizesStayWithinBounds(t *testing.T) {
+	const bytes, steps = 8 << 20, 750_000
+	for i, most := range []float64{2.2, 4} {
+		t.Run(freers[i].name, func(t *testing.T) {
+			l := newLot(t, freers[i].make(palloc.Top(), 0))
+			defer l.mc.Delete()
+			worst := 0.0
+			for step := range steps {
+				mean := 32 * math.Pow(2, 7*(1-math.Abs(2*float64(step)/steps-1)))
+				l.add(max(8, int(mean*math.Exp(0.7*l.rng.NormFloat64()))))
+				for l.live > bytes {
+					l.free(l.any())
+				}
+				if step%1024 == 0 && l.live > bytes/2 {
+					worst = max(worst, float64(l.mc.MemAllocated(true))/float64(l.live))
+				}
+			}
+			t.Logf("held %.2f of live at the worst", worst)
+			if worst > most {
+				t.Errorf("it held %.2f times what was live, at most %.1f are allowed", worst, most)
+			}
+			l.holds(most, l.live, "at the end")
+		})
+	}
+}
+
+// An empty context at its limit can be used for any size.
+func TestAnEmptyContextAtItsLimitServesAnySize(t *testing.T) {
+	const limit = 16 << 20
+	for _, k := range freers[:2] {
+		for _, size := range []int{200, 2000, 8000, 20_000, 1 << 20} {
+			t.Run(fmt.Sprintf("%s/%d", k.name, size), func(t *testing.T) {
+				l := newLot(t, k.make(palloc.Top(), 0))
+				defer l.mc.Delete()
+				l.mc.SetLimit(limit)
+				for l.add(100) {
+				}
+				l.freeAll()
+				for l.add(size) {
+				}
+				least := 0.948 // of 8200 bytes each, fewer fit the blocks
+				if k.name == "Generation" && size == 2000 {
+					least = 0.92 // 15 of them to a block of 32 KiB
+				}
+				if got := float64(l.live) / limit; got < least {
+					t.Errorf("%d chunks of %d bytes are %.1f %% of the limit", len(l.p), size, 100*got)
+				}
+				if err := l.mc.Check(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// Of the chunks of a window one of n lives on.
+func TestWhatLivesOnPinsLittle(t *testing.T) {
+	for i, most := range []float64{1.1, 4, 2} {
+		k := freers[i]
+		for _, size := range []int{64, 1500} {
+			for _, n := range []int{20, 100, 1000} {
+				t.Run(fmt.Sprintf("%s/%d/%d", k.name, size, n), func(t *testing.T) {
+					const window = 1000
+					l := newLot(t, k.make(palloc.Top(), size))
+					defer l.mc.Delete()
+					stays := int64(0)
+					for i := range 200_000 {
+						if !l.add(size) {
+							t.Fatal("refused")
+						}
+						if last := len(l.p) - 1; i%n == 0 {
+							stays += int64(palloc.Footprint(l.p[last]))
+							l.p, l.size = l.p[:last], l.size[:last]
+						}
+						if len(l.p) > window {
+							l.oldest()
+						}
+					}
+					l.holds(most, l.live, "with what stays")
+					if l.live < stays {
+						t.Fatal("the test counts wrong")
+					}
+				})
+			}
+		}
+	}
+}
+
+// Compact gives back what holds no live chunk, whatever the kind, and no more.
+func TestCompactGivesWholeBlocksBack(t *testing.T) {
+	for _, k := range freers {
+		t.Run(k.name, func(t *testing.T) {
+			l := newLot(t, k.make(palloc.Top(), 1000))
+			defer l.mc.Delete()
+			for range 50_000 {
+				l.add(1000)
+			}
+			peak := l.mc.MemAllocated(true)
+			for len(l.p) > 10 {
+				l.free(len(l.p) - 1)
+			}
+			before := l.mc.MemAllocated(true)
+			gave := l.mc.Compact()
+			if after := l.mc.MemAllocated(true); before-after != gave {
+				t.Errorf("Compact returns %d, and %d bytes are held, %d before it", gave, after, before)
+			}
+			if held := l.mc.MemAllocated(true); held > 1<<20 {
+				t.Errorf("%d bytes of %d are held for 10 chunks", held, peak)
+			}
+			if err := l.mc.Check(); err != nil {
+				t.Error(err)
+			}
+			l.freeAll()
+			l.mc.Compact()
+			if held := l.mc.MemAllocated(true); held != 0 {
+				t.Errorf("%d bytes are held for no chunk", held)
+			}
+			for range 1000 {
+				l.add(1000)
+			}
+			l.freeAll()
+		})
+	}
+	t.Run("Bump", func(t *testing.T) {
+		mc := palloc.NewBump(palloc.Top(), "freed")
+		defer mc.Delete()
+		mc.Alloc(100)
+		if gave := mc.Compact(); gave != 0 {
+			t.Errorf("a Bump gives %d bytes back that may be in use", gave)
+		}
+	})
+}
