@@ -42,7 +42,7 @@ var floors = [][]string{
 var unsafeFiles = []string{
 	"alloc.go", "array.go", "buffer.go", "buffer_grow.go", "context.go", "free.go", "inspect.go", "names.go", "pointers.go", "realloc.go", "slice.go", "typed.go",
 	"internal/block/region.go",
-	"internal/kind/blocks.go", "internal/kind/core.go", "internal/kind/table.go",
+	"internal/kind/blocks.go", "internal/kind/core.go", "internal/kind/spans.go", "internal/kind/table.go",
 	"internal/kind/generation/hot.go", "internal/kind/slab/hot.go", "internal/kind/shared/spot.go",
 	"internal/osmem/at.go", "internal/osmem/goheap.go",
 	"trace/backend.go", "trace/place.go", "trace/replay.go", "trace/strings.go", "trace/verify.go",

@@ -423,6 +423,7 @@ var uses = []struct {
 	{"IsShared", "IsShared", func(mc palloc.Context) { mc.IsShared() }},
 	{"Budget", "Budget", func(mc palloc.Context) { mc.Budget() }},
 	{"Peak", "Peak", func(mc palloc.Context) { mc.Peak() }},
+	{"Compact", "Compact", func(mc palloc.Context) { mc.Compact() }},
 	{"Check", "Check", func(mc palloc.Context) { _ = mc.Check() }},
 	{"ResetPeak", "ResetPeak", func(mc palloc.Context) { mc.ResetPeak() }},
 	{"OnPressure", "OnPressure", func(mc palloc.Context) { mc.OnPressure(func(int64) int64 { return 0 }) }},

@@ -200,7 +200,7 @@ func (Methods) Stats(c *kind.Core) kind.Stats {
 	if s.Total == 0 {
 		return s
 	}
-	s.Free = c.Room()
+	s.Free = c.Room() + relaxed.Load(&c.Tails)
 	for class := range uint64(chunk.Classes) {
 		n := freed(c, class)
 		s.FreeChunks += n
@@ -209,6 +209,6 @@ func (Methods) Stats(c *kind.Core) kind.Stats {
 	spans := c.Spans()
 	s.FreeChunks += relaxed.Load32(&spans.Count)
 	s.Free += relaxed.Load(&spans.Bytes)
-	s.Live = s.Used() != uintptr(s.Blocks)*kind.BlockHeader+relaxed.Load(&c.Tails)
+	s.Live = s.Used() != uintptr(s.Blocks)*kind.BlockHeader
 	return s
 }

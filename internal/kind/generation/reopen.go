@@ -154,12 +154,16 @@ func endTail(c *kind.Core, b *block) {
 // use makes the first run of at least whole bytes of another block what is allocated
 // from. It reports whether there is one.
 func use(c *kind.Core, b *block, whole uintptr) bool {
-	endTail(c, b)
 	r := b.run(b.Address()+head, whole)
 	if r.end == 0 {
 		b.mark(refused)
 		return false
 	}
+	if r.end == b.End() {
+		relaxed.Store(&c.Tails, c.Tails-uintptr(b.tail))
+		b.tail = 0
+	}
+	endTail(c, b)
 	leave(c, b)
 	kind.Unlink(&c.Blocks, &b.Block)
 	retire(c)
@@ -205,10 +209,10 @@ type run struct {
 }
 
 // run is the first run of at least whole bytes from an address on, where a chunk of the
-// block begins, or it ends.
+// block begins, or it ends. The tail of the block is a part of its last run.
 func (b *block) run(from, whole uintptr) run {
 	r := run{start: from}
-	for at := from; at < b.End(); {
+	for at := from; at < b.End()-uintptr(b.tail); {
 		what := chunk.Header(at+chunk.HeaderSize) ^ b.tag
 		switch {
 		case what < chunk.Classes:
