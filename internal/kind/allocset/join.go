@@ -200,10 +200,10 @@ func keep(c *kind.Core, addr, size uintptr) {
 // reuse finds a chunk of a class among what was freed, 0 if there is none or a look is
 // not worth it.
 func reuse(c *kind.Core, class uint64) uintptr {
-	s := c.Spans()
 	if p := fromPieces(c, class); p != 0 || !unjoined(c) || c.Total < joinFrom {
 		return p
 	}
+	s := c.Spans()
 	if s.Under == 0 {
 		if c.Busy&kind.BusySpans != 0 && s.Taken < c.Total>>joinPart {
 			return 0

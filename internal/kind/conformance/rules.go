@@ -269,6 +269,9 @@ func (s *subject) traffic() {
 		if step%1000 < 10 {
 			s.consistent()
 		}
+		if rng.IntN(300) == 0 {
+			s.compact()
+		}
 		i := 0
 		if len(held) > 0 {
 			i = rng.IntN(len(held))
@@ -302,6 +305,21 @@ func (s *subject) traffic() {
 	}
 	if s.Frees && s.Methods.Stats(s.c).Live {
 		s.Fatal("a chunk is live after all were freed")
+	}
+	if s.compact(); s.Frees && s.c.Total != 0 {
+		s.Fatalf("%d bytes are held after all chunks were freed", s.c.Total)
+	}
+}
+
+// compact gives back exactly what the accounts fall by.
+func (s *subject) compact() {
+	before := block.Count().Sold
+	gave := s.Methods.Compact(s.c)
+	if fell := before - block.Count().Sold; gave != fell {
+		s.Fatalf("Compact answers %d bytes, and %d went back", gave, fell)
+	}
+	if s.Frees && s.Methods.Compact(s.c) != 0 {
+		s.Fatal("a second Compact gives more back")
 	}
 }
 

@@ -128,9 +128,11 @@ func (Methods) Compact(c *kind.Core) uintptr {
 	kind.Unlink(&c.Blocks, b)
 	c.Close()
 	c.Sell(b)
-	if c.Blocks != 0 {
-		stand(c, at(kind.BlockAt(c.Blocks)))
+	if c.Blocks == 0 {
+		c.Tag = c.Stamp
+		return size
 	}
+	stand(c, at(kind.BlockAt(c.Blocks)))
 	return size
 }
 

@@ -398,9 +398,11 @@ func letGoCurrent(c *kind.Core) {
 	relaxed.Inc(&o.empties) // letGo counts it off
 	uncount(o, ^(rest - 1)) // what was never allocated is on no freelist
 	letGo(c, b)
-	if next != 0 {
-		takeOver(c, at(kind.BlockAt(next)))
+	if next == 0 {
+		c.Tag = c.Stamp
+		return
 	}
+	takeOver(c, at(kind.BlockAt(next)))
 }
 
 // Stats counts the current block among the empty ones only when all are.
