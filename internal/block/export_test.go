@@ -23,8 +23,9 @@ func Slices(keep uintptr) (most uint64, slices int) {
 	return most, slices
 }
 
-// Audit counts again what is retained, page by page, and answers both figures. Nobody
-// may buy, sell or trim meanwhile.
+// Audit counts again what is retained, page by page, and answers both figures. It
+// panics where a page is empty and was not joined. Nobody may buy, sell or trim
+// meanwhile.
 func Audit() (said, found uintptr) {
 	for _, r := range regions() {
 		said += r.retained
@@ -35,6 +36,9 @@ func Audit() (said, found uintptr) {
 
 func (r *region) audit(l, i int) (sum uintptr) {
 	p := &r.levels[l].pages[i]
+	if p.used == 0 && l < r.top {
+		panic("an empty page was not joined")
+	}
 	idle := p.dirty & (^p.used | p.rest)
 	sum = uintptr(bits.OnesCount64(idle&^p.part))<<unitShift(l) + r.inParts(l, i, idle&p.part)
 	for u := range perPage {

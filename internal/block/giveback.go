@@ -20,7 +20,8 @@ import (
 // most mostSteps pages at a time, and those that sort in what rests in a region.
 const (
 	mostSteps = 256
-	mostCall  = 64 << 20 // bytes for one system call, if a unit is not larger
+	mostCall  = 64 << 20 // bytes for one system call
+	leastCut  = 1 << 20  // a unit above what is to go back is cut, if it is larger than that
 )
 
 // returns are the runs on their way back to the system.
@@ -104,10 +105,12 @@ func (w *walk) slice(keep func() uintptr) (given uintptr, more bool) {
 }
 
 // look is the first run from offset *at on that is unused, resident at both ends and
-// fills pages of the system: of about most bytes, if it has more. It moves *at behind
-// what it saw, and answers no units when it saw none in mostSteps pages.
+// fills pages of the system: of about most bytes, if it has more. A coarse unit is cut
+// up for that, and whole again once the run is back. It moves *at behind what it saw,
+// and answers no units when it saw none in mostSteps pages.
 func (r *region) look(at *uintptr, most uintptr) (l int, off uintptr, n uint) {
-	for last := warehouse.steps + mostSteps; *at < r.frontier.Load() && warehouse.steps < last; {
+	cut := false // something in what was cut up is resident: the run is near
+	for last := warehouse.steps + mostSteps; cut || *at < r.frontier.Load() && warehouse.steps < last; {
 		l = r.top
 		p, u := r.pageOf(l, *at)
 		for ; p.split&(1<<u) != 0; p, u = r.pageOf(l, *at) {
@@ -116,7 +119,12 @@ func (r *region) look(at *uintptr, most uintptr) (l int, off uintptr, n uint) {
 		}
 		warehouse.steps++
 		page := *at >> (unitShift(l) + pageShift) << pageShift
-		from, n, next := p.unused(u, grain(l), r.mostUnits(l, most))
+		from, n, next := p.unused(u, grain(l), upTo(l, most))
+		large := n > 0 && uintptr(1)<<unitShift(l) > max(min(most, mostCall), leastCut)
+		if cut = large && r.cutUp(l, int(page>>pageShift), from); cut {
+			*at = (page + uintptr(from)) << unitShift(l)
+			continue
+		}
 		*at = r.size // what lies behind may be no number any more
 		if page+uintptr(next) < r.size>>unitShift(l) {
 			*at = (page + uintptr(next)) << unitShift(l)
@@ -132,9 +140,26 @@ func (r *region) look(at *uintptr, most uintptr) (l int, off uintptr, n uint) {
 // in one of ours, maybe.
 func grain(l int) uint { return uint(max(1, osmem.PageSize()>>unitShift(l))) }
 
-// mostUnits is how many units of level l at most go back at once, of about most bytes.
-func (r *region) mostUnits(l int, most uintptr) uint {
+// upTo is how many units of level l go back at once at the most, of about most bytes.
+func upTo(l int, most uintptr) uint {
 	return uint(max(1, (min(most, mostCall)+1<<unitShift(l)-1)>>unitShift(l)))
+}
+
+// cutUp makes an empty page of unit u of page i of level l and its neighbours, if all of
+// them are unused.
+func (r *region) cutUp(l, i int, u uint) bool {
+	v, m := &r.levels[l], mask(u&^(perPage-1), perPage)
+	p := &v.pages[i]
+	if p.used&m != 0 {
+		return false
+	}
+	v.pull(i)
+	store(&p.split, p.split|m) // before it is used: nobody finds it
+	store(&p.used, p.used|m)
+	p.longest = longestRun(^p.used)
+	v.put(i)
+	r.cut(l-1, i<<levelShift+int(u/perPage))
+	return true
 }
 
 // unused is the first run of unused units from unit u on that is resident at both ends,

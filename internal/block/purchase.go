@@ -78,6 +78,13 @@ func (r *region) split(l int, end uintptr) (int, error) {
 		r.sell(l+1, off, perPage)
 		return 0, err
 	}
+	r.cut(l, i)
+	return i, nil
+}
+
+// cut makes an empty page i of level l of the eight units of the level above, which
+// are taken.
+func (r *region) cut(l, i int) {
 	above, first := r.above(l, i)
 	p := page{longest: unitsPerPage}
 	for u := range uint(perPage) {
@@ -93,7 +100,6 @@ func (r *region) split(l int, end uintptr) (int, error) {
 	r.levels[l].pages[i].reset(p)
 	store(&above.split, above.split|mask(first, perPage))
 	r.levels[l].put(i)
-	return i, nil
 }
 
 // join is what the level above then knows of page i of level l, when that is
