@@ -78,7 +78,9 @@ func (mc Context) AllocZeroed(size int) unsafe.Pointer {
 		}
 		return p
 	}
-	clear(unsafe.Slice((*byte)(p), size)) // just sold, of that size
+	if size <= kind.KeeperMost || !mc.core.Blank(uintptr(p), uintptr(size)) {
+		clear(unsafe.Slice((*byte)(p), size)) // just sold, of that size
+	}
 	return p
 }
 

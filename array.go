@@ -116,8 +116,13 @@ func reallocZeroed(op string, p uintptr, old, size int) (unsafe.Pointer, error) 
 			"%d old bytes, of a chunk of %d that is to have %d: the old ones are not negative, and no more than either", old, usable, size))))
 	}
 	q, err := tryRealloc(op, p, uintptr(size))
-	if err == nil {
+	if err != nil {
+		return nil, err
+	}
+	if end := int(min(usable, uintptr(size))); kind.BlankBeyond(uintptr(q)) {
+		clear(osmem.Bytes(uintptr(q)+uintptr(old), uintptr(end-old)))
+	} else {
 		clear(osmem.Bytes(uintptr(q)+uintptr(old), uintptr(size-old)))
 	}
-	return q, err
+	return q, nil
 }

@@ -111,3 +111,33 @@ func TestAResetContextHoldsLittleResident(t *testing.T) {
 		}
 	})
 }
+
+// TestZeroedMemoryThatIsFreshStaysWithTheSystem: it is not cleared, and not resident
+// until it is written to.
+func TestZeroedMemoryThatIsFreshStaysWithTheSystem(t *testing.T) {
+	const size = 256 << 20
+	for name, way := range zeroing {
+		for _, k := range kinds {
+			c := newKind(newRoot(t), k, "c", size)
+			for _, state := range []string{"fresh", "given back", "given back again"} {
+				palloc.Trim()
+				before := resident(t)
+				b := way(c, size)
+				if grew := resident(t) - before; grew > size/8 {
+					t.Errorf("%s of %d bytes of memory that is %s, %v: %d bytes became resident", name, size, state, k, grew)
+				}
+				b[size-1] = 1
+				c.Reset()
+			}
+			c.Delete()
+		}
+	}
+	c := palloc.NewAllocSet(newRoot(t), "c")
+	palloc.Trim()
+	before := resident(t)
+	p := palloc.ReallocZeroed(c.Alloc(100_000), 100_000, size)
+	if grew := resident(t) - before; grew > size/8 {
+		t.Errorf("a chunk that grew to %d bytes made %d bytes resident", size, grew)
+	}
+	palloc.FreePointer(p)
+}

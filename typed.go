@@ -129,7 +129,9 @@ func (mc Context) zeroed(op string, size uintptr) (uintptr, error) {
 	if err != nil {
 		return 0, mc.refuse(op, size, err)
 	}
-	clear(osmem.Bytes(p, size))
+	if !mc.core.Blank(p, size) {
+		clear(osmem.Bytes(p, size))
+	}
 	return p, nil
 }
 

@@ -4,12 +4,14 @@
 // units, units of 256 bytes, 2 KiB, 16 KiB and so on; a bit for each unit says
 // whether it is sold. A block is a run of units that one context owns.
 //
-// Invariant: every byte is in the hands of one buyer or of the warehouse.
-// Address space is never unmapped; what is sold back waits resident for the
-// next buyer within a bound, and is emptied beyond it.
+// Invariant: every byte is in the hands of one buyer, of the warehouse, or on its
+// way back to the system. Address space is never unmapped; what is sold back waits
+// resident for the next buyer within a bound, and is emptied beyond it.
 //
 // Cost: a purchase or a sale takes one lock and some tens of instructions,
-// whatever is in stock. Asking whose an address is takes no lock.
+// whatever is in stock; the lock is held for a bounded number of steps, and while
+// the system makes address space usable, but not while it takes memory back.
+// Asking whose an address is takes no lock.
 package block
 
 import (
@@ -28,6 +30,7 @@ var warehouse struct {
 	regions atomic.Pointer[[]*region] // grows only; replaced, never changed
 	tide
 	watch
+	returns
 }
 
 // home is the first region, which a hot path asks about by itself.
@@ -112,49 +115,66 @@ func rationed(size uintptr) error {
 
 func buy(l int, n uint, where uint64) (addr, got uintptr, err error) {
 	got = uintptr(n) << unitShift(l)
+	addr, err = purchase(l, n, got, where)
+	return addr, got, err
+}
+
+// purchase sells a run of n units of level l, got bytes of which are for use, that
+// begins with one of the units in where.
+func purchase(l int, n uint, got uintptr, where uint64) (addr uintptr, err error) {
 	if err := rationed(got); err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	warehouse.mu.Lock()
-	addr, err = find(l, n, n, got, where)
-	ask := warehouse.afterPurchase()
+	r, off, err := find(l, n, where)
+	if err != nil {
+		warehouse.mu.Unlock()
+		return 0, err
+	}
+	r.retained -= r.owned(l, off, n)
+	ask := bought(got)
 	warehouse.mu.Unlock()
 	if ask != nil {
 		ask()
 	}
-	return addr, got, err
+	return r.base + off, nil
 }
 
-// find is buy under the lock, of a run of n units of which the first, as many as
-// part, are for use: got bytes of them.
-func find(l int, n, part uint, got uintptr, where uint64) (addr uintptr, err error) {
+// find takes a run of n units of level l that begins with one of where: one that is
+// committed, in whatever region, before the system is asked for more. Where it
+// refuses, memory that was on its way back to the system is waited for once.
+func find(l int, n uint, where uint64) (r *region, off uintptr, err error) {
+	for until := warehouse.launched; ; warehouse.landing.Wait() {
+		for _, r := range regions() {
+			if off, ok := r.wake(l, n, where); ok {
+				return r, off, nil
+			}
+			if off, err := r.buy(l, n, where, r.frontier.Load()); err == nil {
+				return r, off, nil
+			}
+		}
+		if r, off, err = fresh(l, n, where); err == nil || warehouse.landed >= until {
+			return r, off, err
+		}
+	}
+}
+
+// fresh is find in memory that is not committed yet.
+func fresh(l int, n uint, where uint64) (*region, uintptr, error) {
+	var refused error
 	for _, r := range regions() {
-		addr, err = r.purchase(l, n, part, where)
+		off, err := r.commit(l, n, where)
 		if err == nil {
-			bought(got)
-			return addr, nil
+			return r, off, nil
 		}
-		if err != errFull { // the system refuses: more address space would not help
-			return 0, err
+		if err != errFull {
+			refused = err
 		}
 	}
-	r, err := grow(uintptr(n+perPage) << unitShift(l)) // the first units are split for the one that is kept
-	if err != nil {
-		return 0, err
+	if refused != nil { // more address space would not help
+		return nil, 0, refused
 	}
-	if addr, err = r.purchase(l, n, part, where); err != nil {
-		return 0, err
-	}
-	bought(got)
-	return addr, nil
-}
-
-// bought counts a purchase, and lets go of old stock when a period ends.
-func bought(size uintptr) {
-	warehouse.trade()
-	if warehouse.bought(size) && retained() > warehouse.bound() {
-		trim(warehouse.bound())
-	}
+	return grow(l, n, where)
 }
 
 // Sell takes back a block that Buy sold: its address and its true size.
@@ -164,46 +184,23 @@ func Sell(addr, size uintptr) { SellRoom(addr, size, size) }
 // changed since.
 func SellRoom(addr, size, room uintptr) {
 	l, n, _ := plan(room)
+	r := regionOf(addr)
+	off := addr - r.base
 	warehouse.mu.Lock()
+	r.soil(l, off, size)
+	resident := r.owned(l, off, n)
 	warehouse.trade()
 	warehouse.sold -= size
-	r := regionOf(addr)
-	if retained()+size > warehouse.bound() || !r.lay(l, addr-r.base, n) {
-		l, off, n := r.sell(l, addr-r.base, n)
-		if retained() > warehouse.bound() {
-			warehouse.release(r, l, off, n)
+	r.retained += resident
+	if over := retained() > warehouse.bound() && osmem.Current().Returns(); over || !r.lay(l, off, n) {
+		if l, off, n := r.sell(l, off, n); over {
+			r.release(l, off, n)
 		}
 	}
 	ask := warehouse.afterSale()
 	warehouse.mu.Unlock()
 	if ask != nil {
 		ask()
-	}
-}
-
-// Trim gives the memory of every unused unit back to the system and answers how
-// many bytes that were. The address space stays.
-func Trim() uintptr { return TrimTo(0) }
-
-// TrimTo is Trim, but stops when about so many bytes are retained.
-func TrimTo(keep uintptr) uintptr {
-	warehouse.mu.Lock()
-	defer warehouse.mu.Unlock()
-	before := retained()
-	trim(keep)
-	return before - retained()
-}
-
-// trim lowers the stock that waits resident towards keep bytes.
-func trim(keep uintptr) {
-	if !osmem.Current().Returns() {
-		return
-	}
-	for _, r := range regions() {
-		if all := retained(); all > keep {
-			r.rouse()
-			r.trim(r.top, 0, r.retained-min(r.retained, all-keep))
-		}
 	}
 }
 
@@ -255,18 +252,37 @@ func retained() (sum uintptr) {
 	return sum
 }
 
-// grow reserves a further region in which at least size bytes fit.
-func grow(size uintptr) (*region, error) {
-	least := uintptr(1) << bits.Len(uint(size))
-	r, err := newRegion(max(osmem.Current().Region(), least), least)
-	if err != nil {
-		return nil, err
+// grow is find in a further region, of which nobody hears unless the run is had
+// there. Each is an eighth of all before it at least, so that they stay few.
+func grow(l int, n uint, where uint64) (*region, uintptr, error) {
+	need := uint64(n+perPage) << unitShift(l) // the first units are split for the one that is kept
+	least := uint64(1) << bits.Len64(need-1)
+	if least > uint64(^uintptr(0))-commitStep {
+		return nil, 0, fmt.Errorf("%w: a region of %d bytes is more than the address space", osmem.ErrNoMemory, least)
 	}
+	var all uintptr
+	for _, r := range regions() {
+		all += r.size
+	}
+	r, err := newRegion(max(osmem.Current().Region(), uintptr(least), 1<<bits.Len(uint(all))>>3), uintptr(least))
+	if err != nil {
+		return nil, 0, err
+	}
+	off, err := r.commit(l, n, where)
+	if err != nil {
+		r.forget()
+		return nil, 0, err
+	}
+	r.announce()
+	return r, off, nil
+}
+
+// announce makes a region one of the warehouse's.
+func (r *region) announce() {
 	all := append(regions()[:len(regions()):len(regions())], r)
 	if len(all) == 1 {
 		home.base = r.base + 8
 	}
 	warehouse.regions.Store(&all)
 	r.publish()
-	return r, nil
 }

@@ -173,9 +173,10 @@ func TestRetentionFollowsTheTide(t *testing.T) {
 	for range 3 * period {
 		buySell(t, 1<<10, 1)
 	}
-	if s := block.Count(); s.Retained > (least+s.Sold)*17/16 {
-		t.Fatalf("%d bytes retained two quiet periods after a burst, at most %d expected", s.Retained, least)
-	}
+	eventually(t, "two quiet periods after a burst little is retained", func() bool {
+		s := block.Count()
+		return s.Retained <= (least+s.Sold)*17/16
+	})
 }
 
 // TestWhatWasInUseIsKeptWhole: what a service uses in turn, in pieces that fill no
@@ -190,14 +191,14 @@ func TestWhatWasInUseIsKeptWhole(t *testing.T) {
 			continue // address space is short
 		}
 		block.Trim()
-		all, discards := cycle.piece*cycle.pieces, system.discards
+		all, discards := cycle.piece*cycle.pieces, system.discards.Load()
 		for range 6 {
 			buySell(t, cycle.piece, int(cycle.pieces))
 			if s := block.Count(); s.Retained < all || s.Retained > all+all/16 {
 				t.Fatalf("%d bytes retained after %d were in use", s.Retained, all)
 			}
 		}
-		if n := system.discards - discards; n != 0 {
+		if n := system.discards.Load() - discards; n != 0 {
 			t.Errorf("%d times memory went back to the system, of %d bytes in use in turn", n, all)
 		}
 	}

@@ -15,23 +15,28 @@ import "math/bits"
 func Extent(addr uintptr) uintptr {
 	warehouse.mu.Lock()
 	defer warehouse.mu.Unlock()
-	r := regionOf(addr)
-	if r == nil {
+	r, l, ok := begun(addr)
+	if !ok {
 		return 0
 	}
-	off := addr - r.base
-	for l := 0; l <= r.top; l++ {
-		p, u := r.pageOf(l, off)
-		first, sold := p.runAt(u)
-		switch {
-		case !sold:
-			continue
-		case first != u || off%(1<<unitShift(l)) != 0:
-			return 0
-		}
-		return uintptr(p.length(u)) << unitShift(l)
+	p, u := r.pageOf(l, addr-r.base)
+	return uintptr(p.length(u)) << unitShift(l)
+}
+
+// begun is the region and the level of the sold run that begins at addr; false when
+// none begins there.
+func begun(addr uintptr) (r *region, l int, ok bool) {
+	if r = regionOf(addr); r == nil {
+		return nil, 0, false
 	}
-	return 0
+	off := addr - r.base
+	for l = 0; l <= r.top; l++ {
+		p, u := r.pageOf(l, off)
+		if first, sold := p.runAt(u); sold {
+			return r, l, first == u && off%(1<<unitShift(l)) == 0
+		}
+	}
+	return nil, 0, false
 }
 
 // length is how many units the sold run has that begins with unit u: it ends where

@@ -3,6 +3,7 @@ package block_test
 import (
 	"errors"
 	"os"
+	"sync/atomic"
 	"testing"
 
 	"github.com/gopalloc/palloc/internal/block"
@@ -16,11 +17,15 @@ type failing struct {
 	osmem.Maker
 	commits  int // how many more to grant; negative: no end
 	reserves int
-	taken    uintptr // address space, reserved and not released
-	discards int
+	bytes    int          // how many more to commit; negative: no end
+	taken    uintptr      // address space, reserved and not released
+	discards atomic.Int64 // some come from a goroutine of the warehouse
+
+	onDiscard func(addr, size uintptr) error // before it is passed on, if that is no error
+	scribbles bool                           // what is discarded is not zero
 }
 
-var system = &failing{commits: -1, reserves: -1}
+var system = &failing{commits: -1, reserves: -1, bytes: -1}
 
 func TestMain(m *testing.M) {
 	system.Maker = osmem.Current()
@@ -37,23 +42,42 @@ func granted(left *int) bool {
 }
 
 func (f *failing) Commit(addr, size uintptr) error {
-	if !granted(&f.commits) {
+	if !granted(&f.commits) || f.bytes >= 0 && size > uintptr(f.bytes) {
 		return osmem.ErrNoMemory
+	}
+	if f.bytes >= 0 {
+		f.bytes -= int(size)
 	}
 	return f.Maker.Commit(addr, size)
 }
 
-func (f *failing) Discard(addr, size uintptr) {
-	f.discards++
-	f.Maker.Discard(addr, size)
+func (f *failing) Discard(addr, size uintptr) error {
+	f.discards.Add(1)
+	if f.onDiscard != nil {
+		if err := f.onDiscard(addr, size); err != nil {
+			return err
+		}
+	}
+	err := f.Maker.Discard(addr, size)
+	if f.scribbles {
+		for i, b := 0, osmem.Bytes(addr, size); i < len(b); i += 256 {
+			b[i] = 0xa5
+		}
+	}
+	return err
 }
+
+func (f *failing) Zeroes() bool { return f.Maker.Zeroes() && !f.scribbles }
 
 func (f *failing) Reserve(size uintptr) (uintptr, error) {
 	if !granted(&f.reserves) {
 		return 0, osmem.ErrNoMemory
 	}
-	f.taken += size
-	return f.Maker.Reserve(size)
+	addr, err := f.Maker.Reserve(size)
+	if err == nil {
+		f.taken += size
+	}
+	return addr, err
 }
 
 func (f *failing) Release(addr, size uintptr) {

@@ -2,7 +2,6 @@ package block
 
 import (
 	"fmt"
-	"math/bits"
 
 	"github.com/gopalloc/palloc/internal/osmem"
 )
@@ -27,62 +26,65 @@ func plan(size uintptr) (l int, n uint, ok bool) {
 	return 0, 0, false
 }
 
-// purchase sells a run of n units of level l, committed, and answers its address.
-// It begins at one of the units in where. The first units, as many as part, are
-// for use at once.
-func (r *region) purchase(l int, n, part uint, where uint64) (uintptr, error) {
-	off, ok := r.wake(l, n, where)
-	if !ok {
-		var err error
-		if off, err = r.buy(l, n, where); err != nil {
-			return 0, err
-		}
+// commit is buy of whatever the region has, and makes it usable.
+func (r *region) commit(l int, n uint, where uint64) (uintptr, error) {
+	off, err := r.buy(l, n, where, r.size)
+	if err != nil {
+		return 0, err
 	}
 	if err := r.open(off + uintptr(n)<<unitShift(l)); err != nil {
 		r.sell(l, off, n)
 		return 0, err
 	}
-	r.soil(l, off, part)
-	return r.base + off, nil
+	return off, nil
 }
 
-// buy takes a run of n units of level l and answers its offset. When there is no
-// such run, eight units of the next level are split into a page.
-func (r *region) buy(l int, n uint, where uint64) (uintptr, error) {
+// buy takes a run of n units of level l that lies below end and begins at one of the
+// units in where, and answers its offset. When there is no such run, eight units of
+// the next level are split into a page.
+func (r *region) buy(l int, n uint, where uint64, end uintptr) (uintptr, error) {
 	if l > r.top {
 		return 0, errFull
 	}
 	v := &r.levels[l]
-	i := v.find(n, where)
+	i, from := r.seek(l, n, where, end)
 	if i < 0 && r.count > 0 {
 		r.rouse()
-		i = v.find(n, where)
+		i, from = r.seek(l, n, where, end)
 	}
 	if i < 0 {
 		var err error
-		if i, err = r.split(l); err != nil {
+		if i, err = r.split(l, end); err != nil {
 			return 0, err
 		}
+		from = where
 	}
 	p := &v.pages[i]
 	v.pull(i)
-	u := p.take(n, where)
+	u := p.take(n, from)
 	v.put(i)
-	r.retained -= r.resident(l, i, u, n)
 	return (uintptr(i)<<pageShift + uintptr(u)) << unitShift(l), nil
 }
 
-// split turns eight units of the level above into an empty page of level l.
-func (r *region) split(l int) (int, error) {
-	off, err := r.buy(l+1, perPage, multiples(perPage))
+// split turns eight units of the level above, below end, into an empty page of level
+// l.
+func (r *region) split(l int, end uintptr) (int, error) {
+	off, err := r.buy(l+1, perPage, multiples(perPage), end)
 	if err != nil {
 		return 0, err
 	}
-	i := int(off >> (unitShift(l) + pageShift))
+	i := r.pageNumber(l, off)
 	if err := r.account(l, i); err != nil {
 		r.sell(l+1, off, perPage)
 		return 0, err
 	}
+	r.cut(l, i)
+	return i, nil
+}
+
+// cut makes an empty page i of level l of the eight units of the level above, which
+// are taken.
+func (r *region) cut(l, i int) {
 	above, first := r.above(l, i)
 	p := page{longest: unitsPerPage}
 	for u := range uint(perPage) {
@@ -96,10 +98,8 @@ func (r *region) split(l int) (int, error) {
 		}
 	}
 	r.levels[l].pages[i].reset(p)
-	r.retained += r.resident(l, i, 0, unitsPerPage)
 	store(&above.split, above.split|mask(first, perPage))
 	r.levels[l].put(i)
-	return i, nil
 }
 
 // join is what the level above then knows of page i of level l, when that is
@@ -121,42 +121,28 @@ func (r *region) join(l, i int) {
 	}
 }
 
-// resident is how many bytes of n units from unit u of page i of level l are. It
-// descends where units are so in part.
-func (r *region) resident(l, i int, u, n uint) uintptr {
-	p := &r.levels[l].pages[i]
-	m := mask(u, n)
-	sum := uintptr(bits.OnesCount64(p.dirty&^p.part&m)) << unitShift(l)
-	for part := p.part & m; part != 0; part &= part - 1 {
-		u := uint(bits.TrailingZeros64(part))
-		sum += r.resident(l-1, i<<levelShift+int(u/perPage), u%perPage*perPage, perPage)
-	}
-	return sum
-}
-
 // above is the page of which page i of level l is eight units, and the first of
 // them.
 func (r *region) above(l, i int) (*page, uint) {
 	return &r.levels[l+1].pages[i>>levelShift], uint(i%perPage) * perPage
 }
 
-// sell takes back the run of n units of level l at offset off. Pages that are
-// empty then go back to the level above. It answers the coarsest run that
-// became unused by it.
+// sell makes the run of n units of level l at offset off unused. Pages that are
+// empty then go back to the level above. It answers the coarsest run that became
+// unused by it.
 func (r *region) sell(l int, off uintptr, n uint) (int, uintptr, uint) {
 	for {
+		warehouse.steps++
 		v := &r.levels[l]
 		i := r.pageNumber(l, off)
 		p, u := r.pageOf(l, off)
 		v.pull(i)
 		p.give(u, n)
-		r.retained += r.resident(l, i, u, n)
 		if p.used != 0 || l == r.top {
 			v.put(i)
 			return l, off, n
 		}
 		r.join(l, i)
-		r.retained -= r.resident(l, i, 0, unitsPerPage)
 		p.longest = 0
 		l, off, n = l+1, uintptr(i)<<(unitShift(l)+pageShift), perPage
 	}

@@ -34,8 +34,10 @@ const smallestRegion = 16 << 20
 // Cost: 64 bytes of accounts for 16 KiB in use, 0.4 %.
 type region struct {
 	base, size uintptr
+	addr       uintptr // of the reservation, which base is aligned in
 	frontier   atomic.Uintptr
-	retained   uintptr // bytes of unused units that are resident
+	retained   uintptr // bytes that are resident and in nobody's hands
+	touched    uintptr // nothing from this offset on was ever sold back
 	top        int     // the level of which the whole region is one page
 	resting
 	levels [maxLevels]level
@@ -51,19 +53,21 @@ type level struct {
 
 func unitShift(l int) uint { return firstShift + uint(l)*levelShift }
 
+// regionAlign is what a region begins on a multiple of.
+const regionAlign = commitStep
+
 // newRegion reserves size bytes, or as much as the system grants down to least.
 // On an error nothing stays reserved.
 func newRegion(size, least uintptr) (*region, error) {
-	const align = commitStep
 	for ; ; size /= 2 {
-		addr, err := osmem.Current().Reserve(size + align)
+		addr, err := osmem.Current().Reserve(size + regionAlign)
 		if err == nil {
-			r := &region{base: (addr + align - 1) &^ (align - 1), size: size}
+			r := &region{base: (addr + regionAlign - 1) &^ (regionAlign - 1), addr: addr, size: size}
 			if err = r.layOut(); err != nil {
 				r.forget()
-				osmem.Current().Release(addr, size+align)
+				return nil, err
 			}
-			return r, err
+			return r, nil
 		}
 		if size/2 < least || size/2 < smallestRegion {
 			return nil, err
@@ -102,18 +106,19 @@ func (r *region) pageCount(l int) uintptr {
 	return max(1, r.size>>(unitShift(l)+pageShift))
 }
 
-// forget gives back the accounts of a region that nobody has heard of yet.
+// forget gives back a region that nobody has heard of yet.
 func (r *region) forget() {
 	for _, v := range r.levels {
 		if v.reserved != 0 {
 			osmem.Current().Release(v.accounts, v.reserved)
 		}
 	}
+	osmem.Current().Release(r.addr, r.size+regionAlign)
 }
 
 // keepFirst buys the first unit for good, so that no chunk begins at base.
 func (r *region) keepFirst() error {
-	_, err := r.purchase(0, 1, 1, anywhere)
+	_, err := r.commit(0, 1, anywhere)
 	return err
 }
 

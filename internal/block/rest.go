@@ -7,10 +7,13 @@ package block
 // gets it, but begins no block and is found by no one; it counts as retained. When
 // a purchase would split a coarser unit, all runs at rest are sorted in first.
 //
-// Cost: a purchase or a sale of such a run is a few words; 2 KiB a region. Runs
-// above 6 MiB do not rest: a half-used page would stay the tightest, and what was
+// Cost: a purchase or a sale of such a run is a few words; 2 KiB a region. To sort all
+// in takes mostResting sales at most. Runs above 6 MiB do not rest: a half-used page would stay the tightest, and what was
 // never used in it be taken before what is resident elsewhere.
-const restLevels = 4
+const (
+	restLevels  = 4
+	mostResting = 32
+)
 
 // resting has the offset of the run at rest by level and length, plus one.
 type resting struct {
@@ -19,21 +22,24 @@ type resting struct {
 }
 
 // lay lays a run that is sold back aside. It says false, and does nothing, when
-// another of its length rests.
+// another of its length rests, when enough do, or when the run is resident in part.
 func (r *region) lay(l int, off uintptr, n uint) bool {
-	if l >= restLevels || r.runs[l][n] != 0 {
+	if l >= restLevels || r.runs[l][n] != 0 || r.count == mostResting {
+		return false
+	}
+	p, u := r.pageOf(l, off)
+	m := mask(u, n)
+	if p.part&m != 0 {
 		return false
 	}
 	r.runs[l][n] = off + 1
 	r.count++
-	p, u := r.pageOf(l, off)
-	store(&p.rest, p.rest|mask(u, n))
-	store(&p.start, p.start&^mask(u, n))
-	r.retained += r.resident(l, r.pageNumber(l, off), u, n)
+	store(&p.rest, p.rest|m)
+	store(&p.start, p.start&^m)
 	return true
 }
 
-// wake sells a run at rest that begins with one of where, if there is one.
+// wake takes the run at rest, if there is one that begins with one of where.
 func (r *region) wake(l int, n uint, where uint64) (off uintptr, ok bool) {
 	if l >= restLevels || r.runs[l][n] == 0 {
 		return 0, false
@@ -47,7 +53,6 @@ func (r *region) wake(l int, n uint, where uint64) (off uintptr, ok bool) {
 	r.count--
 	store(&p.start, p.start|1<<u)
 	store(&p.rest, p.rest&^mask(u, n))
-	r.retained -= r.resident(l, r.pageNumber(l, off), u, n)
 	return off, true
 }
 

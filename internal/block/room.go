@@ -23,29 +23,15 @@ func BuyRoom(size, room uintptr) (addr, got, most uintptr, err error) {
 		return 0, 0, 0, fmt.Errorf("%w: no region has room for %d bytes", osmem.ErrNoMemory, room)
 	}
 	got = Grained(size)
-	if err := rationed(got); err != nil {
-		return 0, 0, 0, err
-	}
-	warehouse.mu.Lock()
-	addr, err = find(l, n, units(l, got), got, anywhere)
-	ask := warehouse.afterPurchase()
-	warehouse.mu.Unlock()
-	if ask != nil {
-		ask()
-	}
+	addr, err = purchase(l, n, got, anywhere)
 	return addr, got, uintptr(n) << unitShift(l), err
 }
 
 // Widen makes a block of BuyRoom at least size bytes large, within its room, and
 // answers its true size.
 func Widen(addr, old, room, size uintptr) (got uintptr) {
-	l, _, _ := plan(room)
 	got = Grained(size)
 	warehouse.mu.Lock()
-	r := regionOf(addr)
-	if from, to := units(l, old), units(l, got); to > from {
-		r.soil(l, addr-r.base+uintptr(from)<<unitShift(l), to-from)
-	}
 	warehouse.sold += got - old
 	warehouse.peak = max(warehouse.peak, warehouse.sold)
 	warehouse.trade()

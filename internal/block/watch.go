@@ -81,11 +81,12 @@ func Trades() uint64 {
 }
 
 // TrimAndAwait is Trim, and has resumed, which must have room for one, told of the
-// next trade, once. nil ends the wait for that.
+// next trade, once; a trade while it trims is one. nil ends the wait for that.
 func TrimAndAwait(resumed chan<- struct{}) {
 	warehouse.mu.Lock()
-	defer warehouse.mu.Unlock()
-	if warehouse.resumed = resumed; resumed != nil {
-		trim(0)
+	warehouse.resumed = resumed
+	warehouse.mu.Unlock()
+	if resumed != nil {
+		Trim()
 	}
 }

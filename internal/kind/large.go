@@ -138,3 +138,27 @@ func (c *Core) begin(b *Block) uintptr {
 func (c *Core) LargeCapacity(p uintptr) uintptr {
 	return BlockAt(p-headroom).Size - headroom
 }
+
+// Blank reports whether the chunk of size bytes at p, which the core's context has just
+// allocated, is known to be all zero: it lies in a block that came so from the page
+// heap, and of which nothing was allocated before. That is told of chunks larger than
+// any block that is kept over a reset: those with a block of their own, and a Bump's.
+// false says nothing.
+func (c *Core) Blank(p, size uintptr) bool {
+	return size > KeeperMost && (c.Kind() == Bump || isLarge(p)) && inBlank(p)
+}
+
+// BlankBeyond is Blank for what a chunk at p has beyond the capacity that it had
+// before it was resized.
+func BlankBeyond(p uintptr) bool { return isLarge(p) && inBlank(p) }
+
+// isLarge says whether the live chunk at p has a block of its own.
+func isLarge(p uintptr) bool {
+	h := chunk.Header(p)
+	return h^At(chunk.Index(h)).Stamp == chunk.Large
+}
+
+func inBlank(p uintptr) bool {
+	addr, ok := block.Find(p)
+	return ok && block.Blank(addr)
+}

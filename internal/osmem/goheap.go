@@ -1,6 +1,7 @@
 package osmem
 
 import (
+	"errors"
 	"slices"
 	"sync"
 	"unsafe"
@@ -38,6 +39,9 @@ func (g *goHeap) Release(addr, size uintptr) {
 	})
 }
 
-func (*goHeap) Commit(addr, size uintptr) error { return nil }
-func (*goHeap) Discard(addr, size uintptr)      {}
-func (*goHeap) Returns() bool                   { return false }
+func (*goHeap) Commit(addr, size uintptr) error  { return nil } // large Go objects are made zero
+func (*goHeap) Discard(addr, size uintptr) error { return errKept }
+func (*goHeap) Returns() bool                    { return false }
+func (*goHeap) Zeroes() bool                     { return true } // nothing is discarded
+
+var errKept = errors.New("memory of Go's heap is kept for ever")

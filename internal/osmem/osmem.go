@@ -31,13 +31,16 @@ type Maker interface {
 	Reserve(size uintptr) (uintptr, error)
 	// Release gives back a whole reservation of which no byte was ever sold.
 	Release(addr, size uintptr)
-	// Commit makes reserved bytes readable and writable.
+	// Commit makes reserved bytes readable and writable. They are zero.
 	Commit(addr, size uintptr) error
 	// Discard gives the physical memory behind committed bytes back to the
-	// system. The bytes stay readable and writable; their content is lost.
-	Discard(addr, size uintptr)
+	// system. The bytes stay committed, readable and writable, whatever happens;
+	// their content is lost. On an error any of them may be as it was.
+	Discard(addr, size uintptr) error
 	// Returns says whether Discard really lowers the resident size.
 	Returns() bool
+	// Zeroes says whether discarded bytes read as zero until they are written.
+	Zeroes() bool
 }
 
 var maker = preferred

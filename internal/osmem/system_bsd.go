@@ -7,10 +7,11 @@ import "golang.org/x/sys/unix"
 // reserveFlags: pages without access cost nothing here.
 const reserveFlags = 0
 
-// Discard maps fresh pages over the old ones. MADV_FREE is lazy on these
-// systems and leaves the pages in the resident size; MADV_DONTNEED is a hint.
-func (system) Discard(addr, size uintptr) {
-	// Refused: the old pages stay mapped, resident and usable.
-	_, _ = unix.MmapPtr(-1, 0, At(addr), size, unix.PROT_READ|unix.PROT_WRITE,
+// Discard maps fresh pages over the old ones, which stay where this is refused.
+// MADV_FREE is lazy on these systems and leaves the pages in the resident size;
+// MADV_DONTNEED is a hint.
+func (system) Discard(addr, size uintptr) error {
+	_, err := unix.MmapPtr(-1, 0, At(addr), size, unix.PROT_READ|unix.PROT_WRITE,
 		unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_FIXED)
+	return err
 }

@@ -6,7 +6,8 @@ import "golang.org/x/sys/unix"
 const reserveFlags = unix.MAP_NORESERVE
 
 // Discard empties the pages at once; they read as zero afterwards. The lazy
-// MADV_FREE would leave them in the resident size.
-func (system) Discard(addr, size uintptr) {
-	_ = unix.Madvise(Bytes(addr, size), unix.MADV_DONTNEED) // refused: the memory stays resident, and usable
+// MADV_FREE would leave them in the resident size. Linux refuses pages that are
+// locked (mlock, mlockall): those before them in the range may be empty then.
+func (system) Discard(addr, size uintptr) error {
+	return unix.Madvise(Bytes(addr, size), unix.MADV_DONTNEED)
 }

@@ -14,6 +14,7 @@ type system struct{}
 
 func (system) Name() string  { return "mmap" }
 func (system) Returns() bool { return true }
+func (system) Zeroes() bool  { return true } // Discard leaves anonymous pages that were never touched
 
 func (system) Region() uintptr { return systemRegion }
 

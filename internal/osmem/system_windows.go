@@ -33,13 +33,26 @@ func (system) Commit(addr, size uintptr) error {
 	return nil
 }
 
-// Discard returns the pages and commits them anew, empty: the physical memory is
-// free at once, and a look at a stale address still finds zeros, not a fault.
-func (s system) Discard(addr, size uintptr) {
-	if windows.VirtualFree(addr, size, windows.MEM_DECOMMIT) != nil {
-		return // refused: the memory stays resident, and usable
+// Zeroes: what DiscardVirtualMemory and MEM_RESET leave is undefined.
+func (system) Zeroes() bool { return false }
+
+var discardVirtualMemory = windows.NewLazySystemDLL("kernel32.dll").NewProc("DiscardVirtualMemory")
+
+// Discard drops the pages and leaves them committed. To decommit them and commit
+// them anew would leave them zero, but the system may refuse the second, and a look
+// at a stale address would then fault. Windows before 8.1 has no
+// DiscardVirtualMemory, and some later ones refuse it at times: MEM_RESET says that
+// the content is not wanted, and to unlock pages that are not locked takes them out
+// of the working set.
+func (system) Discard(addr, size uintptr) error {
+	if discardVirtualMemory.Find() == nil {
+		if code, _, _ := discardVirtualMemory.Call(addr, size); code == 0 {
+			return nil
+		}
 	}
-	if err := s.Commit(addr, size); err != nil {
-		panic("palloc: Windows took committed pages and would not give them back: " + err.Error())
+	if _, err := windows.VirtualAlloc(addr, size, windows.MEM_RESET, windows.PAGE_READWRITE); err != nil {
+		return err
 	}
+	_ = windows.VirtualUnlock(addr, size) // answers that they were not locked
+	return nil
 }

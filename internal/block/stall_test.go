@@ -1,0 +1,101 @@
+package block_test
+
+import (
+	"flag"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gopalloc/palloc/internal/block"
+	"github.com/gopalloc/palloc/internal/osmem"
+)
+
+// How long a purchase and a sale of another goroutine take while memory goes back to the
+// system. For a peak of 4 GiB:
+//
+//	go test -run '^$' -bench Stall -benchtime 1x ./internal/block -args -pieces 524288
+var peakPieces = flag.Int("pieces", 1<<14, "pieces of 8 KiB that BenchmarkStall buys and sells back but for every 8th")
+
+// BenchmarkStall reports, in microseconds, what all but one in a thousand of such pairs
+// take at the most, and the longest: "nothing" is the control, the same load with
+// nothing going back.
+func BenchmarkStall(b *testing.B) {
+	if !osmem.Current().Returns() {
+		b.Skip("this maker of memory gives nothing back to the system")
+	}
+	for _, way := range []struct {
+		name string
+		do   func()
+	}{
+		{"nothing", func() { time.Sleep(time.Second) }},
+		{"Trim", func() { block.Trim() }},
+		{"SetRetention", func() { block.SetRetention(0) }},
+		{"period", awaitPeriods},
+	} {
+		b.Run(way.name, func(b *testing.B) {
+			var pairs []time.Duration
+			for b.Loop() {
+				held := peak(b, *peakPieces)
+				pairs = append(pairs, trade(b, way.do)...)
+				block.SetRetention(block.MostRetention)
+				sellAll(held)
+				block.Trim()
+			}
+			slices.Sort(pairs)
+			micros := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
+			b.ReportMetric(micros(pairs[len(pairs)-1-len(pairs)/1000]), "p99.9-us")
+			b.ReportMetric(micros(pairs[len(pairs)-1]), "max-us")
+			b.ReportMetric(float64(len(pairs))/float64(b.N), "pairs/op")
+		})
+	}
+}
+
+// peak buys n pieces and sells 7 of 8 back.
+func peak(b *testing.B, n int) (held []run) {
+	var unused []run
+	for i := range n {
+		addr, size, err := block.Buy(8 << 10)
+		if err != nil {
+			b.Fatal(err)
+		}
+		bytes := osmem.Bytes(addr, size)
+		bytes[0], bytes[size-1] = 1, 1
+		if i%8 == 0 {
+			held = append(held, run{addr, size})
+		} else {
+			unused = append(unused, run{addr, size})
+		}
+	}
+	sellAll(unused)
+	return held
+}
+
+// trade buys and sells while do is at work in another goroutine, and answers how long
+// each pair took.
+func trade(b *testing.B, do func()) (pairs []time.Duration) {
+	var done atomic.Bool
+	go func() { do(); done.Store(true) }()
+	pairs = make([]time.Duration, 0, 1<<24)
+	for !done.Load() && len(pairs) < cap(pairs) {
+		begin := time.Now()
+		addr, size, err := block.Buy(20 << 10)
+		if err != nil {
+			b.Error(err)
+			return pairs
+		}
+		block.Sell(addr, size)
+		pairs = append(pairs, time.Since(begin))
+	}
+	return pairs
+}
+
+// awaitPeriods waits until the periods that the trade ends have made memory go back.
+func awaitPeriods() {
+	for range 2000 {
+		if s := block.Count(); s.Retained <= (max(64<<20, s.Sold)+1<<20)*17/16 {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
