@@ -135,8 +135,8 @@ func (w *treeCheck) parked(s *core) {
 
 // named checks the name of a core.
 func (w *treeCheck) named(s *core) {
-	if s.name == 0 || uint(s.name) >= uint(len(names.text)) || s.nameKey != nameKey(names.at(s.name)) {
-		w.say(s, "its name is number %d of %d with key %#x, which do not agree", s.name, len(names.text), s.nameKey)
+	if e := names.of(s.name); e == nil || e.cores == 0 || s.nameKey != nameKey(e.text) {
+		w.say(s, "its name is number %d of %d with key %#x, which do not agree", s.name, len(names.numbers), s.nameKey)
 	}
 }
 
@@ -171,10 +171,14 @@ func (w *treeCheck) entry(s *core, bit uint32, what string, there bool) {
 func (w *treeCheck) freeCores() {
 	w.waiting(freeCores.bare, false)
 	keepers := 0
-	for n := range names.habits {
-		count := w.waiting(names.habits[n].kept, true)
-		if keepers += count; count != int(names.habits[n].count) {
-			w.say(w.top, "%d cores with keepers wait for contexts named %q, and %d are counted", count, names.at(uint32(n)), names.habits[n].count)
+	for n := range uint32(len(names.pages) * namePage) {
+		e := names.of(n)
+		if e == nil {
+			continue
+		}
+		count := w.waiting(e.habit.kept, true)
+		if keepers += count; count != int(e.habit.count) {
+			w.say(w.top, "%d cores with keepers wait for contexts named %q, and %d are counted", count, e.text, e.habit.count)
 		}
 	}
 	if keepers != freeCores.keepers {

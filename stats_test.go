@@ -167,7 +167,7 @@ func TestAnIdentIsPrintedUpToAHundredBytes(t *testing.T) {
 	for _, c := range []struct{ ident, want string }{
 		{"", ""},
 		{"portal 17", ": portal 17"},
-		{"select\n\t1 \x00\x1f\x7f", ": select  1   \x7f"},
+		{"select\n\t1 \x00\x1f\x7f", ": select  1   \\x7f"},
 		{hundred, ": " + hundred},
 		{hundred + "x", ": " + hundred + "..."},
 		{hundred[:99] + "ä", ": " + hundred[:99] + "..."},

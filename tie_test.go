@@ -356,7 +356,7 @@ func TestADeletionDoesNotWaitForWhatIsDroppedBelow(t *testing.T) {
 	var other sync.WaitGroup
 	other.Go(func() { deleteDropped(t, dropped) })
 	<-caught
-	if trap.Path() != "dropped/dropped/trap" || count(parent) != 0 {
+	if trap.Path() != "(dropped)/dropped/trap" || count(parent) != 0 {
 		t.Errorf("it hangs at %q while it is deleted", trap.Path())
 	}
 	parent.Delete()
