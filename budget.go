@@ -25,6 +25,8 @@ var budgets struct {
 	sync.Mutex
 	ledgers  sideTable[ledger]
 	accounts map[uint32]*account // by the number of the context
+	changing int                 // on how many ways somebody is who puts contexts under others: see rebookBelow
+	changes  uint64              // how many contexts were
 }
 
 // account is the budget of a subtree.
@@ -36,6 +38,7 @@ type account struct {
 	soft       int64
 	critical   int           // critical sections that are open
 	opened     chan struct{} // closed once all contexts of the subtree are under it
+	trades     uint64        // how often held changed
 }
 
 // ledger is what is known of a context under an account.
@@ -179,6 +182,7 @@ func (l *ledger) charge(more int64) {
 // add counts bytes with an account and all around it.
 func (a *account) add(more int64) {
 	for ; a != nil; a = a.outer {
+		a.trades++
 		held := a.held.Add(more)
 		a.peak.Store(max(a.peak.Load(), held))
 	}

@@ -163,7 +163,7 @@ const mostPath = perHold
 func pathOf(c *kind.Core) string {
 	var parts []string
 	for s := kind.Slot[core](c.Payer()); ; s = coreAt(s.parent) {
-		if len(parts) == mostPath {
+		if tree.step(1); len(parts) == mostPath {
 			parts = append(parts, "...")
 			break
 		}

@@ -100,7 +100,7 @@ func (mc Context) detach() (rebook bool) {
 		panic(&Fault{Op: "Dropped.Delete", Context: pathOf(mc.core), Reason: "the context lives as long as the process"})
 	}
 	move(s, limbo.slot())
-	return s.rebook()
+	return s.rebookFirst()
 }
 
 // dismantle removes contexts, children first, until none is left, or it comes to one

@@ -48,7 +48,7 @@ func (mc Context) openAccount(op string) (a *account, opener bool) {
 	budgets.Lock()
 	budgets.accounts[s.Number()] = a
 	budgets.Unlock()
-	s.rebook()
+	s.rebookFirst()
 	return a, true
 }
 
@@ -91,6 +91,7 @@ func (s *core) rebook() (changed bool) {
 	if from == to {
 		return false
 	}
+	budgets.changes++
 	l := budgets.ledgers.at(s.Number())
 	if from == nil {
 		atomic.StoreUint32(&s.Has, s.Has|kind.Guarded) // and a fence: a sale from now on is told
@@ -107,9 +108,25 @@ func (s *core) rebook() (changed bool) {
 	return true
 }
 
-// rebookBelow puts those below a context right that was put right itself. Parked cores
-// are buried: the next children are to come by. No lock must be held.
+// rebookFirst is rebook for a context below which rebookBelow is to follow if that says
+// so.
+func (s *core) rebookFirst() (changed bool) {
+	if changed = s.rebook(); changed {
+		budgets.Lock()
+		budgets.changing++
+		budgets.Unlock()
+	}
+	return changed
+}
+
+// rebookBelow puts those below a context right that was put right itself, by rebookFirst.
+// Parked cores are buried: the next children are to come by. No lock must be held.
 func (mc Context) rebookBelow() {
+	defer func() {
+		budgets.Lock()
+		budgets.changing--
+		budgets.Unlock()
+	}()
 	w := walk{top: mc, again: true}
 	for !w.hold("", func(s *core, at rung) (int32, bool) {
 		if at.level > 1 && s.interred() {

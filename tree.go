@@ -141,7 +141,7 @@ func (mc Context) moveBelow(parent Context) (rebook bool) {
 		move(mc.slot(), from)
 		panic(&Fault{Op: op, Context: pathOf(mc.core), Reason: "the new parent was deleted"})
 	}
-	return mc.slot().rebook()
+	return mc.slot().rebookFirst()
 }
 
 // unlocked calls f without the tree's lock, which must be held.

@@ -25,6 +25,8 @@ type walk struct {
 	known  int            // so many rungs are in stands
 	paused bool           // the walk is entered in tree.walks
 
+	follow func(at rung) bool // whether a link may be followed; nil: all are sound
+
 	again bool     // what came by and was moved may come by again: see rebooking
 	seen  []uint64 // a bit for each core that came by, once the walk has paused
 	first []uint32 // those that came by before that
@@ -33,10 +35,14 @@ type walk struct {
 // rung is a place in the list of children of a context that came by.
 type rung struct {
 	next  uint32 // the core to go on with; 0 when the rest of them was taken off
+	prev  uint32 // the one before that; unknown after a pause
 	up    uint32 // the parent
 	level int32  // of these children; 1 is top
 	tag   int32  // what visit gave the parent
 }
+
+// unknown is no core's number.
+const unknown = ^uint32(0)
 
 // hold makes the next steps of a walk under one hold of the lock, and reports whether it
 // is at its end. visit looks at a core, which need not be owned, and says whether those
@@ -59,7 +65,7 @@ func (w *walk) hold(op string, visit func(s *core, at rung) (tag int32, down boo
 		}
 		tag, down := visit(s, at)
 		if down && s.FirstChild != 0 {
-			w.rungs = append(w.rungs, rung{s.FirstChild, s.Number(), at.level + 1, tag})
+			w.rungs = append(w.rungs, rung{next: s.FirstChild, up: s.Number(), level: at.level + 1, tag: tag})
 		}
 	}
 	w.pause()
@@ -95,9 +101,11 @@ func (w *walk) next() (s *core, at rung, ok bool) {
 	if i < 0 {
 		return nil, at, false
 	}
-	if at = w.rungs[i]; at.next != 0 {
+	at = w.rungs[i]
+	w.rungs[i].next = 0
+	if at.next != 0 && (w.follow == nil || w.follow(at)) {
 		s = coreAt(at.next)
-		w.rungs[i].next = s.nextSibling
+		w.rungs[i].next, w.rungs[i].prev = s.nextSibling, at.next
 	}
 	if i < w.known {
 		w.known = i
@@ -134,6 +142,7 @@ func (w *walk) pause() {
 		tree.walks = append(tree.walks, w)
 	}
 	for ; w.known < len(w.rungs); w.known++ {
+		w.rungs[w.known].prev = unknown
 		w.stand(w.known, w.rungs[w.known].next)
 	}
 }
