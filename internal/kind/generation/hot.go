@@ -11,8 +11,9 @@ import (
 // private is what a Generation keeps in its core: nothing but where
 // relaxed.Counts. Elsewhere the heads of the blocks say it.
 type private struct {
-	sold  uint32 // chunks of blocks that are not empty: kind.Core.Cut
-	freed uint32 // and those of them that were taken back
+	sold  uint32  // chunks of blocks that are not empty: kind.Core.Cut
+	freed uint32  // and those of them that were taken back
+	void  uintptr // the bytes that these held, with their headers
 }
 
 func own(c *kind.Core) *private { return kind.Private[private](c) }
@@ -80,6 +81,7 @@ func Count(c *kind.Core, b *block, p uintptr, h uint64, letGo seller) {
 	chunk.SetHeader(p, h^(chunk.Generation^chunk.GenerationFreed))
 	if relaxed.Counts {
 		relaxed.Inc(&own(c).freed)
+		relaxed.Store(&own(c).void, own(c).void+chunk.Whole(h%chunk.Classes))
 	}
 	b.frees++
 	if b.left -= uint64(chunk.Whole(h % chunk.Classes)); b.left == 0 {
