@@ -16,17 +16,19 @@ import (
 // free core and each entry of a side table.
 
 // tree checks the tree from a context down, and answers the contexts.
-func (f *findings) tree(mc Context) (list []Context) {
+func (f *findings) tree(mc Context) []Context {
 	w := treeCheck{findings: f, top: mc.slot(), sums: map[*account]int64{}, trades: map[*account]uint64{}}
 	way := walk{top: mc, follow: w.agrees}
+	var all pile[Context]
 	batch := make([]Context, 0, perHold)
-	for done := false; !done; list, batch = append(list, batch...), batch[:0] {
+	for done := false; !done; batch = batch[:0] {
 		done = way.hold("Context.Check", func(s *core, at rung) (int32, bool) {
 			if c, owned := w.look(s, at.level); owned {
 				batch = append(batch, c)
 			}
 			return 0, true
 		})
+		all.add(batch)
 	}
 	tree.Lock()
 	defer tree.Unlock()
@@ -35,7 +37,7 @@ func (f *findings) tree(mc Context) (list []Context) {
 		w.freeCores()
 		w.strays()
 	}
-	return list
+	return all.list()
 }
 
 // treeCheck is a check of the tree from top down. The tree's lock is held.

@@ -141,11 +141,12 @@ func (mc Context) survey() []resident {
 }
 
 // residents are those of a survey, each with what it holds itself.
-func (mc Context) residents() (list []resident) {
+func (mc Context) residents() []resident {
 	now := time.Since(began)
 	w := walk{top: mc}
+	var all pile[resident]
 	batch := make([]resident, 0, perHold)
-	for done := false; !done; list, batch = append(list, batch...), batch[:0] {
+	for done := false; !done; batch = batch[:0] {
 		done = w.hold("Leaks", func(s *core, at rung) (int32, bool) {
 			c := handle(&s.Core)
 			if !c.owned() {
@@ -156,9 +157,10 @@ func (mc Context) residents() (list []resident) {
 				bytes: int64(relaxed.Load(&s.Total)), size: 1, parent: uint32(max(at.tag, 0)),
 				lasting: s.Has&isPermanent != 0,
 			})
-			return int32(len(list) + len(batch) - 1), true
+			return int32(all.size() + len(batch) - 1), true
 		})
+		all.add(batch)
 	}
 	forgetTheDead()
-	return list
+	return all.list()
 }

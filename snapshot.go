@@ -87,12 +87,13 @@ func snapshot(top *core, most int) Snapshot {
 
 // rows reads at most so many rows. When the context was deleted, that is a Fault of op;
 // without an op there are none.
-func (mc Context) rows(op string, most int) Snapshot {
-	s := Snapshot{Time: time.Now()}
+func (mc Context) rows(op string, most int) (s Snapshot) {
+	s.Time = time.Now()
 	w := walk{top: mc}
-	seen := make([]sighting, 0, perHold)
+	var rows pile[Row]
+	seen, batch := make([]sighting, 0, perHold), make([]Row, 0, perHold)
 	gone := math.MaxInt32 // the level of the latest context that was deleted before it was read
-	for done := false; !done; seen = seen[:0] {
+	for done := false; !done; seen, batch = seen[:0], batch[:0] {
 		done = w.hold(op, func(c *core, at rung) (int32, bool) {
 			here := handle(&c.Core)
 			if here.owned() {
@@ -101,24 +102,23 @@ func (mc Context) rows(op string, most int) Snapshot {
 			return 0, here.owned()
 		})
 		for i := range seen {
-			switch {
-			case seen[i].level > gone: // moved away, or deleted, too
-			case len(s.Rows) >= most:
-				gone = math.MaxInt32
+			if seen[i].level > gone {
+				continue // moved away, or deleted, too
+			}
+			if gone = math.MaxInt32; rows.size()+len(batch) >= most {
 				s.More++
-			default:
-				r, live := seen[i].row()
-				if gone = math.MaxInt32; !live {
-					gone = r.Level
-					continue
-				}
-				s.Rows = append(s.Rows, r)
+			} else if r, live := seen[i].row(); live {
+				batch = append(batch, r)
+			} else {
+				gone = r.Level
 			}
 		}
+		rows.add(batch)
 	}
 	if op != "" {
 		mc.check(op)
 	}
+	s.Rows = rows.list()
 	s.number()
 	return s
 }

@@ -233,27 +233,31 @@ func (mc Context) All() iter.Seq[Context] {
 }
 
 // children lists the children.
-func (mc Context) children() (list []Context) {
+func (mc Context) children() []Context {
 	w := walk{top: mc}
+	var all pile[Context]
 	batch := make([]Context, 0, perHold)
-	for done := false; !done; list, batch = append(list, batch...), batch[:0] {
+	for done := false; !done; batch = batch[:0] {
 		done = w.hold("Context.Children", func(s *core, at rung) (int32, bool) {
 			if child := handle(&s.Core); at.level > 1 && child.owned() {
 				batch = append(batch, child)
 			}
 			return 0, at.level == 1
 		})
+		all.add(batch)
 	}
-	return list
+	return all.list()
 }
 
 // subtree lists the context and what is below it, parents first.
-func (mc Context) subtree(op string) (list []Context) {
+func (mc Context) subtree(op string) []Context {
+	var all pile[Context]
 	batch := make([]Context, 0, perHold)
 	mc.each(op, func(s *core) { batch = append(batch, handle(&s.Core)) }, func() {
-		list, batch = append(list, batch...), batch[:0]
+		all.add(batch)
+		batch = batch[:0]
 	})
-	return list
+	return all.list()
 }
 
 // after is the core that follows s in a walk of the subtree of top, parents
