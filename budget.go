@@ -25,6 +25,8 @@ var budgets struct {
 	sync.Mutex
 	ledgers  sideTable[ledger]
 	accounts map[uint32]*account // by the number of the context
+	changing int                 // on how many ways somebody is who puts contexts under others: see rebookBelow
+	changes  uint64              // how many contexts were
 }
 
 // account is the budget of a subtree.
@@ -34,7 +36,9 @@ type account struct {
 	held, peak atomic.Int64
 	limit      int64
 	soft       int64
-	critical   int // critical sections that are open
+	critical   int           // critical sections that are open
+	opened     chan struct{} // closed once all contexts of the subtree are under it
+	trades     uint64        // how often held changed
 }
 
 // ledger is what is known of a context under an account.
@@ -63,9 +67,10 @@ type Budget struct {
 // SetLimit bounds what the context and all contexts below it hold together, in
 // bytes of blocks. Near the limit contexts buy smaller blocks; what does not fit is
 // an *OutOfMemoryError. A limit below what is held refuses purchases and takes
-// nothing back. NoLimit takes it away; a negative one is a Fault. Contexts that
-// other goroutines are allocating from at this moment are counted from their next
-// purchase on. Any goroutine.
+// nothing back. NoLimit takes it away; a negative one is a Fault. The first limit counts
+// the contexts below one by one, and holds for all of them when SetLimit returns; nobody
+// else waits meanwhile. Contexts that other goroutines are allocating from at this moment
+// are counted from their next purchase on. Any goroutine.
 //
 // PostgreSQL has none.
 func (mc Context) SetLimit(bytes int64) {
@@ -86,23 +91,23 @@ func (mc Context) setLimit(op string, bytes int64, set func(*account)) {
 	if mc.check(op); bytes < 0 {
 		panic(&Fault{Op: op, Context: mc.Path(), Reason: fmt.Sprintf("a limit of %d bytes: it is at least 0, or NoLimit", bytes)})
 	}
-	defer mc.lockToEnter(op, hasAccount).unlock()
-	budgets.Lock()
-	defer budgets.Unlock()
-	set(mc.slot().openAccount())
+	mc.withAccount(op, set)
 }
 
 // Budget is the context's budget. It is read in constant time where SetLimit,
 // SetSoftLimit, Peak or ResetPeak opened one; else Held is counted, and Peak is the
 // same. Any goroutine.
 func (mc Context) Budget() Budget {
-	defer mc.lock("Context.Budget").unlock()
-	if a := mc.slot().account(); a != nil {
+	l := mc.lock("Context.Budget")
+	a := mc.slot().account()
+	l.unlock()
+	if a != nil {
+		<-a.opened
 		budgets.Lock()
 		defer budgets.Unlock()
 		return Budget{a.held.Load(), a.peak.Load(), a.limit, a.soft}
 	}
-	held := mc.held()
+	held := mc.sum("Context.Budget")
 	return Budget{held, held, NoLimit, NoLimit}
 }
 
@@ -111,20 +116,14 @@ func (mc Context) Budget() Budget {
 // opens the budget. Any goroutine.
 //
 // PostgreSQL has none.
-func (mc Context) Peak() int64 {
-	defer mc.lockToEnter("Context.Peak", hasAccount).unlock()
-	budgets.Lock()
-	defer budgets.Unlock()
-	return mc.slot().openAccount().peak.Load()
+func (mc Context) Peak() (bytes int64) {
+	mc.withAccount("Context.Peak", func(a *account) { bytes = a.peak.Load() })
+	return bytes
 }
 
 // ResetPeak makes what is held now the peak. Any goroutine.
 func (mc Context) ResetPeak() {
-	defer mc.lockToEnter("Context.ResetPeak", hasAccount).unlock()
-	budgets.Lock()
-	defer budgets.Unlock()
-	a := mc.slot().openAccount()
-	a.peak.Store(a.held.Load())
+	mc.withAccount("Context.ResetPeak", func(a *account) { a.peak.Store(a.held.Load()) })
 }
 
 // shortage is the error of a purchase that a budget does not allow.
@@ -183,6 +182,7 @@ func (l *ledger) charge(more int64) {
 // add counts bytes with an account and all around it.
 func (a *account) add(more int64) {
 	for ; a != nil; a = a.outer {
+		a.trades++
 		held := a.held.Add(more)
 		a.peak.Store(max(a.peak.Load(), held))
 	}

@@ -4,7 +4,8 @@ package palloc
 //
 // Invariant: a ledger may know less than a context holds, since a budget that another
 // goroutine opens while the owner buys counts that from the next purchase on; never
-// more.
+// more. While budgets are being opened, or what is under them is moved to others, nothing
+// is compared.
 //
 // Cost: a step for each context.
 
@@ -17,7 +18,7 @@ func (w *treeCheck) ledger(s *core) {
 		w.sums[around] += own.held.Load()
 		w.own(s, own, l.account)
 	}
-	if s != w.top && ledgerOf(coreAt(s.parent)).account != around {
+	if s != w.top && ledgerOf(coreAt(s.parent)).account != around && w.settled() {
 		w.say(s, "it is under another budget than its parent")
 	}
 	w.sums[l.account] += l.charged
@@ -37,6 +38,7 @@ func ledgerOf(s *core) ledger {
 // own checks the account of a context that has one.
 func (w *treeCheck) own(s *core, own, under *account) {
 	w.accounts = append(w.accounts, own)
+	w.trades[own] = own.trades
 	if under != own || own.owner != handle(&s.Core) {
 		w.say(s, "its budget is not that under which it is")
 	}
@@ -45,10 +47,20 @@ func (w *treeCheck) own(s *core, own, under *account) {
 	}
 }
 
-// compare compares the accounts that came by with what came by under them.
+// settled reports whether no context has come under another account since the check
+// began, and none is to. The budgets' lock must be held.
+func (w *treeCheck) settled() bool { return budgets.changing == 0 && budgets.changes == w.begun }
+
+// compare compares the accounts that came by, and under which nothing was traded since,
+// with what came by under them.
 func (w *treeCheck) compare() {
+	budgets.Lock()
+	defer budgets.Unlock()
+	if !w.settled() {
+		return
+	}
 	for _, a := range w.accounts {
-		if held := a.held.Load(); held != w.sums[a] {
+		if held := a.held.Load(); held != w.sums[a] && w.trades[a] == a.trades {
 			w.say(a.owner.slot(), "its budget says that %d bytes are held, and the ledgers under it have %d", held, w.sums[a])
 		}
 	}

@@ -9,45 +9,75 @@ import (
 //
 // Invariant: a link is followed when the core that it leads to agrees with it. Each
 // core agrees with one predecessor at most, so that a walk along such links comes by
-// no core twice but the one that it began with.
+// no core twice but the one that it began with. The lock is let go of on the way: what
+// only makes sense together is compared when nobody changed it meanwhile.
 //
 // Cost: a step for each core, parked ones included; for the root one more for each
 // free core and each entry of a side table.
 
 // tree checks the tree from a context down, and answers the contexts.
-func (f *findings) tree(mc Context) (list []Context) {
-	defer mc.lock("Context.Check").unlock()
-	budgets.Lock()
-	defer budgets.Unlock()
-	w := treeCheck{findings: f, top: mc.slot(), sums: map[*account]int64{}}
-	w.above()
-	for s := w.top; s != nil; s = w.next(s) {
-		switch c := handle(&s.Core); {
-		case !c.owned():
-			w.parked(s)
-		case methods[kind.KindOf(c.epoch)] == nil:
-			w.say(s, "its epoch is %#016x, and there is no such kind", c.epoch)
-		default:
-			w.context(s)
-			list = append(list, c)
-		}
+func (f *findings) tree(mc Context) []Context {
+	w := treeCheck{findings: f, top: mc.slot(), sums: map[*account]int64{}, trades: map[*account]uint64{}}
+	way := walk{top: mc, follow: w.agrees}
+	var all pile[Context]
+	batch := make([]Context, 0, perHold)
+	for done := false; !done; batch = batch[:0] {
+		done = way.hold("Context.Check", func(s *core, at rung) (int32, bool) {
+			if c, owned := w.look(s, at.level); owned {
+				batch = append(batch, c)
+			}
+			return 0, true
+		})
+		all.add(batch)
 	}
+	tree.Lock()
+	defer tree.Unlock()
 	w.compare()
 	if w.top == coreAt(rootIndex) {
 		w.freeCores()
 		w.strays()
 	}
-	return list
+	return all.list()
 }
 
-// treeCheck is a check of the tree from top down. The tree's lock and that of the
-// budgets are held.
+// treeCheck is a check of the tree from top down. The tree's lock is held.
 type treeCheck struct {
 	*findings
 	top *core
 
-	accounts []*account         // that came by
-	sums     map[*account]int64 // what is charged to each, nil for none
+	begun    uint64              // budgets.changes at the beginning
+	accounts []*account          // that came by
+	trades   map[*account]uint64 // how many there were under each when it came by
+	sums     map[*account]int64  // what is charged to each, nil for none
+}
+
+// look checks a core, and answers the context that owns it.
+func (w *treeCheck) look(s *core, level int32) (c Context, owned bool) {
+	budgets.Lock()
+	defer budgets.Unlock()
+	if level == 1 {
+		w.begun = budgets.changes
+		w.above()
+	}
+	switch c = handle(&s.Core); {
+	case !c.owned():
+		w.parked(s)
+	case methods[kind.KindOf(c.epoch)] == nil:
+		w.say(s, "its epoch is %#016x, and there is no such kind", c.epoch)
+	default:
+		w.context(s)
+		return c, true
+	}
+	return c, false
+}
+
+// others lets others have the lock, and reports whether any did.
+func (w *treeCheck) others() bool {
+	before := tree.holds
+	tree.Unlock()
+	tree.pass()
+	tree.Lock()
+	return tree.holds != before+1
 }
 
 // above checks the links of top, to which no walk leads.
@@ -61,7 +91,7 @@ func (w *treeCheck) above() {
 	case s.prevSibling == 0:
 		ok = coreAt(s.parent).FirstChild == s.Number()
 	default:
-		ok = kind.Handed(s.prevSibling) && coreAt(s.prevSibling).nextSibling == s.Number()
+		ok = kind.Handed(s.prevSibling) && coreAt(s.prevSibling).nextSibling == s.Number() && coreAt(s.prevSibling).parent == s.parent
 	}
 	if i := s.nextSibling; i != 0 {
 		ok = ok && kind.Handed(i) && coreAt(i).prevSibling == s.Number()
@@ -71,48 +101,42 @@ func (w *treeCheck) above() {
 	}
 }
 
-// next is the core that follows s in a walk, parents first; nil at the end.
-func (w *treeCheck) next(s *core) *core {
-	if child := w.follow(s, s, nil, s.FirstChild); child != nil {
-		return child
+// agrees reports whether the core to which a rung leads agrees that it is there.
+func (w *treeCheck) agrees(at rung) bool {
+	from := coreAt(at.up)
+	if at.prev != 0 && at.prev != unknown {
+		from = coreAt(at.prev)
 	}
-	for s != w.top {
-		parent := coreAt(s.parent) // it agreed when it came by
-		if sibling := w.follow(s, parent, s, s.nextSibling); sibling != nil {
-			return sibling
-		}
-		s = parent
+	if !kind.Handed(at.next) {
+		w.say(from, "its links lead to core %d, which does not exist", at.next)
+		return false
 	}
-	return nil
-}
-
-// follow is the core to which the link of s leads, the child of parent behind prev;
-// nil when it leads nowhere, or there it is not known.
-func (w *treeCheck) follow(s, parent, prev *core, index uint32) *core {
-	switch {
-	case index == 0:
-		return nil
-	case !kind.Handed(index):
-		w.say(s, "its links lead to core %d, which does not exist", index)
-		return nil
-	}
-	to, before := coreAt(index), uint32(0)
-	if prev != nil {
-		before = prev.Number()
-	}
+	to := coreAt(at.next)
 	switch {
 	case to == w.top:
-		w.say(s, "its links lead back to the context with which they begin")
-		return nil
-	case to.Number() != index:
-		w.say(s, "its links lead to core %d, whose stamp says %d", index, to.Number())
-		return nil
-	case to.parent != parent.Number() || to.prevSibling != before:
-		w.say(s, "its links lead to core %d as a child of %d behind %d, and that says a child of %d behind %d",
-			index, parent.Number(), before, to.parent, to.prevSibling)
-		return nil
+		w.say(from, "its links lead back to the context with which they begin")
+	case to.Number() != at.next:
+		w.say(from, "its links lead to core %d, whose stamp says %d", at.next, to.Number())
+	case to.parent != at.up || !w.behind(to, at.prev):
+		w.say(from, "its links lead to core %d as a child of %d behind %d, and that says a child of %d behind %d",
+			at.next, at.up, at.prev, to.parent, to.prevSibling)
+	default:
+		return true
 	}
-	return to
+	return false
+}
+
+// behind reports whether a core says that it comes behind a sibling, or, when it is not
+// known behind which it should, whether the one that it says agrees.
+func (w *treeCheck) behind(to *core, prev uint32) bool {
+	switch before := to.prevSibling; {
+	case prev != unknown:
+		return before == prev
+	case before == 0:
+		return coreAt(to.parent).FirstChild == to.Number()
+	default:
+		return kind.Handed(before) && coreAt(before).nextSibling == to.Number()
+	}
 }
 
 // mayPark is what a parked core may have: it came to the context while that ended,
@@ -135,8 +159,8 @@ func (w *treeCheck) parked(s *core) {
 
 // named checks the name of a core.
 func (w *treeCheck) named(s *core) {
-	if s.name == 0 || uint(s.name) >= uint(len(names.text)) || s.nameKey != nameKey(names.at(s.name)) {
-		w.say(s, "its name is number %d of %d with key %#x, which do not agree", s.name, len(names.text), s.nameKey)
+	if e := names.of(s.name); e == nil || e.cores == 0 || s.nameKey != nameKey(e.text) {
+		w.say(s, "its name is number %d of %d with key %#x, which do not agree", s.name, len(names.numbers), s.nameKey)
 	}
 }
 
@@ -167,14 +191,27 @@ func (w *treeCheck) entry(s *core, bit uint32, what string, there bool) {
 	}
 }
 
-// freeCores checks the cores that wait for a context.
+// freeCores checks the cores that wait for a context, as far as nobody takes or gives
+// some meanwhile.
 func (w *treeCheck) freeCores() {
-	w.waiting(freeCores.bare, false)
+	if _, torn := w.waiting(freeCores.bare, false); torn {
+		return
+	}
 	keepers := 0
-	for n := range names.habits {
-		count := w.waiting(names.habits[n].kept, true)
-		if keepers += count; count != int(names.habits[n].count) {
-			w.say(w.top, "%d cores with keepers wait for contexts named %q, and %d are counted", count, names.at(uint32(n)), names.habits[n].count)
+	for n := 0; n < len(names.pages)*namePage; n++ {
+		if !tree.step(1) && w.others() {
+			return
+		}
+		e := names.of(uint32(n))
+		if e == nil {
+			continue
+		}
+		count, torn := w.waiting(e.habit.kept, true)
+		if torn {
+			return
+		}
+		if keepers += count; count != int(e.habit.count) {
+			w.say(w.top, "%d cores with keepers wait for contexts named %q, and %d are counted", count, e.text, e.habit.count)
 		}
 	}
 	if keepers != freeCores.keepers {
@@ -182,28 +219,33 @@ func (w *treeCheck) freeCores() {
 	}
 }
 
-// waiting checks a list of free cores, and answers how many these are. A core that
-// came by is no reason to end: the list ends when there are more than cores.
-func (w *treeCheck) waiting(index uint32, keeps bool) (count int) {
+// waiting checks a list of free cores, and answers how many these are, and whether that
+// is not to be said since others used the list. A core that came by is no reason to end:
+// the list ends when there are more than cores.
+func (w *treeCheck) waiting(index uint32, keeps bool) (count int, torn bool) {
 	for index != 0 {
 		if !kind.Handed(index) || !kind.Handed(uint32(count+1)) {
 			w.say(w.top, "a list of free cores leads to core %d behind %d others", index, count)
-			return count
+			return count, false
 		}
 		s := coreAt(index)
 		if handle(&s.Core).owned() || s.Parked|s.parent|s.prevSibling|s.FirstChild|s.Has != 0 || keeps != (s.Blocks != 0) {
 			w.say(s, "it is a free core, and is owned, parked, linked, or has entries or blocks: epoch %#x, parked %d, parent %d, sibling %d, child %d, entries %#x, blocks from %#x",
 				s.Epoch, s.Parked, s.parent, s.prevSibling, s.FirstChild, s.Has, s.Blocks)
-			return count
+			return count, false
 		}
 		kind.CheckKeeper(&s.Core, func(flaw kind.Flaw) { w.note(s, flaw) })
 		count++
 		index = s.nextSibling
+		if !tree.step(1) && w.others() {
+			return count, true
+		}
 	}
-	return count
+	return count, false
 }
 
-// strays checks that side tables have entries only of contexts.
+// strays checks that side tables have entries only of contexts. A map may change while it
+// is gone through.
 func (w *treeCheck) strays() {
 	for n := range tree.callbacks {
 		w.stray(n, "callbacks", hasCallbacks)
@@ -219,5 +261,8 @@ func (w *treeCheck) strays() {
 func (w *treeCheck) stray(n uint32, what string, bit uint32) {
 	if !kind.Handed(n) || !handle(&coreAt(n).Core).owned() || coreAt(n).Has&bit == 0 {
 		w.say(w.top, "the table of %s has core %d, which says nothing of them", what, n)
+	}
+	if !tree.step(1) {
+		w.others()
 	}
 }

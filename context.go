@@ -1,6 +1,7 @@
 package palloc
 
 import (
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -128,10 +129,12 @@ func (mc Context) Live() bool {
 }
 
 // Path is the names of the context and of all its parents, from the root down,
-// with slashes between: "Top/portal/ExecutorState". Any goroutine.
+// with slashes between: "Top/portal/ExecutorState". Where more than 256 contexts are on
+// it, it is the lowest 256 of them behind ".../". What would break a line or does not
+// show is written as %q does. Any goroutine.
 func (mc Context) Path() string {
 	defer mc.lock("Context.Path").unlock()
-	return pathOf(mc.core)
+	return visible(pathOf(mc.core))
 }
 
 // slot is the whole core. The tree's lock must be held to touch its links.
@@ -153,20 +156,22 @@ func (mc Context) check(op string) {
 	}
 }
 
-// nameText needs the tree's lock.
-func (s *core) nameText() string { return names.at(relaxed.Load32(&s.name)) }
+// mostPath is how many names a path has at most.
+const mostPath = perHold
 
 // pathOf needs the tree's lock.
 func pathOf(c *kind.Core) string {
 	var parts []string
 	for s := kind.Slot[core](c.Payer()); ; s = coreAt(s.parent) {
+		if tree.step(1); len(parts) == mostPath {
+			parts = append(parts, "...")
+			break
+		}
 		parts = append(parts, s.nameText())
 		if s.parent == 0 {
 			break
 		}
 	}
-	for i, j := 0, len(parts)-1; i < j; i, j = i+1, j-1 {
-		parts[i], parts[j] = parts[j], parts[i]
-	}
+	slices.Reverse(parts)
 	return strings.Join(parts, "/")
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
@@ -48,20 +49,37 @@ var began = time.Now()
 // process that leaks: a creation then takes about a microsecond. What was recorded
 // stays until the context is deleted. Contexts that existed before, and those that
 // are being created at the very moment, have no record. It is the process's; it is
-// off at first. Any goroutine. Cost: a step for each context.
+// off at first. Any goroutine. Cost: a step for each context that there was at the most.
 //
 // PostgreSQL has none.
 func RecordCreations(on bool) {
-	top := Top().slot()
 	tree.Lock()
-	defer tree.Unlock()
 	creations.on = on
+	tree.Unlock()
 	if !on {
 		return
 	}
-	for s := top; s != nil; s = s.step(top) { // those just becoming contexts, too
-		s.buryChildren()
-		relaxed.Store32(&s.Has, s.Has|hasCreation)
+	eachCore(func(s *core) {
+		switch {
+		case s.interred():
+		case handle(&s.Core).owned(), s.parent != 0: // those just becoming contexts, too
+			relaxed.Store32(&s.Has, s.Has|hasCreation)
+		}
+	})
+}
+
+// eachCore calls do with each core but parts, under the lock for some at a time. Those
+// that are handed out for the first time meanwhile come by or not.
+func eachCore(do func(s *core)) {
+	for i, n := uint32(1), kind.Slots(); i < n; tree.pass() {
+		tree.Lock()
+		for more := true; more && i < n; i++ {
+			if s := coreAt(i); relaxed.Load32(&s.Has)&kind.Part == 0 {
+				do(s)
+			}
+			more = tree.step(1)
+		}
+		tree.Unlock()
 	}
 }
 
@@ -146,20 +164,32 @@ func lineText(line uint32) string {
 	return creations.lines[line]
 }
 
-// forgetTheDead lets go of pages that only know of lives that are over. The tree's
-// lock must be held. Cost: a step for each core that is known.
+// forgetTheDead lets go of pages that only know of lives that are over. Cost: a step for
+// each core that is known.
 func forgetTheDead() {
-	for p, page := range creations.known {
-		if page == nil {
-			continue
+	for p, more := 0, true; more; tree.pass() {
+		tree.Lock()
+		for ; p < len(creations.known) && tree.step(1); p++ {
+			forgetIfDead(p)
 		}
-		alive := false
-		for i := 0; i < len(page) && !alive; i++ {
-			epoch := page[i].epoch // 0 is nobody's, and a number that no core has knows none
-			alive = epoch != 0 && relaxed.Load64(&coreAt(uint32(p*len(page)+i)).Epoch) == epoch
-		}
-		if !alive {
-			creations.known[p] = nil
+		more = p < len(creations.known)
+		tree.Unlock()
+	}
+}
+
+// forgetIfDead lets go of a page if that only knows of lives that are over. The tree's
+// lock must be held.
+func forgetIfDead(p int) {
+	page := creations.known[p]
+	if page == nil {
+		return
+	}
+	for i := range page {
+		epoch := page[i].epoch // 0 is nobody's, and a number that no core has knows none
+		tree.step(1)
+		if epoch != 0 && relaxed.Load64(&coreAt(uint32(p*len(page)+i)).Epoch) == epoch {
+			return
 		}
 	}
+	creations.known[p] = nil
 }

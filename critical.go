@@ -21,11 +21,8 @@ import (
 //
 // PostgreSQL: START_CRIT_SECTION, END_CRIT_SECTION.
 func (mc Context) EnterCritical() (leave func()) {
-	defer mc.lockToEnter("Context.EnterCritical", hasAccount).unlock()
-	budgets.Lock()
-	defer budgets.Unlock()
-	a := mc.slot().openAccount()
-	a.critical++
+	var a *account
+	mc.withAccount("Context.EnterCritical", func(own *account) { a = own; a.critical++ })
 	return sync.OnceFunc(func() {
 		budgets.Lock()
 		defer budgets.Unlock()
@@ -38,10 +35,18 @@ func (mc Context) EnterCritical() (leave func()) {
 //
 // PostgreSQL: MemoryContextAllowInCriticalSection.
 func (mc Context) AllowInCriticalSection(allow bool) {
+	mc.allowInCriticalSection(allow)
+	w := walk{top: mc}
+	for !w.hold("", func(s *core, at rung) (int32, bool) {
+		s.interred() // the next ones are to come by
+		return 0, at.level == 1
+	}) {
+	}
+}
+
+func (mc Context) allowInCriticalSection(allow bool) {
 	defer mc.lockToEnter("Context.AllowInCriticalSection", allowsCritical).unlock()
-	s := mc.slot()
-	s.buryChildren() // the next ones are to come by
-	if !allow {
+	if s := mc.slot(); !allow {
 		relaxed.Store32(&s.Has, s.Has&^allowsCritical)
 	}
 }

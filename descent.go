@@ -11,24 +11,34 @@ import (
 // The deletion of all that is below a context.
 //
 // Invariant: children before parents; the lock is held for a bounded number of steps,
-// and a context whose callbacks run is still in the tree. What is left below is
-// parked, and no more than a context may have so.
+// and a context whose callbacks run, or whose many blocks are given back, is still in
+// the tree. What is left below is parked, and no more than a context may have so.
 //
 // Cost: the lock, for many contexts at once.
 
 // deleteChildren goes down to a context without children, removes it, and goes
-// on from its parent, until it is back. Those that run no callbacks are removed
-// on the way, many under one lock.
+// on from its parent, until it is back. Those that run no callbacks and hold little
+// are removed on the way, many under one lock.
 func (mc Context) deleteChildren() {
 	d := descent{top: mc, at: mc}
-	for !d.clear() {
-		leaf, up := d.at, d.up
-		switch {
+	if !d.clear() {
+		d.goOn()
+	}
+}
+
+// goOn is apart from deleteChildren for those that one hold of the lock is enough for.
+func (d *descent) goOn() {
+	defer d.end()
+	for {
+		switch leaf, up := d.at, d.up; {
+		case d.paused:
 		case !leaf.owned(): // just becoming a context, or ceasing to be one: its owner is between two steps
 			runtime.Gosched()
-		case d.paused:
 		case leaf.removeInHand():
 			d.at = up
+		}
+		if d.clear() {
+			return
 		}
 	}
 }
@@ -38,32 +48,80 @@ type descent struct {
 	top    Context
 	at, up Context // at a context below top, and its parent
 	paused bool    // at has children: the lock was held long enough
-	moves  uint64  // of the tree, when at was last known to lie below top
+	deep   bool    // on the way down it was
+	trail  *trail
 }
 
 // mostAtOnce is how many contexts are removed under one lock.
 const mostAtOnce = 64
 
-// clear removes contexts below top until one is to be removed by itself, at which
-// it stops, or none is left, which it says. When at was deleted meanwhile, or any
-// context was moved, by a callback say, it begins at the top again.
-func (d *descent) clear() (done bool) {
-	defer d.top.lock("Context.Delete").unlock()
-	if d.moves != tree.moves || !d.at.Live() {
-		d.at, d.moves = d.top, tree.moves
-	}
-	s := d.at.slot()
-	for range mostAtOnce {
-		for child := s.occupied(); child != nil; child = s.occupied() {
-			s = child
+// What more than so many blocks, or bytes, hold is given back without the tree's lock.
+const (
+	mostBlocksAtOnce = 4
+	mostBytesAtOnce  = 64 << 10
+)
+
+// heavy reports whether the context holds more than may be given back under the lock.
+func (s *core) heavy() bool {
+	return relaxed.Load32(&s.BlockCount) > mostBlocksAtOnce || relaxed.Load(&s.Total) > mostBytesAtOnce
+}
+
+// resume takes the lock to go on from at. When that was deleted meanwhile, or a context
+// on the way to it was moved, by a callback say, the way begins at the top again. It says
+// false, the lock free, when top is gone.
+func (d *descent) resume() (live bool) {
+	tree.pass()
+	tree.Lock()
+	if t := d.trail; t != nil {
+		if d.deep && (t.cut || t.marks == nil) {
+			tree.Unlock()
+			marks := unmarked()
+			tree.Lock()
+			t.marks, t.cut = marks, true
 		}
-		if !s.tidy() {
+		if t.cut || !d.at.Live() {
+			t.cut, d.at = false, d.top
+		}
+	}
+	if !d.top.Live() {
+		d.leave()
+		tree.Unlock()
+		return false
+	}
+	return true
+}
+
+// down goes down from s to a context without children. It says false when it has not
+// come so far under this hold.
+func (d *descent) down(s *core) (leaf *core, ok bool) {
+	for child := s.occupied(); child != nil; child = s.occupied() {
+		d.trail.mark(s)
+		if s = child; !tree.step(1) {
+			d.deep = true
+			return s, false
+		}
+	}
+	return s, true
+}
+
+// clear removes contexts below top until one is to be removed by itself, at which
+// it stops, or none is left, which it says.
+func (d *descent) clear() (done bool) {
+	if !d.resume() {
+		panic(d.top.gone("Context.Delete"))
+	}
+	defer tree.Unlock()
+	s := d.at.slot()
+	for n := 0; n < mostAtOnce && tree.step(1); n++ {
+		var ok bool
+		if s, ok = d.down(s); !ok || !s.tidy() {
 			break
 		}
 		if &s.Core == d.top.core {
+			d.leave()
 			return true
 		}
-		if !handle(&s.Core).owned() || s.Has&hasCallbacks != 0 {
+		if !handle(&s.Core).owned() || s.Has&hasCallbacks != 0 || s.heavy() {
 			d.stop(s, false)
 			s.takeInHand()
 			return false
@@ -78,14 +136,18 @@ func (d *descent) clear() (done bool) {
 	return false
 }
 
-// occupied is the first child that is not parked. The tree's lock must be held.
+// occupied is the first child that is not parked. Of parked ones in front of it few are
+// left; nil may mean that there was no time to look behind others. The tree's lock must
+// be held.
 func (s *core) occupied() *core {
-	for i := s.FirstChild; i != 0; {
+	for i, n := s.FirstChild, 0; i != 0; n++ {
 		child := coreAt(i)
 		if relaxed.Load32(&child.Parked) == 0 {
 			return child
 		}
-		i = child.nextSibling
+		if i = child.nextSibling; n > reach && (!child.bury() || !tree.step(1)) {
+			return nil
+		}
 	}
 	return nil
 }
@@ -97,7 +159,7 @@ func (s *core) end() *core {
 	mc, parent := handle(&s.Core), coreAt(s.parent)
 	id := kind.KindOf(mc.epoch)
 	if s.Has&^hasIdent != 0 || !parks(id) || !s.near() {
-		s.buryChildren()
+		s.buryThose(anyMark)
 		if s.FirstChild != 0 {
 			return nil
 		}
@@ -118,6 +180,25 @@ func (s *core) end() *core {
 func (d *descent) stop(s *core, paused bool) {
 	d.at, d.paused = handle(&s.Core), paused
 	d.up = handle(&coreAt(s.parent).Core)
+	if d.trail == nil {
+		d.trail = newTrail()
+	}
+	d.trail.mark(s)
+}
+
+// leave takes the trail off. The tree's lock must be held.
+func (d *descent) leave() {
+	d.trail.leave()
+	d.trail = nil
+}
+
+// end is leave for who may not have come to the end.
+func (d *descent) end() {
+	if d.trail != nil {
+		tree.Lock()
+		d.leave()
+		tree.Unlock()
+	}
 }
 
 // reap removes a context that has neither children nor callbacks, and answers its

@@ -22,9 +22,12 @@ import (
 // Cost: the tree's lock, for up to 64 contexts at a time; for others a mark at each
 // context with callbacks that a deletion of its ancestors comes by.
 
-// limbo is where dropped contexts hang until they are deleted: a root of its own.
-// The tree's lock guards it.
+// limbo is where dropped contexts hang until they are deleted: a root of its own, whose
+// handle nobody gets, so that nothing else can be hung there. The tree's lock guards it.
 var limbo Context
+
+// limboName is what the paths of dropped contexts begin with.
+const limboName = "(dropped)"
 
 // someTied says that there is a limbo.
 var someTied atomic.Bool
@@ -40,10 +43,10 @@ func openLimbo() {
 	if limbo.core != nil {
 		return
 	}
-	n := names.number("dropped")
+	n := names.number(limboName)
 	s, err := takeCore(n)
 	if err != nil {
-		panic(&OutOfMemoryError{Op: "Tie", Context: "dropped", Size: kind.SlotSize, Err: err})
+		panic(&OutOfMemoryError{Op: "Tie", Context: limboName, Size: kind.SlotSize, Err: err})
 	}
 	s.setName(n)
 	s.open(kind.AllocSet, nil)
@@ -56,19 +59,27 @@ func openLimbo() {
 // alone. It is safe while contexts around it are deleted or reset. A callback of
 // OnReset that panics does not keep the others from running; the error says what
 // they panicked with. While it goes on the context is not in the tree below Top, and
-// counts with no budget. Any goroutine, if nobody uses the context.
+// counts with no budget: Parent is the zero Context for it, and its Path begins with
+// "(dropped)". What its callbacks create below it is deleted, too; what they move away
+// from below it is not. Any goroutine, if nobody uses the context.
 //
 // PostgreSQL: MemoryContextDelete.
 func (d Dropped) Delete() error {
 	const pause = 100 * time.Microsecond
 	mc := d.Context
 	openLimbo()
-	mc.detach()
+	if mc.detach() {
+		mc.rebookBelow()
+	}
+	way := descent{top: mc, at: mc}
+	defer way.end()
 	var panics []error
 	for mc.Live() {
-		switch leaf, cb := mc.dismantle(); {
+		switch leaf, cb, mine := way.dismantle(); {
 		case cb != nil:
 			panics = append(panics, leaf.runContained(cb))
+		case mine:
+			leaf.empty()
 		case leaf.core != nil: // in somebody's hand
 			time.Sleep(pause)
 		}
@@ -76,47 +87,67 @@ func (d Dropped) Delete() error {
 	return errors.Join(panics...)
 }
 
-// detach takes the context out of the tree, into the limbo.
-func (mc Context) detach() {
+// detach takes the context out of the tree, into the limbo, and reports whether those
+// below are to be taken off budgets.
+func (mc Context) detach() (rebook bool) {
 	tree.Lock()
 	defer tree.Unlock()
 	if !mc.Live() {
-		return
+		return false
 	}
 	s := mc.slot()
 	if s.Has&isPermanent != 0 {
 		panic(&Fault{Op: "Dropped.Delete", Context: pathOf(mc.core), Reason: "the context lives as long as the process"})
 	}
-	from := coreAt(s.parent)
 	move(s, limbo.slot())
-	s.transfer(from, limbo.slot())
+	return s.rebookFirst()
 }
 
 // dismantle removes contexts, children first, until none is left, or it comes to one
 // that is not to be removed now, which it answers: it has a callback, which is to be
-// run first, or is in somebody's hand.
-func (mc Context) dismantle() (leaf Context, cb *callback) {
-	tree.Lock()
+// run first, or many blocks, and then is in the caller's hand, or it is in another's.
+func (d *descent) dismantle() (leaf Context, cb *callback, mine bool) {
+	if !d.resume() {
+		return leaf, nil, false
+	}
 	defer tree.Unlock()
-	for range mostAtOnce {
-		if !mc.Live() {
+	s := d.at.slot()
+	for n := 0; n < mostAtOnce && tree.step(1); n++ {
+		var ok bool
+		if s, ok = d.down(s); !ok || !s.tidy() {
 			break
 		}
-		s := mc.slot()
-		for s.dropParked(); s.FirstChild != 0; s.dropParked() {
-			s = coreAt(s.FirstChild)
+		if s.dropParked(); s.FirstChild != 0 {
+			break
 		}
 		leaf = handle(&s.Core)
 		switch {
 		case !leaf.owned() || s.Has&isInHand != 0:
-			return leaf, nil
+			d.stop(s, true)
+			return leaf, nil, false
 		case s.Has&hasCallbacks != 0:
+			d.stop(s, true)
 			s.takeInHand()
-			return leaf, leaf.takeCallback()
+			return leaf, leaf.takeCallback(), true
+		case s.heavy():
+			d.stop(s, true)
+			s.takeInHand()
+			return leaf, nil, true
 		}
-		s.reap()
+		if s = s.reap(); leaf == d.top {
+			d.leave()
+			return Context{}, nil, false
+		}
 	}
-	return Context{}, nil
+	d.stop(s, true)
+	return Context{}, nil, false
+}
+
+// empty gives back all but a small block of a context that is in hand, and lets go of it.
+func (mc Context) empty() {
+	defer mc.letGo()
+	mc.slot().closeParts()
+	methods[mc.core.Kind()].Reset(mc.core)
 }
 
 // runContained runs a callback of a context that is in hand, and lets go of it.

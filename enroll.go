@@ -9,25 +9,47 @@ import (
 
 // How contexts come under accounts, and leave them.
 //
-// Invariant: a context below one that has an account is guarded; its ledger and the
-// accounts agree. Both locks, the tree's and the budgets', are held in all of this.
+// Invariant: a context belongs under its own account, else under the one its parent is
+// under. Where an account is opened, or a context moved, all that is below comes under
+// the right account by and by: each context is charged to one account, and those around
+// that, at any moment, and is under the wrong one only as long as somebody is on the way
+// to it, who began above and goes on with whatever was put right. Both locks, the tree's
+// and the budgets', are held for each context that is put right.
 //
-// Cost: a step for each context of the subtree that gets an account, or moves.
+// Cost: a step for each context of the subtree that gets an account, or moves; none for
+// what is below another account in it.
 
-// openAccount is the context's own account, made when there is none; the bit that says
-// so is set.
-func (s *core) openAccount() *account {
-	if a := s.account(); a != nil {
-		return a
+// withAccount opens the context's account, if it has none, waits until all contexts below
+// are under it, and calls do under the budgets' lock.
+func (mc Context) withAccount(op string, do func(*account)) {
+	a, opener := mc.openAccount(op)
+	if opener {
+		mc.rebookBelow()
+		close(a.opened)
 	}
-	a := &account{owner: handle(&s.Core), outer: s.innermost(), limit: NoLimit, soft: NoLimit}
+	<-a.opened
+	budgets.Lock()
+	defer budgets.Unlock()
+	do(a)
+}
+
+// openAccount is the context's own account, and whether it was made just now: the caller
+// then is to bring those below under it, and to say so.
+func (mc Context) openAccount(op string) (a *account, opener bool) {
+	defer mc.lockToEnter(op, hasAccount).unlock()
+	s := mc.slot()
+	if a = s.account(); a != nil {
+		return a, false
+	}
+	a = &account{owner: mc, outer: s.around(), limit: NoLimit, soft: NoLimit, opened: make(chan struct{})}
 	if budgets.accounts == nil {
 		budgets.accounts = make(map[uint32]*account)
 	}
-	a.held.Store(s.rebook(a.outer, a))
-	a.peak.Store(a.held.Load())
+	budgets.Lock()
 	budgets.accounts[s.Number()] = a
-	return a
+	budgets.Unlock()
+	s.rebookFirst()
+	return a, true
 }
 
 // innermost is the account that the context is under, nil when there is none.
@@ -38,48 +60,81 @@ func (s *core) innermost() *account {
 	return budgets.ledgers.at(s.Number()).account
 }
 
-// rebook puts what is under the account from, in the subtree of s, under the account
-// to, either of which may be nil, and answers how many bytes that are. Accounts
-// within stay as they are.
-func (s *core) rebook(from, to *account) (bytes int64) {
-	for t := s; t != nil; t = t.step(s) {
-		t.buryChildren() // the next ones are to come by
-		if a := t.account(); a != nil && a.outer == from {
-			a.outer = to
-			bytes += a.held.Load()
-		}
-		if t.innermost() != from {
-			continue
-		}
-		l := budgets.ledgers.at(t.Number())
-		if from == nil {
-			atomic.StoreUint32(&t.Has, t.Has|kind.Guarded) // and a fence: a sale from now on is told
-			l.charged = int64(relaxed.Load(&t.Total))
-		}
-		bytes += l.charged
-		l.account = to
-		if to == nil {
-			*l = ledger{}
-			relaxed.Store32(&t.Has, t.Has&^kind.Guarded)
-		}
+// around is the account that the context is under but for its own.
+func (s *core) around() *account {
+	if s.parent == 0 {
+		return nil
 	}
-	return bytes
+	return coreAt(s.parent).innermost()
 }
 
-// transfer books the subtree of s, which moved, where it is now.
-func (s *core) transfer(from, to *core) {
-	if (from.Has|to.Has)&kind.Guarded == 0 {
-		return
+// rebook puts a context, or a core that is about to be one, under the account that it
+// belongs under, and reports whether it was under another one, so that those below it are
+// to be put right, too. The tree's lock must be held, the budgets' not.
+func (s *core) rebook() (changed bool) {
+	from, around, own := s.innermost(), s.around(), s.account()
+	to := around
+	if own != nil {
+		to = own
+	}
+	if from == to && (own == nil || own.outer == around) {
+		return false
 	}
 	budgets.Lock()
 	defer budgets.Unlock()
-	old, now := from.innermost(), to.innermost()
-	if old == now {
-		return
+	if own != nil && own.outer != around {
+		held := own.held.Load()
+		own.outer.add(-held)
+		own.outer = around
+		around.add(held)
 	}
-	bytes := s.rebook(old, now)
-	old.add(-bytes)
-	now.add(bytes)
+	if from == to {
+		return false
+	}
+	budgets.changes++
+	l := budgets.ledgers.at(s.Number())
+	if from == nil {
+		atomic.StoreUint32(&s.Has, s.Has|kind.Guarded) // and a fence: a sale from now on is told
+		l.charged = int64(relaxed.Load(&s.Total))
+	} else {
+		from.add(-l.charged)
+	}
+	to.add(l.charged)
+	l.account = to
+	if to == nil {
+		*l = ledger{}
+		relaxed.Store32(&s.Has, s.Has&^kind.Guarded)
+	}
+	return true
+}
+
+// rebookFirst is rebook for a context below which rebookBelow is to follow if that says
+// so.
+func (s *core) rebookFirst() (changed bool) {
+	if changed = s.rebook(); changed {
+		budgets.Lock()
+		budgets.changing++
+		budgets.Unlock()
+	}
+	return changed
+}
+
+// rebookBelow puts those below a context right that was put right itself, by rebookFirst.
+// Parked cores are buried: the next children are to come by. No lock must be held.
+func (mc Context) rebookBelow() {
+	defer func() {
+		budgets.Lock()
+		budgets.changing--
+		budgets.Unlock()
+	}()
+	w := walk{top: mc, again: true}
+	for !w.hold("", func(s *core, at rung) (int32, bool) {
+		if at.level > 1 && s.interred() {
+			return 0, false
+		}
+		return 0, s.rebook() || at.level == 1
+	}) {
+	}
 }
 
 // enroll puts a core that is about to become a child of parent under the account that

@@ -29,7 +29,7 @@ func MiscountKeepers() (restore func()) {
 
 // MiscountNamed miscounts those of a name.
 func MiscountNamed() (restore func()) {
-	h := &names.habits[1]
+	h := names.habit(1)
 	h.count++
 	return func() { h.count-- }
 }
@@ -65,8 +65,14 @@ func StrayAccounts() (restore func()) {
 }
 
 // DropKeepers takes the blocks of free cores away, and leaves those of parked ones.
-func DropKeepers() {
+func DropKeepers() { dropKeepers() }
+
+// MostStepsPerHold is how many steps were made under one hold of the tree's lock since it
+// was asked last.
+func MostStepsPerHold() int {
 	tree.Lock()
 	defer tree.Unlock()
-	dropKeepers()
+	most := tree.most
+	tree.most = 0
+	return most
 }

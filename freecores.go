@@ -7,7 +7,7 @@ import (
 
 // Free cores: those of deleted contexts, for the next ones. A core goes back with
 // its keeper to the name it had, since what a context of a name needs is what the
-// last one of that name did.
+// last one of that name did; when the name is forgotten its keeper goes, too.
 //
 // Invariant: a free core has kind.None in its Epoch, no links but nextSibling,
 // nothing to sell from, and the default sizes of blocks. One with a keeper stands
@@ -70,7 +70,8 @@ func takeBare() (*core, error) {
 // giveBare makes the core of a part, which holds nothing, a free one.
 func giveBare(s *core) {
 	s.Close()
-	s.setName(0)                     // where its name's key was, there was a lock
+	relaxed.Store32(&s.name, 0) // where its name's key was, there was a lock
+	relaxed.Store64(&s.nameKey, 0)
 	s.FirstBlock, s.MostBlock = 0, 0 // set by whoever opens it
 	relaxed.Store32(&s.nextSibling, freeCores.bare)
 	freeCores.bare = s.Number()
@@ -93,6 +94,7 @@ func giveCore(s *core) {
 	}
 	relaxed.Store32(&s.nextSibling, *list)
 	*list = s.Number()
+	s.dropName()
 }
 
 // forget takes a core off all that knows it beside the tree.
@@ -103,17 +105,31 @@ func (s *core) forget() {
 	s.discharge()
 }
 
-// dropKeepers sells the blocks of the free cores.
+// dropKeepers sells the blocks of the free cores, of some names under each hold of the
+// lock.
 func dropKeepers() {
-	for n := range names.habits {
-		for h := &names.habits[n]; h.kept != 0; {
-			s := coreAt(h.kept)
-			h.kept = s.nextSibling
-			s.DropKeeper()
-			relaxed.Store32(&s.nextSibling, freeCores.bare)
-			freeCores.bare = s.Number()
+	for n, more := 0, true; more; tree.pass() {
+		tree.Lock()
+		for ; n < len(names.pages)*namePage && tree.step(1); n++ {
+			if e := names.of(uint32(n)); e != nil {
+				e.habit.drop()
+			}
 		}
-		names.habits[n].count = 0
+		more = n < len(names.pages)*namePage
+		tree.Unlock()
 	}
-	freeCores.keepers = 0
+}
+
+// drop sells the blocks that wait for contexts of a name. The tree's lock must be held.
+func (h *habit) drop() {
+	for h.kept != 0 {
+		tree.step(burialSteps)
+		s := coreAt(h.kept)
+		h.kept = s.nextSibling
+		s.DropKeeper()
+		relaxed.Store32(&s.nextSibling, freeCores.bare)
+		freeCores.bare = s.Number()
+		h.count--
+		freeCores.keepers--
+	}
 }

@@ -55,8 +55,8 @@ type sideTable[T any] []*[256]T
 
 func (t *sideTable[T]) at(number uint32) *T {
 	page := int(number / 256)
-	for len(*t) <= page {
-		*t = append(*t, nil)
+	if n := page + 1 - len(*t); n > 0 {
+		*t = append(*t, make([]*[256]T, n)...)
 	}
 	if (*t)[page] == nil {
 		(*t)[page] = new([256]T)

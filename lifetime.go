@@ -228,11 +228,18 @@ func (s *core) free(used uintptr) {
 }
 
 // IsEmpty says that the context has neither children nor live chunks. Owner
-// only; from other goroutines the answer may be old.
+// only; from other goroutines the answer may be old. Cost: that of Stats.
 //
 // PostgreSQL: MemoryContextIsEmpty, where every kind means something else.
-func (mc Context) IsEmpty() bool {
-	defer mc.lock("Context.IsEmpty").unlock()
-	s := mc.slot()
-	return s.after(s) == nil && !mc.stats().Live
+func (mc Context) IsEmpty() bool { return mc.childless("Context.IsEmpty") && !mc.stats().Live }
+
+// childless reports whether no context is below this one.
+func (mc Context) childless(op string) bool {
+	defer mc.lock(op).unlock()
+	for i := mc.slot().FirstChild; i != 0 && tree.step(1); i = coreAt(i).nextSibling { // few are no contexts
+		if handle(&coreAt(i).Core).owned() {
+			return false
+		}
+	}
+	return true
 }

@@ -11,24 +11,52 @@ import (
 // names is the table of the contexts' names: each once, by number. Cores hold
 // no Go strings, so that a million contexts give the collector nothing to scan.
 //
-// Invariant: an entry never changes and is never freed. Names are constants of
-// the program; should somebody make them up by the thousand, those beyond
-// mostNames share one entry, and the ident is the place for them.
+// Invariant: a name is kept while a core in the tree has it, and after that while it is
+// among the last mostIdle that were let go of. A core in the tree has the key of its
+// name, which is the address of the kept string: while that is kept nothing else can be
+// there, so that an equal key means equal bytes. A free core has the serial number of
+// its name instead, and may ask whether that is still kept.
 //
-// Cost: a context whose slot had the same name before costs two compares.
+// Cost: constant. The map grows and the pages come one by one; the map is made anew, of
+// the few names that are left, once it was much larger.
 var names nameTable
 
 const (
-	usualNames = 200 // as many as a large program has, so that the tables seldom grow
-	mostNames  = 1 << 16
-	manyNames  = "(more names than palloc keeps: use SetIdent)"
+	mostIdle = 1024 // names that no context has
+	namePage = 64   // names
 )
 
 type nameTable struct {
-	text    []string
-	habits  []habit // by the same numbers
-	numbers map[string]uint32
+	pages   []*page           // of names, by their numbers; nil where none has one
+	room    []uint32          // the pages that have a free number
+	numbers map[string]uint32 // of the names
+	peak    int               // how many there were since numbers was made
+	serial  uint64
+	idle    idleNames
 	recent  [1 << recentShift]recentName
+}
+
+// page has the names of so many numbers that follow each other.
+type page struct {
+	names [namePage]name
+	used  int
+	free  uint32 // a number that is free, 0 when none is: see name.next
+}
+
+// name is what is known of one, at its number.
+type name struct {
+	text   string
+	habit  habit
+	serial uint64 // since the program began; 0: the number is free
+	cores  uint32 // how many in the tree have it
+	prev   uint32 // of those that no core has; 0 at the end
+	next   uint32 // as prev; of a free number, the next one on its page
+}
+
+// idleNames are the names that no core has, the one first that was let go of first.
+type idleNames struct {
+	first, last uint32
+	count       int
 }
 
 // recentName is a name that was asked for by its address.
@@ -39,20 +67,29 @@ type recentName struct {
 
 const recentShift = 8
 
+// of is what is known of a number, nil when it is free. The tree's lock must be held.
+func (t *nameTable) of(n uint32) *name {
+	if p := n / namePage; p < uint32(len(t.pages)) && t.pages[p] != nil {
+		if e := &t.pages[p].names[n%namePage]; e.serial != 0 {
+			return e
+		}
+	}
+	return nil
+}
+
 // habit is what contexts of a name do. The tree's lock must be held.
-func (t *nameTable) habit(n uint32) *habit { return &t.habits[n] }
+func (t *nameTable) habit(n uint32) *habit { return &t.of(n).habit }
 
 // at is the text of a number. The tree's lock must be held.
 func (t *nameTable) at(n uint32) string {
-	if uint(n) >= uint(len(t.text)) {
-		return ""
+	if e := t.of(n); e != nil {
+		return e.text
 	}
-	return t.text[n]
+	return ""
 }
 
 // nameKey is the address and the length of a string in one word, 0 for a string
-// too long for that. Kept strings are never freed, so that an equal key means
-// equal bytes, and a core says without a lock whether it has a name.
+// too long for that: for strings that are kept, and those that may be one of them.
 func nameKey(name string) uint64 {
 	if len(name) >= 1<<16 {
 		return 0
@@ -60,19 +97,41 @@ func nameKey(name string) uint64 {
 	return uint64(uintptr(unsafe.Pointer(unsafe.StringData(name)))) ^ uint64(len(name))<<48 // only compared
 }
 
-// setName gives the core the name of a number. The tree's lock must be held.
+// setName gives a core that comes to the tree the name of a number. The tree's lock must
+// be held.
 func (s *core) setName(n uint32) {
-	if n != s.name {
-		relaxed.Store64(&s.nameKey, nameKey(names.at(n)))
-		relaxed.Store32(&s.name, n)
+	e := names.of(n)
+	if e.cores++; e.cores == 1 {
+		names.unlinkIdle(n, e)
 	}
+	relaxed.Store64(&s.nameKey, nameKey(e.text))
+	relaxed.Store32(&s.name, n)
+}
+
+// dropName takes its name from a core that leaves the tree. The tree's lock must be held.
+func (s *core) dropName() {
+	e := names.of(s.name)
+	relaxed.Store64(&s.nameKey, e.serial)
+	if e.cores--; e.cores == 0 {
+		names.linkIdle(s.name, e)
+	}
+}
+
+// nameText is the name of a core, "" when it is free and its name was not kept. It needs
+// the tree's lock.
+func (s *core) nameText() string {
+	e := names.of(s.name)
+	if e == nil || s.nameKey != nameKey(e.text) && s.nameKey != e.serial {
+		return ""
+	}
+	return e.text
 }
 
 // find is number for a name that is likely to have come by lately, with the same
 // address. The tree's lock must be held.
 func (t *nameTable) find(name string) uint32 {
 	key := nameKey(name)
-	r := &t.recent[key*0x9e3779b97f4a7c15>>(64-recentShift)]
+	r := t.recentAt(key)
 	if r.key == key && key != 0 {
 		return r.number
 	}
@@ -83,26 +142,26 @@ func (t *nameTable) find(name string) uint32 {
 	return n
 }
 
+func (t *nameTable) recentAt(key uint64) *recentName {
+	return &t.recent[key*0x9e3779b97f4a7c15>>(64-recentShift)]
+}
+
 // number is the number of a name, a new one if need be. The tree's lock must be
 // held.
-func (t *nameTable) number(name string) uint32 {
-	if n, ok := t.numbers[name]; ok {
+func (t *nameTable) number(text string) uint32 {
+	if n, ok := t.numbers[text]; ok {
 		return n
 	}
-	if len(t.text) >= mostNames {
-		name = manyNames
-		if n, ok := t.numbers[name]; ok {
-			return n
-		}
-	}
 	if t.numbers == nil {
-		t.numbers = make(map[string]uint32, usualNames)
-		t.text, t.habits = make([]string, 1, usualNames), make([]habit, 1, usualNames)
+		t.numbers = make(map[string]uint32)
 	}
-	name = lasting(name)
-	n := uint32(len(t.text))
-	t.text, t.habits = append(t.text, name), append(t.habits, habit{})
-	t.numbers[name] = n
+	n := t.open()
+	e := &t.pages[n/namePage].names[n%namePage]
+	t.serial++
+	*e = name{text: lasting(text), serial: t.serial | 1<<63} // no key of a string
+	t.numbers[e.text] = n
+	t.peak = max(t.peak, len(t.numbers))
+	t.linkIdle(n, e) // until it is given to a core
 	return n
 }
 
@@ -113,4 +172,101 @@ func lasting(s string) string {
 		return strings.Clone(s)
 	}
 	return s
+}
+
+// open takes a free number.
+func (t *nameTable) open() (n uint32) {
+	if len(t.room) == 0 {
+		t.room = append(t.room, uint32(len(t.pages)))
+		t.pages = append(t.pages, nil)
+	}
+	last := len(t.room) - 1
+	at := t.room[last]
+	if t.pages[at] == nil {
+		t.pages[at] = newPage(at)
+	}
+	p := t.pages[at]
+	n, p.free = p.free, p.names[p.free%namePage].next
+	if p.used++; p.free == 0 {
+		t.room = t.room[:last]
+	}
+	return n
+}
+
+// newPage is a page whose numbers are free, but for 0, which is nobody's.
+func newPage(at uint32) *page {
+	p := new(page)
+	for i := uint32(namePage); i > 0; i-- {
+		if n := at*namePage + i - 1; n != 0 {
+			p.names[n%namePage].next = p.free
+			p.free = n
+		}
+	}
+	return p
+}
+
+// forget lets go of a name that no core in the tree has, and of the blocks that wait for
+// it.
+func (t *nameTable) forget(n uint32, e *name) {
+	e.habit.drop()
+	t.unlinkIdle(n, e)
+	if r := t.recentAt(nameKey(e.text)); r.number == n {
+		*r = recentName{}
+	}
+	delete(t.numbers, e.text)
+	at := n / namePage
+	p := t.pages[at]
+	*e = name{next: p.free}
+	if p.free == 0 {
+		t.room = append(t.room, at)
+	}
+	p.free = n
+	if p.used--; p.used == 0 {
+		t.pages[at] = nil
+	}
+	t.shrink()
+}
+
+// shrink makes the map anew when few of many names are left: Go's maps only grow.
+func (t *nameTable) shrink() {
+	if len(t.numbers) > 2*mostIdle || t.peak < 32*mostIdle {
+		return
+	}
+	was := t.numbers
+	t.numbers = make(map[string]uint32, len(was))
+	for text, n := range was {
+		t.numbers[text] = n
+	}
+	t.peak = len(was)
+}
+
+// linkIdle makes a name the last of those that no core has; the first of more than
+// mostIdle is forgotten.
+func (t *nameTable) linkIdle(n uint32, e *name) {
+	l := &t.idle
+	if e.prev, e.next = l.last, 0; e.prev != 0 {
+		t.of(e.prev).next = n
+	} else {
+		l.first = n
+	}
+	l.last = n
+	if l.count++; l.count > mostIdle {
+		t.forget(l.first, t.of(l.first))
+	}
+}
+
+// unlinkIdle takes a name off those that no core has.
+func (t *nameTable) unlinkIdle(n uint32, e *name) {
+	l := &t.idle
+	if l.count--; e.prev != 0 {
+		t.of(e.prev).next = e.next
+	} else {
+		l.first = e.next
+	}
+	if e.next != 0 {
+		t.of(e.next).prev = e.prev
+	} else {
+		l.last = e.prev
+	}
+	e.prev, e.next = 0, 0
 }

@@ -25,6 +25,7 @@ import (
 const (
 	reach        = 4  // children of a parent among which parked ones are looked for
 	mostTogether = 16 // cores that are parked in one tree
+	burialSteps  = 8  // of the tree's lock: a burial may give a block back
 )
 
 // The word Parked: the kind, a bit that a reset of the parent sets, and how many cores
@@ -134,6 +135,10 @@ func (s *core) buryIdle() {
 	tree.Unlock()
 }
 
+// interred buries a core if it is parked, and reports whether it is off the tree. The
+// tree's lock must be held.
+func (s *core) interred() bool { return relaxed.Load32(&s.Parked) != 0 && s.bury() }
+
 // burials counts parked cores that are about to leave their parents.
 var burials atomic.Uint32
 
@@ -162,12 +167,13 @@ func (s *core) dropParked() {
 	}
 }
 
-// buryChildren buries all parked children of s. The tree's lock must be held.
-func (s *core) buryChildren() { s.buryThose(^uint32(0)) }
+// anyMark is whatever the word Parked of a parked core has.
+const anyMark = ^uint32(0)
 
-// buryThose buries the children of s whose word Parked has one of the bits.
+// buryThose buries the first children of s, as many as one under which others are not
+// has at most, whose word Parked has one of the bits. The tree's lock must be held.
 func (s *core) buryThose(bits uint32) {
-	for i := s.FirstChild; i != 0; {
+	for i, n := s.FirstChild, 0; i != 0 && n <= reach; n++ {
 		child := coreAt(i)
 		i = child.nextSibling
 		if relaxed.Load32(&child.Parked)&bits != 0 {
@@ -177,11 +183,10 @@ func (s *core) buryThose(bits uint32) {
 }
 
 // tidy buries the parked children of a context without others, if they are too many for
-// it to be barren. It says false when somebody takes one meanwhile. The tree's lock must
-// be held.
+// it to be barren, a few at a time: it says whether it is. The tree's lock must be held.
 func (s *core) tidy() bool {
 	if !s.barren() {
-		s.buryChildren()
+		s.buryThose(anyMark)
 	}
 	return s.barren()
 }
@@ -216,6 +221,7 @@ func (s *core) bury() bool {
 			return false
 		}
 		burials.Add(1)
+		tree.step(burialSteps)
 		unlink(at)
 		names.habit(at.name).note(uintptr(at.FirstBlock)) // what it learned is for those of its name
 		giveCore(at)

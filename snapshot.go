@@ -7,14 +7,16 @@ import (
 	"github.com/gopalloc/palloc/internal/kind/generation"
 )
 
-// Snapshots: the accounts of a subtree at one moment, as a value. All views of the
+// Snapshots: the accounts of a subtree at about one moment, as a value. All views of the
 // tree are made of one.
 //
-// Invariant: rows are parents first, of one parent's children the latest first, as
-// the tree was at one moment; the figures of contexts that are at work meanwhile are
-// of about that moment.
+// Invariant: rows are parents first, of one parent's children the latest first, and each
+// row's parent has a row. Some hundred contexts are looked at at one moment. Of larger
+// trees a context that is there all the time, where it is, has one row; one that is
+// created, deleted or moved meanwhile has one or none, and what is moved takes along what
+// is below it.
 //
-// Cost: what Stats costs for each context, under the tree's lock; owners are not
+// Cost: what Stats costs for each context, without the tree's lock; owners are not
 // stopped.
 
 // Snapshot is the accounts of a context and of all below it.
@@ -41,15 +43,14 @@ type Row struct {
 	EmptyBlocks int64 // Slab: blocks without a live chunk
 }
 
-// TakeSnapshot reads the accounts of the context and of all below it. Any goroutine.
+// TakeSnapshot reads the accounts of the context and of all below it, at about one moment:
+// of more than some hundred contexts, one that others create, delete or move meanwhile is
+// there once or not at all. Any goroutine; nobody waits for it.
 //
 // PostgreSQL: pg_get_backend_memory_contexts.
 func TakeSnapshot(top Context) Snapshot { return top.snapshot("TakeSnapshot") }
 
-func (mc Context) snapshot(op string) Snapshot {
-	defer mc.lock(op).unlock()
-	return snapshot(mc.slot(), math.MaxInt)
-}
+func (mc Context) snapshot(op string) Snapshot { return mc.rows(op, math.MaxInt) }
 
 // Total sums up all rows.
 //
@@ -78,49 +79,69 @@ func (s Snapshot) Path(i int) []int {
 	}
 }
 
-// snapshot reads at most so many rows. The tree's lock must be held.
+// snapshot reads at most so many rows. The tree's lock must be held, and is let go of
+// meanwhile.
 func snapshot(top *core, most int) Snapshot {
-	s := Snapshot{Time: time.Now()}
-	level := 1
-	for c := top; c != nil; {
-		if mc := handle(&c.Core); !mc.owned() { // deleted since it came by
-		} else if len(s.Rows) < most {
-			s.Rows = append(s.Rows, mc.row(level))
-		} else {
-			s.More++
+	return unlocked(func() Snapshot { return handle(&top.Core).rows("", most) })
+}
+
+// rows reads at most so many rows. When the context was deleted, that is a Fault of op;
+// without an op there are none.
+func (mc Context) rows(op string, most int) (s Snapshot) {
+	s.Time = time.Now()
+	w := walk{top: mc}
+	var rows pile[Row]
+	seen, batch := make([]sighting, 0, perHold), make([]Row, 0, perHold)
+	gone := math.MaxInt32 // the level of the latest context that was deleted before it was read
+	for done := false; !done; seen, batch = seen[:0], batch[:0] {
+		done = w.hold(op, func(c *core, at rung) (int32, bool) {
+			here := handle(&c.Core)
+			if here.owned() {
+				seen = append(seen, sighting{here, int(at.level), c.nameText(), c.ident()})
+			}
+			return 0, here.owned()
+		})
+		for i := range seen {
+			if seen[i].level > gone {
+				continue // moved away, or deleted, too
+			}
+			if gone = math.MaxInt32; rows.size()+len(batch) >= most {
+				s.More++
+			} else if r, live := seen[i].row(); live {
+				batch = append(batch, r)
+			} else {
+				gone = r.Level
+			}
 		}
-		next := c.after(top)
-		level += levelStep(c, next)
-		c = next
+		rows.add(batch)
 	}
+	if op != "" {
+		mc.check(op)
+	}
+	s.Rows = rows.list()
 	s.number()
 	return s
 }
 
-// levelStep is how much deeper next lies than s, which it follows in a walk.
-func levelStep(s, next *core) int {
-	if next == nil || next.parent == s.Number() {
-		return 1
-	}
-	step := 0
-	for s.parent != next.parent {
-		s = coreAt(s.parent)
-		step--
-	}
-	return step
+// sighting is a context as it came by.
+type sighting struct {
+	mc          Context
+	level       int
+	name, ident string
 }
 
-// row reads one context.
-func (mc Context) row(level int) Row {
-	stats, c := mc.stats(), mc.slot()
-	r := Row{Level: level, Kind: kindIn(mc.epoch), Name: c.nameText(), Ident: c.ident(), Stats: public(stats)}
+// row reads one context, without a lock, and reports whether that is still the one that
+// came by.
+func (c *sighting) row() (r Row, live bool) {
+	stats := c.mc.stats()
+	r = Row{Level: c.level, Kind: kindIn(c.mc.epoch), Name: c.name, Ident: c.ident, Stats: public(stats)}
 	switch r.Kind {
 	case KindGeneration:
-		r.Chunks = int64(generation.Chunks(mc.core))
+		r.Chunks = int64(generation.Chunks(c.mc.core))
 	case KindSlab:
 		r.EmptyBlocks = int64(stats.Empties)
 	}
-	return r
+	return r, c.mc.Live()
 }
 
 // number gives the rows their IDs, level by level.

@@ -11,15 +11,16 @@ import (
 // Total is the sum of the blocks that the context owns now. Readers need no
 // lock of the owner's and stop nobody.
 //
-// Cost: a few loads a context, for Stats of an AllocSet one for each freed chunk,
-// and the tree's lock while a subtree is walked.
+// Cost: a few loads a context, for Stats of an AllocSet one for each freed chunk, with
+// no lock held; for what is asked of a subtree the tree's lock, some hundred contexts at a
+// time.
 
 // Stats are the accounts of one context, in bytes and numbers.
 type Stats struct {
 	Total      int64 // bytes of all blocks that the context owns
 	Blocks     int64 // how many blocks
 	Free       int64 // bytes of them that are unsold: tails, and freed chunks with their headers
-	FreeChunks int64 // freed chunks that wait to be sold again
+	FreeChunks int64 // freed chunks, which wait to be sold again, or for their block to be empty
 	Used       int64 // Total less Free
 }
 
@@ -28,28 +29,54 @@ type Stats struct {
 //
 // PostgreSQL: the stats method of MemoryContextMethods.
 func (mc Context) Stats() Stats {
-	defer mc.lock("Context.Stats").unlock()
-	return public(mc.stats())
+	mc.check("Context.Stats")
+	s := public(mc.stats())
+	mc.check("Context.Stats") // else they are about whatever followed
+	return s
 }
 
 // MemAllocated is the bytes of all blocks that the context owns, and, with
-// recurse, that all contexts below it own. Any goroutine.
+// recurse, that all contexts below it own. Of more than some hundred contexts, one that
+// is created, deleted or moved meanwhile counts once or not at all. Any goroutine.
 //
 // PostgreSQL: MemoryContextMemAllocated.
 func (mc Context) MemAllocated(recurse bool) int64 {
-	defer mc.lock("Context.MemAllocated").unlock()
-	if !recurse {
-		return int64(relaxed.Load(&mc.core.Total))
+	const op = "Context.MemAllocated"
+	if recurse {
+		return mc.sum(op)
 	}
-	sum := int64(0)
-	for s := mc.slot(); s != nil; s = s.after(mc.slot()) {
-		sum += int64(relaxed.Load(&s.Total))
+	mc.check(op)
+	return int64(relaxed.Load(&mc.core.Total))
+}
+
+// sum is the bytes of all blocks that the context and those below own. When the context
+// was deleted, that is a Fault of op, or 0 without an op.
+func (mc Context) sum(op string) (bytes int64) {
+	if bytes, ok := mc.sumAtOnce(op); ok {
+		return bytes
 	}
-	return sum
+	mc.each(op, func(s *core) { bytes += int64(relaxed.Load(&s.Total)) }, func() {})
+	return bytes
+}
+
+// sumAtOnce is sum if one hold of the lock is enough for it: it makes no garbage.
+func (mc Context) sumAtOnce(op string) (bytes int64, ok bool) {
+	tree.Lock()
+	defer tree.Unlock()
+	if !mc.Live() {
+		return 0, op == ""
+	}
+	top := mc.slot()
+	for s := top; s != nil; s = s.after(top) {
+		if bytes += int64(relaxed.Load(&s.Total)); !tree.step(1) {
+			return 0, false
+		}
+	}
+	return bytes, true
 }
 
 // stats reads the accounts of a context that was live a moment ago: if it was
-// deleted since, they are about a core that holds a keeper at most.
+// deleted since, they are about whatever its core holds now. No lock is needed.
 func (mc Context) stats() kind.Stats { return methods[kind.KindOf(mc.epoch)].Stats(mc.core) }
 
 func public(s kind.Stats) Stats {

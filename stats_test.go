@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/gopalloc/palloc"
 )
@@ -134,6 +135,37 @@ func TestTheAccountsSayWhatWasDone(t *testing.T) {
 	})
 }
 
+// TestFreedChunksAreFree: what is used is what live chunks take, whatever the kind.
+func TestFreedChunksAreFree(t *testing.T) {
+	each(t, freeing, func(t *testing.T, k palloc.Kind) {
+		for _, size := range []int{8, 100, 1500, 5000} {
+			c := newKind(newRoot(t), k, "c", size)
+			var chunks []unsafe.Pointer
+			for range 300 {
+				chunks = append(chunks, c.Alloc(size))
+			}
+			full := c.Stats()
+			taken := int64(palloc.Footprint(chunks[0]))
+			for i, p := range chunks {
+				if i%3 != 0 { // no block is empty but those of one chunk
+					palloc.FreePointer(p)
+				}
+			}
+			const head = 64
+			s := c.Stats()
+			if want := 100 * taken; s.Used < want || s.Used > want+s.Blocks*(head+128) || s.Used+s.Free != s.Total || s.FreeChunks > 200+32*s.Blocks {
+				t.Errorf("%d bytes: 100 chunks of 300 are left, which take %d, in %+v; all were in %+v", size, want, s, full)
+			}
+			for i := 0; i < 300; i += 3 {
+				palloc.FreePointer(chunks[i])
+			}
+			if s := c.Stats(); s.Used > s.Blocks*(head+128) || !c.IsEmpty() {
+				t.Errorf("%d bytes: none is left, in %+v; empty: %v", size, s, c.IsEmpty())
+			}
+		}
+	})
+}
+
 func TestEmptyBlocksOfASlabAreCounted(t *testing.T) {
 	mc := newFresh(t)
 	c := palloc.NewSlab(mc, "slab", 100, palloc.BlockSizes(4<<10, 4<<10))
@@ -167,7 +199,7 @@ func TestAnIdentIsPrintedUpToAHundredBytes(t *testing.T) {
 	for _, c := range []struct{ ident, want string }{
 		{"", ""},
 		{"portal 17", ": portal 17"},
-		{"select\n\t1 \x00\x1f\x7f", ": select  1   \x7f"},
+		{"select\n\t1 \x00\x1f\x7f", ": select  1   \\x7f"},
 		{hundred, ": " + hundred},
 		{hundred + "x", ": " + hundred + "..."},
 		{hundred[:99] + "ä", ": " + hundred[:99] + "..."},

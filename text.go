@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -153,7 +154,7 @@ func (r *Row) String() string {
 	if name == "dynahash" && ident != "" { // the name of every hash table in PostgreSQL
 		name, ident = ident, ""
 	}
-	line := name + ": " + r.figures()
+	line := visible(name) + ": " + r.figures()
 	if ident != "" {
 		line += ": " + clip(ident)
 	}
@@ -175,21 +176,55 @@ func (r *Row) figures() string {
 		r.Total, r.Blocks, r.Free, r.FreeChunks, r.Used)
 }
 
-// clip makes an ident fit for a line: no control characters, and cut between
-// two characters.
+// clip makes an ident fit for a line: cut between two characters, and visible, but for
+// what PostgreSQL shows as blanks, too.
 func clip(ident string) string {
 	more := ""
 	if len(ident) > mostIdent {
 		cut := mostIdent
-		for cut > 0 && !utf8.RuneStart(ident[cut]) {
+		for cut > mostIdent-utf8.UTFMax && !utf8.RuneStart(ident[cut]) {
 			cut--
 		}
 		ident, more = ident[:cut], "..."
 	}
-	return strings.Map(func(r rune) rune {
-		if r < ' ' {
-			return ' '
+	b := []byte(ident)
+	for i := range b {
+		if b[i] < ' ' {
+			b[i] = ' '
 		}
-		return r
-	}, ident) + more
+	}
+	return visible(string(b)) + more
+}
+
+// visible is a text as it is, but for what breaks a line, moves the cursor or is no
+// text: that is written as %q writes it.
+func visible(text string) string {
+	if !strings.ContainsFunc(text, hides) {
+		return text
+	}
+	var b strings.Builder
+	for i, r := range text {
+		switch _, size := utf8.DecodeRuneInString(text[i:]); {
+		case r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&b, `\x%02x`, text[i])
+		case hides(r):
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// hides reports whether a character does not show as itself: controls, the separators of
+// lines and paragraphs, what turns the direction of writing, and, as it stands for bytes
+// that are no text, the replacement character.
+func hides(r rune) bool {
+	switch {
+	case r < ' ', r >= 0x7f && r <= 0x9f, r == utf8.RuneError:
+		return true
+	case r >= 0x200b && r <= 0x200f, r >= 0x2028 && r <= 0x202e, r >= 0x2060 && r <= 0x2069, r == 0xfeff:
+		return true
+	}
+	return false
 }

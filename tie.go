@@ -121,11 +121,14 @@ func (t *tie) drop() {
 // describe says which context was dropped, if it is alive.
 func (mc Context) describe() (d Dropped, live bool) {
 	tree.Lock()
-	defer tree.Unlock()
-	if !mc.Live() {
-		return d, false
+	if live = mc.Live(); live {
+		d = Dropped{mc, mc.slot().nameText(), pathOf(mc.core), 0, lineText(mc.createdAt())}
 	}
-	return Dropped{mc, mc.slot().nameText(), pathOf(mc.core), mc.held(), lineText(mc.createdAt())}, true
+	tree.Unlock()
+	if live {
+		d.Held = mc.sum("")
+	}
+	return d, live && mc.Live()
 }
 
 func deleteDropped(d Dropped) {

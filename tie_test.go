@@ -356,7 +356,7 @@ func TestADeletionDoesNotWaitForWhatIsDroppedBelow(t *testing.T) {
 	var other sync.WaitGroup
 	other.Go(func() { deleteDropped(t, dropped) })
 	<-caught
-	if trap.Path() != "dropped/dropped/trap" || count(parent) != 0 {
+	if trap.Path() != "(dropped)/dropped/trap" || count(parent) != 0 {
 		t.Errorf("it hangs at %q while it is deleted", trap.Path())
 	}
 	parent.Delete()
@@ -478,5 +478,38 @@ func TestAResetPassesOverWhatIsBeingDeleted(t *testing.T) {
 	other.Wait()
 	if trap.Live() {
 		t.Error("what was dropped lives on")
+	}
+}
+
+// TestACallbackOfADroppedContextSeesNoParent: it may use and create what it likes below
+// the context, which goes, and elsewhere, which stays; where the context hangs nothing
+// else can be hung.
+func TestACallbackOfADroppedContextSeesNoParent(t *testing.T) {
+	mc := newRoot(t)
+	madeTie(mc)
+	before := len(names(palloc.Top().All()))
+	dropped := palloc.NewAllocSet(mc, "dropped")
+	saved := palloc.NewAllocSet(dropped, "saved")
+	var below, elsewhere palloc.Context
+	dropped.OnReset(func() {
+		if p := dropped.Parent(); p != (palloc.Context{}) {
+			t.Errorf("the parent is %v", p)
+		}
+		if path := dropped.Path(); path != "(dropped)/dropped" {
+			t.Errorf("the path is %q", path)
+		}
+		wantFault(t, func() { palloc.NewAllocSet(dropped.Parent(), "nowhere") }, "NewAllocSet", "", "zero Context")
+		below = palloc.NewAllocSet(dropped, "below")
+		below.Alloc(100)
+		elsewhere = palloc.NewAllocSet(mc, "elsewhere")
+	})
+	inner := palloc.NewAllocSet(dropped, "inner")
+	inner.OnReset(func() { saved.SetParent(mc) })
+	deleteDropped(t, dropped)
+	wantLive(t, false, dropped, inner, below)
+	wantLive(t, true, saved, elsewhere)
+	wantNames(t, "what is left", mc.All(), "test", "elsewhere", "saved")
+	if now := len(names(palloc.Top().All())); now != before+2 {
+		t.Errorf("%d contexts are there, and %d were before", now, before)
 	}
 }

@@ -1,7 +1,6 @@
 package palloc
 
 import (
-	"sync"
 	"sync/atomic"
 
 	"github.com/gopalloc/palloc/internal/relaxed"
@@ -11,12 +10,16 @@ import (
 // Go's heap.
 //
 // Invariant: its lock guards the links of all cores, the names, the side tables
-// and the free cores. It is held for a bounded number of steps, but for
-// walks, which take one step a context; no callback and no foreign code runs
-// under it, and the warehouse's lock is taken inside it, never around it.
+// and the free cores. It is held for a bounded number of steps, whatever the number of
+// contexts: see turns; no callback and no foreign code runs under it, and the warehouse's
+// lock is taken inside it, never around it.
+//
+// Cost: maps that grow do so under the lock, in Go's way: a part of them at a time.
 var tree struct {
-	sync.Mutex
-	moves     uint64 // calls of SetParent: a walk that pauses asks whether it is still where it was
+	turns
+	walks     []*walk  // that let go of the lock and are to go on
+	trails    []*trail // that somebody goes
+	moves     uint64   // how many there were
 	callbacks map[uint32][]*callback
 	listeners map[uint32][]*listener
 	idents    sideTable[string]
@@ -70,6 +73,9 @@ func link(parent, s *core) {
 
 // unlink takes s from its parent's children.
 func unlink(s *core) {
+	for _, w := range tree.walks {
+		w.passOn(s)
+	}
 	if s.nextSibling != 0 {
 		coreAt(s.nextSibling).prevSibling = s.prevSibling
 	}
@@ -84,12 +90,13 @@ func unlink(s *core) {
 }
 
 // Parent is the context of which this one is a child; the zero Context for the
-// root. Any goroutine.
+// root, and for one whose owner was dropped, once its deletion has begun: its callbacks
+// of OnReset see that. Any goroutine.
 //
 // PostgreSQL: MemoryContextGetParent.
 func (mc Context) Parent() Context {
 	defer mc.lock("Context.Parent").unlock()
-	if p := mc.slot().parent; p != 0 {
+	if p := mc.slot().parent; p != 0 && coreAt(p) != limbo.slot() {
 		return handle(&coreAt(p).Core)
 	}
 	return Context{}
@@ -98,39 +105,57 @@ func (mc Context) Parent() Context {
 // SetParent makes the context, with its subtree, a child of another parent; it
 // comes first among the children there. The parent may be the one it has. To
 // hang a context below itself or below its own descendant is a Fault, as is
-// moving the root. Any goroutine, though two that move the same context should
-// agree. Cost: a step for each ancestor of the new parent.
+// moving the root. Where the two parents are under different budgets, what is below the
+// context is charged to the new one context by context, and SetParent returns when all
+// are: until then each counts with one of the two. Any goroutine, though two that move
+// the same context should agree. Cost: a step for each ancestor of the new parent, and
+// where budgets differ for each context below.
 //
 // PostgreSQL: MemoryContextSetParent, which leaves cycles unchecked.
 func (mc Context) SetParent(parent Context) {
-	const op = "Context.SetParent"
-	defer mc.lock(op).unlock()
-	if !parent.Live() {
-		tree.Unlock()
-		f := parent.gone(op)
-		tree.Lock()
-		panic(f)
-	}
-	if mc.slot().parent == 0 {
-		panic(&Fault{Op: op, Context: pathOf(mc.core), Reason: "the root has no parent and gets none"})
-	}
-	for i := parent.core.Number(); i != 0; i = coreAt(i).parent {
-		if i == mc.core.Number() {
-			panic(&Fault{Op: op, Context: pathOf(parent.core),
-				Reason: "the new parent is the context itself or lies below it: that would be a cycle"})
-		}
-	}
-	from := coreAt(mc.slot().parent)
-	move(mc.slot(), parent.slot())
-	mc.slot().transfer(from, parent.slot())
-	if !parent.Live() { // deleted at the very moment
-		move(mc.slot(), from)
-		mc.slot().transfer(parent.slot(), from)
-		panic(&Fault{Op: op, Context: pathOf(mc.core), Reason: "the new parent was deleted"})
+	if mc.moveBelow(parent) {
+		mc.rebookBelow()
 	}
 }
 
+// moveBelow is SetParent, but for the budgets of those below, which it reports to be
+// others now.
+func (mc Context) moveBelow(parent Context) (rebook bool) {
+	const op = "Context.SetParent"
+	defer mc.lock(op).unlock()
+	cycle := parent.Live() && parent.isWithin(mc.slot()) // may let go of the lock
+	switch {
+	case !mc.Live():
+		panic(unlocked(func() *Fault { return mc.gone(op) }))
+	case !parent.Live():
+		panic(unlocked(func() *Fault { return parent.gone(op) }))
+	case mc.slot().parent == 0:
+		panic(&Fault{Op: op, Context: pathOf(mc.core), Reason: "the root has no parent and gets none"})
+	case cycle:
+		panic(&Fault{Op: op, Context: pathOf(parent.core),
+			Reason: "the new parent is the context itself or lies below it: that would be a cycle"})
+	}
+	from := coreAt(mc.slot().parent)
+	move(mc.slot(), parent.slot())
+	if !parent.Live() { // deleted at the very moment
+		move(mc.slot(), from)
+		panic(&Fault{Op: op, Context: pathOf(mc.core), Reason: "the new parent was deleted"})
+	}
+	return mc.slot().rebookFirst()
+}
+
+// unlocked calls f without the tree's lock, which must be held.
+func unlocked[T any](f func() T) T {
+	tree.Unlock()
+	defer tree.Lock()
+	return f()
+}
+
+// move makes s a child of another parent. The tree's lock must be held.
 func move(s, parent *core) {
+	for _, t := range tree.trails {
+		t.moved(s)
+	}
 	unlink(s)
 	link(parent, s)
 	atomic.AddUint64(&tree.moves, 1) // and a fence before a look at the parent's epoch: see leave

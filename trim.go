@@ -6,8 +6,8 @@ import "github.com/gopalloc/palloc/internal/block"
 //
 // Invariant: what live contexts hold is not touched.
 //
-// Cost: a step for each context and each page of the warehouse, and a system
-// call for each run of memory that is given back.
+// Cost: a step for each context that there was at the most and each page of the warehouse,
+// and a system call for each run of memory that is given back.
 
 // Trim gives the memory that no context holds back to the operating system, and
 // answers how many bytes that were. Blocks that deleted contexts left for the
@@ -19,11 +19,6 @@ func Trim() int64 {
 
 // dropSpares sells the blocks that cores without a context keep, parked or free.
 func dropSpares() {
-	top := Top().slot()
-	tree.Lock()
-	defer tree.Unlock()
-	for s := top; s != nil; s = s.after(top) {
-		s.buryChildren()
-	}
+	eachCore(func(s *core) { s.interred() })
 	dropKeepers()
 }

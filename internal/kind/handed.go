@@ -1,5 +1,11 @@
 package kind
 
+import "github.com/gopalloc/palloc/internal/relaxed"
+
 // Handed says whether the core with a number was ever handed out, and the number can
 // be followed. Callers must exclude those of OpenSlot.
 func Handed(index uint32) bool { return index != 0 && index < table.opened }
+
+// Slots is how many numbers there are: those of all cores that were handed out lie
+// below. Any goroutine.
+func Slots() uint32 { return relaxed.Load32(&table.opened) }

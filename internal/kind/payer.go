@@ -33,14 +33,14 @@ type hires struct{ sync.Mutex }
 func (c *Core) Hire(part *Core, id ID) {
 	h := Slot[Hired](part)
 	h.Mutex = sync.Mutex{} // there was a node's name
-	h.payer = c.Number()
+	relaxed.Store32(&h.payer, c.Number())
 	relaxed.Store32(&part.Has, Part)
 	relaxed.Store64(&part.Epoch, NextEpoch(part.Epoch, id))
 }
 
 // Dismiss makes the part, which holds nothing, a core that nobody owns.
 func (h *Hired) Dismiss() {
-	h.payer = 0
+	relaxed.Store32(&h.payer, 0)
 	h.Tag = h.Stamp // the next owner's headers say nothing of a part
 	relaxed.Store32(&h.Has, 0)
 	relaxed.Store64(&h.Epoch, NextEpoch(h.Epoch, None))
@@ -61,7 +61,7 @@ func (c *Core) PartOf(number uint32) *Hired {
 		return nil
 	}
 	h := Slot[Hired](At(number))
-	if h.Number() != number || h.Kind() != SharedPart || h.Has&Part == 0 || h.payer != c.Number() {
+	if h.Number() != number || h.Kind() != SharedPart || relaxed.Load32(&h.Has)&Part == 0 || relaxed.Load32(&h.payer) != c.Number() {
 		return nil
 	}
 	return h

@@ -23,6 +23,7 @@
 package generation
 
 import (
+	pages "github.com/gopalloc/palloc/internal/block"
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/relaxed"
@@ -161,6 +162,7 @@ func LetGo(c *kind.Core, b *block) {
 // any more.
 func uncount(c *kind.Core, b *block) {
 	if relaxed.Counts {
+		relaxed.Store(&own(c).void, own(c).void-void(c, b))
 		countSold(c, -b.frees)
 		relaxed.Store32(&own(c).freed, own(c).freed-b.frees)
 	}
@@ -218,13 +220,13 @@ func (Methods) Reset(c *kind.Core) {
 	begin(c, b)
 }
 
-// Stats counts as PostgreSQL does: what a freed chunk held is used until its
-// block is empty.
+// Stats counts what freed chunks held as free: PostgreSQL counts it as used.
 func (Methods) Stats(c *kind.Core) kind.Stats {
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
 	s.Free = c.Room() + relaxed.Load(&c.Tails)
 	if relaxed.Counts {
 		s.FreeChunks = relaxed.Load32(&own(c).freed)
+		s.Free = min(s.Free+relaxed.Load(&own(c).void), s.Total)
 		s.Live = relaxed.Load32(&own(c).sold) != s.FreeChunks
 		return s
 	}
@@ -232,9 +234,25 @@ func (Methods) Stats(c *kind.Core) kind.Stats {
 	s.Live = s.Blocks > 1 || relaxed.Load(&c.Large) != 0 || b != nil && !isEmpty(c, b)
 	for left := s.Blocks; b != nil && left > 0; left-- {
 		s.FreeChunks += at(b).frees
+		s.Free += void(c, at(b))
 		b = c.Seen(&b.Next)
 	}
+	s.Free = min(s.Free, s.Total)
 	return s
+}
+
+// void is how many bytes the freed chunks of a block held; 0 when the owner is just
+// beginning or ending it.
+func void(c *kind.Core, b *block) uintptr {
+	cut, live := uint64(b.Size)-head-uint64(b.tail), b.left
+	if live > stillSelling/2 { // the current one
+		cut -= uint64(c.Room())
+		live += sold(c, &b.Block) - stillSelling
+	}
+	if cut > mostBlock || live > cut {
+		return 0
+	}
+	return uintptr(cut - live)
 }
 
 // Chunks counts the live chunks, and the freed ones whose block is not empty. The
@@ -262,7 +280,7 @@ func chunksOf(c *kind.Core, b *kind.Block, cur, end uintptr) (n uint32) {
 	const freed = chunk.Generation ^ chunk.GenerationFreed
 	start := b.Address() + head
 	last := b.End() - uintptr(at(b).tail)
-	for at := start; at < last && last-start <= mostBlock; {
+	for at := start; at < last && last-start <= mostBlock && pages.Known(at); {
 		if at == cur && end > cur {
 			at = end
 			continue

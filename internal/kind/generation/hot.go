@@ -13,6 +13,7 @@ import (
 type private struct {
 	sold    uint32  // chunks of blocks that are not empty: kind.Core.Cut
 	freed   uint32  // and those of them that were taken back
+	void    uintptr // the bytes that these held, with their headers, where relaxed.Counts
 	hand    uintptr // the block to look at next, which is not the current one; 0 when there is none
 	refused uint32  // bytes of the last run that no block had
 }
@@ -83,6 +84,7 @@ func Count(c *kind.Core, b *block, p uintptr, h uint64, letGo seller) {
 	chunk.SetHeader(p, h^(chunk.Generation^chunk.GenerationFreed))
 	if relaxed.Counts {
 		relaxed.Inc(&own(c).freed)
+		relaxed.Store(&own(c).void, own(c).void+chunk.Whole(h%chunk.Classes))
 	}
 	b.frees++
 	if b.left -= uint64(chunk.Whole(h % chunk.Classes)); b.left == 0 {

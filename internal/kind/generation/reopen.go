@@ -163,6 +163,7 @@ func use(c *kind.Core, b *block, whole uintptr) bool {
 	}
 	if r.end == b.End() {
 		relaxed.Store(&c.Tails, c.Tails-uintptr(b.tail))
+		recount(c, 0, uintptr(b.tail))
 		b.tail = 0
 	}
 	endTail(c, b)
@@ -195,10 +196,7 @@ func goOn(c *kind.Core, b *block, whole uintptr) bool {
 // allocated from.
 func open(c *kind.Core, b *block, r run, live uint64) {
 	b.frees -= r.chunks
-	if relaxed.Counts {
-		countSold(c, -r.chunks)
-		relaxed.Store32(&own(c).freed, own(c).freed-r.chunks)
-	}
+	recount(c, -r.chunks, r.start-r.end)
 	relaxed.Store(&c.Cur, r.start)
 	relaxed.Store(&c.End, r.end)
 	b.left = live + stillSelling - sold(c, &b.Block)
@@ -258,8 +256,16 @@ func fill(c *kind.Core, b *block, from, to uintptr) {
 		at = p + chunk.Size(class)
 	}
 	b.frees += n
+	recount(c, n, to-from)
+}
+
+// recount counts so many more freed chunks, and bytes that they hold, where the hot
+// path does.
+func recount(c *kind.Core, chunks uint32, bytes uintptr) {
 	if relaxed.Counts {
-		countSold(c, n)
-		relaxed.Store32(&own(c).freed, own(c).freed+n)
+		o := own(c)
+		countSold(c, chunks)
+		relaxed.Store32(&o.freed, o.freed+chunks)
+		relaxed.Store(&o.void, o.void+bytes)
 	}
 }

@@ -50,8 +50,8 @@ func Wanted() int { return min(4*runtime.GOMAXPROCS(0), Most) }
 // Hire makes a core that nobody owns a part of the context, before Open.
 func Hire(c, part *kind.Core) {
 	o := own(c)
-	o.parts[o.n] = part.Number()
-	o.n++
+	relaxed.Store32(&o.parts[o.n], part.Number())
+	relaxed.Store32(&o.n, o.n+1)
 	c.Hire(part, kind.SharedPart)
 }
 
@@ -61,7 +61,7 @@ func Dismiss(c *kind.Core, each func(part *kind.Core)) {
 		p.Dismiss()
 		each(&p.Core)
 	}
-	*own(c) = private{}
+	relaxed.Clear(kind.Private[[relaxed.Words]uint64](c))
 }
 
 // parts are those of the context.
@@ -180,10 +180,15 @@ func (Methods) Compact(c *kind.Core) (gave uintptr) {
 	return gave
 }
 
-// Stats sums up the parts.
+// Stats sums up the parts, those that still are: the context may be ending.
 func (Methods) Stats(c *kind.Core) kind.Stats {
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
-	for p := range parts(c) {
+	o := own(c)
+	for i := range min(relaxed.Load32(&o.n), Most) {
+		p := c.PartOf(relaxed.Load32(&o.parts[i]))
+		if p == nil {
+			continue
+		}
 		of := allocset.Methods{}.Stats(&p.Core)
 		s.Free += of.Free
 		s.FreeChunks += of.FreeChunks

@@ -56,13 +56,13 @@ func Fix(c *kind.Core, size uintptr) bool {
 	if size >= 1<<31 {
 		return false
 	}
-	c.Fixed = uint32(size)
+	relaxed.Store32(&c.Fixed, uint32(size)) // whoever reads the statistics of a former context may come late
 	return true
 }
 
 // stride is the way from one chunk to the next.
 func stride(c *kind.Core) uintptr {
-	return chunk.HeaderSize + max(uintptr(c.Fixed)+chunk.Align-1, chunk.Align)&^(chunk.Align-1)
+	return chunk.HeaderSize + max(uintptr(relaxed.Load32(&c.Fixed))+chunk.Align-1, chunk.Align)&^(chunk.Align-1)
 }
 
 // waste is what the chunks of a block of size bytes leave of it.

@@ -1,0 +1,344 @@
+package palloc_test
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gopalloc/palloc"
+)
+
+// The lock of the tree: how many steps are made while it is held, whatever there is, and
+// what walks see that let go of it.
+
+// crowd hangs n contexts below one, in the ways in which that can be done.
+var crowds = map[string]func(mc palloc.Context, n int){
+	"a chain":  func(mc palloc.Context, n int) { shapes["a chain"](mc, n) },
+	"siblings": func(mc palloc.Context, n int) { shapes["siblings"](mc, n) },
+	"a bush": func(mc palloc.Context, n int) {
+		list := []palloc.Context{mc}
+		for i := 0; len(list) <= n; i++ {
+			for range 5 {
+				list = append(list, palloc.NewAllocSet(list[i], "twig"))
+			}
+		}
+	},
+	"names of their own": func(mc palloc.Context, n int) {
+		for i := range n {
+			palloc.NewAllocSet(mc, fmt.Sprint("c", i)).Alloc(100)
+		}
+	},
+	"idents, callbacks and blocks": func(mc palloc.Context, n int) {
+		for i := range n / 10 {
+			c := newKind(mc, kinds[i%len(kinds)], "c", 1000)
+			c.SetIdent("ident")
+			c.OnReset(func() {})
+			for range 10 {
+				c.Alloc(1000)
+			}
+			palloc.NewAllocSet(c, "below").Alloc(9000)
+		}
+	},
+	"budgets": func(mc palloc.Context, n int) {
+		for range n / 100 {
+			c := palloc.NewAllocSet(mc, "tenant")
+			c.SetLimit(1 << 30)
+			for range 100 {
+				palloc.NewBump(c, "below").Alloc(10)
+			}
+		}
+	},
+}
+
+// chores are what is done to a crowd, all of it by one call each.
+var chores = []struct {
+	name string
+	do   func(mc, other, elsewhere palloc.Context)
+}{
+	{"MemAllocated", func(mc, _, _ palloc.Context) { mc.MemAllocated(true) }},
+	{"IsEmpty", func(mc, _, _ palloc.Context) { mc.IsEmpty() }},
+	{"Stats", func(mc, _, _ palloc.Context) { mc.Stats() }},
+	{"Budget", func(mc, _, _ palloc.Context) { mc.Budget() }},
+	{"WriteStats", func(mc, _, _ palloc.Context) { _ = mc.WriteStats(io.Discard) }},
+	{"TakeSnapshot", func(mc, _, _ palloc.Context) { palloc.TakeSnapshot(mc) }},
+	{"Leaks", func(mc, _, _ palloc.Context) { palloc.Leaks(mc, 0) }},
+	{"All", func(mc, _, _ palloc.Context) { names(mc.All()) }},
+	{"Children", func(mc, _, _ palloc.Context) { count(mc) }},
+	{"Check", func(mc, _, _ palloc.Context) {
+		if err := palloc.Top().Check(); err != nil {
+			panic(err)
+		}
+	}},
+	{"RecordCreations", func(mc, _, _ palloc.Context) { palloc.RecordCreations(true); palloc.RecordCreations(false) }},
+	{"ResetChildren", func(mc, _, _ palloc.Context) { mc.ResetChildren() }},
+	{"Path of the last", func(mc, _, _ palloc.Context) { last(mc).Path() }},
+	{"SetParent of the last", func(mc, other, elsewhere palloc.Context) {
+		other.SetParent(last(mc))
+		other.SetParent(elsewhere)
+	}},
+	{"SetParent", func(mc, _, elsewhere palloc.Context) { mc.SetParent(elsewhere) }},
+	{"Peak", func(mc, _, _ palloc.Context) { mc.Peak() }},
+	{"SetLimit", func(mc, _, _ palloc.Context) { mc.SetLimit(1 << 40) }},
+	{"EnterCritical", func(mc, _, _ palloc.Context) { mc.EnterCritical()() }},
+	{"AllowInCriticalSection", func(mc, _, _ palloc.Context) { mc.AllowInCriticalSection(true) }},
+	{"SetParent out of the budget", func(mc, _, elsewhere palloc.Context) {
+		mc.Parent().SetLimit(1 << 41)
+		mc.SetParent(palloc.Top())
+		mc.SetParent(elsewhere)
+	}},
+	{"Trim", func(mc, _, _ palloc.Context) { palloc.Trim() }},
+	{"Delete", func(mc, _, _ palloc.Context) { mc.Delete() }},
+	{"Trim of what waits", func(mc, _, _ palloc.Context) { palloc.Trim() }},
+}
+
+// last is the context that comes last in a walk.
+func last(mc palloc.Context) (last palloc.Context) {
+	for c := range mc.All() {
+		last = c
+	}
+	return last
+}
+
+// TestTheLockIsHeldForABoundedNumberOfSteps counts them, for crowds of two sizes.
+func TestTheLockIsHeldForABoundedNumberOfSteps(t *testing.T) {
+	const bound = 600 // whatever the number of contexts, chunks, names and blocks
+	n := 100_000
+	if cramped() {
+		n = 20_000
+	}
+	for shape, create := range crowds {
+		t.Run(shape, func(t *testing.T) {
+			top := newRoot(t)
+			elsewhere := palloc.NewAllocSet(top, "elsewhere")
+			other := palloc.NewAllocSet(elsewhere, "other")
+			mc := palloc.NewAllocSet(top, "crowd")
+			create(mc, n)
+			for _, d := range chores {
+				palloc.MostStepsPerHold()
+				d.do(mc, other, elsewhere)
+				if most := palloc.MostStepsPerHold(); most > bound {
+					t.Errorf("%s takes %d steps under one hold of the lock", d.name, most)
+				} else {
+					t.Logf("%-28s %5d", d.name, most)
+				}
+			}
+		})
+	}
+	t.Run("dropped", func(t *testing.T) {
+		for _, shape := range []string{"a chain", "siblings", "a bush"} {
+			mc := palloc.NewAllocSet(newRoot(t), "crowd")
+			crowds[shape](mc, n)
+			palloc.MostStepsPerHold()
+			deleteDropped(t, mc)
+			if most := palloc.MostStepsPerHold(); most > bound || mc.Live() {
+				t.Errorf("%s: the deletion takes %d steps under one hold of the lock", shape, most)
+			}
+		}
+	})
+}
+
+// witnesses are contexts that nobody moves or deletes among those that somebody does.
+type witnesses struct {
+	top      palloc.Context
+	there    map[palloc.Context]bool
+	shelters []palloc.Context
+}
+
+func newWitnesses(t *testing.T, n int) *witnesses {
+	w := &witnesses{top: palloc.NewAllocSet(newRoot(t), "top"), there: map[palloc.Context]bool{}}
+	r := rand.New(rand.NewPCG(7, 8))
+	list := []palloc.Context{w.top}
+	for len(list) < n {
+		below := r.IntN(len(list))
+		if r.IntN(10) == 0 {
+			below = 0
+		}
+		c := palloc.NewAllocSet(list[below], "stays")
+		c.Alloc(50)
+		list = append(list, c)
+	}
+	for _, c := range list {
+		w.there[c] = true
+	}
+	w.shelters = list
+	return w
+}
+
+// meddle creates, moves, deletes and parks contexts among the witnesses, until told.
+func (w *witnesses) meddle(seed uint64, over *atomic.Bool) {
+	r := rand.New(rand.NewPCG(seed, 1))
+	any := func() palloc.Context { return w.shelters[r.IntN(len(w.shelters))] }
+	var mine []palloc.Context
+	for !over.Load() {
+		switch n := r.IntN(8); {
+		case n < 3 || len(mine) < 10:
+			c := palloc.NewAllocSet(any(), "passes")
+			for at := c; r.IntN(3) > 0; {
+				at = palloc.NewAllocSet(at, "below")
+			}
+			mine = append(mine, c)
+		case n < 6:
+			mine[r.IntN(len(mine))].SetParent(any())
+		case n < 7:
+			mine[r.IntN(len(mine))].Reset()
+		default:
+			i := r.IntN(len(mine))
+			mine[i].Delete()
+			mine[i] = mine[len(mine)-1]
+			mine = mine[:len(mine)-1]
+		}
+		if r.IntN(50) == 0 {
+			runtime.Gosched()
+		}
+	}
+	for _, c := range mine {
+		c.Delete()
+	}
+}
+
+// TestAWalkMissesNothingThatStays takes walks among meddlers: what is there all the time
+// comes by once, anything else once at most, and parents come first.
+func TestAWalkMissesNothingThatStays(t *testing.T) {
+	n, long := 20_000, 3*time.Second
+	if cramped() {
+		n, long = 3000, time.Second
+	}
+	w := newWitnesses(t, n)
+	var over atomic.Bool
+	var others sync.WaitGroup
+	for i := range 3 {
+		others.Go(func() { w.meddle(uint64(i), &over) })
+	}
+	defer others.Wait()
+	defer over.Store(true)
+	walks := 0
+	for end := time.Now().Add(long); time.Now().Before(end) && !t.Failed(); walks++ {
+		w.wantAll(t)
+		wantTree(t, palloc.TakeSnapshot(w.top), n)
+		if held := w.top.MemAllocated(true); held < int64(n)*50 {
+			t.Errorf("%d bytes are held by %d contexts", held, n)
+		}
+		leaks := leakOf(t, palloc.Leaks(w.top, 0), "stays")
+		if leaks.Count != n-1 {
+			t.Errorf("Leaks finds %d contexts of %d", leaks.Count, n-1)
+		}
+	}
+	over.Store(true)
+	others.Wait()
+	if got := len(names(w.top.All())); got != n {
+		t.Errorf("%d contexts are left of %d", got, n)
+	}
+	wantSound(t, "afterwards", w.top)
+	t.Logf("%d walks", walks)
+}
+
+func (w *witnesses) wantAll(t *testing.T) {
+	came := map[palloc.Context]bool{}
+	for c := range w.top.All() {
+		if came[c] {
+			t.Fatalf("%v came by twice", c)
+		}
+		came[c] = true
+	}
+	for c := range w.there {
+		if !came[c] {
+			t.Fatalf("%s did not come by", c.Path())
+		}
+	}
+}
+
+// wantTree wants rows that are a tree, with all that stays among them.
+func wantTree(t *testing.T, s palloc.Snapshot, n int) {
+	ids := map[int]int{0: 0}
+	stay := 0
+	for i, r := range s.Rows {
+		if level, known := ids[r.Parent]; !known || level != r.Level-1 || i > 0 && r.Level > s.Rows[i-1].Level+1 {
+			t.Fatalf("row %d of level %d has parent %d, known: %v", i, r.Level, r.Parent, known)
+		}
+		if _, twice := ids[r.ID]; twice {
+			t.Fatalf("two rows have ID %d", r.ID)
+		}
+		ids[r.ID] = r.Level
+		if r.Name == "stays" {
+			stay++
+		}
+	}
+	if stay != n-1 {
+		t.Fatalf("%d rows of %d", stay, n-1)
+	}
+}
+
+// TestBudgetsAreExactWhileTheyAreOpenedAndMoved opens, moves and trades at once; when all
+// is done the accounts agree with the contexts, and none has what is another's.
+func TestBudgetsAreExactWhileTheyAreOpenedAndMoved(t *testing.T) {
+	rounds, n := 15, 4000
+	if cramped() {
+		rounds, n = 4, 1500
+	}
+	for round := range rounds {
+		mc := newRoot(t)
+		halls := []palloc.Context{palloc.NewAllocSet(mc, "hall"), palloc.NewAllocSet(mc, "hall"), palloc.NewAllocSet(mc, "hall")}
+		halls[1].SetLimit(1 << 40)
+		trees := make([]palloc.Context, 3)
+		for i := range trees {
+			trees[i] = palloc.NewAllocSet(halls[i], "tree")
+			crowds[[]string{"names of their own", "siblings", "a chain"}[i]](trees[i], n)
+		}
+		var over atomic.Bool
+		var others, traders sync.WaitGroup
+		for i := range 2 {
+			traders.Go(func() { trade(palloc.NewAllocSet(trees[i], "trader"), uint64(round*2+i), &over) })
+		}
+		for i := range 3 {
+			others.Go(func() {
+				r := rand.New(rand.NewPCG(uint64(round), uint64(i)))
+				for range 6 {
+					at := slicesAt(r, trees)
+					switch r.IntN(4) {
+					case 0:
+						at.SetParent(halls[r.IntN(len(halls))])
+					case 1:
+						at.SetLimit(1 << 41)
+					case 2:
+						if held := at.Peak(); held < int64(n)/10*64 {
+							t.Errorf("the peak of %d contexts is %d", n, held)
+						}
+					case 3:
+						last(at).Peak()
+					}
+				}
+			})
+		}
+		others.Wait()
+		over.Store(true)
+		traders.Wait()
+		wantSound(t, "afterwards", mc)
+		for c := range mc.Children() {
+			if b, held := c.Budget(), c.MemAllocated(true); b.Held != held {
+				t.Errorf("round %d: the budget says %d, and a walk %d", round, b.Held, held)
+			}
+		}
+		mc.Delete()
+	}
+}
+
+func slicesAt(r *rand.Rand, list []palloc.Context) palloc.Context { return list[r.IntN(len(list))] }
+
+// trade buys, sells, creates and deletes in contexts of its own.
+func trade(mc palloc.Context, seed uint64, over *atomic.Bool) {
+	r := rand.New(rand.NewPCG(seed, 3))
+	for !over.Load() {
+		c := palloc.NewAllocSet(mc, "trade")
+		for range r.IntN(5) {
+			palloc.FreePointer(c.Alloc(r.IntN(30_000)))
+			palloc.NewBump(c, "below").Alloc(r.IntN(3000))
+		}
+		c.Delete()
+	}
+	mc.Delete()
+}
