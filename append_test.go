@@ -189,6 +189,16 @@ var pupils = []struct {
 	}},
 }
 
+// scriptOf is a random script of n bytes.
+func scriptOf(seed, n int) []byte {
+	random := rand.New(rand.NewPCG(uint64(seed), 7))
+	script := make([]byte, n)
+	for i := range script {
+		script[i] = byte(random.Uint32())
+	}
+	return script
+}
+
 func TestSlicesAreLikeGosOwn(t *testing.T) {
 	runs := 150
 	if cramped() {
@@ -199,13 +209,8 @@ func TestSlicesAreLikeGosOwn(t *testing.T) {
 			t.Run(fmt.Sprint(g.name, " of ", p.name), func(t *testing.T) {
 				mc := newRoot(t)
 				for seed := range runs {
-					random := rand.New(rand.NewPCG(uint64(seed), 11))
-					script := make([]byte, 800)
-					for i := range script {
-						script[i] = byte(random.Uint32())
-					}
 					c := g.make(mc)
-					p.teach(t, c, g.frees, script)
+					p.teach(t, c, g.frees, scriptOf(seed, 800))
 					if t.Failed() {
 						t.Fatalf("seed %d", seed)
 					}
