@@ -50,7 +50,7 @@ func shiftOf(q uintptr) int { return int(*wayBack(q) & 0xff) }
 // follow is the true chunk behind the aligned address q, and what it is.
 func follow(c *Core, q uintptr) (p uintptr, what uint64, err error) {
 	p = q - uintptr(*wayBack(q)>>8)
-	if c.BlockOf(q) == nil || c.BlockOf(p) != c.BlockOf(q) || alignedIn(p, shiftOf(q)) != q {
+	if p%chunk.Align != 0 || c.BlockOf(q) == nil || c.BlockOf(p) != c.BlockOf(q) || alignedIn(p, shiftOf(q)) != q {
 		return 0, 0, NotAChunk
 	}
 	what = chunk.Header(p) ^ c.Stamp
