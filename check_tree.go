@@ -61,7 +61,7 @@ func (w *treeCheck) above() {
 	case s.prevSibling == 0:
 		ok = coreAt(s.parent).FirstChild == s.Number()
 	default:
-		ok = kind.Handed(s.prevSibling) && coreAt(s.prevSibling).nextSibling == s.Number()
+		ok = kind.Handed(s.prevSibling) && coreAt(s.prevSibling).nextSibling == s.Number() && coreAt(s.prevSibling).parent == s.parent
 	}
 	if i := s.nextSibling; i != 0 {
 		ok = ok && kind.Handed(i) && coreAt(i).prevSibling == s.Number()
@@ -150,7 +150,7 @@ func (w *treeCheck) context(s *core) {
 	}
 	w.named(s)
 	n := s.Number()
-	w.entry(s, hasCallbacks, "callbacks", len(tree.callbacks[n]) > 0)
+	w.entry(s, hasCallbacks, "callbacks", tree.callbacks[n] != nil)
 	w.entry(s, hasListeners, "callbacks of OnPressure", len(tree.listeners[n]) > 0)
 	ident := tree.idents.look(n)
 	w.entry(s, hasIdent, "an ident", ident != nil && *ident != "")

@@ -19,15 +19,15 @@ import (
 // deleteChildren goes down to a context without children, removes it, and goes
 // on from its parent, until it is back. Those that run no callbacks are removed
 // on the way, many under one lock.
-func (mc Context) deleteChildren() {
-	d := descent{top: mc, at: mc}
+func (mc Context) deleteChildren(e *ending) {
+	d := descent{top: mc, at: mc, ending: e}
 	for !d.clear() {
 		leaf, up := d.at, d.up
 		switch {
 		case !leaf.owned(): // just becoming a context, or ceasing to be one: its owner is between two steps
 			runtime.Gosched()
 		case d.paused:
-		case leaf.removeInHand():
+		case leaf.removeInHand(e):
 			d.at = up
 		}
 	}
@@ -39,6 +39,7 @@ type descent struct {
 	at, up Context // at a context below top, and its parent
 	paused bool    // at has children: the lock was held long enough
 	moves  uint64  // of the tree, when at was last known to lie below top
+	ending *ending
 }
 
 // mostAtOnce is how many contexts are removed under one lock.
@@ -48,7 +49,7 @@ const mostAtOnce = 64
 // it stops, or none is left, which it says. When at was deleted meanwhile, or any
 // context was moved, by a callback say, it begins at the top again.
 func (d *descent) clear() (done bool) {
-	defer d.top.lock("Context.Delete").unlock()
+	defer d.top.lock(d.ending.op).unlock()
 	if d.moves != tree.moves || !d.at.Live() {
 		d.at, d.moves = d.top, tree.moves
 	}

@@ -65,8 +65,12 @@ func (d Dropped) Delete() error {
 	openLimbo()
 	mc.detach()
 	var panics []error
+	e := ending{op: "Dropped.Delete"}
 	for mc.Live() {
-		switch leaf, cb := mc.dismantle(); {
+		switch leaf, cb, fault := mc.dismantle(&e); {
+		case fault != nil:
+			panics = append(panics, fault)
+			leaf.letGo()
 		case cb != nil:
 			panics = append(panics, leaf.runContained(cb))
 		case leaf.core != nil: // in somebody's hand
@@ -94,8 +98,8 @@ func (mc Context) detach() {
 
 // dismantle removes contexts, children first, until none is left, or it comes to one
 // that is not to be removed now, which it answers: it has a callback, which is to be
-// run first, or is in somebody's hand.
-func (mc Context) dismantle() (leaf Context, cb *callback) {
+// run first, or dropped with the Fault, or is in somebody's hand.
+func (mc Context) dismantle(e *ending) (leaf Context, cb *callback, fault *Fault) {
 	tree.Lock()
 	defer tree.Unlock()
 	for range mostAtOnce {
@@ -109,14 +113,15 @@ func (mc Context) dismantle() (leaf Context, cb *callback) {
 		leaf = handle(&s.Core)
 		switch {
 		case !leaf.owned() || s.Has&isInHand != 0:
-			return leaf, nil
+			return leaf, nil, nil
 		case s.Has&hasCallbacks != 0:
 			s.takeInHand()
-			return leaf, leaf.takeCallback()
+			cb, fault = leaf.takeCallback(e)
+			return leaf, cb, fault
 		}
 		s.reap()
 	}
-	return Context{}, nil
+	return Context{}, nil, nil
 }
 
 // runContained runs a callback of a context that is in hand, and lets go of it.
@@ -155,15 +160,15 @@ func (mc Context) letGo() {
 }
 
 // removeInHand is remove of a context that is in hand.
-func (mc Context) removeInHand() bool {
+func (mc Context) removeInHand(e *ending) bool {
 	defer mc.letGo()
-	return mc.remove()
+	return mc.remove(e)
 }
 
 // resetInHand is resetOnly of a context that may have been deleted, and that another
 // goroutine may be about to delete if it was dropped: whoever has it in hand takes its
 // chunks back.
-func (mc Context) resetInHand() {
+func (mc Context) resetInHand(e *ending) {
 	if someTied.Load() {
 		tree.Lock()
 		mine := mc.Live() && mc.slot().takeInHand()
@@ -174,6 +179,6 @@ func (mc Context) resetInHand() {
 		defer mc.letGo()
 	}
 	if mc.Live() {
-		mc.resetOnly()
+		mc.resetOnly(e)
 	}
 }

@@ -17,7 +17,7 @@ import (
 var tree struct {
 	sync.Mutex
 	moves     uint64 // calls of SetParent: a walk that pauses asks whether it is still where it was
-	callbacks map[uint32][]*callback
+	callbacks map[uint32]*callback
 	listeners map[uint32][]*listener
 	idents    sideTable[string]
 }
