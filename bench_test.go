@@ -1,6 +1,7 @@
 package palloc_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -143,5 +144,29 @@ func benchmarkMillion(b *testing.B, create func(mc palloc.Context, n int)) {
 	}
 	for i, unit := range []string{"s/create", "s/reset", "s/delete"} {
 		b.ReportMetric(took[i].Seconds()/float64(b.N), unit)
+	}
+}
+
+// BenchmarkOnReset registers a callback and stops the one registered a thousand before,
+// with so many on the context.
+func BenchmarkOnReset(b *testing.B) {
+	for _, n := range []int{1000, 40_000} {
+		b.Run(fmt.Sprint(n, " callbacks"), func(b *testing.B) {
+			mc := palloc.NewAllocSet(palloc.Top(), "bench")
+			defer mc.Delete()
+			for range n - 1000 {
+				mc.OnReset(func() {})
+			}
+			ring := make([]func() bool, 1000)
+			for i := range ring {
+				ring[i] = mc.OnReset(func() {})
+			}
+			i := 0
+			for b.Loop() {
+				ring[i]()
+				ring[i] = mc.OnReset(func() {})
+				i = (i + 1) % len(ring)
+			}
+		})
 	}
 }

@@ -1,8 +1,11 @@
 package palloc_test
 
 import (
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"unsafe"
 
@@ -384,4 +387,154 @@ func TestACallbackSeesTheContentOfEveryAncestor(t *testing.T) {
 	if bad != 0 || len(chunks) != 0 {
 		t.Errorf("%d chunks were gone too early, %d callbacks did not run", bad, len(chunks))
 	}
+}
+
+func TestOnResetOfNothingIsAFault(t *testing.T) {
+	c := palloc.NewAllocSet(newRoot(t), "c")
+	wantFault(t, func() { c.OnReset(nil) }, "Context.OnReset", "Top/test/c", "the function is nil")
+	c.Reset()
+	c.Delete()
+}
+
+// TestCallbacksThatGoOnForEverAreAFault: whatever way they take to register the next one,
+// a reset or deletion ends, and what is left can be reset and deleted.
+func TestCallbacksThatGoOnForEverAreAFault(t *testing.T) {
+	const most = 1000 // of OnReset's documentation
+	for how, arm := range map[string]func(c palloc.Context, run func(), n int){
+		"itself":     func(c palloc.Context, run func(), n int) { c.OnReset(run) },
+		"two others": func(c palloc.Context, run func(), n int) { c.OnReset(run); c.OnReset(run) },
+		"a child":    func(c palloc.Context, run func(), n int) { palloc.NewAllocSet(c, "child").OnReset(run) },
+		"a Bump's":   func(c palloc.Context, run func(), n int) { palloc.NewBump(c, "child").OnReset(run) },
+		"by turns": func(c palloc.Context, run func(), n int) {
+			if n%2 == 0 {
+				c = palloc.NewAllocSet(c, "child")
+			}
+			c.OnReset(run)
+		},
+	} {
+		for name, end := range map[string]func(c palloc.Context){
+			"Reset": palloc.Context.Reset, "ResetOnly": palloc.Context.ResetOnly, "Delete": palloc.Context.Delete,
+			"DeleteChildren": func(c palloc.Context) { c.Parent().DeleteChildren() },
+			"ResetChildren":  func(c palloc.Context) { c.Parent().ResetChildren() },
+		} {
+			t.Run(how+" "+name, func(t *testing.T) {
+				mc := newRoot(t)
+				c := palloc.NewAllocSet(palloc.NewAllocSet(mc, "parent"), "c")
+				runs, sincere := 0, 0
+				c.OnReset(func() { sincere++ })
+				var run func()
+				run = func() { runs++; arm(c, run, runs) }
+				c.OnReset(run)
+				fault := faultOf(t, func() { end(c) })
+				if runs > 2*most+2 {
+					t.Errorf("it ran %d times", runs)
+				}
+				if endless := runs > 2; endless != (fault != nil) {
+					t.Fatalf("it ran %d times; the Fault is %v", runs, fault)
+				}
+				if fault != nil && (fault.Op != "Context."+name || !strings.HasPrefix(fault.Context, "Top/test/parent/c") ||
+					!strings.Contains(fault.Reason, "go on for ever")) {
+					t.Errorf("the Fault is %+v", *fault)
+				}
+				arm = func(palloc.Context, func(), int) {} // somebody mended it
+				if c.Live() {
+					c.Delete()
+				}
+				if sincere != 1 {
+					t.Errorf("the callback that was there before ran %d times", sincere)
+				}
+				wantOrder(t, mc)
+			})
+		}
+	}
+}
+
+func TestAThousandLateCallbacksAreNoFault(t *testing.T) {
+	for _, end := range []func(palloc.Context){palloc.Context.Reset, palloc.Context.Delete} {
+		c := palloc.NewAllocSet(newRoot(t), "c")
+		ran := 0
+		for range 5000 {
+			c.OnReset(func() { ran++ })
+		}
+		c.OnReset(func() {
+			for range 1000 {
+				c.OnReset(func() { ran++ })
+			}
+		})
+		if end(c); ran != 6000 {
+			t.Errorf("%d of 6000 callbacks ran", ran)
+		}
+	}
+}
+
+func TestTheEndOfADroppedContextIsNoCircle(t *testing.T) {
+	mc := newRoot(t)
+	c := palloc.NewAllocSet(mc, "c")
+	runs, sincere := 0, 0
+	c.OnReset(func() { sincere++ })
+	var run func()
+	run = func() { runs++; c.OnReset(run) }
+	c.OnReset(run)
+	err := palloc.Dropped{Context: c}.Delete()
+	var fault *palloc.Fault
+	if !errors.As(err, &fault) || fault.Op != "Dropped.Delete" || runs != 1001 || sincere != 1 || c.Live() {
+		t.Errorf("it ran %d times, and the sincere one %d times: %v", runs, sincere, err)
+	}
+	wantOrder(t, mc)
+}
+
+// TestAFaultOfACallbackNamesWhatWasCalled: of a callback that deletes its context, the
+// operation that cannot go on then.
+func TestAFaultOfACallbackNamesWhatWasCalled(t *testing.T) {
+	for op, end := range map[string]func(c palloc.Context){
+		"Context.Reset": palloc.Context.Reset, "Context.ResetOnly": palloc.Context.ResetOnly, "Context.Delete": palloc.Context.Delete,
+	} {
+		c := palloc.NewAllocSet(newRoot(t), "c")
+		c.OnReset(c.Delete)
+		if fault := faultOf(t, func() { end(c) }); fault == nil || fault.Op != op {
+			t.Errorf("%s: the Fault is %+v", op, fault)
+		}
+	}
+	p := palloc.NewAllocSet(newRoot(t), "p")
+	palloc.NewAllocSet(p, "c").OnReset(p.Delete)
+	if fault := faultOf(t, p.DeleteChildren); fault == nil || fault.Op != "Context.DeleteChildren" {
+		t.Errorf("the Fault is %+v", fault)
+	}
+}
+
+// TestCallbacksStopInAnyOrder: of many, whichever are stopped, the others run, the latest
+// first.
+func TestCallbacksStopInAnyOrder(t *testing.T) {
+	const n = 40_000
+	c := palloc.NewAllocSet(newRoot(t), "c")
+	r := rand.New(rand.NewPCG(1, 8))
+	var ran []int
+	stops, order := make([]func() bool, n), r.Perm(n)
+	for i := range n {
+		stops[i] = c.OnReset(func() { ran = append(ran, i) })
+	}
+	stopped := map[int]bool{}
+	for k, i := range order[:n/2] {
+		if k >= n/4 {
+			i = n - 1 - i%1000 // the latest
+		}
+		if stops[i]() == stopped[i] {
+			t.Fatalf("stop of number %d answers wrongly", i)
+		}
+		stopped[i] = true
+	}
+	wantSound(t, "with some stopped", c)
+	c.Reset()
+	next := n
+	for _, i := range ran {
+		for next--; stopped[next]; next-- {
+		}
+		if i != next {
+			t.Fatalf("%d ran when %d was to", i, next)
+		}
+	}
+	if len(ran)+len(stopped) != n {
+		t.Errorf("%d ran and %d were stopped, of %d", len(ran), len(stopped), n)
+	}
+	wantSound(t, "afterwards", c)
 }

@@ -174,7 +174,7 @@ func (w *treeCheck) context(s *core) {
 	}
 	w.named(s)
 	n := s.Number()
-	w.entry(s, hasCallbacks, "callbacks", len(tree.callbacks[n]) > 0)
+	w.entry(s, hasCallbacks, "callbacks", tree.callbacks[n] != nil)
 	w.entry(s, hasListeners, "callbacks of OnPressure", len(tree.listeners[n]) > 0)
 	ident := tree.idents.look(n)
 	w.entry(s, hasIdent, "an ident", ident != nil && *ident != "")

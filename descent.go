@@ -19,11 +19,12 @@ import (
 // deleteChildren goes down to a context without children, removes it, and goes
 // on from its parent, until it is back. Those that run no callbacks and hold little
 // are removed on the way, many under one lock.
-func (mc Context) deleteChildren() {
-	d := descent{top: mc, at: mc}
+func (mc Context) deleteChildren(e *ending) {
+	d := descent{top: mc, at: mc, ending: *e}
 	if !d.clear() {
 		d.goOn()
 	}
+	*e = d.ending
 }
 
 // goOn is apart from deleteChildren for those that one hold of the lock is enough for.
@@ -34,7 +35,7 @@ func (d *descent) goOn() {
 		case d.paused:
 		case !leaf.owned(): // just becoming a context, or ceasing to be one: its owner is between two steps
 			runtime.Gosched()
-		case leaf.removeInHand():
+		case leaf.removeInHand(&d.ending):
 			d.at = up
 		}
 		if d.clear() {
@@ -50,6 +51,7 @@ type descent struct {
 	paused bool    // at has children: the lock was held long enough
 	deep   bool    // on the way down it was
 	trail  *trail
+	ending ending
 }
 
 // mostAtOnce is how many contexts are removed under one lock.
@@ -108,7 +110,7 @@ func (d *descent) down(s *core) (leaf *core, ok bool) {
 // it stops, or none is left, which it says.
 func (d *descent) clear() (done bool) {
 	if !d.resume() {
-		panic(d.top.gone("Context.Delete"))
+		panic(d.top.gone(d.ending.op))
 	}
 	defer tree.Unlock()
 	s := d.at.slot()

@@ -69,10 +69,11 @@ func headerFault(op string, p uintptr, h uint64) *Fault {
 	return f
 }
 
-// ownerOf is the core whose block holds p, nil when none does.
+// ownerOf is the core whose block holds p, nil when none does, or the block's head
+// names none.
 func ownerOf(p uintptr) *kind.Core {
 	addr, ok := block.Find(p)
-	if !ok {
+	if !ok || !kind.Handed(kind.BlockAt(addr).Owner) {
 		return nil
 	}
 	return kind.At(kind.BlockAt(addr).Owner)

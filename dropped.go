@@ -74,8 +74,12 @@ func (d Dropped) Delete() error {
 	way := descent{top: mc, at: mc}
 	defer way.end()
 	var panics []error
+	e := ending{op: "Dropped.Delete"}
 	for mc.Live() {
-		switch leaf, cb, mine := way.dismantle(); {
+		switch leaf, cb, mine, fault := way.dismantle(&e); {
+		case fault != nil:
+			panics = append(panics, fault)
+			leaf.letGo()
 		case cb != nil:
 			panics = append(panics, leaf.runContained(cb))
 		case mine:
@@ -105,10 +109,11 @@ func (mc Context) detach() (rebook bool) {
 
 // dismantle removes contexts, children first, until none is left, or it comes to one
 // that is not to be removed now, which it answers: it has a callback, which is to be
-// run first, or many blocks, and then is in the caller's hand, or it is in another's.
-func (d *descent) dismantle() (leaf Context, cb *callback, mine bool) {
+// run first, or dropped with the Fault, or many blocks, and then is in the caller's hand,
+// or it is in another's.
+func (d *descent) dismantle(e *ending) (leaf Context, cb *callback, mine bool, fault *Fault) {
 	if !d.resume() {
-		return leaf, nil, false
+		return leaf, nil, false, nil
 	}
 	defer tree.Unlock()
 	s := d.at.slot()
@@ -124,23 +129,24 @@ func (d *descent) dismantle() (leaf Context, cb *callback, mine bool) {
 		switch {
 		case !leaf.owned() || s.Has&isInHand != 0:
 			d.stop(s, true)
-			return leaf, nil, false
+			return leaf, nil, false, nil
 		case s.Has&hasCallbacks != 0:
 			d.stop(s, true)
 			s.takeInHand()
-			return leaf, leaf.takeCallback(), true
+			cb, fault = leaf.takeCallback(e)
+			return leaf, cb, true, fault
 		case s.heavy():
 			d.stop(s, true)
 			s.takeInHand()
-			return leaf, nil, true
+			return leaf, nil, true, nil
 		}
 		if s = s.reap(); leaf == d.top {
 			d.leave()
-			return Context{}, nil, false
+			return Context{}, nil, false, nil
 		}
 	}
 	d.stop(s, true)
-	return Context{}, nil, false
+	return Context{}, nil, false, nil
 }
 
 // empty gives back all but a small block of a context that is in hand, and lets go of it.
@@ -186,15 +192,15 @@ func (mc Context) letGo() {
 }
 
 // removeInHand is remove of a context that is in hand.
-func (mc Context) removeInHand() bool {
+func (mc Context) removeInHand(e *ending) bool {
 	defer mc.letGo()
-	return mc.remove()
+	return mc.remove(e)
 }
 
 // resetInHand is resetOnly of a context that may have been deleted, and that another
 // goroutine may be about to delete if it was dropped: whoever has it in hand takes its
 // chunks back.
-func (mc Context) resetInHand() {
+func (mc Context) resetInHand(e *ending) {
 	if someTied.Load() {
 		tree.Lock()
 		mine := mc.Live() && mc.slot().takeInHand()
@@ -205,6 +211,6 @@ func (mc Context) resetInHand() {
 		defer mc.letGo()
 	}
 	if mc.Live() {
-		mc.resetOnly()
+		mc.resetOnly(e)
 	}
 }

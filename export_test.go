@@ -40,9 +40,9 @@ const nobody = 1<<26 - 1
 // StrayCallbacks leaves callbacks of OnReset.
 func StrayCallbacks() (restore func()) {
 	if tree.callbacks == nil {
-		tree.callbacks = map[uint32][]*callback{}
+		tree.callbacks = map[uint32]*callback{}
 	}
-	tree.callbacks[nobody] = []*callback{{}}
+	tree.callbacks[nobody] = &callback{}
 	return func() { delete(tree.callbacks, nobody) }
 }
 

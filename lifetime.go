@@ -53,14 +53,15 @@ func (s *core) alone() bool {
 // callbacks, or more to take back than a few words say.
 func (mc Context) reset() {
 	mc.check("Context.Reset")
+	e := ending{op: "Context.Reset"}
 	switch s := mc.slot(); {
 	case relaxed.Load32(&s.FirstChild) == 0:
 	case !s.barren():
-		mc.DeleteChildren()
+		mc.deleteChildren(&e)
 	case s.age(): // those that are of no use make every reset look at them
 		s.buryIdle()
 	}
-	mc.resetOnly()
+	mc.resetOnly(&e)
 }
 
 // ResetOnly takes all chunks of the context back and leaves the contexts below
@@ -69,12 +70,12 @@ func (mc Context) reset() {
 // PostgreSQL: MemoryContextResetOnly.
 func (mc Context) ResetOnly() {
 	mc.check("Context.ResetOnly")
-	mc.resetOnly()
+	mc.resetOnly(&ending{op: "Context.ResetOnly"})
 }
 
-func (mc Context) resetOnly() {
+func (mc Context) resetOnly(e *ending) {
 	if relaxed.Load32(&mc.slot().Has)&hasCallbacks != 0 {
-		mc.runCallbacks()
+		mc.runCallbacks(e)
 	}
 	switch {
 	case mc.core.Calm():
@@ -90,9 +91,10 @@ func (mc Context) resetOnly() {
 //
 // PostgreSQL: MemoryContextResetChildren, which goes parents first.
 func (mc Context) ResetChildren() {
-	list := mc.subtree("Context.ResetChildren")
+	e := ending{op: "Context.ResetChildren"}
+	list := mc.subtree(e.op)
 	for i := len(list) - 1; i > 0; i-- {
-		list[i].resetInHand() // a callback may have deleted it
+		list[i].resetInHand(&e) // a callback may have deleted it
 	}
 }
 
@@ -131,7 +133,7 @@ func (s *core) bare() bool { return relaxed.Load32(&s.FirstChild)|relaxed.Load32
 func (mc Context) leave() {
 	for !mc.slot().settle(kind.KindOf(mc.epoch), 0) {
 		mc.resurrect()
-		mc.deleteChildren()
+		mc.deleteChildren(&ending{op: "Context.Delete"})
 		atomic.StoreUint64(&mc.core.Epoch, kind.NextEpoch(mc.epoch, kind.None))
 	}
 }
@@ -139,12 +141,13 @@ func (mc Context) leave() {
 // delete is apart from Delete because it loops: for contexts that have children,
 // callbacks or blocks.
 func (mc Context) delete() {
-	mc.check("Context.Delete")
+	e := ending{op: "Context.Delete"}
+	mc.check(e.op)
 	if relaxed.Load32(&mc.slot().Has)&isPermanent != 0 {
 		panic(&Fault{Op: "Context.Delete", Context: mc.Path(), Reason: "the root and the emergency context live as long as the process: Reset it, or delete its children"})
 	}
-	for !mc.remove() { // it has children, or a callback created some
-		mc.deleteChildren()
+	for !mc.remove(&e) { // it has children, or a callback created some
+		mc.deleteChildren(&e)
 	}
 }
 
@@ -152,19 +155,20 @@ func (mc Context) delete() {
 //
 // PostgreSQL: MemoryContextDeleteChildren.
 func (mc Context) DeleteChildren() {
-	mc.check("Context.DeleteChildren")
-	mc.deleteChildren()
+	e := ending{op: "Context.DeleteChildren"}
+	mc.check(e.op)
+	mc.deleteChildren(&e)
 }
 
 // remove deletes a context that has no children. It says false, and leaves the
 // context in the tree, when there are any, or a callback created some.
-func (mc Context) remove() bool {
+func (mc Context) remove(e *ending) bool {
 	s := mc.slot()
 	if !s.barren() {
 		return false
 	}
 	if relaxed.Load32(&s.Has)&hasCallbacks != 0 {
-		if mc.runCallbacks(); !s.barren() {
+		if mc.runCallbacks(e); !s.barren() {
 			return false
 		}
 	}

@@ -202,3 +202,149 @@ func TestScopesNest(t *testing.T) {
 	}
 	wantNames(t, "afterwards", mc.All(), "test")
 }
+
+// outcomes are ways in which a scope's function may come to its end.
+var outcomes = map[string]func(mc palloc.Context) error{
+	"nothing":        func(palloc.Context) error { return nil },
+	"an error":       func(palloc.Context) error { return errOwn },
+	"a panic":        func(palloc.Context) error { panic(errOwn) },
+	"no memory":      func(mc palloc.Context) error { mc.Alloc(absurd()); return nil },
+	"a row's memory": func(mc palloc.Context) error { panic(wrapped(mc)) },
+}
+
+var errOwn = errors.New("its own")
+
+// wrapped is an error about memory with something around it.
+func wrapped(mc palloc.Context) error {
+	_, err := mc.TryAlloc(absurd())
+	return fmt.Errorf("row 17: %w", err)
+}
+
+// wantEnd checks what a scope came to: what f did, as an error or a panic.
+func wantEnd(t *testing.T, how string, err error, panicked any) {
+	t.Helper()
+	var oom *palloc.OutOfMemoryError
+	ok := panicked == nil
+	switch how {
+	case "nothing":
+		ok = ok && err == nil
+	case "an error":
+		ok = ok && err == errOwn
+	case "a panic":
+		ok = panicked == errOwn
+	case "no memory":
+		ok = ok && errors.As(err, &oom) && err == oom
+	default:
+		ok = ok && errors.As(err, &oom) && strings.HasPrefix(err.Error(), "row 17: palloc: out of memory")
+	}
+	if !ok {
+		t.Errorf("%s: the error is %v, the panic %v", how, err, panicked)
+	}
+}
+
+// TestAScopeTellsWhatWentWrong: whatever became of its context before.
+func TestAScopeTellsWhatWentWrong(t *testing.T) {
+	for what, before := range map[string]func(mc palloc.Context){
+		"nothing":          func(palloc.Context) {},
+		"deletes it":       palloc.Context.Delete,
+		"deletes a parent": func(mc palloc.Context) { mc.Parent().Delete() },
+		"resets a parent":  func(mc palloc.Context) { mc.Parent().Reset() },
+		"moves it":         func(mc palloc.Context) { mc.SetParent(mc.Parent().Parent()) },
+	} {
+		for how, end := range outcomes {
+			t.Run(what+", then "+how, func(t *testing.T) {
+				mc := newRoot(t)
+				parent := palloc.NewAllocSet(mc, "parent")
+				other := palloc.NewAllocSet(mc, "other")
+				var inside palloc.Context
+				var err error
+				r := panics(func() {
+					err = palloc.Scope(parent, "s", func(mc palloc.Context) error {
+						inside = mc
+						before(mc)
+						return end(other)
+					})
+				})
+				wantEnd(t, how, err, r)
+				wantLive(t, false, inside)
+				wantOrder(t, mc)
+			})
+		}
+	}
+}
+
+// TestAScopesCallbacksAndItsFunctionAreBothTold: neither hides the other, and all
+// callbacks run.
+func TestAScopesCallbacksAndItsFunctionAreBothTold(t *testing.T) {
+	for how, end := range outcomes {
+		for _, late := range []any{errors.New("late"), "late", wrapped(palloc.Top())} {
+			mc := newRoot(t)
+			ran := 0
+			var inside palloc.Context
+			var err error
+			r := panics(func() {
+				err = palloc.Scope(mc, "s", func(mc palloc.Context) error {
+					inside = mc
+					mc.OnReset(func() { ran++ })
+					mc.OnReset(func() { ran++; panic(late) })
+					return end(mc)
+				})
+			})
+			wantLive(t, false, inside)
+			if ran != 2 {
+				t.Errorf("%s: %d of 2 callbacks ran", how, ran)
+			}
+			whole := err
+			if r != nil {
+				whole, _ = r.(error)
+			}
+			about, isError := late.(error)
+			var oom *palloc.OutOfMemoryError
+			isMemory := isError && errors.As(about, &oom)
+			switch {
+			case (r == nil) != (isMemory && how != "a panic"):
+				t.Errorf("%s, then %v: the error is %v, the panic %v", how, late, err, r)
+			case how == "nothing":
+				if err != about && r != late {
+					t.Errorf("it is not as it was: %v, %v", err, r)
+				}
+			case isError && !errors.Is(whole, about) || !strings.Contains(fmt.Sprint(whole), fmt.Sprint(late)):
+				t.Errorf("%s: %v is not told: %v", how, late, whole)
+			case !isMemory && strings.Contains(how, "memory") && !errors.As(whole, &oom), how[0] == 'a' && how != "a row's memory" && !errors.Is(whole, errOwn):
+				t.Errorf("%s is not told: %v", how, whole)
+			}
+			wantOrder(t, mc)
+		}
+	}
+}
+
+// TestAnErrorOfAScopeKeepsItsFormattedText: what fmt formats is a copy.
+func TestAnErrorOfAScopeKeepsItsFormattedText(t *testing.T) {
+	mc := newRoot(t)
+	err := palloc.Scope(mc, "s", func(mc palloc.Context) error {
+		return fmt.Errorf("bad key: %s", palloc.CloneString(mc, "user-17"))
+	})
+	palloc.Scope(mc, "s", func(mc palloc.Context) error {
+		palloc.CloneString(mc, "XXXXXXX")
+		return nil
+	})
+	if err.Error() != "bad key: user-17" {
+		t.Errorf("the error says %q", err)
+	}
+}
+
+// TestAScopeWhoseCallbacksGoOnForEverEnds: with the Fault.
+func TestAScopeWhoseCallbacksGoOnForEverEnds(t *testing.T) {
+	mc := newRoot(t)
+	fault := faultOf(t, func() {
+		palloc.Scope(mc, "s", func(mc palloc.Context) error {
+			var again func()
+			again = func() { mc.OnReset(again) }
+			again()
+			return errOwn
+		})
+	})
+	if fault == nil || !strings.Contains(fault.Reason, "go on for ever") || count(mc) != 0 {
+		t.Errorf("the Fault is %v, and %d contexts are left", fault, count(mc))
+	}
+}

@@ -3,6 +3,8 @@ package palloc
 import (
 	"fmt"
 	"math/bits"
+	"runtime"
+	"slices"
 	"unsafe"
 
 	"github.com/gopalloc/palloc/internal/block"
@@ -20,8 +22,8 @@ import (
 // Cost: Append within capacity is the built-in append. Beyond it grows as Go's
 // does, in place where the chunk can.
 
-// MakeSlice sells a zeroed slice of length n and capacity most. A capacity of 0
-// takes no memory. It panics with a *Fault when the context is gone, when T
+// MakeSlice sells a zeroed slice of length n and capacity most, no more and no less,
+// though the chunk may be larger: see Append. A capacity of 0 takes no memory. It panics with a *Fault when the context is gone, when T
 // holds Go pointers and is not Linked, when n or most is negative, n beyond
 // most, or the whole too large; with an *OutOfMemoryError when the system
 // refuses memory. Owner only.
@@ -67,17 +69,20 @@ func (mc Context) sliceSize(op string, n, most int, each uintptr) uintptr {
 
 // Append is the built-in append for a slice in a context: beyond its capacity it
 // moves to a larger chunk of mc, or, at the end of a Bump's block, grows where it
-// is. The old chunk is then freed if the kind frees chunks and s has all of it, as
-// a result of Append has, so that only the new one may be used: s =
-// palloc.Append(mc, s, v). Any other slice is copied and left alone: one that was
-// cut short with s[:n:n], one of MakeSlice whose chunk is larger than asked for,
-// one on Go's heap. It panics as MakeSlice does, and with a *Fault when the chunk
-// is free already. Owner only.
+// is. The old chunk is then freed if the kind frees chunks and s has all of it, so
+// that only the new one may be used: s = palloc.Append(mc, s, v). Results of Append,
+// Clone and Grow have all of their chunk. Any other slice is copied and left alone,
+// and its chunk lives until FreeSlice or the end of its context: one that was cut
+// short with s[:n:n], one on Go's heap, and one of MakeSlice, whose capacity is what
+// was asked for, if its chunk has room for another element; make a slice that is to
+// grow beyond it with Grow(mc, nil, n). The values may lie in s, its spare capacity
+// included. It panics as MakeSlice does, and with a *Fault when the chunk is free
+// already. Owner only.
 func Append[T any](mc Context, s []T, values ...T) []T {
 	if len(values) <= cap(s)-len(s) {
 		return append(s, values...)
 	}
-	s, err := grow(mc, "Append", s, values)
+	s, err := grow(mc, "Append", s, values, 0)
 	if err != nil {
 		panic(err)
 	}
@@ -89,27 +94,58 @@ func TryAppend[T any](mc Context, s []T, values ...T) ([]T, error) {
 	if len(values) <= cap(s)-len(s) {
 		return append(s, values...), nil
 	}
-	return grow(mc, "TryAppend", s, values)
+	return grow(mc, "TryAppend", s, values, 0)
+}
+
+// Grow is slices.Grow for a slice in a context: it makes room for n elements more, as
+// Append of them would, and leaves the length. Grow(mc, nil, n) makes a slice to be
+// appended to, which has all of its chunk. It panics as Append does, and with a
+// *Fault when n is negative. Owner only.
+//
+// PostgreSQL: repalloc_array.
+func Grow[T any](mc Context, s []T, n int) []T {
+	s, err := growBy(mc, "Grow", s, n)
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// TryGrow is Grow, but returns the *OutOfMemoryError, and then s as it was.
+func TryGrow[T any](mc Context, s []T, n int) ([]T, error) { return growBy(mc, "TryGrow", s, n) }
+
+func growBy[T any](mc Context, op string, s []T, n int) ([]T, error) {
+	switch {
+	case n < 0:
+		panic(mc.refuse(op, 0, kind.Misuse(fmt.Sprintf("room for %d elements: the number is not negative", n))))
+	case n <= cap(s)-len(s):
+		return s, nil
+	}
+	return grow(mc, op, s, nil, n)
 }
 
 // grow is apart from Append, which is to unfold. It answers s with the values
-// behind it; on an error, s as it was. The values may be s itself, so that its
-// old chunk goes last.
-func grow[T any](mc Context, op string, s, values []T) ([]T, error) {
+// behind it, and room for more elements; on an error, s as it was. The values may lie
+// in s, and so its old chunk goes last; where the new place is the old one, what s had
+// is written over only by the values, which reach beyond it.
+func grow[T any](mc Context, op string, s, values []T, more int) ([]T, error) {
 	mc.ready(op, typeOf[T]())
 	each := unsafe.Sizeof(*new(T))
 	if each == 0 {
-		return append(s, values...), nil // takes no memory
+		return append(slices.Grow(s, len(values)+more), values...), nil // takes no memory
 	}
 	at := uintptr(unsafe.Pointer(unsafe.SliceData(s))) // to be looked up
 	used, old := uintptr(len(s))*each, uintptr(cap(s))*each
-	need := mc.sliceSize(op, 0, len(s)+len(values), each)
+	need := mc.sliceSize(op, 0, len(s)+len(values)+more, each)
 	mc.hasWhole(op, at, old, each) // a Fault before anything is bought
 	p, room, err := mc.enlarge(op, at, used, old, need)
 	if err != nil {
 		return s, mc.refuse(op, need, err)
 	}
 	what, whole := mc.hasWhole(op, at, old, each) // still
+	if p == at {
+		used = old // as clean as it was
+	}
 	clear(osmem.Bytes(p+used, room-used))
 	grown := append(unsafe.Slice((*T)(osmem.At(p)), room/each)[:len(s)], values...) // p has room bytes
 	if whole {
@@ -136,11 +172,16 @@ func (mc Context) enlarge(op string, p, used, old, need uintptr) (q, room uintpt
 		return 0, 0, err
 	}
 	copyBytes(q, p, used)
-	if isBump {
-		return q, size, nil
+	return q, mc.roomAt(q, size), nil
+}
+
+// roomAt is how many bytes the chunk at p has, which was just sold for size bytes.
+func (mc Context) roomAt(p, size uintptr) uintptr {
+	if mc.core.Kind() == kind.Bump {
+		return (size + chunk.Align - 1) &^ (chunk.Align - 1)
 	}
-	c = mc.seller(q)
-	return q, kind.Capacity(methods[c.Kind()], c, q, chunk.Header(q)^c.Stamp), nil
+	c := mc.seller(p)
+	return kind.Capacity(methods[c.Kind()], c, p, chunk.Header(p)^c.Stamp)
 }
 
 // curve is the size to grow to, about Go's own: twice while small, then a
@@ -179,8 +220,9 @@ func copyBytes(to, from, n uintptr) {
 	}
 }
 
-// Clone copies a slice into the context. It is as long as s and has no more
-// capacity than it needs. It panics as MakeSlice does. Owner only.
+// Clone copies a slice into the context. It is as long as s; its capacity is that of
+// its chunk, a few elements more where the size was rounded up, as a result of Append
+// has it. It panics as MakeSlice does. Owner only.
 func Clone[T any](mc Context, s []T) []T {
 	c, err := clone(mc, "Clone", s)
 	if err != nil {
@@ -193,9 +235,21 @@ func Clone[T any](mc Context, s []T) []T {
 func TryClone[T any](mc Context, s []T) ([]T, error) { return clone(mc, "TryClone", s) }
 
 func clone[T any](mc Context, op string, s []T) ([]T, error) {
-	c, err := trySlice[T](mc, op, len(s), len(s))
-	copy(c, s)
-	return c, err
+	mc.ready(op, typeOf[T]())
+	each := unsafe.Sizeof(*new(T))
+	size := mc.sliceSize(op, len(s), len(s), each)
+	if size == 0 {
+		return make([]T, len(s)), nil // takes no memory
+	}
+	p, err := supply(mc.core, op, size)
+	if err != nil {
+		return nil, mc.refuse(op, size, err)
+	}
+	room := mc.roomAt(p, size)
+	copyBytes(p, uintptr(unsafe.Pointer(unsafe.SliceData(s))), size)
+	runtime.KeepAlive(s)
+	clear(osmem.Bytes(p+size, room-size))
+	return unsafe.Slice((*T)(osmem.At(p)), room/each)[:len(s)], nil // p has room bytes
 }
 
 // CloneString copies a string into the context. The result is void when the

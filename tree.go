@@ -20,7 +20,7 @@ var tree struct {
 	walks     []*walk  // that let go of the lock and are to go on
 	trails    []*trail // that somebody goes
 	moves     uint64   // how many there were
-	callbacks map[uint32][]*callback
+	callbacks map[uint32]*callback
 	listeners map[uint32][]*listener
 	idents    sideTable[string]
 }

@@ -39,9 +39,9 @@ func NewUncleared[T any](mc Context) *T {
 	return (*T)(osmem.At(typed(mc, typeOf[T](), unsafe.Sizeof(*new(T)), judgeUncleared, refusePointers, admit, sell, bumpConst, setConst, staleUncleared, slowUncleared)))
 }
 
-// mostBytes is an array larger than any type, to be sliced: unlike unsafe.Slice
+// mostBytes is an array as large as any type can be, to be sliced: unlike unsafe.Slice
 // it lets the compiler turn a clear of constant size into stores.
-type mostBytes [1 << 30 << (10 * (^uintptr(0) >> 63))]byte // 1 TiB, 1 GiB with 32 bits
+type mostBytes [1<<31<<(19*(^uintptr(0)>>63)) - 2]byte // what every compiler allows, and an int counts
 
 // typed is an empty stage: what New can afford to unfold.
 func typed(mc Context, t *goType, size uintptr, first typer, look func(*goType), next admitter, sell seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {

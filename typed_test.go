@@ -171,3 +171,32 @@ func TestALargeTypeDoesNotWrapAround(t *testing.T) {
 		}
 	})
 }
+
+// TestATypeOfMoreThanAGigabyte: with 32 bits too it is sold and cleared, or refused, and
+// then nothing is left of it.
+func TestATypeOfMoreThanAGigabyte(t *testing.T) {
+	if unsafe.Sizeof(uintptr(0)) == 8 || testing.Short() || raced {
+		t.Skip("with 64 bits it is a type as any other, and it takes a gigabyte")
+	}
+	type large [1<<30 + 8]byte
+	mc := newRoot(t)
+	held := mc.MemAllocated(true)
+	for i, create := range []func() *large{
+		func() *large { return palloc.New[large](mc) },
+		func() *large { return palloc.NewUncleared[large](mc) },
+		func() *large { return must(palloc.TryNew[large](mc)) },
+	} {
+		var p *large
+		if oom := shortOf(t, func() { p = create() }); oom != nil {
+			if p != nil || mc.MemAllocated(true) != held {
+				t.Errorf("%d: refused, and %d bytes are held: %v", i, mc.MemAllocated(true), oom)
+			}
+			continue
+		}
+		if i != 1 && p[0]|p[1<<29]|p[1<<30]|p[1<<30+7] != 0 {
+			t.Errorf("%d: it is not zero", i)
+		}
+		p[0], p[1<<30+7] = 1, 1
+		palloc.Free(p)
+	}
+}

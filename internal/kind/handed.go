@@ -3,8 +3,9 @@ package kind
 import "github.com/gopalloc/palloc/internal/relaxed"
 
 // Handed says whether the core with a number was ever handed out, and the number can
-// be followed. Callers must exclude those of OpenSlot.
-func Handed(index uint32) bool { return index != 0 && index < table.opened }
+// be followed. Any goroutine; one that does not exclude those of OpenSlot may be told
+// so a moment later.
+func Handed(index uint32) bool { return index != 0 && index < relaxed.Load32(&table.opened) }
 
 // Slots is how many numbers there are: those of all cores that were handed out lie
 // below. Any goroutine.

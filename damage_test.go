@@ -1,0 +1,172 @@
+package palloc_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"testing"
+	"unsafe"
+
+	"github.com/gopalloc/palloc"
+	"github.com/gopalloc/palloc/internal/block"
+)
+
+// Damaged memory: a word of a context is overwritten, and whatever is then asked about a
+// pointer, the answer is a *Fault, or that of a chunk; Check ends and changes nothing.
+
+// wreck is a context whose words are damaged one at a time.
+type wreck struct {
+	t    *testing.T
+	r    *rand.Rand
+	mc   palloc.Context
+	all  []unsafe.Pointer        // every chunk, freed ones too
+	live map[unsafe.Pointer]bool // what may pass for the start of a live chunk
+}
+
+func newWreck(t *testing.T, seed uint64, make func(parent palloc.Context) palloc.Context) *wreck {
+	w := &wreck{t: t, r: rand.New(rand.NewPCG(seed, 6)), mc: make(newRoot(t)), live: map[unsafe.Pointer]bool{}}
+	isSlab, isBump := w.mc.Kind() == palloc.KindSlab, w.mc.Kind() == palloc.KindBump
+	for i := range 400 {
+		size, align := 64, 8
+		if !isSlab {
+			size, align = w.r.IntN(3000), 8<<w.r.IntN(2)
+			if i%50 == 0 {
+				size = 20_000
+			}
+		}
+		p := w.mc.AllocAligned(size, align)
+		if w.all = append(w.all, p); !isBump && w.r.IntN(3) == 0 {
+			palloc.FreePointer(p)
+		} else {
+			w.live[p] = true
+			if align > 8 { // the chunk that the aligned one lies in begins at one of these
+				w.live[unsafe.Add(p, -16)], w.live[unsafe.Add(p, -24)] = true, true
+			}
+		}
+	}
+	return w
+}
+
+// one is one of the chunks.
+func (w *wreck) one() unsafe.Pointer { return w.all[w.r.IntN(len(w.all))] }
+
+// unit is where the smallest piece of memory begins that a block can begin with.
+func unit(p unsafe.Pointer) unsafe.Pointer { return unsafe.Add(p, -int(uintptr(p)%256)) }
+
+// place is a word to damage: a header, a first word, one of a head.
+func (w *wreck) place(p unsafe.Pointer) *uint64 {
+	switch w.r.IntN(4) {
+	case 0:
+		return (*uint64)(unsafe.Add(p, -8))
+	case 1:
+		return (*uint64)(unsafe.Add(p, -16))
+	case 2:
+		return (*uint64)(p)
+	}
+	return (*uint64)(unsafe.Add(unit(p), w.r.IntN(12)*8))
+}
+
+// damaged is what is written over a word.
+func (w *wreck) damaged(old uint64) uint64 {
+	q := w.one()
+	switch w.r.IntN(9) {
+	case 0:
+		return old ^ 1<<w.r.IntN(64)
+	case 1:
+		return w.r.Uint64()
+	case 2:
+		return uint64(uintptr(q))
+	case 3:
+		return *(*uint64)(unsafe.Add(q, -8))
+	case 4:
+		return uint64(w.r.IntN(300))
+	case 5:
+		return uint64(uintptr(unit(q)))
+	case 6:
+		return old&^0xffff | uint64(w.r.IntN(1<<16))
+	case 7:
+		return old&^0xffffffff | uint64(w.r.IntN(1<<12)) // a number of another core
+	}
+	return 0x4141414141414141
+}
+
+// asks are questions that change nothing; deeds are for what is no chunk.
+var (
+	asks = map[string]func(p unsafe.Pointer){
+		"UsableSize": func(p unsafe.Pointer) { palloc.UsableSize(p) },
+		"Footprint":  func(p unsafe.Pointer) { palloc.Footprint(p) },
+		"ContextOf":  func(p unsafe.Pointer) { _ = palloc.ContextOf(p).Path() },
+	}
+	evils = map[string]func(p unsafe.Pointer){
+		"Free":        palloc.FreePointer,
+		"Realloc":     func(p unsafe.Pointer) { palloc.Realloc(p, 5000) },
+		"FreeSlice":   func(p unsafe.Pointer) { palloc.FreeSlice(unsafe.Slice((*uint16)(p), 3)) },
+		"a small one": func(p unsafe.Pointer) { palloc.Realloc(p, 1) },
+	}
+)
+
+// only runs what may panic with a *Fault, and with nothing else.
+func (w *wreck) only(what string, f func()) (fault bool) {
+	defer func() {
+		if r := recover(); r != nil {
+			err, _ := r.(error)
+			var f *palloc.Fault
+			if fault = errors.As(err, &f); !fault {
+				w.t.Errorf("%s panics with %v", what, r)
+			}
+		}
+	}()
+	f()
+	return false
+}
+
+// hit damages a word, asks, and puts it back.
+func (w *wreck) hit() {
+	p := w.one()
+	at := w.place(p)
+	restore := overwrite(at, w.damaged(*at))
+	defer restore()
+	what := fmt.Sprintf("%#x at %p, a chunk at %p: ", *at, at, p)
+	w.only(what+"Check", func() { _ = w.mc.Check() })
+	q := unsafe.Add(unit(p), w.r.IntN(40)*8)
+	for name, ask := range asks {
+		w.only(what+name+fmt.Sprint(" of ", q), func() { ask(q) })
+	}
+	begin, _ := block.Find(uintptr(q))
+	inHead := uintptr(q)-begin <= 64 // where a kind may keep what headers begin as
+	if w.live[q] || inHead || (*uint64)(unsafe.Add(q, -8)) == at || (*uint64)(unsafe.Add(q, -16)) == at {
+		return // it may pass for a chunk
+	}
+	for name, evil := range evils {
+		if !w.only(what+name+fmt.Sprint(" of ", q), func() { evil(q) }) {
+			w.t.Errorf("%s%s of %p is accepted", what, name, q)
+		}
+	}
+}
+
+func TestDamageMakesNothingButFaults(t *testing.T) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	hits := 4000
+	if cramped() {
+		hits = 500
+	}
+	makers := map[string]func(p palloc.Context) palloc.Context{
+		"Slab": func(p palloc.Context) palloc.Context { return palloc.NewSlab(p, "c", 64) },
+	}
+	for _, g := range growers {
+		makers[g.name] = g.make
+	}
+	for name, make := range makers {
+		t.Run(name, func(t *testing.T) {
+			w := newWreck(t, 1, make)
+			wantSound(t, "before", w.mc)
+			for range hits {
+				if w.hit(); t.Failed() {
+					break
+				}
+			}
+			wantSound(t, "afterwards", w.mc)
+		})
+	}
+}
