@@ -155,7 +155,7 @@ func (l *limited) run() {
 // what the script needs, a block at a time.
 func TestNoLimitIsPassedAndNothingThatFitsIsRefused(t *testing.T) {
 	top := newRoot(t)
-	all := &limited{t: t, mc: palloc.NewAllocSet(top, "limited"), limit: palloc.NoLimit}
+	all := &limited{t: t, mc: palloc.NewAllocSet(top, "limited"), limit: palloc.NoLimit - 1}
 	all.mc.SetLimit(all.limit)
 	all.run()
 	peak := all.mc.Peak()
@@ -213,7 +213,7 @@ func TestAccountsAgreeWithTheTreeWhateverHappens(t *testing.T) {
 				c.SetParent(to)
 			}
 		case 5:
-			c.SetLimit(palloc.NoLimit)
+			c.SetLimit(palloc.NoLimit - int64(rng.IntN(2)))
 			budgeted[c] = true
 		case 6:
 			if rng.IntN(4) == 0 {
@@ -297,6 +297,7 @@ func TestANestedLimitIsHeardFirst(t *testing.T) {
 func TestPeakIsWhatWasHeldAtMost(t *testing.T) {
 	mc := newRoot(t)
 	c := palloc.NewAllocSet(mc, "c")
+	mc.ResetPeak()
 	if mc.Peak() != mc.MemAllocated(true) {
 		t.Errorf("a new budget has a peak of %d, and %d are held", mc.Peak(), mc.MemAllocated(true))
 	}

@@ -20,7 +20,7 @@ func (s *core) openAccount() *account {
 	if a := s.account(); a != nil {
 		return a
 	}
-	a := &account{owner: handle(&s.Core), outer: s.innermost(), limit: NoLimit, soft: NoLimit}
+	a := &account{owner: handle(&s.Core), outer: s.innermost(), limit: NoLimit, soft: NoLimit, heed: NoLimit}
 	if budgets.accounts == nil {
 		budgets.accounts = make(map[uint32]*account)
 	}
@@ -28,6 +28,16 @@ func (s *core) openAccount() *account {
 	a.peak.Store(a.held.Load())
 	budgets.accounts[s.Number()] = a
 	return a
+}
+
+// closeAccount closes the context's own account unless somebody needs it.
+func (s *core) closeAccount(a *account) {
+	if a.needed() {
+		return
+	}
+	s.rebook(a, a.outer)
+	delete(budgets.accounts, s.Number())
+	relaxed.Store32(&s.Has, s.Has&^hasAccount)
 }
 
 // innermost is the account that the context is under, nil when there is none.
@@ -44,6 +54,7 @@ func (s *core) innermost() *account {
 func (s *core) rebook(from, to *account) (bytes int64) {
 	for t := s; t != nil; t = t.step(s) {
 		t.buryChildren() // the next ones are to come by
+		t.refile(from, to)
 		if a := t.account(); a != nil && a.outer == from {
 			a.outer = to
 			bytes += a.held.Load()

@@ -17,7 +17,7 @@ import (
 // cache is a consumer that can give up what it holds.
 type cache struct {
 	mc    palloc.Context
-	asked []int64
+	asked []palloc.Pressure
 }
 
 func newCache(parent palloc.Context, name string, bytes int) *cache {
@@ -27,11 +27,10 @@ func newCache(parent palloc.Context, name string, bytes int) *cache {
 }
 
 // evict gives up everything.
-func (c *cache) evict(need int64) int64 {
-	c.asked = append(c.asked, need)
-	held := c.mc.MemAllocated(true)
+func (c *cache) evict(p palloc.Pressure) error {
+	c.asked = append(c.asked, p)
 	c.mc.Reset()
-	return held
+	return nil
 }
 
 func TestTheLargestConsumerIsAskedFirst(t *testing.T) {
@@ -48,8 +47,12 @@ func TestTheLargestConsumerIsAskedFirst(t *testing.T) {
 	if len(large.asked) != 1 || len(small.asked) != 0 || len(outside.asked) != 0 {
 		t.Fatalf("asked: large %v, small %v, outside %v", large.asked, small.asked, outside.asked)
 	}
-	if need := large.asked[0]; need < held+500<<10-1<<20 || need > held+600<<10-1<<20 {
-		t.Errorf("%d bytes are held of 1 MiB, 500 KiB asked for, and %d bytes said to be missing", held, need)
+	p := large.asked[0]
+	if p.Missing < held+500<<10-1<<20 || p.Missing > held+600<<10-1<<20 || p.Need != p.Missing {
+		t.Errorf("%d bytes are held of 1 MiB, 500 KiB asked for, and the callback is told %+v", held, p)
+	}
+	if p.Held < 600<<10 || p.Asker != work || p.Limit != mc || p.Soft {
+		t.Errorf("the callback is told %+v", p)
 	}
 	work.Alloc(420 << 10) // both must go
 	if len(large.asked) < 2 && len(small.asked) != 1 {
@@ -68,7 +71,13 @@ func TestASoftLimitAsksAndThenLetsPass(t *testing.T) {
 	mc.SetSoftLimit(64 << 10)
 	mc.SetLimit(256 << 10)
 	calls := 0
-	stop := mc.OnPressure(func(int64) int64 { calls++; return 0 })
+	stop := mc.OnPressure(func(p palloc.Pressure) error {
+		if !p.Soft || p.Limit != mc {
+			t.Errorf("the callback is told %+v", p)
+		}
+		calls++
+		return nil
+	})
 	mc.Alloc(60 << 10)
 	if calls != 0 {
 		t.Errorf("%d calls below the soft limit", calls)
@@ -97,7 +106,7 @@ func TestACallbackMayAllocateFreeAndDelete(t *testing.T) {
 		old.Alloc(64)
 	}
 	depth, deepest := 0, 0
-	mc.OnPressure(func(need int64) int64 {
+	mc.OnPressure(func(palloc.Pressure) error {
 		depth++
 		deepest = max(deepest, depth)
 		spill := palloc.NewBump(mc, "spill")
@@ -110,7 +119,7 @@ func TestACallbackMayAllocateFreeAndDelete(t *testing.T) {
 		spill.Alloc(64)
 		spill.Delete()
 		depth--
-		return need
+		return nil
 	})
 	c := palloc.NewSlab(mc, "c", 3000)
 	n := 0
@@ -132,13 +141,13 @@ func TestACallbackMayAllocateFreeAndDelete(t *testing.T) {
 func TestAPanicOfACallbackIsContained(t *testing.T) {
 	mc := newRoot(t)
 	mc.SetLimit(64 << 10)
-	mc.OnPressure(func(int64) int64 { panic("the disk is full") })
+	mc.OnPressure(func(palloc.Pressure) error { panic("the disk is full") })
 	var oom *palloc.OutOfMemoryError
 	if _, err := mc.TryAlloc(70 << 10); !errors.As(err, &oom) {
 		t.Fatalf("the error is %v", err)
 	}
-	if cause := errors.Unwrap(oom.Err); cause == nil || !strings.Contains(cause.Error(), "the disk is full") {
-		t.Errorf("the error does not say why nothing was freed: %v", cause)
+	if len(oom.Reclaims) != 1 || !strings.Contains(oom.Reclaims[0].Err.Error(), "the disk is full") || !strings.Contains(oom.Error(), "the disk is full") {
+		t.Errorf("the error does not say why nothing was freed: %v", oom)
 	}
 	mc.Alloc(100)
 	evicted := newCache(mc, "cache", 40<<10)
@@ -154,8 +163,8 @@ func TestACallbackMustNotResetWhoAsks(t *testing.T) {
 	mc.SetLimit(64 << 10)
 	c := palloc.NewAllocSet(mc, "c")
 	c.Alloc(30 << 10)
-	stop := mc.OnPressure(func(int64) int64 { c.Reset(); return 30 << 10 })
-	wantFault(t, func() { c.Alloc(40 << 10) }, "Alloc", "", "reset or deleted the context that was allocating")
+	stop := mc.OnPressure(func(palloc.Pressure) error { c.Reset(); return nil })
+	wantFault(t, func() { c.Alloc(40 << 10) }, "Alloc", c.Path(), "reset or deleted the context that was allocating")
 	stop()
 	c.Alloc(20 << 10)
 }
@@ -185,7 +194,7 @@ func TestACallbackMayTurnTheTreeOver(t *testing.T) {
 		"narrows the limit":     func(mc, _, _ palloc.Context) { mc.SetLimit(0) },
 		"takes the limit away":  func(mc, _, _ palloc.Context) { mc.SetLimit(palloc.NoLimit) },
 		"is refused itself":     func(_, _, asks palloc.Context) { asks.TryAlloc(1 << 20) },
-		"registers and panics":  func(mc, _, _ palloc.Context) { mc.OnPressure(func(int64) int64 { panic(1) }); panic(2) },
+		"registers and panics":  func(mc, _, _ palloc.Context) { mc.OnPressure(func(palloc.Pressure) error { panic(1) }); panic(2) },
 		"replaces the parent":   func(mc, parent, _ palloc.Context) { parent.Delete(); palloc.NewAllocSet(mc, "parent") },
 		"replaces the asker":    func(_, parent, asks palloc.Context) { asks.Delete(); palloc.NewAllocSet(parent, "asks") },
 		"opens a budget within": func(_, parent, asks palloc.Context) { asks.SetLimit(1); parent.SetSoftLimit(1) },
@@ -206,7 +215,7 @@ func TestACallbackMayTurnTheTreeOver(t *testing.T) {
 				palloc.NewSlab(asks, "child", 64).Alloc(64)
 				p := asks.Alloc(104)
 				mc.SetLimit(64 << 10)
-				mc.OnPressure(func(int64) int64 { turn(mc, parent, asks); return 0 })
+				mc.OnPressure(func(palloc.Pressure) error { turn(mc, parent, asks); return nil })
 				fault, oom := outcome(func() { ask(asks, p) })
 				if gone := !asks.Live(); gone != (fault != nil) && name != "opens a section" {
 					t.Errorf("behind a callback that %s: %v, %v", name, fault, oom)
@@ -267,15 +276,15 @@ func TestPressureFromManyGoroutines(t *testing.T) {
 	mc.SetLimit(1 << 20)
 	var mu sync.Mutex
 	var caches []palloc.Context
-	mc.OnPressure(func(need int64) (freed int64) {
+	mc.OnPressure(func(p palloc.Pressure) error {
 		mu.Lock()
 		defer mu.Unlock()
-		for len(caches) > 0 && freed < need {
+		for freed := int64(0); len(caches) > 0 && freed < p.Need; {
 			freed += caches[0].MemAllocated(true)
 			caches[0].Delete()
 			caches = slices.Delete(caches, 0, 1)
 		}
-		return freed
+		return nil
 	})
 	var group sync.WaitGroup
 	for range 8 {

@@ -19,6 +19,7 @@ var tree struct {
 	moves     uint64 // calls of SetParent: a walk that pauses asks whether it is still where it was
 	callbacks map[uint32][]*callback
 	listeners map[uint32][]*listener
+	cancels   map[uint32]*cancelation
 	idents    sideTable[string]
 }
 
