@@ -19,7 +19,7 @@ func (f *findings) tree(mc Context) (list []Context) {
 	defer mc.lock("Context.Check").unlock()
 	budgets.Lock()
 	defer budgets.Unlock()
-	w := treeCheck{findings: f, top: mc.slot(), sums: map[*account]int64{}}
+	w := treeCheck{findings: f, top: mc.slot(), sums: map[*account]int64{}, lists: map[*account]int{}}
 	w.above()
 	for s := w.top; s != nil; s = w.next(s) {
 		switch c := handle(&s.Core); {
@@ -48,6 +48,7 @@ type treeCheck struct {
 
 	accounts []*account         // that came by
 	sums     map[*account]int64 // what is charged to each, nil for none
+	lists    map[*account]int   // how many callbacks of OnPressure are below each
 }
 
 // above checks the links of top, to which no walk leads.
@@ -153,6 +154,8 @@ func (w *treeCheck) context(s *core) {
 	w.entry(s, hasCallbacks, "callbacks", len(tree.callbacks[n]) > 0)
 	w.entry(s, hasListeners, "callbacks of OnPressure", len(tree.listeners[n]) > 0)
 	ident := tree.idents.look(n)
+	w.listed(s)
+	w.entry(s, hasCancel, "a context.Context", tree.cancels[n] != nil)
 	w.entry(s, hasIdent, "an ident", ident != nil && *ident != "")
 	w.entry(s, hasAccount, "a budget", budgets.accounts[n] != nil)
 	l := budgets.ledgers.look(n)
@@ -210,6 +213,9 @@ func (w *treeCheck) strays() {
 	}
 	for n := range tree.listeners {
 		w.stray(n, "callbacks of OnPressure", hasListeners)
+	}
+	for n := range tree.cancels {
+		w.stray(n, "canceled waits", hasCancel)
 	}
 	for n := range budgets.accounts {
 		w.stray(n, "budgets", hasAccount)

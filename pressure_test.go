@@ -2,6 +2,8 @@ package palloc_test
 
 import (
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -305,5 +307,265 @@ func TestPressureFromManyGoroutines(t *testing.T) {
 	group.Wait()
 	if b := mc.Budget(); b.Held != holds(mc) || b.Peak > b.Limit || b.Peak <= b.SoftLimit/2 {
 		t.Errorf("%+v, and a walk finds %d", b, holds(mc))
+	}
+}
+
+// TestEveryLimitsCallbacksAreAsked: whatever limits lie on the way, soft ones and hard
+// ones, the callbacks of each that is reached are asked.
+func TestEveryLimitsCallbacksAreAsked(t *testing.T) {
+	for way := range 16 {
+		innerSoft, innerHard, midSoft, outerSoft := way&1 != 0, way&2 != 0, way&4 != 0, way&8 != 0
+		outer := newRoot(t)
+		outer.SetLimit(1 << 20)
+		cached := newCache(outer, "cache", 600<<10)
+		cached.mc.OnPressure(cached.evict)
+		mid := palloc.NewAllocSet(outer, "mid")
+		query := palloc.NewAllocSet(mid, "query")
+		spill := newCache(query, "spill", 200<<10)
+		spill.mc.OnPressure(spill.evict)
+		if innerSoft {
+			query.SetSoftLimit(100 << 10)
+		}
+		if innerHard {
+			query.SetLimit(550 << 10)
+		}
+		if midSoft {
+			mid.SetSoftLimit(64 << 10)
+		}
+		if outerSoft {
+			outer.SetSoftLimit(900 << 10)
+		}
+		if _, err := query.TryAlloc(440 << 10); err != nil {
+			t.Errorf("limits %04b: %v", way, err)
+		}
+		if len(cached.asked) != 1 && !innerHard && !innerSoft || innerHard && len(spill.asked) == 0 {
+			t.Errorf("limits %04b: the cache was asked %d times, the spill %d", way, len(cached.asked), len(spill.asked))
+		}
+		wantOrder(t, outer)
+		outer.Delete()
+	}
+}
+
+// TestACacheGivesWay: a cache that frees entries by the piece, as many bytes as it is
+// asked for. Only whole blocks go back, so that it is asked more than once.
+func TestACacheGivesWay(t *testing.T) {
+	const entry, entries = 12_000, 600
+	for _, k := range []palloc.Kind{palloc.KindAllocSet, palloc.KindGeneration, palloc.KindSlab} {
+		for _, order := range []string{"oldest first", "newest first", "at random"} {
+			mc := newRoot(t)
+			mc.SetLimit(8 << 20)
+			c := newKind(mc, k, "cache", entry)
+			var kept []unsafe.Pointer
+			for len(kept) < entries {
+				p, err := c.TryAlloc(entry)
+				if err != nil {
+					break
+				}
+				kept = append(kept, p)
+			}
+			filled := len(kept)
+			switch order {
+			case "newest first":
+				slices.Reverse(kept)
+			case "at random":
+				rand.New(rand.NewPCG(1, 2)).Shuffle(len(kept), func(i, j int) { kept[i], kept[j] = kept[j], kept[i] })
+			}
+			asked := 0
+			c.OnPressure(func(p palloc.Pressure) error {
+				asked++
+				for freed := int64(0); freed < p.Need && len(kept) > 0; kept = kept[1:] {
+					freed += int64(palloc.Footprint(kept[0]))
+					palloc.FreePointer(kept[0])
+				}
+				return nil
+			})
+			work := palloc.NewAllocSet(mc, "work")
+			for range 16 {
+				if _, err := work.TryAlloc(200 << 10); err != nil {
+					t.Fatalf("%v, %s: with %d of %d entries left: %v", k, order, len(kept), filled, err)
+				}
+			}
+			if len(kept) == 0 || asked > 200 {
+				t.Errorf("%v, %s: %d of %d entries are left after %d calls", k, order, len(kept), filled, asked)
+			}
+		}
+	}
+}
+
+// TestWithoutProgressNobodyIsAskedAgain: callbacks that free nothing are asked once for
+// a request, whatever they say.
+func TestWithoutProgressNobodyIsAskedAgain(t *testing.T) {
+	mc := newRoot(t)
+	mc.SetLimit(1 << 20)
+	calls := 0
+	for range 5 {
+		palloc.NewAllocSet(mc, "c").OnPressure(func(palloc.Pressure) error { calls++; return nil })
+	}
+	for range 3 {
+		before := calls
+		if _, err := mc.TryAlloc(2 << 20); err == nil || calls != before+5 {
+			t.Errorf("%v, and %d calls", err, calls-before)
+		}
+	}
+}
+
+// TestMoreThanIsMissingIsAskedFor: at least a 64th of what the callback's context has.
+func TestMoreThanIsMissingIsAskedFor(t *testing.T) {
+	mc := newRoot(t)
+	mc.SetLimit(1 << 20)
+	c := newCache(mc, "cache", 700<<10)
+	palloc.NewBump(c.mc, "below").Alloc(200 << 10)
+	c.mc.OnPressure(c.evict)
+	held := c.mc.MemAllocated(true)
+	small := palloc.NewAllocSet(mc, "small")
+	for len(c.asked) == 0 {
+		small.Alloc(3000)
+	}
+	if p := c.asked[0]; p.Need != max(p.Missing, held/64) || p.Need <= p.Missing || p.Held != held {
+		t.Errorf("asked %+v of a context that holds %d", p, held)
+	}
+}
+
+// TestWhatIsFreedInTheAskingContextCounts: a cache presses itself, and makes room in its
+// own blocks, which lowers nothing that is held.
+func TestWhatIsFreedInTheAskingContextCounts(t *testing.T) {
+	each(t, []palloc.Kind{palloc.KindAllocSet, palloc.KindSlab}, func(t *testing.T, k palloc.Kind) {
+		mc := newRoot(t)
+		mc.SetLimit(256 << 10)
+		c := newKind(mc, k, "cache", 1000)
+		var kept []unsafe.Pointer
+		c.OnPressure(func(p palloc.Pressure) error {
+			if len(kept) > 0 {
+				palloc.FreePointer(kept[0])
+				kept = kept[1:]
+			}
+			return nil
+		})
+		for i := range 5000 {
+			p, err := c.TryAlloc(1000)
+			if err != nil {
+				t.Fatalf("chunk %d, with %d that could be freed: %v", i, len(kept), err)
+			}
+			kept = append(kept, p)
+		}
+	})
+}
+
+func TestASharedContextThatItsOwnCallbackResetsIsNoticed(t *testing.T) {
+	for name, end := range map[string]func(mc palloc.Context){"resets": palloc.Context.Reset, "resets only": palloc.Context.ResetOnly, "deletes": palloc.Context.Delete} {
+		for _, opts := range [][]palloc.Option{nil, {palloc.Shared()}} {
+			mc := palloc.NewAllocSet(newRoot(t), "c", opts...)
+			path := mc.Path()
+			mc.SetLimit(200 << 10)
+			mc.Alloc(100 << 10)
+			mc.OnPressure(func(palloc.Pressure) error { end(mc); return nil })
+			fault := faultOf(t, func() { mc.Alloc(150 << 10) })
+			if fault == nil || fault.Context != path || !strings.Contains(fault.Reason, "reset or deleted the context that was allocating") || !strings.Contains(fault.Reason, "pressure_test.go:") {
+				t.Errorf("shared %v, %s: %+v", len(opts) > 0, name, fault)
+			}
+		}
+	}
+}
+
+// TestASoftLimitThatStaysPassedAsksSeldom: once nothing more is freed, only when a 64th
+// more is held, or much less in between.
+func TestASoftLimitThatStaysPassedAsksSeldom(t *testing.T) {
+	mc := newRoot(t)
+	mc.SetSoftLimit(1 << 20)
+	calls := 0
+	mc.OnPressure(func(p palloc.Pressure) error { calls++; return nil })
+	mc.Alloc(1 << 20)
+	if calls != 1 {
+		t.Fatalf("%d calls when the limit was passed", calls)
+	}
+	for range 1000 {
+		palloc.FreePointer(mc.Alloc(10 << 10))
+	}
+	if calls > 2 {
+		t.Errorf("%d calls while what is held does not grow", calls)
+	}
+	calls = 0
+	first := mc.MemAllocated(true)
+	for mc.MemAllocated(true) < 2*first {
+		mc.Alloc(10 << 10)
+	}
+	if calls < 30 || calls > 64 {
+		t.Errorf("%d calls while what is held doubles", calls)
+	}
+	for name, fall := range map[string]func(){"below the limit": mc.Reset, "by half": func() {
+		mc.Reset()
+		c := palloc.NewAllocSet(mc, "c")
+		mc.Alloc(6 << 20)
+		c.Alloc(12 << 20)
+		c.Delete()
+	}} {
+		fall()
+		calls = 0
+		for held := mc.MemAllocated(true); mc.MemAllocated(true) < max(held+held/16, 3<<20); {
+			mc.Alloc(20 << 10)
+		}
+		if calls == 0 {
+			t.Errorf("after a fall %s nobody is asked", name)
+		}
+	}
+}
+
+// TestListenersFollowTheirContexts: into budgets that are opened around them, out of
+// those that are closed, and with a move.
+func TestListenersFollowTheirContexts(t *testing.T) {
+	root := newRoot(t)
+	mc := palloc.NewAllocSet(root, "mc")
+	c := newCache(palloc.NewAllocSet(mc, "between"), "cache", 500<<10)
+	c.mc.OnPressure(c.evict) // before there is any budget
+	refill := func() { c.mc.Reset(); c.mc.Alloc(500 << 10) }
+	asks := palloc.NewAllocSet(mc, "asks")
+	want := func(what string, times int) {
+		t.Helper()
+		refill()
+		c.asked = nil
+		asks.TryAlloc(700 << 10)
+		asks.Reset()
+		if len(c.asked) != times {
+			t.Errorf("%s: asked %d times, want %d", what, len(c.asked), times)
+		}
+		wantOrder(t, palloc.Top())
+	}
+	want("no budget", 0)
+	mc.SetLimit(1 << 20)
+	want("a budget around it", 1)
+	c.mc.Parent().SetLimit(palloc.NoLimit - 1)
+	want("a budget within", 1)
+	c.mc.Parent().SetLimit(palloc.NoLimit)
+	want("the one within closed", 1)
+	root.SetLimit(palloc.NoLimit - 1)
+	want("one around both", 1)
+	c.mc.Parent().SetParent(root)
+	asks.TryAlloc(1 << 20)
+	if len(c.asked) != 1 {
+		t.Error("a callback is asked for a limit that it is not under")
+	}
+	c.mc.Parent().SetParent(mc)
+	want("moved back", 1)
+	mc.SetLimit(palloc.NoLimit)
+	want("the budget closed", 0)
+}
+
+func BenchmarkSoftLimitBesideOthersListeners(b *testing.B) {
+	for _, n := range []int{0, 100, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			other := palloc.NewAllocSet(palloc.Top(), "other")
+			defer other.Delete()
+			for range n {
+				palloc.NewAllocSet(other, "session").OnPressure(func(palloc.Pressure) error { return nil })
+			}
+			mc := palloc.NewAllocSet(palloc.Top(), "mine")
+			defer mc.Delete()
+			mc.SetSoftLimit(1)
+			for i := 0; b.Loop(); i++ {
+				if mc.Alloc(9000); i%100 == 99 {
+					mc.Reset()
+				}
+			}
+		})
 	}
 }
