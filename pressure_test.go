@@ -346,11 +346,11 @@ func TestEveryLimitsCallbacksAreAsked(t *testing.T) {
 	}
 }
 
-// TestACacheGivesWay: a cache that frees entries by the piece, as many bytes as it is
-// asked for. Only whole blocks go back, so that it is asked more than once.
+// TestACacheGivesWay: a cache that frees entries with blocks of their own, as many bytes
+// as it is asked for.
 func TestACacheGivesWay(t *testing.T) {
 	const entry, entries = 12_000, 600
-	for _, k := range []palloc.Kind{palloc.KindAllocSet, palloc.KindGeneration, palloc.KindSlab} {
+	for _, k := range resizing {
 		for _, order := range []string{"oldest first", "newest first", "at random"} {
 			mc := newRoot(t)
 			mc.SetLimit(8 << 20)
