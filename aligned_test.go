@@ -92,7 +92,7 @@ func TestAnAlignedChunkThatShrinksNeedsNoMemory(t *testing.T) {
 			scribble(bytesAt(p, 100), 3)
 			c.SetLimit(c.MemAllocated(true))
 			asked := 0
-			c.OnPressure(func(int64) int64 { asked++; return 0 })
+			c.OnPressure(func(palloc.Pressure) error { asked++; return nil })
 			q, err := palloc.TryRealloc(p, 100)
 			leave := c.EnterCritical()
 			q = palloc.Realloc(q, 90)

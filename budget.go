@@ -27,16 +27,27 @@ var budgets struct {
 	accounts map[uint32]*account // by the number of the context
 	changing int                 // on how many ways somebody is who puts contexts under others: see rebookBelow
 	changes  uint64              // how many contexts were
+
+	routines routineTable // goroutines that ask for others, or wait
+	presses  uint64       // how many have begun
 }
 
-// account is the budget of a subtree.
+// account is the budget of a subtree. The lock of budgets guards all but the atomics.
 type account struct {
 	owner      Context
 	outer      *account // around this one, nil at the outermost
 	held, peak atomic.Int64
 	limit      int64
 	soft       int64
-	critical   int           // critical sections that are open
+	heed       int64 // beyond which the callbacks are asked: the soft limit, or more once it is passed
+	critical   int   // critical sections that are open
+	recording  bool  // of the peak, by ResetPeak
+	released   int64 // bytes given back, ever
+
+	listeners listenerSet // of the contexts below it, at any depth
+	press     *press      // the goroutine that has them asked, nil none
+	wanted    int64       // bytes that others want who wait for its end
+
 	opened     chan struct{} // closed once all contexts of the subtree are under it
 	trades     uint64        // how often held changed
 }
@@ -45,9 +56,6 @@ type account struct {
 type ledger struct {
 	account *account
 	charged int64 // what the context holds, as the accounts know it
-	pressed int   // attempts that are under way after the listeners were asked: go on
-	// panicked is what one of them panicked with.
-	panicked error
 }
 
 func init() { kind.Gate = admitPurchase }
@@ -65,12 +73,14 @@ type Budget struct {
 }
 
 // SetLimit bounds what the context and all contexts below it hold together, in
-// bytes of blocks. Near the limit contexts buy smaller blocks; what does not fit is
-// an *OutOfMemoryError. A limit below what is held refuses purchases and takes
-// nothing back. NoLimit takes it away; a negative one is a Fault. The first limit counts
-// the contexts below one by one, and holds for all of them when SetLimit returns; nobody
-// else waits meanwhile. Contexts that other goroutines are allocating from at this moment
-// are counted from their next purchase on. Any goroutine.
+// bytes of blocks. Near the limit contexts take smaller blocks; what does not fit even
+// so is asked of the callbacks of OnPressure, and then is an *OutOfMemoryError. A limit
+// below what is held refuses new blocks and takes nothing back. NoLimit takes it away,
+// and closes the budget unless SetSoftLimit, ResetPeak or a critical section need it:
+// the contexts then cost what those without a budget do. A negative limit is a Fault.
+// Contexts that other goroutines are allocating from at this moment are counted from
+// their next block on. The first limit counts the contexts below one by one, and holds for
+// all of them when SetLimit returns; nobody else waits meanwhile. Any goroutine.
 //
 // PostgreSQL has none.
 func (mc Context) SetLimit(bytes int64) {
@@ -78,27 +88,47 @@ func (mc Context) SetLimit(bytes int64) {
 }
 
 // SetSoftLimit bounds what the context and all below it hold before the callbacks
-// of OnPressure are asked to free something. What they do not free may be bought
-// nevertheless, up to the limit. NoLimit takes it away; a negative one is a Fault.
+// of OnPressure are asked to free something. They are asked when the limit is passed,
+// and again when what is held has grown by a 64th since, or has fallen below the limit
+// or by a quarter in between. What they do not free may be taken nevertheless, up to the
+// limit of SetLimit. NoLimit takes it away, as SetLimit does; a negative one is a Fault.
 // Any goroutine.
 //
 // PostgreSQL has none.
 func (mc Context) SetSoftLimit(bytes int64) {
-	mc.setLimit("Context.SetSoftLimit", bytes, func(a *account) { a.soft = bytes })
+	mc.setLimit("Context.SetSoftLimit", bytes, func(a *account) { a.soft, a.heed = bytes, bytes })
 }
 
 func (mc Context) setLimit(op string, bytes int64, set func(*account)) {
 	if mc.check(op); bytes < 0 {
 		panic(&Fault{Op: op, Context: mc.Path(), Reason: fmt.Sprintf("a limit of %d bytes: it is at least 0, or NoLimit", bytes)})
 	}
+	if bytes == NoLimit {
+		mc.lift(op, set)
+		return
+	}
 	mc.withAccount(op, set)
 }
 
+// lift takes something away from the budget, and the budget if nobody needs the rest.
+func (mc Context) lift(op string, what func(*account)) {
+	if mc.closeAccount(op, what) {
+		mc.rebookBelow()
+	}
+}
+
+// needed says whether somebody relies on the account.
+func (a *account) needed() bool {
+	return a.limit != NoLimit || a.soft != NoLimit || a.critical > 0 || a.recording
+}
+
 // Budget is the context's budget. It is read in constant time where SetLimit,
-// SetSoftLimit, Peak or ResetPeak opened one; else Held is counted, and Peak is the
-// same. Any goroutine.
-func (mc Context) Budget() Budget {
-	l := mc.lock("Context.Budget")
+// SetSoftLimit, ResetPeak or EnterCritical opened one; else Held is counted, and Peak
+// is the same. Any goroutine.
+func (mc Context) Budget() Budget { return mc.budget("Context.Budget") }
+
+func (mc Context) budget(op string) Budget {
+	l := mc.lock(op)
 	a := mc.slot().account()
 	l.unlock()
 	if a != nil {
@@ -112,41 +142,40 @@ func (mc Context) Budget() Budget {
 }
 
 // Peak is the most that the context and all contexts below it held together, in
-// bytes of blocks, since a budget was opened or ResetPeak called. The first call
-// opens the budget. Any goroutine.
+// bytes of blocks, since ResetPeak, or since SetLimit, SetSoftLimit or EnterCritical
+// opened the budget. Without a budget nothing is recorded, and it is what is held now,
+// which is counted. Any goroutine.
 //
 // PostgreSQL has none.
-func (mc Context) Peak() (bytes int64) {
-	mc.withAccount("Context.Peak", func(a *account) { bytes = a.peak.Load() })
-	return bytes
-}
+func (mc Context) Peak() int64 { return mc.budget("Context.Peak").Peak }
 
-// ResetPeak makes what is held now the peak. Any goroutine.
+// ResetPeak makes what is held now the peak, and begins to record it: it opens a budget
+// where there is none, which StopPeak closes. Any goroutine.
+//
+// PostgreSQL has none.
 func (mc Context) ResetPeak() {
-	mc.withAccount("Context.ResetPeak", func(a *account) { a.peak.Store(a.held.Load()) })
+	mc.withAccount("Context.ResetPeak", func(a *account) {
+		a.recording = true
+		a.peak.Store(a.held.Load())
+	})
 }
 
-// shortage is the error of a purchase that a budget does not allow.
-type shortage struct {
-	account *account
-	held    int64 // by the account
-	more    int64 // what was to be bought
-	bound   int64 // the limit that it would have passed
-	soft    bool  // that is the soft one
-	cause   error // a panic of a callback that was asked, nil: none
+// StopPeak ends what ResetPeak began: the budget is closed unless it has a limit or a
+// critical section needs it. Any goroutine.
+//
+// PostgreSQL has none.
+func (mc Context) StopPeak() {
+	mc.lift("Context.StopPeak", func(a *account) { a.recording = false })
 }
-
-func (r *shortage) Error() string {
-	return fmt.Sprintf("%d bytes more than the %d that are held would pass the limit of %d", r.more, r.held, r.bound)
-}
-
-func (r *shortage) Unwrap() error { return r.cause }
 
 // admitPurchase is the gate of guarded contexts: c is to hold so many bytes.
 func admitPurchase(c *kind.Core, holds uintptr) error {
 	budgets.Lock()
 	defer budgets.Unlock()
 	l := budgets.ledgers.at(c.Number())
+	if l.account == nil {
+		return nil // the budget was closed since c was asked whether it has one
+	}
 	more := int64(holds) - l.charged
 	if more > 0 {
 		if err := l.refuses(c, more); err != nil {
@@ -157,7 +186,7 @@ func admitPurchase(c *kind.Core, holds uintptr) error {
 	return nil
 }
 
-// refuses is why a context may not buy more bytes, nil when it may.
+// refuses is why a context may not take more bytes, nil when it may.
 func (l *ledger) refuses(c *kind.Core, more int64) error {
 	for a := l.account; a != nil; a = a.outer {
 		held := a.held.Load()
@@ -165,9 +194,9 @@ func (l *ledger) refuses(c *kind.Core, more int64) error {
 		case a.critical > 0 && relaxed.Load32(&c.Has)&allowsCritical == 0:
 			return kind.Misuse("a critical section is open: nothing is bought wholesale in it, but by contexts of AllowInCriticalSection")
 		case more > a.limit-held:
-			return &shortage{a, held, more, a.limit, false, l.panicked}
-		case more > a.soft-held && l.pressed == 0:
-			return &shortage{a, held, more, a.soft, true, nil}
+			return &shortage{account: a, held: held, more: more, bound: a.limit}
+		case more > a.heed-held:
+			return &shortage{account: a, held: held, more: more, bound: a.soft, soft: true}
 		}
 	}
 	return nil
@@ -185,6 +214,26 @@ func (a *account) add(more int64) {
 		a.trades++
 		held := a.held.Add(more)
 		a.peak.Store(max(a.peak.Load(), held))
+		if more < 0 {
+			a.released -= more
+			a.calm(held)
+		}
+	}
+}
+
+// askedPart is the part of what is held that callbacks are asked for at least, and
+// by which that must have grown before those of a soft limit are asked again.
+const askedPart = 64
+
+// calm lowers what the callbacks of a passed soft limit are next asked at, when
+// much less is held than that.
+func (a *account) calm(held int64) {
+	switch {
+	case a.heed == a.soft:
+	case held <= a.soft:
+		a.heed = a.soft
+	case held < a.heed-a.heed/4:
+		a.heed = held + held/askedPart
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gopalloc/palloc"
 	"github.com/gopalloc/palloc/internal/block"
+	retail "github.com/gopalloc/palloc/internal/kind"
 )
 
 // Budgets: what a subtree holds never passes its limit, and what would have fitted
@@ -159,7 +160,7 @@ func (l *limited) run() {
 // what the script needs, a block at a time.
 func TestNoLimitIsPassedAndNothingThatFitsIsRefused(t *testing.T) {
 	top := newRoot(t)
-	all := &limited{t: t, mc: palloc.NewAllocSet(top, "limited"), limit: palloc.NoLimit}
+	all := &limited{t: t, mc: palloc.NewAllocSet(top, "limited"), limit: palloc.NoLimit - 1}
 	all.mc.SetLimit(all.limit)
 	all.run()
 	peak := all.mc.Peak()
@@ -217,7 +218,7 @@ func TestAccountsAgreeWithTheTreeWhateverHappens(t *testing.T) {
 				c.SetParent(to)
 			}
 		case 5:
-			c.SetLimit(palloc.NoLimit)
+			c.SetLimit(palloc.NoLimit - int64(rng.IntN(2)))
 			budgeted[c] = true
 		case 6:
 			if rng.IntN(4) == 0 {
@@ -301,6 +302,7 @@ func TestANestedLimitIsHeardFirst(t *testing.T) {
 func TestPeakIsWhatWasHeldAtMost(t *testing.T) {
 	mc := newRoot(t)
 	c := palloc.NewAllocSet(mc, "c")
+	mc.ResetPeak()
 	if mc.Peak() != mc.MemAllocated(true) {
 		t.Errorf("a new budget has a peak of %d, and %d are held", mc.Peak(), mc.MemAllocated(true))
 	}
@@ -384,4 +386,212 @@ func TestEightGoroutinesPressAgainstOneLimit(t *testing.T) {
 		t.Errorf("at the end: %+v, and a walk finds %d", b, holds(mc))
 	}
 	t.Logf("refusals %v, sales %v, looked at %d times", refusals, sales, watched)
+}
+
+// TestABudgetThatIsTakenAwayIsGone: contexts below it are kept for the next ones again.
+func TestABudgetThatIsTakenAwayIsGone(t *testing.T) {
+	for name, open := range map[string]func(mc palloc.Context) (take func()){
+		"a limit":      func(mc palloc.Context) func() { mc.SetLimit(1 << 20); return func() { mc.SetLimit(palloc.NoLimit) } },
+		"a soft limit": func(mc palloc.Context) func() { mc.SetSoftLimit(1); return func() { mc.SetSoftLimit(palloc.NoLimit) } },
+		"a peak":       func(mc palloc.Context) func() { mc.ResetPeak(); return mc.StopPeak },
+		"a section that was left": func(mc palloc.Context) func() {
+			mc.EnterCritical()()
+			return func() { mc.SetLimit(palloc.NoLimit) }
+		},
+		"all": func(mc palloc.Context) func() {
+			mc.SetLimit(1 << 20)
+			mc.SetSoftLimit(1 << 19)
+			mc.ResetPeak()
+			leave := mc.EnterCritical()
+			return func() {
+				mc.SetLimit(palloc.NoLimit)
+				mc.SetSoftLimit(palloc.NoLimit)
+				mc.StopPeak()
+				if !guarded(mc) {
+					t.Error("a section is open, and the budget is gone")
+				}
+				leave()
+				mc.StopPeak()
+			}
+		},
+		"nothing":             func(mc palloc.Context) func() { return func() { mc.SetLimit(palloc.NoLimit) } },
+		"a peak that is read": func(mc palloc.Context) func() { mc.Peak(); return func() { mc.Budget() } },
+	} {
+		for _, inside := range []bool{false, true} {
+			root := newRoot(t)
+			if inside {
+				root.SetLimit(64 << 20)
+			}
+			mc := palloc.NewAllocSet(root, "mc")
+			deep := palloc.NewBump(palloc.NewAllocSet(mc, "below"), "deep")
+			take := open(mc)
+			deep.Alloc(3000)
+			take()
+			deep.Alloc(3000)
+			for _, c := range []palloc.Context{mc, deep} {
+				if guarded(c) != inside {
+					t.Errorf("%s, within another budget %v: guarded %v", name, inside, guarded(c))
+				}
+			}
+			if b := mc.Budget(); b.Limit != palloc.NoLimit || b.SoftLimit != palloc.NoLimit || b.Held != holds(mc) {
+				t.Errorf("%s: %+v is left, and %d are held", name, b, holds(mc))
+			}
+			if inside {
+				if b := root.Budget(); b.Held != holds(root) {
+					t.Errorf("%s: %+v, and a walk finds %d", name, b, holds(root))
+				}
+			} else {
+				c := palloc.NewAllocSet(mc, "request")
+				if c.Delete(); slotOf(c).Parked == 0 {
+					t.Errorf("%s: a context is not kept for the next one", name)
+				}
+			}
+			wantOrder(t, palloc.Top())
+			root.Delete()
+		}
+	}
+}
+
+// guarded says whether the context counts with a budget.
+func guarded(mc palloc.Context) bool { return slotOf(mc).Has&retail.Guarded != 0 }
+
+// leastLimit is the least limit at which fits is true, to some 64th.
+func leastLimit(fits func(limit int64) bool) int64 {
+	low, high := int64(0), int64(1<<30)
+	for high-low > low/64 {
+		if mid := low + (high-low)/2; fits(mid) {
+			high = mid
+		} else {
+			low = mid
+		}
+	}
+	return high
+}
+
+// TestWhatGrowsNeedsTheOldAndTheNew: near a limit nothing is asked for that is not
+// needed.
+func TestWhatGrowsNeedsTheOldAndTheNew(t *testing.T) {
+	for name, grow := range map[string]func(mc palloc.Context, size int) error{
+		"Append": func(mc palloc.Context, size int) error {
+			s, err := palloc.TryMakeSlice[byte](mc, size, size)
+			if err != nil {
+				return err
+			}
+			s = s[:cap(s):cap(s)]
+			grown, err := palloc.TryAppend(mc, s, 1)
+			if err == nil && len(grown) != size+1 {
+				return errors.New("it did not grow")
+			}
+			return err
+		},
+		"Buffer": func(mc palloc.Context, size int) error {
+			b := palloc.NewBuffer(mc)
+			if err := b.TryGrow(size); err != nil {
+				return err
+			}
+			if _, err := b.Write(make([]byte, b.Cap())); err != nil {
+				return err
+			}
+			return b.WriteByte(1)
+		},
+		"Realloc": func(mc palloc.Context, size int) error {
+			p, err := mc.TryAlloc(size)
+			if err != nil {
+				return err
+			}
+			_, err = palloc.TryRealloc(p, palloc.UsableSize(p)+1)
+			return err
+		},
+	} {
+		for _, k := range anySize {
+			if name == "Realloc" && k == palloc.KindBump {
+				continue
+			}
+			for _, size := range []int{20_000, 32 << 10, 300 << 10, 6 << 20} {
+				top := newRoot(t)
+				least := leastLimit(func(limit int64) bool {
+					mc := newKind(top, k, fmt.Sprint(name, limit%7), 0)
+					defer mc.Delete()
+					mc.SetLimit(limit)
+					return grow(mc, size) == nil
+				})
+				if most := int64(float64(size)*2.4) + 16<<10; least > most {
+					t.Errorf("%s in a %v of one byte to %d needs a limit of %d: %.2f times as much", name, k, size, least, float64(least)/float64(size))
+				}
+			}
+		}
+	}
+}
+
+// TestToGrowEvictsNothingForRoomToSpare: the callbacks are asked only for what is needed.
+func TestToGrowEvictsNothingForRoomToSpare(t *testing.T) {
+	mc := newRoot(t)
+	mc.SetLimit(2 << 20)
+	c := newCache(mc, "cache", 700<<10)
+	c.mc.OnPressure(c.evict)
+	work := palloc.NewAllocSet(mc, "work")
+	s := palloc.MakeSlice[byte](work, 600<<10, 600<<10) // a quarter more and some does not fit beside it
+	if s = palloc.Append(work, s, 1); cap(s) < 610<<10 {
+		t.Errorf("a slice of 600 KiB that grows has %d bytes", cap(s))
+	}
+	if len(c.asked) != 0 {
+		t.Errorf("the cache was asked %+v", c.asked)
+	}
+	_ = palloc.Append(work, []byte(nil), make([]byte, 300<<10)...)
+	if len(c.asked) != 1 {
+		t.Errorf("the cache was asked %d times for what was needed", len(c.asked))
+	}
+}
+
+// TestToBecomeSmallerNeedsNothing: neither at a limit, nor in a critical section.
+func TestToBecomeSmallerNeedsNothing(t *testing.T) {
+	each(t, resizing, func(t *testing.T, k palloc.Kind) {
+		for _, opts := range [][]palloc.Option{nil, {palloc.Shared()}} {
+			mc := newKind(newRoot(t), k, "c", 0)
+			if opts != nil {
+				mc = palloc.NewAllocSet(newRoot(t), "c", opts...)
+			}
+			for _, size := range []int{100, 9000, 100_000} {
+				p := mc.Alloc(1 << 20)
+				scribble(bytesAt(p, size), size)
+				mc.SetLimit(1)
+				q, err := palloc.TryRealloc(p, size)
+				if err != nil || !scribbled(bytesAt(q, size), size) {
+					t.Fatalf("to %d bytes at the limit: %v", size, err)
+				}
+				mc.SetLimit(palloc.NoLimit)
+				palloc.FreePointer(q)
+				p = mc.Alloc(1 << 20)
+				leave := mc.EnterCritical()
+				q = palloc.Realloc(p, size)
+				leave()
+				palloc.FreePointer(q)
+			}
+			wantOrder(t, mc)
+		}
+	})
+}
+
+// TestAKeeperThatIsIdleMakesRoom: a context that was reset gives its block back for what
+// that has no room for.
+func TestAKeeperThatIsIdleMakesRoom(t *testing.T) {
+	each(t, []palloc.Kind{palloc.KindAllocSet, palloc.KindBump}, func(t *testing.T, k palloc.Kind) {
+		mc := newRoot(t)
+		c := newKind(mc, k, "c", 0)
+		for range 60 {
+			c.Alloc(120)
+		}
+		c.Reset()
+		kept := c.MemAllocated(false)
+		if kept == 0 {
+			t.Fatal("a reset kept nothing")
+		}
+		mc.SetLimit(holds(mc) - kept + 128<<10)
+		if _, err := c.TryAlloc(127 << 10); err != nil {
+			t.Errorf("with %d bytes kept: %v", kept, err)
+		}
+		mc.SetLimit(palloc.NoLimit)
+		c.Alloc(8) // after what was given back the context is as new
+		wantOrder(t, mc)
+	})
 }

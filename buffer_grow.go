@@ -56,9 +56,9 @@ func (b *Buffer) enlarge(op string, need uintptr) (to, room uintptr, err error) 
 		b.stayed(op, was)
 		return to, room, err
 	}
-	to, err = pressing(c, op, func() (uintptr, error) {
+	to, err = withSpare(c.Payer(), op, curve(old, need), need, func(size uintptr) (uintptr, error) {
 		b.stayed(op, was)
-		return kind.Realloc(methods[c.Kind()], c, at, b.what(), curve(old, need))
+		return kind.Realloc(methods[c.Kind()], c, at, b.what(), size)
 	})
 	if err != nil {
 		return 0, 0, err

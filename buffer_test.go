@@ -624,7 +624,7 @@ func TestAPressureCallbackMayNotUseTheBufferThatGrows(t *testing.T) {
 			b := palloc.NewBuffer(c)
 			b.Write(make([]byte, 10_000))
 			c.SetSoftLimit(11_000)
-			c.OnPressure(func(int64) int64 { use(b); return 1 })
+			c.OnPressure(func(palloc.Pressure) error { use(b); return nil })
 			wantFault(t, func() { b.Write(make([]byte, 20_000)) }, "Buffer.Write", "Top/test/c", "OnPressure used the Buffer")
 		})
 	}

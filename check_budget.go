@@ -35,10 +35,25 @@ func ledgerOf(s *core) ledger {
 	return ledger{}
 }
 
+// listed checks that the callbacks of a context are listed with all accounts around
+// it.
+func (w *treeCheck) listed(s *core) {
+	list := tree.listeners[s.Number()]
+	for a := ledgerOf(s).account; a != nil; a = a.outer {
+		w.lists[a] += len(list)
+		for _, l := range list {
+			if _, ok := a.listeners.at[l]; !ok {
+				w.say(s, "a budget around it does not know of its callbacks of OnPressure")
+			}
+		}
+	}
+}
+
 // own checks the account of a context that has one.
 func (w *treeCheck) own(s *core, own, under *account) {
 	w.accounts = append(w.accounts, own)
 	w.trades[own] = own.trades
+	w.filed[own] = own.listeners.changes
 	if under != own || own.owner != handle(&s.Core) {
 		w.say(s, "its budget is not that under which it is")
 	}
@@ -62,6 +77,9 @@ func (w *treeCheck) compare() {
 	for _, a := range w.accounts {
 		if held := a.held.Load(); held != w.sums[a] && w.trades[a] == a.trades {
 			w.say(a.owner.slot(), "its budget says that %d bytes are held, and the ledgers under it have %d", held, w.sums[a])
+		}
+		if n := len(a.listeners.list); (n != w.lists[a] || n != len(a.listeners.at)) && w.filed[a] == a.listeners.changes {
+			w.say(a.owner.slot(), "its budget lists %d callbacks of OnPressure, and the contexts under it have %d", n, w.lists[a])
 		}
 	}
 }

@@ -64,10 +64,10 @@ func (s *script) step() string {
 	case n < 97:
 		c.SetIdent("ident")
 		c.OnReset(func() {})
-		c.OnPressure(func(int64) int64 { return 0 })
+		c.OnPressure(func(palloc.Pressure) error { return nil })
 		return "ident and callbacks"
 	case n < 98:
-		c.Peak()
+		c.ResetPeak()
 		return "budget"
 	}
 	for range 20 { // a context for a call

@@ -17,7 +17,8 @@ import (
 
 // tree checks the tree from a context down, and answers the contexts.
 func (f *findings) tree(mc Context) []Context {
-	w := treeCheck{findings: f, top: mc.slot(), sums: map[*account]int64{}, trades: map[*account]uint64{}}
+	w := treeCheck{findings: f, top: mc.slot(), sums: map[*account]int64{}, trades: map[*account]uint64{},
+		lists: map[*account]int{}, filed: map[*account]uint64{}}
 	way := walk{top: mc, follow: w.agrees}
 	var all pile[Context]
 	batch := make([]Context, 0, perHold)
@@ -49,6 +50,8 @@ type treeCheck struct {
 	accounts []*account          // that came by
 	trades   map[*account]uint64 // how many there were under each when it came by
 	sums     map[*account]int64  // what is charged to each, nil for none
+	lists    map[*account]int    // how many callbacks of OnPressure are below each
+	filed    map[*account]uint64 // how often those of each had changed when it came by
 }
 
 // look checks a core, and answers the context that owns it.
@@ -177,6 +180,8 @@ func (w *treeCheck) context(s *core) {
 	w.entry(s, hasCallbacks, "callbacks", tree.callbacks[n] != nil)
 	w.entry(s, hasListeners, "callbacks of OnPressure", len(tree.listeners[n]) > 0)
 	ident := tree.idents.look(n)
+	w.listed(s)
+	w.entry(s, hasCancel, "a context.Context", tree.cancels[n] != nil)
 	w.entry(s, hasIdent, "an ident", ident != nil && *ident != "")
 	w.entry(s, hasAccount, "a budget", budgets.accounts[n] != nil)
 	l := budgets.ledgers.look(n)
@@ -252,6 +257,9 @@ func (w *treeCheck) strays() {
 	}
 	for n := range tree.listeners {
 		w.stray(n, "callbacks of OnPressure", hasListeners)
+	}
+	for n := range tree.cancels {
+		w.stray(n, "canceled waits", hasCancel)
 	}
 	for n := range budgets.accounts {
 		w.stray(n, "budgets", hasAccount)

@@ -54,6 +54,7 @@ const (
 	isPermanent // lives as long as the process: the root, and Emergency
 	hasCreation // its creation is recorded, or it is not to be parked: see RecordCreations
 	isInHand    // somebody resets or deletes it without the lock: see Dropped.Delete
+	hasCancel   // CancelWaits was called
 )
 
 // Context is a named pool of memory with a lifetime: a node of the tree of

@@ -69,7 +69,7 @@ func newKin(t *testing.T) *kin {
 	}
 	f.a.SetIdent("ident")
 	f.a.OnReset(func() {})
-	f.a.OnPressure(func(int64) int64 { return 0 })
+	f.a.OnPressure(func(palloc.Pressure) error { return nil })
 	f.b.SetLimit(1 << 20)
 	f.parked.Delete()
 	return f

@@ -22,6 +22,11 @@ import (
 // withAccount opens the context's account, if it has none, waits until all contexts below
 // are under it, and calls do under the budgets' lock.
 func (mc Context) withAccount(op string, do func(*account)) {
+	for !mc.tryAccount(op, do) { // somebody closed it meanwhile
+	}
+}
+
+func (mc Context) tryAccount(op string, do func(*account)) (done bool) {
 	a, opener := mc.openAccount(op)
 	if opener {
 		mc.rebookBelow()
@@ -30,7 +35,11 @@ func (mc Context) withAccount(op string, do func(*account)) {
 	<-a.opened
 	budgets.Lock()
 	defer budgets.Unlock()
+	if budgets.accounts[mc.core.Number()] != a {
+		return false
+	}
 	do(a)
+	return true
 }
 
 // openAccount is the context's own account, and whether it was made just now: the caller
@@ -41,7 +50,7 @@ func (mc Context) openAccount(op string) (a *account, opener bool) {
 	if a = s.account(); a != nil {
 		return a, false
 	}
-	a = &account{owner: mc, outer: s.around(), limit: NoLimit, soft: NoLimit, opened: make(chan struct{})}
+	a = &account{owner: mc, outer: s.around(), limit: NoLimit, soft: NoLimit, heed: NoLimit, opened: make(chan struct{})}
 	if budgets.accounts == nil {
 		budgets.accounts = make(map[uint32]*account)
 	}
@@ -50,6 +59,27 @@ func (mc Context) openAccount(op string) (a *account, opener bool) {
 	budgets.Unlock()
 	s.rebookFirst()
 	return a, true
+}
+
+// closeAccount does something to the context's own account, if it has one, and closes it
+// unless somebody needs it. It reports whether those below are to come under the account
+// around it: rebookBelow.
+func (mc Context) closeAccount(op string, do func(*account)) (rebook bool) {
+	defer mc.lock(op).unlock()
+	s := mc.slot()
+	a := s.account()
+	if a == nil {
+		return false
+	}
+	budgets.Lock()
+	do(a)
+	needed := a.needed()
+	if !needed {
+		delete(budgets.accounts, s.Number())
+		relaxed.Store32(&s.Has, s.Has&^hasAccount)
+	}
+	budgets.Unlock()
+	return !needed && s.rebookFirst()
 }
 
 // innermost is the account that the context is under, nil when there is none.
@@ -85,6 +115,7 @@ func (s *core) rebook() (changed bool) {
 	if own != nil && own.outer != around {
 		held := own.held.Load()
 		own.outer.add(-held)
+		refile(own.listeners.list, own.outer, around)
 		own.outer = around
 		around.add(held)
 	}
@@ -92,6 +123,7 @@ func (s *core) rebook() (changed bool) {
 		return false
 	}
 	budgets.changes++
+	refile(tree.listeners[s.Number()], from, to)
 	l := budgets.ledgers.at(s.Number())
 	if from == nil {
 		atomic.StoreUint32(&s.Has, s.Has|kind.Guarded) // and a fence: a sale from now on is told

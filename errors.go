@@ -31,33 +31,44 @@ func (f *Fault) Error() string {
 }
 
 // OutOfMemoryError says that memory ran out: the operating system gave no more, or
-// a budget allowed no more. It is the condition, not a mistake; the contexts are as
-// they were before the call, and the call may be tried again.
+// a budget allowed no more, and the callbacks of OnPressure freed no more. It is the
+// condition, not a mistake; the contexts are as they were before the call, but for what
+// those callbacks did, and the call may be tried again. errors.Is and errors.As find the
+// errors of the callbacks, and what ended a wait: see Context.CancelWaits.
 //
 // PostgreSQL: the error "out of memory", SQLSTATE 53200.
 type OutOfMemoryError struct {
 	Op      string // what was called
 	Context string // path of the context that asked
+	Ident   string // its ident
 	Size    int    // bytes asked for
 	Err     error  // what the system said, or the budget
 
-	LimitedBy string // path of the context whose limit refused, "" where none did
-	Held      int64  // bytes that it and all below it held
-	Limit     int64  // its limit
+	LimitedBy  string // path of the context whose limit refused, "" where none did
+	LimitIdent string // its ident
+	Held       int64  // bytes that it and all below it held
+	Limit      int64  // its limit
+	Need       int64  // bytes that were missing from it: of the smallest block that has room for Size
 
-	// Tree is what held memory then: the contexts below LimitedBy, or all of them, the
-	// first few thousand at most. Where that takes more than a millisecond to find out,
-	// and memory runs out again and again, it is of a moment ago, as its Time says.
+	// Reclaims are the callbacks of OnPressure that were asked, the first 32.
+	Reclaims []Reclaim
+
+	// Tree is who held memory then: LimitedBy, or Top, and the largest of the contexts
+	// below it, at most 32 rows. The Total of a row is what the context holds with
+	// those below it that have no row; where these are many and have no budget of their
+	// own, as far as some hundreds of them tell. Blocks are the context's own, and nothing
+	// else is told. More is not 0 when contexts have no row; it counts what was seen of
+	// them.
 	Tree Snapshot
 }
 
 // Error is the one-line text of the error.
 func (e *OutOfMemoryError) Error() string {
-	text := fmt.Sprintf("palloc: out of memory: %s of %d bytes in context %q: ", e.Op, e.Size, e.Context)
+	text := fmt.Sprintf("palloc: out of memory: %s of %s in context %s: ", e.Op, inBytes(int64(e.Size)), nameIn(e.Context, e.Ident))
 	if e.LimitedBy != "" {
-		text += fmt.Sprintf("the limit of context %q: ", e.LimitedBy)
+		text += fmt.Sprintf("the limit of context %s: ", nameIn(e.LimitedBy, e.LimitIdent))
 	}
-	return text + e.Err.Error()
+	return text + firstLine(e.Err) + e.holdersText() + e.reclaimsText()
 }
 
 // Unwrap is the reason.
@@ -80,22 +91,4 @@ func (mc Context) gone(op string) *Fault {
 // raise panics with what a kind answered.
 func raise(c *kind.Core, op string, size uintptr, err error) {
 	panic(explain(c, op, size, err))
-}
-
-// explain makes a kind's answer into the error that callers see: a *Fault for
-// misuse, an *OutOfMemoryError for the rest.
-func explain(c *kind.Core, op string, size uintptr, err error) error {
-	tree.Lock()
-	defer tree.Unlock()
-	if misuse, ok := err.(kind.Misuse); ok {
-		return &Fault{Op: op, Reason: string(misuse), Context: pathOf(c)}
-	}
-	e := &OutOfMemoryError{Op: op, Context: pathOf(c), Size: int(size), Err: err}
-	top := coreAt(rootIndex)
-	if short, ok := err.(*shortage); ok {
-		top = short.account.owner.slot()
-		e.LimitedBy, e.Held, e.Limit = pathOf(&top.Core), short.held, short.bound
-	}
-	e.Tree = recentSnapshot(top)
-	return e
 }

@@ -299,7 +299,7 @@ var states = map[string]func(c palloc.Context, size int){
 	"in a tree with a budget": func(c palloc.Context, size int) {
 		c.Alloc(size)
 		c.SetIdent("ident")
-		c.SetLimit(palloc.NoLimit)
+		c.SetLimit(palloc.NoLimit - 1)
 		child := palloc.NewAllocSet(c, "child")
 		child.Alloc(100)
 		palloc.NewSlab(child, "grandchild", 24).Alloc(24)

@@ -100,6 +100,7 @@ func giveCore(s *core) {
 // forget takes a core off all that knows it beside the tree.
 func (s *core) forget() {
 	s.forgetListeners()
+	s.forgetCancel()
 	s.forgetCreation()
 	s.dismissParts()
 	s.discharge()

@@ -56,7 +56,7 @@ func meddle(t *testing.T, with func(c palloc.Context), own func(lend func(c pall
 
 // TestNothingOfADeletedContextGoesToTheNext: the next one of the name has its core.
 func TestNothingOfADeletedContextGoesToTheNext(t *testing.T) {
-	none := func(int64) int64 { return 0 }
+	none := func(palloc.Pressure) error { return nil }
 	for name, say := range map[string]func(c palloc.Context){
 		"idents":    func(c palloc.Context) { c.SetIdent("another's") },
 		"limits":    func(c palloc.Context) { c.SetLimit(10_000) },
@@ -97,7 +97,7 @@ func TestNothingOfADeletedContextGoesToTheNext(t *testing.T) {
 // TestABudgetOpenedAmidSalesKnowsNoMoreThanIsHeld: it is the owner's next purchase that
 // it may not know of.
 func TestABudgetOpenedAmidSalesKnowsNoMoreThanIsHeld(t *testing.T) {
-	meddle(t, func(c palloc.Context) { c.Parent().Peak() }, func(lend func(c palloc.Context) func()) {
+	meddle(t, func(c palloc.Context) { c.Parent().ResetPeak() }, func(lend func(c palloc.Context) func()) {
 		mc := palloc.NewAllocSet(palloc.Top(), "budget")
 		c := palloc.NewAllocSet(mc, "c")
 		done := lend(c)
@@ -225,6 +225,7 @@ func meddler(r *rand.Rand, c palloc.Context, halls []palloc.Context) {
 		c.SetLimit(palloc.NoLimit)
 	case 3:
 		c.Peak()
+		c.StopPeak()
 	case 4:
 		c.ResetPeak()
 	case 5:
@@ -234,11 +235,11 @@ func meddler(r *rand.Rand, c palloc.Context, halls []palloc.Context) {
 	case 6:
 		c.AllowInCriticalSection(r.IntN(2) == 0)
 	case 7:
-		stop := c.OnPressure(func(int64) int64 { runtime.Gosched(); return 0 })
+		stop := c.OnPressure(func(palloc.Pressure) error { runtime.Gosched(); return nil })
 		runtime.Gosched()
 		stop()
 	case 8:
-		c.OnPressure(func(int64) int64 { panic("nothing is to be had") })
+		c.OnPressure(func(palloc.Pressure) error { panic("nothing is to be had") })
 	case 9:
 		c.SetIdent("an ident")
 	case 10:

@@ -1,8 +1,8 @@
 package palloc
 
 import (
-	"cmp"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"slices"
 
@@ -10,44 +10,106 @@ import (
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
-// Pressure: consumers of memory that can free some are asked before a budget
-// refuses.
+// Pressure: callbacks that free memory before a budget refuses.
 //
 // Invariant: callbacks run with no lock held and no kind at work, between two
-// attempts of the same allocation; one that is running is not run again.
+// attempts of the same allocation; one that is running is not run again meanwhile. A
+// callback is listed with each account around its context.
 //
-// Cost: nothing until a budget is short; then a step for each callback, for each
-// context between it and the budget's, and, unless it has a budget of its own, for each
-// context below it.
+// Cost: a callback is a few words on Go's heap, and a place in the list of each account
+// around it. Nothing else until a budget is short.
+
+// Pressure says what is asked of a callback of OnPressure.
+//
+// PostgreSQL has none.
+type Pressure struct {
+	// Need is how many bytes the callback should free: those that are missing, and at
+	// least a 64th of what its context and all below it hold, so that it is not asked for
+	// each allocation. Of one that frees chunks by the piece only whole blocks count.
+	Need int64
+
+	Missing int64   // bytes that are missing below the limit, for all who wait
+	Held    int64   // bytes that the callback's context and all below it hold, the first 256 contexts of them
+	Asker   Context // the context that is allocating: read its Path and Ident, and leave it alone
+	Limit   Context // the context whose limit is reached
+	Soft    bool    // that is its soft limit: what is not freed is allowed nevertheless
+}
 
 // listener is a callback of OnPressure. It is a Go value and lives in a side table
 // on Go's heap.
 type listener struct {
-	owner   Context
-	free    func(need int64) (freed int64)
-	running bool
+	owner Context
+	free  func(Pressure) error
+	owned bool    // it runs only where its context is allocated from
+	place callers // that registered it
+
+	// The lock of budgets guards the rest.
+	gone bool
+	by   *routine      // that runs it, nil none
+	done chan struct{} // closed when that is over
+	left *posting      // what its owner is asked, nil nothing
 }
 
 // OnPressure registers a function to be asked when a budget that the context is
-// under is short: when its soft limit would be passed, and before its limit
-// refuses. need is how many bytes are missing; the function frees what it can, by
-// freeing chunks, resetting or deleting contexts, or spilling, and answers how many
-// bytes it believes that were. Of several the one whose context holds most is asked
-// first, until enough is free. It runs in the goroutine that allocates, which need
-// not be the owner of this context: it must not touch what another goroutine uses,
-// nor reset or delete the context that allocates. It may allocate. Its panic is
-// contained: it counts as having freed nothing, and is in the *OutOfMemoryError if
-// there is one. stop takes the function away and says whether it was still there;
-// the end of the context does so, too. Any goroutine.
+// under is short: when its soft limit is passed, and before its limit refuses. The
+// function frees what it can, by freeing chunks, resetting or deleting contexts, or
+// spilling. What that gave back is counted, not believed: the allocation is tried
+// again, and the callbacks are asked again, as long as less is held by it or more is free
+// in the context that allocates. Of several the one whose context holds most is asked
+// first. An error says why little could be freed; it and a panic, which is contained,
+// become part of the *OutOfMemoryError if there is one.
+//
+// The function runs in the goroutine that allocates, which need not be the owner of this
+// context: it must not touch what another goroutine uses, see OnPressureOwned, nor reset
+// or delete the context that allocates. It may allocate. Others who reach the same limit
+// meanwhile wait until it returns, up to 10 seconds. So it must not wait for whoever may
+// be allocating below that limit, be it for a lock: with sync.Mutex.TryLock it passes.
+// What it allocates itself never waits for it.
+//
+// stop takes the function away and says whether it was still there; the end of the
+// context does so, too. It is a Fault when free is nil. Any goroutine.
 //
 // PostgreSQL has none.
-func (mc Context) OnPressure(free func(need int64) (freed int64)) (stop func() bool) {
-	defer mc.lockToEnter("Context.OnPressure", hasListeners).unlock()
+func (mc Context) OnPressure(free func(p Pressure) error) (stop func() bool) {
+	return mc.listen("Context.OnPressure", &listener{owner: mc, free: free})
+}
+
+// OnPressureOwned is OnPressure for a function that uses what only the owner of the
+// context may use: this context, and all below it that are not Shared, belong to one
+// goroutine, as a shard does. Where that allocates itself, the function runs as one of
+// OnPressure. Where another goroutine reaches the limit, the request is left with the
+// owner, who answers it when an allocation from one of these contexts next needs more
+// than its block has, while one waits, or with AnswerPressure. Who asked waits for that
+// up to 100 milliseconds, counted from when the request was left, and then goes on to
+// the next. It is a Fault when the context is Shared. Any goroutine, at a time when the
+// owner is not about to hand the context on.
+//
+// PostgreSQL has none.
+func (mc Context) OnPressureOwned(free func(p Pressure) error) (stop func() bool) {
+	const op = "Context.OnPressureOwned"
+	mc.check(op)
+	if kind.KindOf(mc.epoch) == kind.Shared {
+		panic(&Fault{Op: op, Context: mc.Path(), Reason: "a Shared context has no owner: use OnPressure"})
+	}
+	return mc.listen(op, &listener{owner: mc, free: free, owned: true})
+}
+
+func (mc Context) listen(op string, l *listener) (stop func() bool) {
+	if mc.check(op); l.free == nil {
+		panic(&Fault{Op: op, Context: mc.Path(), Reason: "the function is nil"})
+	}
+	runtime.Callers(2, l.place[:])
+	defer mc.lockToEnter(op, hasListeners).unlock()
 	if tree.listeners == nil {
 		tree.listeners = make(map[uint32][]*listener)
 	}
-	n, l := mc.core.Number(), &listener{owner: mc, free: free}
+	n := mc.core.Number()
 	tree.listeners[n] = append(tree.listeners[n], l)
+	budgets.Lock()
+	defer budgets.Unlock()
+	for a := mc.slot().innermost(); a != nil; a = a.outer {
+		a.listeners.add(l)
+	}
 	return func() bool { return mc.deafen(l) }
 }
 
@@ -63,6 +125,7 @@ func (mc Context) deafen(l *listener) bool {
 	if i < 0 {
 		return false
 	}
+	mc.slot().unlist(l)
 	if tree.listeners[mc.core.Number()] = slices.Delete(list, i, i+1); len(list) == 1 {
 		mc.slot().forgetListeners()
 	}
@@ -72,135 +135,151 @@ func (mc Context) deafen(l *listener) bool {
 // forgetListeners takes all of them off. The tree's lock must be held.
 func (s *core) forgetListeners() {
 	if s.Has&hasListeners != 0 {
+		s.unlist(tree.listeners[s.Number()]...)
 		delete(tree.listeners, s.Number())
 		relaxed.Store32(&s.Has, s.Has&^hasListeners)
 	}
 }
 
-// supply sells a chunk of a context of any kind; when a budget is short it asks for
-// relief and tries once more.
-func supply(c *kind.Core, op string, size uintptr) (uintptr, error) {
-	p, err := methods[c.Kind()].Alloc(c, size)
-	if err == nil {
-		return p, nil
-	}
-	if err = relieve(c, op, err); err != nil {
-		return 0, err
-	}
-	defer relax(c)
-	return methods[c.Kind()].Alloc(c, size)
-}
-
-// pressing is supply for whatever else may buy. Each chunk of a shared context comes by
-// supply, which therefore makes no closure.
-func pressing(c *kind.Core, op string, try func() (uintptr, error)) (uintptr, error) {
-	p, err := try()
-	if err == nil {
-		return p, nil
-	}
-	if err = relieve(c, op, err); err != nil {
-		return 0, err
-	}
-	defer relax(c)
-	return try()
-}
-
-// relieve asks the listeners of a budget that refused the context something. It
-// answers nil when the attempt is worth another: relax is to follow that.
-func relieve(c *kind.Core, op string, err error) error {
-	r, ok := err.(*shortage)
-	if !ok {
-		return err
-	}
-	c = c.Payer()
-	epoch, stamp := c.Epoch, c.Stamp
-	asked, panicked := r.ask()
-	if c.Epoch != epoch || c.Stamp != stamp {
-		panic(&Fault{Op: op, Reason: "a callback of OnPressure reset or deleted the context that was allocating"})
-	}
-	if !asked && !r.soft {
-		return err
-	}
+// unlist takes listeners of the context off the lists of the accounts around it.
+func (s *core) unlist(list ...*listener) {
 	budgets.Lock()
 	defer budgets.Unlock()
-	l := budgets.ledgers.at(c.Number())
-	l.pressed++
-	l.panicked = cmp.Or(panicked, l.panicked)
-	return nil
+	for _, l := range list {
+		for a := s.innermost(); a != nil; a = a.outer {
+			a.listeners.remove(l)
+		}
+		l.gone = true
+		l.answered()
+	}
 }
 
-// relax ends what relieve began.
-func relax(c *kind.Core) {
+// refile lists listeners with the account to and all around it, instead of with from and
+// all around that. Both locks, the tree's and the budgets', must be held.
+func refile(list []*listener, from, to *account) {
+	for _, l := range list {
+		for a := from; a != nil; a = a.outer {
+			a.listeners.remove(l)
+		}
+		for a := to; a != nil; a = a.outer {
+			a.listeners.add(l)
+		}
+	}
+}
+
+// listenerSet is a list from which any one is taken in constant time.
+type listenerSet struct {
+	changes uint64
+	list    []*listener
+	at      map[*listener]int
+}
+
+func (s *listenerSet) add(l *listener) {
+	if s.at == nil {
+		s.at = make(map[*listener]int)
+	}
+	s.changes++
+	s.at[l] = len(s.list)
+	s.list = append(s.list, l)
+}
+
+func (s *listenerSet) remove(l *listener) {
+	i, there := s.at[l]
+	if !there {
+		return
+	}
+	s.changes++
+	last := s.list[len(s.list)-1]
+	s.list[i], s.at[last] = last, i
+	s.list[len(s.list)-1] = nil
+	s.list = s.list[:len(s.list)-1]
+	delete(s.at, l)
+}
+
+// begin makes the goroutine the one that runs the listener, and says whether it may
+// run. Where another one runs it, busy is closed when that is over.
+func (l *listener) begin(by *routine) (runs bool, busy chan struct{}) {
 	budgets.Lock()
 	defer budgets.Unlock()
-	l := budgets.ledgers.at(c.Payer().Number())
-	if l.pressed = max(l.pressed-1, 0); l.pressed == 0 { // none is left of one that moved to another budget
-		l.panicked = nil
-	}
-}
-
-// ask runs listeners until the budget has room. It says whether any was run, and
-// what the first panic was.
-func (r *shortage) ask() (asked bool, panicked error) {
-	for _, l := range r.listeners() {
-		short := r.account.held.Load() + r.more - r.bound
-		if short <= 0 {
-			return asked, panicked
-		}
-		ran, err := l.run(short)
-		asked = asked || ran
-		panicked = cmp.Or(panicked, err)
-	}
-	return asked, panicked
-}
-
-// listeners are those in the budget's subtree, the largest consumer first.
-func (r *shortage) listeners() (list []*listener) {
-	tree.Lock()
-	defer tree.Unlock()
-	held := map[*listener]int64{}
-	for _, of := range tree.listeners {
-		if !of[0].owner.Live() || !of[0].owner.slot().within(r.account.owner.slot()) {
-			continue
-		}
-		for _, l := range of {
-			held[l] = l.owner.held()
-			list = append(list, l)
-		}
-	}
-	slices.SortStableFunc(list, func(a, b *listener) int {
-		return cmp.Or(cmp.Compare(held[b], held[a]), cmp.Compare(a.owner.core.Number(), b.owner.core.Number()))
-	})
-	return list
-}
-
-// within says whether the context is top or lies below it. The tree's lock must be
-// held.
-func (s *core) within(top *core) bool {
-	for s != top && s.parent != 0 {
-		s = coreAt(s.parent)
-	}
-	return s == top
-}
-
-// run runs a listener unless it is running or gone, and contains its panic.
-func (l *listener) run(need int64) (ran bool, panicked error) {
-	tree.Lock()
-	if ran = !l.running && l.owner.Live() && slices.Contains(tree.listeners[l.owner.core.Number()], l); ran {
-		l.running = true
-	}
-	tree.Unlock()
-	if !ran {
+	switch {
+	case l.by != nil:
+		return false, l.done
+	case l.gone || !l.owner.Live():
 		return false, nil
 	}
+	l.by, l.done = by, make(chan struct{})
+	return true, nil
+}
+
+// run runs a listener that has begun, and contains its panic.
+func (l *listener) run(by *routine, p Pressure) (err error) {
+	defer l.finish()
 	defer func() {
 		if r := recover(); r != nil {
-			panicked = fmt.Errorf("a callback of OnPressure panicked: %v\n%s", r, debug.Stack())
+			err = panicked(r)
 		}
-		tree.Lock()
-		l.running = false
-		tree.Unlock()
 	}()
-	l.free(need)
-	return true, nil
+	by.inside(func() { err = l.free(p) })
+	return err
+}
+
+// finish ends what begin began.
+func (l *listener) finish() {
+	budgets.Lock()
+	defer budgets.Unlock()
+	l.answered()
+	l.by = nil
+	close(l.done)
+}
+
+// panicked is the error of a callback that panicked.
+func panicked(r any) error {
+	if err, ok := r.(error); ok {
+		return fmt.Errorf("the callback panicked: %w\n%s", err, debug.Stack())
+	}
+	return fmt.Errorf("the callback panicked: %v\n%s", r, debug.Stack())
+}
+
+// holder is the goroutine that runs the listener.
+func (l *listener) holder() *routine { return l.by }
+
+// mostCounted is how many contexts are looked at to see what a callback's context and
+// all below it hold.
+const mostCounted = 256
+
+// weight is about what the listener's context and all below it hold.
+func (l *listener) weight() (sum int64) {
+	tree.Lock()
+	defer tree.Unlock()
+	if !l.owner.Live() {
+		return 0
+	}
+	sum, _ = l.owner.slot().holdings(mostCounted)
+	return sum
+}
+
+// holdings is what the core and all below it hold, and how many steps of at most so
+// many were taken. One with an account is one step. The tree's lock must be held.
+func (s *core) holdings(most int) (sum int64, steps int) {
+	for t := s; t != nil && steps < most; steps++ {
+		if a := t.account(); a != nil {
+			sum += a.held.Load()
+			t = t.beside(s)
+			continue
+		}
+		sum += int64(relaxed.Load(&t.Total))
+		t = t.step(s)
+	}
+	return sum, steps
+}
+
+// beside is step without those below s.
+func (s *core) beside(top *core) *core {
+	for s != top {
+		if s.nextSibling != 0 {
+			return coreAt(s.nextSibling)
+		}
+		s = coreAt(s.parent)
+	}
+	return nil
 }

@@ -2,6 +2,8 @@ package palloc_test
 
 import (
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -17,7 +19,7 @@ import (
 // cache is a consumer that can give up what it holds.
 type cache struct {
 	mc    palloc.Context
-	asked []int64
+	asked []palloc.Pressure
 }
 
 func newCache(parent palloc.Context, name string, bytes int) *cache {
@@ -27,11 +29,10 @@ func newCache(parent palloc.Context, name string, bytes int) *cache {
 }
 
 // evict gives up everything.
-func (c *cache) evict(need int64) int64 {
-	c.asked = append(c.asked, need)
-	held := c.mc.MemAllocated(true)
+func (c *cache) evict(p palloc.Pressure) error {
+	c.asked = append(c.asked, p)
 	c.mc.Reset()
-	return held
+	return nil
 }
 
 func TestTheLargestConsumerIsAskedFirst(t *testing.T) {
@@ -48,8 +49,12 @@ func TestTheLargestConsumerIsAskedFirst(t *testing.T) {
 	if len(large.asked) != 1 || len(small.asked) != 0 || len(outside.asked) != 0 {
 		t.Fatalf("asked: large %v, small %v, outside %v", large.asked, small.asked, outside.asked)
 	}
-	if need := large.asked[0]; need < held+500<<10-1<<20 || need > held+600<<10-1<<20 {
-		t.Errorf("%d bytes are held of 1 MiB, 500 KiB asked for, and %d bytes said to be missing", held, need)
+	p := large.asked[0]
+	if p.Missing < held+500<<10-1<<20 || p.Missing > held+600<<10-1<<20 || p.Need != p.Missing {
+		t.Errorf("%d bytes are held of 1 MiB, 500 KiB asked for, and the callback is told %+v", held, p)
+	}
+	if p.Held < 600<<10 || p.Asker != work || p.Limit != mc || p.Soft {
+		t.Errorf("the callback is told %+v", p)
 	}
 	work.Alloc(420 << 10) // both must go
 	if len(large.asked) < 2 && len(small.asked) != 1 {
@@ -68,7 +73,13 @@ func TestASoftLimitAsksAndThenLetsPass(t *testing.T) {
 	mc.SetSoftLimit(64 << 10)
 	mc.SetLimit(256 << 10)
 	calls := 0
-	stop := mc.OnPressure(func(int64) int64 { calls++; return 0 })
+	stop := mc.OnPressure(func(p palloc.Pressure) error {
+		if !p.Soft || p.Limit != mc {
+			t.Errorf("the callback is told %+v", p)
+		}
+		calls++
+		return nil
+	})
 	mc.Alloc(60 << 10)
 	if calls != 0 {
 		t.Errorf("%d calls below the soft limit", calls)
@@ -97,7 +108,7 @@ func TestACallbackMayAllocateFreeAndDelete(t *testing.T) {
 		old.Alloc(64)
 	}
 	depth, deepest := 0, 0
-	mc.OnPressure(func(need int64) int64 {
+	mc.OnPressure(func(palloc.Pressure) error {
 		depth++
 		deepest = max(deepest, depth)
 		spill := palloc.NewBump(mc, "spill")
@@ -110,7 +121,7 @@ func TestACallbackMayAllocateFreeAndDelete(t *testing.T) {
 		spill.Alloc(64)
 		spill.Delete()
 		depth--
-		return need
+		return nil
 	})
 	c := palloc.NewSlab(mc, "c", 3000)
 	n := 0
@@ -132,13 +143,13 @@ func TestACallbackMayAllocateFreeAndDelete(t *testing.T) {
 func TestAPanicOfACallbackIsContained(t *testing.T) {
 	mc := newRoot(t)
 	mc.SetLimit(64 << 10)
-	mc.OnPressure(func(int64) int64 { panic("the disk is full") })
+	mc.OnPressure(func(palloc.Pressure) error { panic("the disk is full") })
 	var oom *palloc.OutOfMemoryError
 	if _, err := mc.TryAlloc(70 << 10); !errors.As(err, &oom) {
 		t.Fatalf("the error is %v", err)
 	}
-	if cause := errors.Unwrap(oom.Err); cause == nil || !strings.Contains(cause.Error(), "the disk is full") {
-		t.Errorf("the error does not say why nothing was freed: %v", cause)
+	if len(oom.Reclaims) != 1 || !strings.Contains(oom.Reclaims[0].Err.Error(), "the disk is full") || !strings.Contains(oom.Error(), "the disk is full") {
+		t.Errorf("the error does not say why nothing was freed: %v", oom)
 	}
 	mc.Alloc(100)
 	evicted := newCache(mc, "cache", 40<<10)
@@ -154,8 +165,8 @@ func TestACallbackMustNotResetWhoAsks(t *testing.T) {
 	mc.SetLimit(64 << 10)
 	c := palloc.NewAllocSet(mc, "c")
 	c.Alloc(30 << 10)
-	stop := mc.OnPressure(func(int64) int64 { c.Reset(); return 30 << 10 })
-	wantFault(t, func() { c.Alloc(40 << 10) }, "Alloc", "", "reset or deleted the context that was allocating")
+	stop := mc.OnPressure(func(palloc.Pressure) error { c.Reset(); return nil })
+	wantFault(t, func() { c.Alloc(40 << 10) }, "Alloc", c.Path(), "reset or deleted the context that was allocating")
 	stop()
 	c.Alloc(20 << 10)
 }
@@ -185,7 +196,7 @@ func TestACallbackMayTurnTheTreeOver(t *testing.T) {
 		"narrows the limit":     func(mc, _, _ palloc.Context) { mc.SetLimit(0) },
 		"takes the limit away":  func(mc, _, _ palloc.Context) { mc.SetLimit(palloc.NoLimit) },
 		"is refused itself":     func(_, _, asks palloc.Context) { asks.TryAlloc(1 << 20) },
-		"registers and panics":  func(mc, _, _ palloc.Context) { mc.OnPressure(func(int64) int64 { panic(1) }); panic(2) },
+		"registers and panics":  func(mc, _, _ palloc.Context) { mc.OnPressure(func(palloc.Pressure) error { panic(1) }); panic(2) },
 		"replaces the parent":   func(mc, parent, _ palloc.Context) { parent.Delete(); palloc.NewAllocSet(mc, "parent") },
 		"replaces the asker":    func(_, parent, asks palloc.Context) { asks.Delete(); palloc.NewAllocSet(parent, "asks") },
 		"opens a budget within": func(_, parent, asks palloc.Context) { asks.SetLimit(1); parent.SetSoftLimit(1) },
@@ -206,7 +217,7 @@ func TestACallbackMayTurnTheTreeOver(t *testing.T) {
 				palloc.NewSlab(asks, "child", 64).Alloc(64)
 				p := asks.Alloc(104)
 				mc.SetLimit(64 << 10)
-				mc.OnPressure(func(int64) int64 { turn(mc, parent, asks); return 0 })
+				mc.OnPressure(func(palloc.Pressure) error { turn(mc, parent, asks); return nil })
 				fault, oom := outcome(func() { ask(asks, p) })
 				if gone := !asks.Live(); gone != (fault != nil) && name != "opens a section" {
 					t.Errorf("behind a callback that %s: %v, %v", name, fault, oom)
@@ -267,15 +278,15 @@ func TestPressureFromManyGoroutines(t *testing.T) {
 	mc.SetLimit(1 << 20)
 	var mu sync.Mutex
 	var caches []palloc.Context
-	mc.OnPressure(func(need int64) (freed int64) {
+	mc.OnPressure(func(p palloc.Pressure) error {
 		mu.Lock()
 		defer mu.Unlock()
-		for len(caches) > 0 && freed < need {
+		for freed := int64(0); len(caches) > 0 && freed < p.Need; {
 			freed += caches[0].MemAllocated(true)
 			caches[0].Delete()
 			caches = slices.Delete(caches, 0, 1)
 		}
-		return freed
+		return nil
 	})
 	var group sync.WaitGroup
 	for range 8 {
@@ -296,5 +307,265 @@ func TestPressureFromManyGoroutines(t *testing.T) {
 	group.Wait()
 	if b := mc.Budget(); b.Held != holds(mc) || b.Peak > b.Limit || b.Peak <= b.SoftLimit/2 {
 		t.Errorf("%+v, and a walk finds %d", b, holds(mc))
+	}
+}
+
+// TestEveryLimitsCallbacksAreAsked: whatever limits lie on the way, soft ones and hard
+// ones, the callbacks of each that is reached are asked.
+func TestEveryLimitsCallbacksAreAsked(t *testing.T) {
+	for way := range 16 {
+		innerSoft, innerHard, midSoft, outerSoft := way&1 != 0, way&2 != 0, way&4 != 0, way&8 != 0
+		outer := newRoot(t)
+		outer.SetLimit(1 << 20)
+		cached := newCache(outer, "cache", 600<<10)
+		cached.mc.OnPressure(cached.evict)
+		mid := palloc.NewAllocSet(outer, "mid")
+		query := palloc.NewAllocSet(mid, "query")
+		spill := newCache(query, "spill", 200<<10)
+		spill.mc.OnPressure(spill.evict)
+		if innerSoft {
+			query.SetSoftLimit(100 << 10)
+		}
+		if innerHard {
+			query.SetLimit(550 << 10)
+		}
+		if midSoft {
+			mid.SetSoftLimit(64 << 10)
+		}
+		if outerSoft {
+			outer.SetSoftLimit(900 << 10)
+		}
+		if _, err := query.TryAlloc(440 << 10); err != nil {
+			t.Errorf("limits %04b: %v", way, err)
+		}
+		if len(cached.asked) != 1 && !innerHard && !innerSoft || innerHard && len(spill.asked) == 0 {
+			t.Errorf("limits %04b: the cache was asked %d times, the spill %d", way, len(cached.asked), len(spill.asked))
+		}
+		wantOrder(t, outer)
+		outer.Delete()
+	}
+}
+
+// TestACacheGivesWay: a cache that frees entries with blocks of their own, as many bytes
+// as it is asked for.
+func TestACacheGivesWay(t *testing.T) {
+	const entry, entries = 12_000, 600
+	for _, k := range resizing {
+		for _, order := range []string{"oldest first", "newest first", "at random"} {
+			mc := newRoot(t)
+			mc.SetLimit(8 << 20)
+			c := newKind(mc, k, "cache", entry)
+			var kept []unsafe.Pointer
+			for len(kept) < entries {
+				p, err := c.TryAlloc(entry)
+				if err != nil {
+					break
+				}
+				kept = append(kept, p)
+			}
+			filled := len(kept)
+			switch order {
+			case "newest first":
+				slices.Reverse(kept)
+			case "at random":
+				rand.New(rand.NewPCG(1, 2)).Shuffle(len(kept), func(i, j int) { kept[i], kept[j] = kept[j], kept[i] })
+			}
+			asked := 0
+			c.OnPressure(func(p palloc.Pressure) error {
+				asked++
+				for freed := int64(0); freed < p.Need && len(kept) > 0; kept = kept[1:] {
+					freed += int64(palloc.Footprint(kept[0]))
+					palloc.FreePointer(kept[0])
+				}
+				return nil
+			})
+			work := palloc.NewAllocSet(mc, "work")
+			for range 16 {
+				if _, err := work.TryAlloc(200 << 10); err != nil {
+					t.Fatalf("%v, %s: with %d of %d entries left: %v", k, order, len(kept), filled, err)
+				}
+			}
+			if len(kept) == 0 || asked > 200 {
+				t.Errorf("%v, %s: %d of %d entries are left after %d calls", k, order, len(kept), filled, asked)
+			}
+		}
+	}
+}
+
+// TestWithoutProgressNobodyIsAskedAgain: callbacks that free nothing are asked once for
+// a request, whatever they say.
+func TestWithoutProgressNobodyIsAskedAgain(t *testing.T) {
+	mc := newRoot(t)
+	mc.SetLimit(1 << 20)
+	calls := 0
+	for range 5 {
+		palloc.NewAllocSet(mc, "c").OnPressure(func(palloc.Pressure) error { calls++; return nil })
+	}
+	for range 3 {
+		before := calls
+		if _, err := mc.TryAlloc(2 << 20); err == nil || calls != before+5 {
+			t.Errorf("%v, and %d calls", err, calls-before)
+		}
+	}
+}
+
+// TestMoreThanIsMissingIsAskedFor: at least a 64th of what the callback's context has.
+func TestMoreThanIsMissingIsAskedFor(t *testing.T) {
+	mc := newRoot(t)
+	mc.SetLimit(1 << 20)
+	c := newCache(mc, "cache", 700<<10)
+	palloc.NewBump(c.mc, "below").Alloc(200 << 10)
+	c.mc.OnPressure(c.evict)
+	held := c.mc.MemAllocated(true)
+	small := palloc.NewAllocSet(mc, "small")
+	for len(c.asked) == 0 {
+		small.Alloc(3000)
+	}
+	if p := c.asked[0]; p.Need != max(p.Missing, held/64) || p.Need <= p.Missing || p.Held != held {
+		t.Errorf("asked %+v of a context that holds %d", p, held)
+	}
+}
+
+// TestWhatIsFreedInTheAskingContextCounts: a cache presses itself, and makes room in its
+// own blocks, which lowers nothing that is held.
+func TestWhatIsFreedInTheAskingContextCounts(t *testing.T) {
+	each(t, []palloc.Kind{palloc.KindAllocSet, palloc.KindSlab}, func(t *testing.T, k palloc.Kind) {
+		mc := newRoot(t)
+		mc.SetLimit(256 << 10)
+		c := newKind(mc, k, "cache", 1000)
+		var kept []unsafe.Pointer
+		c.OnPressure(func(p palloc.Pressure) error {
+			if len(kept) > 0 {
+				palloc.FreePointer(kept[0])
+				kept = kept[1:]
+			}
+			return nil
+		})
+		for i := range 5000 {
+			p, err := c.TryAlloc(1000)
+			if err != nil {
+				t.Fatalf("chunk %d, with %d that could be freed: %v", i, len(kept), err)
+			}
+			kept = append(kept, p)
+		}
+	})
+}
+
+func TestASharedContextThatItsOwnCallbackResetsIsNoticed(t *testing.T) {
+	for name, end := range map[string]func(mc palloc.Context){"resets": palloc.Context.Reset, "resets only": palloc.Context.ResetOnly, "deletes": palloc.Context.Delete} {
+		for _, opts := range [][]palloc.Option{nil, {palloc.Shared()}} {
+			mc := palloc.NewAllocSet(newRoot(t), "c", opts...)
+			path := mc.Path()
+			mc.SetLimit(200 << 10)
+			mc.Alloc(100 << 10)
+			mc.OnPressure(func(palloc.Pressure) error { end(mc); return nil })
+			fault := faultOf(t, func() { mc.Alloc(150 << 10) })
+			if fault == nil || fault.Context != path || !strings.Contains(fault.Reason, "reset or deleted the context that was allocating") || !strings.Contains(fault.Reason, "pressure_test.go:") {
+				t.Errorf("shared %v, %s: %+v", len(opts) > 0, name, fault)
+			}
+		}
+	}
+}
+
+// TestASoftLimitThatStaysPassedAsksSeldom: once nothing more is freed, only when a 64th
+// more is held, or much less in between.
+func TestASoftLimitThatStaysPassedAsksSeldom(t *testing.T) {
+	mc := newRoot(t)
+	mc.SetSoftLimit(1 << 20)
+	calls := 0
+	mc.OnPressure(func(p palloc.Pressure) error { calls++; return nil })
+	mc.Alloc(1 << 20)
+	if calls != 1 {
+		t.Fatalf("%d calls when the limit was passed", calls)
+	}
+	for range 1000 {
+		palloc.FreePointer(mc.Alloc(10 << 10))
+	}
+	if calls > 2 {
+		t.Errorf("%d calls while what is held does not grow", calls)
+	}
+	calls = 0
+	first := mc.MemAllocated(true)
+	for mc.MemAllocated(true) < 2*first {
+		mc.Alloc(10 << 10)
+	}
+	if calls < 30 || calls > 64 {
+		t.Errorf("%d calls while what is held doubles", calls)
+	}
+	for name, fall := range map[string]func(){"below the limit": mc.Reset, "by half": func() {
+		mc.Reset()
+		c := palloc.NewAllocSet(mc, "c")
+		mc.Alloc(6 << 20)
+		c.Alloc(12 << 20)
+		c.Delete()
+	}} {
+		fall()
+		calls = 0
+		for held := mc.MemAllocated(true); mc.MemAllocated(true) < max(held+held/16, 3<<20); {
+			mc.Alloc(20 << 10)
+		}
+		if calls == 0 {
+			t.Errorf("after a fall %s nobody is asked", name)
+		}
+	}
+}
+
+// TestListenersFollowTheirContexts: into budgets that are opened around them, out of
+// those that are closed, and with a move.
+func TestListenersFollowTheirContexts(t *testing.T) {
+	root := newRoot(t)
+	mc := palloc.NewAllocSet(root, "mc")
+	c := newCache(palloc.NewAllocSet(mc, "between"), "cache", 500<<10)
+	c.mc.OnPressure(c.evict) // before there is any budget
+	refill := func() { c.mc.Reset(); c.mc.Alloc(500 << 10) }
+	asks := palloc.NewAllocSet(mc, "asks")
+	want := func(what string, times int) {
+		t.Helper()
+		refill()
+		c.asked = nil
+		asks.TryAlloc(700 << 10)
+		asks.Reset()
+		if len(c.asked) != times {
+			t.Errorf("%s: asked %d times, want %d", what, len(c.asked), times)
+		}
+		wantOrder(t, palloc.Top())
+	}
+	want("no budget", 0)
+	mc.SetLimit(1 << 20)
+	want("a budget around it", 1)
+	c.mc.Parent().SetLimit(palloc.NoLimit - 1)
+	want("a budget within", 1)
+	c.mc.Parent().SetLimit(palloc.NoLimit)
+	want("the one within closed", 1)
+	root.SetLimit(palloc.NoLimit - 1)
+	want("one around both", 1)
+	c.mc.Parent().SetParent(root)
+	asks.TryAlloc(1 << 20)
+	if len(c.asked) != 1 {
+		t.Error("a callback is asked for a limit that it is not under")
+	}
+	c.mc.Parent().SetParent(mc)
+	want("moved back", 1)
+	mc.SetLimit(palloc.NoLimit)
+	want("the budget closed", 0)
+}
+
+func BenchmarkSoftLimitBesideOthersListeners(b *testing.B) {
+	for _, n := range []int{0, 100, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			other := palloc.NewAllocSet(palloc.Top(), "other")
+			defer other.Delete()
+			for range n {
+				palloc.NewAllocSet(other, "session").OnPressure(func(palloc.Pressure) error { return nil })
+			}
+			mc := palloc.NewAllocSet(palloc.Top(), "mine")
+			defer mc.Delete()
+			mc.SetSoftLimit(1)
+			for i := 0; b.Loop(); i++ {
+				if mc.Alloc(9000); i%100 == 99 {
+					mc.Reset()
+				}
+			}
+		})
 	}
 }

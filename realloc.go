@@ -52,16 +52,18 @@ func realloc(op string, p, size uintptr) (uintptr, *kind.Core, error) {
 		return 0, c, kind.TooLarge(size)
 	}
 	q, err := kind.Realloc(methods[c.Kind()], c, p, what, size)
-	if err == nil {
-		return q, c, nil
+	if err != nil {
+		q, err = reallocAgain(c, op, p, size, err)
 	}
-	if err = relieve(c, op, err); err != nil {
-		return 0, c, err
-	}
-	defer relax(c)
-	c, what = chunkAt(op, p) // still there
-	q, err = kind.Realloc(methods[c.Kind()], c, p, what, size)
 	return q, c, err
+}
+
+// reallocAgain is separate so that realloc makes no closure.
+func reallocAgain(c *kind.Core, op string, p, size uintptr, err error) (uintptr, error) {
+	return persist(c, op, false, err, func() (uintptr, error) {
+		c, what := chunkAt(op, p) // still there
+		return kind.Realloc(methods[c.Kind()], c, p, what, size)
+	})
 }
 
 // raiseAt panics with what a kind answered about the chunk at p.

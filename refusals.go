@@ -1,46 +1,156 @@
 package palloc
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
 	"slices"
-	"time"
+	"strings"
+
+	"github.com/gopalloc/palloc/internal/kind"
 )
 
-// The trees in errors, of programs that live at their limit: who is refused, frees
-// something and tries again must not pay for a walk each time.
+// What a refusal tells: who asked, whose limit it was, who holds the memory, and what
+// was done to free some.
 //
-// Invariant: no error shares its rows with another.
+// Invariant: a refusal looks at a bounded number of contexts, whatever the size of the
+// tree, and walks no free list. What it tells is its own.
 //
-// Cost: that of a snapshot up to a millisecond; of larger ones a tenth of the time at
-// most, and a copy of the rows.
+// Cost: some microseconds.
 
-const (
-	mostRowsInError = 4096
-	cheapTree       = time.Millisecond
-	treeRest        = 10 // times what a tree cost it may be given out again
-)
-
-// lastTree is the latest snapshot for an error that was not cheap. The tree's lock
-// guards it.
-var lastTree struct {
-	top  Context
-	tree Snapshot
-	cost time.Duration
+// shortage is the error of a purchase that a budget does not allow.
+type shortage struct {
+	account *account
+	held    int64 // by the account
+	more    int64 // what was to be bought
+	bound   int64 // the limit that it would have passed
+	soft    bool  // that is the soft one
+	asked   []Reclaim
+	why     error // that nobody was asked or waited for any more, nil: all were asked
 }
 
-// recentSnapshot is the snapshot for an error, or a copy of the last one, if that took
-// long a moment ago. The tree's lock must be held.
-func recentSnapshot(top *core) Snapshot {
-	last := &lastTree
-	now, of := time.Now(), handle(&top.Core)
-	if last.top == of && now.Sub(last.tree.Time) < treeRest*last.cost {
-		s := last.tree
-		s.Rows = slices.Clone(s.Rows)
-		return s
+func (s *shortage) Error() string {
+	text := fmt.Sprintf("%s more, blocks rounded up, than the %s that are held would pass the limit of %s",
+		inBytes(s.more), inBytes(s.held), inBytes(s.bound))
+	if s.why != nil {
+		text += "; " + firstLine(s.why)
 	}
-	s := snapshot(top, mostRowsInError)
-	if cost := time.Since(now); cost > cheapTree {
-		last.top, last.cost = of, cost
-		last.tree = Snapshot{s.Time, slices.Clone(s.Rows), s.More}
+	return text
+}
+
+// Unwrap are the errors of the callbacks, and why they were not asked any more.
+func (s *shortage) Unwrap() (all []error) {
+	if s.why != nil {
+		all = append(all, s.why)
 	}
-	return s
+	for i := range s.asked {
+		if err := s.asked[i].Err; err != nil {
+			all = append(all, err)
+		}
+	}
+	return all
+}
+
+// inBytes is a number of bytes, in larger units besides.
+func inBytes(n int64) string {
+	text := fmt.Sprintf("%d bytes", n)
+	units := [...]string{"KiB", "MiB", "GiB", "TiB"}
+	for i := len(units) - 1; i >= 0; i-- {
+		if unit := int64(1) << (10 * (i + 1)); n >= unit {
+			return fmt.Sprintf("%s (%.4g %s)", text, float64(n)/float64(unit), units[i])
+		}
+	}
+	return text
+}
+
+// firstLine is the error's text up to the stack of a panic.
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}
+
+// nameIn is a context as texts name it.
+func nameIn(path, ident string) string {
+	if ident == "" {
+		return fmt.Sprintf("%q", path)
+	}
+	return fmt.Sprintf("%q (%q)", path, clip(ident))
+}
+
+// mostTold is how many holders and callbacks the text names.
+const mostTold = 3
+
+// explain makes a kind's answer into the error that callers see: a *Fault for
+// misuse, an *OutOfMemoryError for the rest.
+func explain(c *kind.Core, op string, size uintptr, err error) error {
+	tree.Lock()
+	defer tree.Unlock()
+	if misuse, ok := err.(kind.Misuse); ok {
+		return &Fault{Op: op, Reason: string(misuse), Context: pathOf(c)}
+	}
+	e := &OutOfMemoryError{Op: op, Context: pathOf(c), Ident: kind.Slot[core](c.Payer()).ident(), Size: int(size), Err: err}
+	top := coreAt(rootIndex)
+	var short *shortage
+	if errors.As(err, &short) {
+		e.Held, e.Limit, e.Need, e.Reclaims = short.held, short.bound, short.more, slices.Clone(short.asked)
+		for i := range e.Reclaims {
+			e.Reclaims[i].Place = e.Reclaims[i].of.place.line()
+		}
+		owner := short.account.owner
+		e.LimitedBy = owner.slot().nameText()
+		if owner.Live() {
+			top = owner.slot()
+			e.LimitedBy, e.LimitIdent = pathOf(&top.Core), top.ident()
+		}
+	}
+	e.Tree = holdersBelow(top)
+	return e
+}
+
+// holdersText says who holds most.
+func (e *OutOfMemoryError) holdersText() string {
+	rows := slices.Clone(e.Tree.Rows)
+	slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(b.Total, a.Total) })
+	var told []string
+	for _, r := range rows {
+		if r.Total > 0 {
+			told = append(told, fmt.Sprintf("%s %s", nameIn(r.Name, r.Ident), inBytes(r.Total)))
+		}
+	}
+	if len(told) == 0 {
+		return ""
+	}
+	return "; it is held by " + listText(told)
+}
+
+// reclaimsText says which callbacks were asked, and what came of that.
+func (e *OutOfMemoryError) reclaimsText() string {
+	var told []string
+	for i := range e.Reclaims {
+		r := &e.Reclaims[i]
+		text := fmt.Sprintf("that of %s, asked %s, gave back %s", nameIn(r.Context, r.Ident), times(r.Calls), inBytes(r.Freed))
+		if r.Err != nil {
+			text += ": " + firstLine(r.Err)
+		}
+		told = append(told, text)
+	}
+	if len(told) == 0 {
+		return ""
+	}
+	return "; of the callbacks of OnPressure " + listText(told)
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// listText is the first of a list.
+func listText(list []string) string {
+	if more := len(list) - mostTold; more > 0 {
+		return fmt.Sprintf("%s, and %d more", strings.Join(list[:mostTold], ", "), more)
+	}
+	return strings.Join(list, ", ")
 }

@@ -247,7 +247,7 @@ func TestOfTwoWhoTakeAChunkOneIsRefused(t *testing.T) {
 func TestASoftLimitRefusesNobody(t *testing.T) {
 	mc := newShared(t)
 	mc.SetSoftLimit(1)
-	mc.OnPressure(func(int64) int64 { runtime.Gosched(); return 0 })
+	mc.OnPressure(func(palloc.Pressure) error { runtime.Gosched(); return nil })
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {

@@ -160,19 +160,28 @@ func grow[T any](mc Context, op string, s, values []T, more int) ([]T, error) {
 // where it is if it ends where a Bump goes on selling, else in a new chunk, to
 // which the used bytes are copied. It answers the place and the room.
 func (mc Context) enlarge(op string, p, used, old, need uintptr) (q, room uintptr, err error) {
-	c, size := mc.core, curve(old, need)
-	isBump := c.Kind() == kind.Bump
-	if isBump {
-		size = (size + chunk.Align - 1) &^ (chunk.Align - 1)
-		if old > 0 && bump.Extend(c, p, old, size) {
-			return p, size, nil
+	c := mc.core
+	try := func(size uintptr) (uintptr, error) {
+		room = size
+		return methods[c.Kind()].Alloc(c, size)
+	}
+	if c.Kind() == kind.Bump {
+		try = func(size uintptr) (uintptr, error) {
+			room = (size + chunk.Align - 1) &^ (chunk.Align - 1)
+			if old > 0 && bump.Extend(c, p, old, room) {
+				return p, nil
+			}
+			return methods[c.Kind()].Alloc(c, room)
 		}
 	}
-	if q, err = supply(c, op, size); err != nil {
-		return 0, 0, err
+	if q, err = withSpare(c, op, curve(old, need), need, try); err != nil || q == p {
+		return q, room, err
 	}
 	copyBytes(q, p, used)
-	return q, mc.roomAt(q, size), nil
+	if c.Kind() != kind.Bump {
+		room = mc.roomAt(q, room)
+	}
+	return q, room, nil
 }
 
 // roomAt is how many bytes the chunk at p has, which was just sold for size bytes.
@@ -182,6 +191,23 @@ func (mc Context) roomAt(p, size uintptr) uintptr {
 	}
 	c := mc.seller(p)
 	return kind.Capacity(methods[c.Kind()], c, p, chunk.Header(p)^c.Stamp)
+}
+
+// withSpare tries to get size bytes, and less and less down to need where a budget refuses
+// that. Only for what is needed it has memory freed, so that nothing is evicted for
+// bytes that may never be used.
+func withSpare(c *kind.Core, op string, size, need uintptr, try func(size uintptr) (uintptr, error)) (uintptr, error) {
+	if posted.Load() != 0 {
+		answerWhile(c, op)
+	}
+	const leastPart = 64 // of what is needed: to grow by less would copy too often
+	for more := size - need; more > need/leastPart; more /= 2 {
+		p, err := leniently(c, op, func() (uintptr, error) { return try(need + more) })
+		if _, short := err.(*shortage); !short {
+			return p, err
+		}
+	}
+	return pressing(c, op, func() (uintptr, error) { return try(need) })
 }
 
 // curve is the size to grow to, about Go's own: twice while small, then a

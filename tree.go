@@ -22,6 +22,7 @@ var tree struct {
 	moves     uint64   // how many there were
 	callbacks map[uint32]*callback
 	listeners map[uint32][]*listener
+	cancels   map[uint32]*cancelation
 	idents    sideTable[string]
 }
 

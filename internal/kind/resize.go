@@ -26,7 +26,10 @@ func Resize(m Methods, c *Core, p uintptr, what uint64, size uintptr) (uintptr, 
 		return c.GrowLarge(p, size)
 	}
 	to, err := c.sellGrown(m, what, size)
-	if err != nil {
+	switch {
+	case err != nil && size <= capacity:
+		return p, nil // to become smaller needs no memory
+	case err != nil:
 		return 0, err
 	}
 	copy(osmem.Bytes(to, size), osmem.Bytes(p, min(capacity, size)))

@@ -22,12 +22,12 @@ func (c *Core) Settle() {
 func (c *Core) Rewind() {
 	if start := c.Blocks + BlockHeader; c.Cur > start {
 		relaxed.Store(&c.Cur, start)
-		c.restamp()
+		c.Restamp()
 	}
 }
 
-// restamp makes every header of the context's chunks void.
-func (c *Core) restamp() {
+// Restamp makes every header of the context's chunks void.
+func (c *Core) Restamp() {
 	c.Tag = chunk.Renew(c.Stamp)
 	relaxed.Store64(&c.Stamp, c.Tag)
 }
@@ -35,7 +35,7 @@ func (c *Core) restamp() {
 // Retire is what every kind's reset begins with: chunks are void, the blocks
 // sold but for the keeper, which it answers; nil when there is none.
 func (c *Core) Retire() *Block {
-	c.restamp()
+	c.Restamp()
 	c.Settle()
 	if c.Busy&BusySpans != 0 {
 		c.Spans().forget()

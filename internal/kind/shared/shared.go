@@ -151,6 +151,7 @@ func (Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uint
 func (Methods) Capacity(c *kind.Core, p uintptr, what uint64) uintptr { return 0 }
 
 func (Methods) Reset(c *kind.Core) {
+	c.Restamp() // for who asks whether there was a reset: no chunk has this stamp
 	for p := range parts(c) {
 		p.Lock()
 		allocset.Methods{}.Reset(&p.Core)

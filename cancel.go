@@ -1,0 +1,107 @@
+package palloc
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/relaxed"
+)
+
+// Waits that end with a context.Context.
+//
+// Invariant: the bit hasCancel of a core is set while the side table has its number.
+//
+// Cost: none but to the end of the context, and to a budget that is short: a step for
+// each context above.
+
+// CancelWaits ends what an allocation from this context, or from one below it, does to
+// have memory freed, once ctx is done: waiting for others, and the callbacks of
+// OnPressure but for one that runs. The allocation is then refused with an
+// *OutOfMemoryError that wraps the ctx's Err and its Cause, as is one that begins
+// later, if a limit is reached. It frees and resets nothing. A second call takes the
+// place of the first. stop takes it away and says whether it was still there; the end
+// of the context does so, too. A nil ctx is a Fault. Owner only; stop too.
+//
+// PostgreSQL: a query that is canceled, for waits of this kind.
+func (mc Context) CancelWaits(ctx context.Context) (stop func() bool) {
+	if mc.check("Context.CancelWaits"); ctx == nil {
+		panic(&Fault{Op: "Context.CancelWaits", Context: mc.Path(), Reason: "the context.Context is nil"})
+	}
+	defer mc.lockToEnter("Context.CancelWaits", hasCancel).unlock()
+	if tree.cancels == nil {
+		tree.cancels = make(map[uint32]*cancelation)
+	}
+	c := &cancelation{ctx}
+	tree.cancels[mc.core.Number()] = c
+	return func() bool { return mc.keepWaiting(c) }
+}
+
+// cancelation is what CancelWaits was given.
+type cancelation struct{ ctx context.Context }
+
+// keepWaiting takes a cancelation away from a context that may be gone.
+func (mc Context) keepWaiting(c *cancelation) bool {
+	tree.Lock()
+	defer tree.Unlock()
+	if !mc.Live() || tree.cancels[mc.core.Number()] != c {
+		return false
+	}
+	mc.slot().forgetCancel()
+	return true
+}
+
+// forgetCancel takes the cancelation away. The tree's lock must be held.
+func (s *core) forgetCancel() {
+	if s.Has&hasCancel != 0 {
+		delete(tree.cancels, s.Number())
+		relaxed.Store32(&s.Has, s.Has&^hasCancel)
+	}
+}
+
+// canceler is the context.Context of a request, looked for once.
+type canceler struct {
+	ctx    context.Context
+	looked bool
+}
+
+func (c *canceler) find(at *kind.Core) context.Context {
+	if !c.looked {
+		c.ctx, c.looked = canceledBy(at), true
+	}
+	return c.ctx
+}
+
+// canceledBy is what CancelWaits of the core or of the nearest one above it was given.
+func canceledBy(at *kind.Core) context.Context {
+	tree.Lock()
+	defer tree.Unlock()
+	for s := kind.Slot[core](at); ; s = coreAt(s.parent) {
+		if s.Has&hasCancel != 0 {
+			return tree.cancels[s.Number()].ctx
+		}
+		if s.parent == 0 {
+			return nil
+		}
+	}
+}
+
+// done is closed when the request is canceled; nil when it never is.
+func (c *canceler) done(at *kind.Core) <-chan struct{} {
+	if ctx := c.find(at); ctx != nil {
+		return ctx.Done()
+	}
+	return nil
+}
+
+// err is why the request is canceled, nil when it is not.
+func (c *canceler) err(at *kind.Core) error {
+	ctx := c.find(at)
+	if ctx == nil || ctx.Err() == nil {
+		return nil
+	}
+	if cause := context.Cause(ctx); cause != ctx.Err() {
+		return fmt.Errorf("the wait was canceled: %w: %w", ctx.Err(), cause)
+	}
+	return fmt.Errorf("the wait was canceled: %w", ctx.Err())
+}

@@ -1,0 +1,122 @@
+package palloc
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/gopalloc/palloc/internal/relaxed"
+)
+
+// Who holds memory, in few rows: the tree cut where it would have more.
+//
+// Invariant: what a context without a row holds is counted with the row above. No more
+// than a bounded number of contexts is looked at.
+//
+// Cost: some microseconds.
+
+// Bounds of what is looked at and told.
+const (
+	mostRows     = 32
+	childrenSeen = 100 // of one parent
+	mostLooks    = 400 // contexts in all
+	mostBelow    = 4   // contexts below a child without a budget
+)
+
+// holder is a context that gets a row.
+type holder struct {
+	*core
+	sum      int64 // it and all below it hold, as far as is known
+	level    int
+	cut      bool // those below it have no rows, yet
+	children []*holder
+}
+
+// holdersBelow are the largest holders of the subtree of top. The tree's lock must be
+// held.
+func holdersBelow(top *core) Snapshot {
+	s := Snapshot{Time: time.Now()}
+	sum, looks := top.holdings(mostLooks / 4)
+	root := &holder{core: top, sum: sum, level: 1, cut: true}
+	all := append(make([]*holder, 0, mostRows), root)
+	for len(all) < mostRows && looks < mostLooks {
+		next := largestCut(all)
+		if next == nil {
+			break
+		}
+		seen, missed := next.open(mostRows - len(all))
+		looks += seen
+		s.More += missed
+		all = append(all, next.children...)
+	}
+	for i := len(all) - 1; i >= 0; i-- { // children before parents
+		if h := all[i]; h.cut && h.occupied() != nil {
+			s.More++ // or many
+		} else {
+			h.sum = max(h.sum, h.rest(int64(relaxed.Load(&h.Total))))
+		}
+	}
+	s.Rows = make([]Row, 0, len(all))
+	root.rows(&s)
+	s.number()
+	return s
+}
+
+// largestCut is the largest holder that is cut, nil when none is.
+func largestCut(all []*holder) (largest *holder) {
+	for _, h := range all {
+		if h.cut && (largest == nil || h.sum > largest.sum) && h.occupied() != nil {
+			largest = h
+		}
+	}
+	return largest
+}
+
+// open gives at most so many children rows, the largest. It answers how many contexts
+// were looked at, and how many children are known to have none.
+func (h *holder) open(most int) (looks, missed int) {
+	h.cut = false
+	var seen [childrenSeen]holder
+	n, i := 0, h.FirstChild
+	for ; i != 0 && n < len(seen) && looks < mostLooks; i = coreAt(i).nextSibling {
+		child := coreAt(i)
+		if looks++; !handle(&child.Core).owned() {
+			continue
+		}
+		sum, steps := child.holdings(mostBelow)
+		looks += steps
+		seen[n] = holder{core: child, sum: sum, level: h.level + 1, cut: true}
+		n++
+	}
+	if i != 0 {
+		missed++ // or many
+	}
+	if n > most {
+		slices.SortStableFunc(seen[:n], func(a, b holder) int { return cmp.Compare(b.sum, a.sum) })
+		missed += n - most
+		n = most
+	}
+	kept := slices.Clone(seen[:n])
+	for i := range kept {
+		h.children = append(h.children, &kept[i])
+	}
+	return looks, missed
+}
+
+// rest is own bytes and what the children that have rows hold.
+func (h *holder) rest(own int64) int64 {
+	for _, child := range h.children {
+		own += child.sum
+	}
+	return own
+}
+
+// rows adds the rows of the holder and of those below it, parents first.
+func (h *holder) rows(s *Snapshot) {
+	r := Row{Level: h.level, Kind: kindIn(handle(&h.Core).epoch), Name: h.nameText(), Ident: h.ident()}
+	r.Total, r.Blocks = h.sum-h.rest(0), int64(relaxed.Load32(&h.BlockCount))
+	s.Rows = append(s.Rows, r)
+	for _, child := range h.children {
+		child.rows(s)
+	}
+}

@@ -1,0 +1,202 @@
+package palloc
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/relaxed"
+)
+
+// Requests to the owners of contexts: callbacks that run where their context is used.
+//
+// Invariant: a callback of OnPressureOwned runs in a goroutine that is allocating from
+// its context or from one below it, or waits in such an allocation, or calls
+// AnswerPressure. A goroutine that waits answers what it is asked.
+//
+// Cost: a load for each allocation that takes the slow path. While anything is asked
+// somewhere, for those below a limit a look at the contexts around.
+
+// ownerWait is how long an owner is waited for.
+const ownerWait = 100 * time.Millisecond
+
+// posted is how many requests wait for an owner in the process.
+var posted atomic.Int32
+
+// posting is what the owner of a listener's context is asked.
+type posting struct {
+	Pressure
+	until time.Time     // the first one to ask waits
+	done  chan struct{} // closed once it is answered
+}
+
+// errAbsent is noted of a callback whose owner did not come by.
+var errAbsent = fmt.Errorf("its owner did not come by within %v, and will be asked when it does", ownerWait)
+
+// leave leaves a request with the owner of the listener's context and waits for the
+// answer, but not for what a soft limit asks.
+func (r *request) leave(l *listener, p Pressure, s *shortage) error {
+	q, wakes := l.post(p)
+	if q == nil {
+		return nil
+	}
+	for _, w := range wakes {
+		w.rouse(l)
+	}
+	if s.soft {
+		return nil
+	}
+	released := s.account.releases()
+	err := r.await(l, q.done, q.until)
+	freed := s.account.releases() - released
+	r.gained = r.gained || freed > 0
+	switch {
+	case err == errCircle:
+		return nil
+	case errors.Is(err, errLate):
+		r.note(l, p, freed, errAbsent)
+		return nil
+	case err == nil:
+		r.note(l, p, freed, nil)
+	}
+	return err
+}
+
+// post leaves a request, or adds to the one that is there. It answers also who waits
+// for something at this moment, in case that is the owner.
+func (l *listener) post(p Pressure) (q *posting, waiting []*routine) {
+	budgets.Lock()
+	defer budgets.Unlock()
+	switch {
+	case l.gone || !l.owner.Live():
+		return nil, nil
+	case l.left != nil:
+		l.left.Need = max(l.left.Need, p.Need)
+		return l.left, nil
+	}
+	l.left = &posting{p, time.Now().Add(ownerWait), make(chan struct{})}
+	posted.Add(1)
+	for w := range budgets.routines.waiting {
+		waiting = append(waiting, w)
+	}
+	return l.left, waiting
+}
+
+// answered takes away what was asked of the listener's owner. The lock of budgets must
+// be held.
+func (l *listener) answered() {
+	if l.left != nil {
+		posted.Add(-1)
+		close(l.left.done)
+		l.left = nil
+	}
+}
+
+// rouse wakes a goroutine that waits, if it is the owner of the listener's context.
+func (w *routine) rouse(l *listener) {
+	budgets.Lock()
+	c := w.core
+	budgets.Unlock()
+	tree.Lock()
+	mine := c != nil && isBelow(c, l.owner.core)
+	tree.Unlock()
+	if mine {
+		select {
+		case w.wake <- struct{}{}:
+		default: // it will look anyway
+		}
+	}
+}
+
+// AnswerPressure runs the functions of OnPressureOwned of this context, and of those
+// above it, that other goroutines have asked for and that were not run yet, and says
+// whether there were any. A goroutine that owns contexts and allocates seldom calls it
+// from time to time: it is a few loads when nothing is asked. Owner only.
+//
+// PostgreSQL: CHECK_FOR_INTERRUPTS, ProcessLogMemoryContextInterrupt.
+func (mc Context) AnswerPressure() (answered bool) {
+	if posted.Load() == 0 && mc.Live() {
+		return false
+	}
+	return mc.answerPressure()
+}
+
+// answerPressure is separate so that AnswerPressure can be inlined.
+func (mc Context) answerPressure() (answered bool) {
+	mc.check("Context.AnswerPressure")
+	list := askedAbove(mc.core)
+	if len(list) == 0 {
+		return false
+	}
+	me, nested := budgets.routines.enter()
+	if !nested {
+		defer budgets.routines.leave(me)
+	}
+	for _, l := range list {
+		answered = l.answer(me) || answered
+	}
+	return answered
+}
+
+// answerWhile is AnswerPressure of who is about to allocate.
+func answerWhile(c *kind.Core, op string) {
+	if c.Kind() == kind.Shared || relaxed.Load32(&c.Has)&kind.Guarded == 0 {
+		return
+	}
+	list := askedAbove(c)
+	if len(list) == 0 {
+		return
+	}
+	r := request{core: c, op: op, epoch: c.Epoch, stamp: c.Stamp}
+	defer r.end()
+	r.identify()
+	r.answer(list)
+}
+
+// answer answers for the owner of the request's context.
+func (r *request) answer(list []*listener) {
+	r.name()
+	for _, l := range list {
+		l.answer(r.me)
+		r.check(l)
+	}
+}
+
+// answer runs the listener in the goroutine of its owner, if it is still asked.
+func (l *listener) answer(me *routine) bool {
+	if runs, _ := l.begin(me); !runs {
+		return false
+	}
+	budgets.Lock()
+	q := l.left
+	budgets.Unlock()
+	if q == nil {
+		l.finish()
+		return false
+	}
+	_ = l.run(me, q.Pressure)
+	return true
+}
+
+// askedAbove are the listeners of the core and of those above it whose owner is asked.
+func askedAbove(c *kind.Core) (list []*listener) {
+	tree.Lock()
+	defer tree.Unlock()
+	budgets.Lock()
+	defer budgets.Unlock()
+	for s := kind.Slot[core](c); s.Kind() != kind.Shared; s = coreAt(s.parent) {
+		if s.Has&hasListeners != 0 {
+			for _, l := range tree.listeners[s.Number()] {
+				if l.left != nil && l.by == nil {
+					list = append(list, l)
+				}
+			}
+		}
+		if s.parent == 0 {
+			break
+		}
+	}
+	return list
+}

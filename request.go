@@ -1,0 +1,397 @@
+package palloc
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gopalloc/palloc/internal/kind"
+)
+
+// Requests that a budget refuses: what is tried before the program is told.
+//
+// Invariant: a request is refused only when everything was tried, for each account
+// that was short: the kind's own free memory, the context's keeper, and every callback,
+// again as long as that gave anything back. No lock is held while callbacks run or
+// somebody is waited for. One goroutine at a time has the callbacks of an account
+// asked; others wait for it and try again. A wait that would close a circle is not
+// begun: who is in a callback has the other callbacks asked by itself.
+//
+// Cost: a few words where nobody can free anything; else a step for each callback
+// below the account, each time that all were asked.
+
+// request is an allocation that was refused once.
+type request struct {
+	core         *kind.Core // on whose behalf
+	op           string
+	path         string // of the context, once a callback runs
+	epoch, stamp uint64 // of the core when it began
+	arrived      uint64 // how many presses had begun then
+	lenient      bool   // a limit that is reached ends it at once
+	canceled     canceler
+
+	me     *routine
+	nested bool // in a callback that it runs
+
+	press  *press     // that it has begun
+	joined *press     // that it waited for last
+	round  []consumer // still to be asked in this round
+	rounds int
+	gained bool    // in this round
+	free   uintptr // most that was free in the core
+
+	asked []Reclaim
+}
+
+// press is the asking of an account's callbacks by one goroutine.
+type press struct {
+	account *account
+	by      *routine
+	number  uint64
+	start   int64         // what the account had been given back before
+	done    chan struct{} // closed at its end; nil when nobody is to wait for it
+	barren  bool          // its last round gave nothing back
+	asked   []Reclaim
+}
+
+// consumer is a listener and about what its context and all below it hold.
+type consumer struct {
+	*listener
+	weight int64
+}
+
+func (p *press) holder() *routine { return p.by }
+
+// supply allocates a chunk in a context of any kind, the slow way: where a budget is
+// short it has memory freed and tries again.
+func supply(c *kind.Core, op string, size uintptr) (uintptr, error) {
+	if posted.Load() != 0 {
+		answerWhile(c, op)
+	}
+	p, err := methods[c.Kind()].Alloc(c, size)
+	if err == nil {
+		return p, nil
+	}
+	return persist(c, op, false, err, func() (uintptr, error) { return methods[c.Kind()].Alloc(c, size) })
+}
+
+// pressing is supply for whatever else may take a block. Each chunk of a shared context
+// comes by supply, which therefore makes no closure before it must.
+func pressing(c *kind.Core, op string, try func() (uintptr, error)) (uintptr, error) {
+	p, err := try()
+	if err == nil {
+		return p, nil
+	}
+	return persist(c, op, false, err, try)
+}
+
+// leniently is pressing for what the caller can do without: a limit that is reached is
+// an error at once, and only soft limits are asked about.
+func leniently(c *kind.Core, op string, try func() (uintptr, error)) (uintptr, error) {
+	p, err := try()
+	if err == nil {
+		return p, nil
+	}
+	return persist(c, op, true, err, try)
+}
+
+// persist tries again, as long as somebody makes room, what was refused with err.
+func persist(c *kind.Core, op string, lenient bool, err error, try func() (uintptr, error)) (uintptr, error) {
+	if _, short := err.(*shortage); !short {
+		return 0, err
+	}
+	c = c.Payer()
+	r := request{core: c, op: op, epoch: c.Epoch, stamp: c.Stamp, lenient: lenient}
+	budgets.Lock()
+	r.arrived = budgets.presses
+	budgets.Unlock()
+	defer r.end()
+	for {
+		if err = r.relieve(err); err != nil {
+			return 0, err
+		}
+		p, again := try()
+		if again == nil {
+			return p, nil
+		}
+		err = again
+	}
+}
+
+// relieve does something about a refusal. It returns nil if the allocation should be
+// tried again, else the error.
+func (r *request) relieve(err error) error {
+	s, short := err.(*shortage)
+	switch {
+	case !short:
+		return err
+	case s.soft:
+		r.pass(s)
+		return nil
+	case r.lenient:
+		return err
+	case r.dropsKeeper(s):
+		return nil
+	}
+	if r.press != nil && r.press.account != s.account {
+		r.endPress(false)
+	}
+	if r.press == nil {
+		if again, err := r.enter(s); again || err != nil {
+			return err
+		}
+	}
+	return r.makeRoom(s)
+}
+
+// dropsKeeper gives back the block that the context kept over a reset and has nothing
+// in, if the request then fits.
+func (r *request) dropsKeeper(s *shortage) bool {
+	c := r.core
+	if c.Busy|c.Stirred != 0 || c.Blocks == 0 || c.Cur != c.Blocks+kind.BlockHeader {
+		return false
+	}
+	budgets.Lock()
+	fits := s.account.fits(s.more - int64(c.Total))
+	budgets.Unlock()
+	if fits {
+		c.DropKeeper()
+	}
+	return fits
+}
+
+// fits says whether the account allows so many bytes more. The lock of budgets must be
+// held.
+func (a *account) fits(more int64) bool { return more <= a.limit-a.held.Load() }
+
+// end ends what the request began, be it by a panic.
+func (r *request) end() {
+	r.endPress(false)
+	if r.me != nil && !r.nested {
+		budgets.routines.leave(r.me)
+	}
+}
+
+// identify finds out whose callback the request is in.
+func (r *request) identify() {
+	if r.me == nil {
+		r.me, r.nested = budgets.routines.enter()
+	}
+}
+
+// enter makes the request the one that has the account's callbacks asked; where
+// another one does, it waits for that and answers true, or, in a callback of it, does
+// not wait.
+func (r *request) enter(s *shortage) (again bool, err error) {
+	a := s.account
+	budgets.Lock()
+	fits, idle, last := a.fits(s.more), a.press == nil && len(a.listeners.list) == 0, r.joined
+	budgets.Unlock()
+	switch {
+	case fits:
+		return true, nil
+	case idle:
+		return false, r.refused(s, nil)
+	}
+	if err := r.canceled.err(r.core); err != nil {
+		return false, r.refused(s, err)
+	}
+	if last != nil && last.account == a && last.barren && last.number > r.arrived {
+		r.asked = last.asked // all were asked since this request began
+		return false, r.refused(s, nil)
+	}
+	r.identify()
+	running := r.begin(a, s.more)
+	if running == nil {
+		return false, nil
+	}
+	err = r.await(running, running.done, time.Now().Add(mostWait))
+	budgets.Lock()
+	a.wanted -= s.more
+	budgets.Unlock()
+	switch err {
+	case nil:
+		r.joined = running
+		return true, nil
+	case errCircle:
+		r.press = &press{account: a, by: r.me, start: a.releases()}
+		return false, nil
+	}
+	return false, r.refused(s, err)
+}
+
+// roomless says that there is no room for so many bytes more.
+func (a *account) roomless(more int64) bool {
+	budgets.Lock()
+	defer budgets.Unlock()
+	return !a.fits(more)
+}
+
+// releases is what the account was given back, ever.
+func (a *account) releases() int64 {
+	budgets.Lock()
+	defer budgets.Unlock()
+	return a.released
+}
+
+// begin makes the request's press the account's, or answers the one that is under way,
+// and counts what the request wants for as long as it waits.
+func (r *request) begin(a *account, more int64) (running *press) {
+	budgets.Lock()
+	defer budgets.Unlock()
+	if a.press != nil {
+		a.wanted += more
+		return a.press
+	}
+	budgets.presses++
+	r.press = &press{account: a, by: r.me, number: budgets.presses, start: a.released, done: make(chan struct{})}
+	a.press = r.press
+	return nil
+}
+
+// endPress lets the next one ask the account's callbacks. Those who wait learn whether
+// the last round gave nothing back.
+func (r *request) endPress(barren bool) {
+	p := r.press
+	if p == nil {
+		return
+	}
+	r.press, r.round, r.rounds = nil, nil, 0
+	if p.done == nil {
+		return
+	}
+	budgets.Lock()
+	defer budgets.Unlock()
+	p.barren, p.asked = barren, slices.Clone(r.asked)
+	p.account.press = nil
+	close(p.done)
+}
+
+// turnovers is how many times over what the limit allows may be given back and taken
+// by others before a request gives up.
+const turnovers = 4
+
+// makeRoom has callbacks asked until an attempt is worth it, or all were asked for
+// nothing.
+func (r *request) makeRoom(s *shortage) error {
+	a := s.account
+	for a.roomless(s.more) {
+		if err := r.canceled.err(r.core); err != nil {
+			return r.refused(s, err)
+		}
+		if len(r.round) == 0 {
+			if r.rounds > 0 && (!r.gained || r.turnedOver()) {
+				return r.refused(s, nil)
+			}
+			if r.begins(a); len(r.round) == 0 {
+				return r.refused(s, nil)
+			}
+		}
+		next := r.round[0]
+		r.round = r.round[1:]
+		if freer, err := r.ask(next, s); err != nil {
+			return r.refused(s, err)
+		} else if freer {
+			return nil
+		}
+	}
+	return nil
+}
+
+// turnedOver says that others take what is freed, and have done so for long.
+func (r *request) turnedOver() bool {
+	a := r.press.account
+	budgets.Lock()
+	defer budgets.Unlock()
+	return (a.released-r.press.start)/turnovers > a.limit
+}
+
+// begins begins a round: those who hold most come first.
+func (r *request) begins(a *account) {
+	r.round, r.gained = a.consumers(), false
+	r.rounds++
+	r.free = max(r.free, freeIn(r.core))
+}
+
+// consumers are the listeners below the account, the largest first.
+func (a *account) consumers() []consumer {
+	budgets.Lock()
+	all := slices.Clone(a.listeners.list)
+	budgets.Unlock()
+	list := make([]consumer, len(all))
+	for i, l := range all {
+		list[i] = consumer{l, l.weight()}
+	}
+	slices.SortStableFunc(list, func(x, y consumer) int {
+		return cmp.Or(cmp.Compare(y.weight, x.weight), cmp.Compare(x.owner.core.Number(), y.owner.core.Number()))
+	})
+	return list
+}
+
+// freeIn is what is free in the context's own blocks, in bytes.
+func freeIn(c *kind.Core) uintptr { return methods[c.Kind()].Stats(c).Free }
+
+// pass has the callbacks of a soft limit asked once, and lets the request pass.
+func (r *request) pass(s *shortage) {
+	a := s.account
+	if !a.postpone(s.more, true) {
+		return // somebody has just had them asked
+	}
+	if len(a.consumers()) > 0 {
+		r.identify()
+		for _, next := range a.consumers() {
+			if a.missing(s) <= 0 {
+				break
+			}
+			_, _ = r.ask(next, s)
+		}
+	}
+	a.postpone(s.more, false)
+}
+
+// postpone has the callbacks of a passed soft limit asked later: when a 64th more is
+// held than will be with this request. It says false, and does nothing, when the first
+// to do so comes too late.
+func (a *account) postpone(more int64, first bool) bool {
+	budgets.Lock()
+	defer budgets.Unlock()
+	held := a.held.Load()
+	if first && more <= a.heed-held {
+		return false
+	}
+	a.heed = a.soft
+	if sum := held + more; sum > a.soft {
+		a.heed = sum + sum/askedPart
+	}
+	return true
+}
+
+// missing is how many bytes are missing below the limit of a refusal, for the request
+// and for all who wait.
+func (a *account) missing(s *shortage) int64 {
+	budgets.Lock()
+	defer budgets.Unlock()
+	if s.soft {
+		return a.held.Load() + s.more - a.soft
+	}
+	return a.held.Load() + s.more + a.wanted - a.limit
+}
+
+// refused is the error of a request for which all was done, or that cannot wait.
+func (r *request) refused(s *shortage, why error) error {
+	if r.press != nil && r.press.account == s.account {
+		r.endPress(why == nil)
+	}
+	s.asked, s.why = r.asked, why
+	return s
+}
+
+// check panics when the context that is allocating was reset or deleted.
+func (r *request) check(l *listener) {
+	if r.core.Epoch == r.epoch && r.core.Stamp == r.stamp {
+		return
+	}
+	panic(&Fault{Op: r.op, Context: r.path, Reason: fmt.Sprintf(
+		"a callback of OnPressure reset or deleted the context that was allocating: that of context %q, registered by %s", l.name(), l.place.line())})
+}

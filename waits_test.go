@@ -1,0 +1,553 @@
+package palloc_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+	"unsafe"
+
+	"github.com/gopalloc/palloc"
+)
+
+// Waiting for memory that another goroutine frees: nobody is refused what would fit,
+// and nobody waits for themselves.
+
+// TestOthersWaitForTheCallbackThatRuns: a is freeing 14 MiB when b asks for 3.
+func TestOthersWaitForTheCallbackThatRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		top := palloc.NewAllocSet(palloc.Top(), "test")
+		defer top.Delete()
+		top.SetLimit(16 << 20)
+		cache, a, b := palloc.NewAllocSet(top, "cache"), palloc.NewAllocSet(top, "a"), palloc.NewAllocSet(top, "b")
+		for range 14 {
+			cache.Alloc(1 << 20)
+		}
+		var calls int
+		cache.OnPressure(func(palloc.Pressure) error {
+			calls++
+			time.Sleep(5 * time.Second) // writes its pages out
+			cache.Reset()
+			return nil
+		})
+		var group sync.WaitGroup
+		for _, mc := range []palloc.Context{a, b} {
+			group.Go(func() {
+				if _, err := mc.TryAlloc(3 << 20); err != nil {
+					t.Errorf("%s: %v", mc.Name(), err)
+				}
+			})
+		}
+		group.Wait()
+		if calls != 1 {
+			t.Errorf("the callback was asked %d times", calls)
+		}
+	})
+}
+
+// TestNothingThatFitsIsRefused: many goroutines under one limit, most of which a cache
+// holds that can give up all of it.
+func TestNothingThatFitsIsRefused(t *testing.T) {
+	for _, slow := range []time.Duration{0, time.Millisecond, 10 * time.Millisecond} {
+		for _, shared := range []bool{false, true} {
+			t.Run(fmt.Sprintf("callbacks of %v, shared %v", slow, shared), func(t *testing.T) {
+				const goroutines = 16
+				requests := 10_000 / goroutines
+				if slow > 0 || cramped() {
+					requests /= 10
+				}
+				nothingThatFitsIsRefused(t, goroutines, requests, slow, shared)
+			})
+		}
+	}
+}
+
+func nothingThatFitsIsRefused(t *testing.T, goroutines, requests int, slow time.Duration, isShared bool) {
+	tenant := newRoot(t)
+	tenant.SetLimit(16 << 20)
+	pages := palloc.NewAllocSet(tenant, "pages", palloc.Shared())
+	var mu sync.Mutex
+	var kept []unsafe.Pointer
+	pages.OnPressure(func(p palloc.Pressure) error {
+		time.Sleep(slow)
+		mu.Lock()
+		defer mu.Unlock()
+		for freed := int64(0); freed < p.Need && len(kept) > 0; kept = kept[1:] {
+			freed += int64(palloc.Footprint(kept[0]))
+			palloc.FreePointer(kept[0])
+		}
+		return nil
+	})
+	var opts []palloc.Option
+	if isShared {
+		opts = append(opts, palloc.Shared())
+	}
+	both := palloc.NewAllocSet(tenant, "both", opts...)
+	var refused atomic.Int64
+	var group sync.WaitGroup
+	for g := range goroutines {
+		group.Go(func() {
+			mc := both
+			if !isShared {
+				mc = palloc.NewAllocSet(tenant, fmt.Sprint("worker", g))
+			}
+			for range requests {
+				p, err := mc.TryAlloc(400 << 10) // 16 of them are 7 MiB
+				if err != nil {
+					refused.Add(1)
+					t.Log(err)
+					continue
+				}
+				page, err := pages.TryAlloc(100 << 10) // what is left is the cache's
+				if err != nil {
+					refused.Add(1)
+					t.Log(err)
+				} else {
+					mu.Lock()
+					kept = append(kept, page)
+					mu.Unlock()
+				}
+				palloc.FreePointer(p)
+			}
+		})
+	}
+	group.Wait()
+	if n := refused.Load(); n != 0 {
+		t.Errorf("%d of %d requests that fit were refused", n, 2*goroutines*requests)
+	}
+	if b := tenant.Budget(); b.Peak > b.Limit || b.Held != holds(tenant) {
+		t.Errorf("%+v, and a walk finds %d", b, holds(tenant))
+	}
+}
+
+// TestHopelessRequestsShareTheirRounds: of many that cannot be served each is refused,
+// and callbacks that give nothing back are not asked once for each.
+func TestHopelessRequestsShareTheirRounds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tenant := palloc.NewAllocSet(palloc.Top(), "test")
+		defer tenant.Delete()
+		tenant.SetLimit(1 << 20)
+		var calls atomic.Int64
+		tenant.OnPressure(func(palloc.Pressure) error {
+			calls.Add(1)
+			time.Sleep(time.Second)
+			return nil
+		})
+		var group sync.WaitGroup
+		for range 16 {
+			mc := palloc.NewAllocSet(tenant, "c")
+			group.Go(func() {
+				if _, err := mc.TryAlloc(2 << 20); err == nil {
+					t.Error("2 MiB below a limit of 1")
+				}
+			})
+		}
+		group.Wait()
+		if n := calls.Load(); n > 3 {
+			t.Errorf("16 requests that began at once asked %d times", n)
+		}
+	})
+}
+
+// TestACallbackDoesNotWaitForItself: it allocates below the limit that it is to make
+// room under.
+func TestACallbackDoesNotWaitForItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tenant := palloc.NewAllocSet(palloc.Top(), "test")
+		defer tenant.Delete()
+		tenant.SetLimit(1 << 20)
+		spill, other, asks := palloc.NewAllocSet(tenant, "spill"), palloc.NewAllocSet(tenant, "other"), palloc.NewAllocSet(tenant, "asks")
+		held := palloc.NewAllocSet(tenant, "held")
+		held.Alloc(600 << 10)
+		other.Alloc(200 << 10)
+		nested := 0
+		other.OnPressure(func(palloc.Pressure) error { nested++; other.Reset(); return nil })
+		held.OnPressure(func(palloc.Pressure) error {
+			begin := time.Now()
+			_, err := spill.TryAlloc(350 << 10) // fits without other
+			if err != nil || nested != 1 {
+				t.Errorf("in a callback: %v; the other callback was asked %d times", err, nested)
+			}
+			if _, err := spill.TryAlloc(1 << 20); err == nil {
+				t.Error("a megabyte more fits")
+			}
+			if d := time.Since(begin); d != 0 {
+				t.Errorf("in a callback an allocation waited %v", d)
+			}
+			spill.Reset()
+			held.Reset()
+			return nil
+		})
+		if _, err := asks.TryAlloc(500 << 10); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestCallbacksThatNeedEachOthersLimit: in each of some goroutines a callback of the
+// one limit allocates below the next one, in a circle.
+func TestCallbacksThatNeedEachOthersLimit(t *testing.T) {
+	for _, n := range []int{2, 3, 7} {
+		synctest.Test(t, func(t *testing.T) {
+			top := palloc.NewAllocSet(palloc.Top(), "test")
+			defer top.Delete()
+			limits := make([]palloc.Context, n)
+			for i := range limits {
+				limits[i] = palloc.NewAllocSet(top, fmt.Sprint("limit", i))
+				limits[i].SetLimit(1 << 20)
+			}
+			var ready, group sync.WaitGroup
+			ready.Add(n)
+			for i := range limits {
+				held := palloc.NewAllocSet(limits[i], "held")
+				held.Alloc(800 << 10)
+				spill := palloc.NewAllocSet(limits[(i+1)%n], "spill")
+				first := true
+				held.OnPressure(func(palloc.Pressure) error {
+					if first {
+						first = false
+						ready.Done()
+						ready.Wait() // all of them press
+					}
+					if _, err := spill.TryAlloc(400 << 10); err == nil {
+						spill.Reset()
+					}
+					held.Reset()
+					return nil
+				})
+				mc := palloc.NewAllocSet(limits[i], "asks")
+				group.Go(func() {
+					if _, err := mc.TryAlloc(500 << 10); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			begin := time.Now()
+			group.Wait()
+			if d := time.Since(begin); d != 0 {
+				t.Errorf("%d limits: all waited for %v", n, d)
+			}
+		})
+	}
+}
+
+// TestACallbackWaitsForAnothersLimit: where there is no circle it does wait.
+func TestACallbackWaitsForAnothersLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		top := palloc.NewAllocSet(palloc.Top(), "test")
+		defer top.Delete()
+		a, b := palloc.NewAllocSet(top, "a"), palloc.NewAllocSet(top, "b")
+		a.SetLimit(1 << 20)
+		b.SetLimit(1 << 20)
+		inA, inB, spill := palloc.NewAllocSet(a, "held"), palloc.NewAllocSet(b, "held"), palloc.NewAllocSet(b, "spill")
+		inA.Alloc(800 << 10)
+		inB.Alloc(800 << 10)
+		inB.OnPressure(func(palloc.Pressure) error { time.Sleep(time.Second); inB.Reset(); return nil })
+		inA.OnPressure(func(palloc.Pressure) error {
+			_, err := spill.TryAlloc(300 << 10) // b's callback runs in the other goroutine
+			inA.Reset()
+			return err
+		})
+		var group sync.WaitGroup
+		asksA, asksB := palloc.NewAllocSet(a, "asks"), palloc.NewAllocSet(b, "asks")
+		group.Go(func() {
+			if _, err := asksB.TryAlloc(400 << 10); err != nil {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		group.Go(func() {
+			if _, err := asksA.TryAlloc(600 << 10); err != nil {
+				t.Error(err)
+			}
+			if held := spill.MemAllocated(false); held < 300<<10 {
+				t.Errorf("the callback was refused: %d bytes are held", held)
+			}
+		})
+		group.Wait()
+	})
+}
+
+// TestAWaitEnds: a callback waits for another goroutine, which allocates below the same
+// limit. Nobody can know.
+func TestAWaitEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tenant := palloc.NewAllocSet(palloc.Top(), "test")
+		defer tenant.Delete()
+		tenant.SetLimit(1 << 20)
+		held, asks, helps := palloc.NewAllocSet(tenant, "held"), palloc.NewAllocSet(tenant, "asks"), palloc.NewAllocSet(tenant, "helps")
+		held.Alloc(800 << 10)
+		held.OnPressure(func(palloc.Pressure) error {
+			done := make(chan error)
+			go func() {
+				_, err := helps.TryAlloc(500 << 10)
+				done <- err
+			}()
+			if err := <-done; err == nil || !strings.Contains(err.Error(), "did not return within 10s") {
+				t.Errorf("the helper gets %v", err)
+			}
+			held.Reset()
+			return nil
+		})
+		begin := time.Now()
+		if _, err := asks.TryAlloc(500 << 10); err != nil {
+			t.Error(err)
+		}
+		if d := time.Since(begin); d != 10*time.Second {
+			t.Errorf("it took %v", d)
+		}
+	})
+}
+
+func TestAWaitIsCanceled(t *testing.T) {
+	why := errors.New("the client has gone")
+	for name, cancel := range map[string]func(request palloc.Context) (stop func()){
+		"by its context": func(request palloc.Context) func() {
+			ctx, end := context.WithCancelCause(context.Background())
+			request.CancelWaits(ctx)
+			return func() { end(why) }
+		},
+		"by one above": func(request palloc.Context) func() {
+			ctx, end := context.WithCancelCause(context.Background())
+			request.Parent().CancelWaits(ctx)
+			return func() { end(why) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tenant := palloc.NewAllocSet(palloc.Top(), "test")
+				defer tenant.Delete()
+				tenant.SetLimit(1 << 20)
+				held, asks := palloc.NewAllocSet(tenant, "held"), palloc.NewAllocSet(tenant, "asks")
+				request := palloc.NewAllocSet(palloc.NewAllocSet(tenant, "session"), "request")
+				held.Alloc(800 << 10)
+				held.OnPressure(func(palloc.Pressure) error { time.Sleep(5 * time.Second); held.Reset(); return nil })
+				stop := cancel(request)
+				done := make(chan error)
+				go func() {
+					_, err := asks.TryAlloc(200 << 10)
+					done <- err
+				}()
+				synctest.Wait()
+				go func() {
+					time.Sleep(time.Second)
+					stop()
+				}()
+				begin := time.Now()
+				_, err := request.TryAlloc(200 << 10)
+				var oom *palloc.OutOfMemoryError
+				if !errors.As(err, &oom) || !errors.Is(err, context.Canceled) || !errors.Is(err, why) || time.Since(begin) != time.Second {
+					t.Errorf("after %v: %v", time.Since(begin), err)
+				}
+				if _, err := request.TryAlloc(200 << 10); !errors.Is(err, context.Canceled) {
+					t.Errorf("a later request: %v", err)
+				}
+				if err := <-done; err != nil {
+					t.Errorf("the one that was not canceled: %v", err)
+				}
+				request.Alloc(200 << 10) // there is room, and nothing to wait for
+			})
+		})
+	}
+}
+
+func TestCancelWaitsIsTakenAway(t *testing.T) {
+	mc := newRoot(t)
+	mc.SetLimit(1 << 20)
+	calls := 0
+	mc.OnPressure(func(palloc.Pressure) error { calls++; return nil })
+	c := palloc.NewAllocSet(mc, "c")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	old := c.CancelWaits(context.Background())
+	stop := c.CancelWaits(ctx)
+	if old() {
+		t.Error("the first call is still there behind the second")
+	}
+	if _, err := c.TryAlloc(2 << 20); !errors.Is(err, context.Canceled) || calls != 0 {
+		t.Errorf("canceled before it began: %v, and %d callbacks", err, calls)
+	}
+	if !stop() || stop() {
+		t.Error("stop does not say whether it was there")
+	}
+	if _, err := c.TryAlloc(2 << 20); err == nil || errors.Is(err, context.Canceled) || calls != 1 {
+		t.Errorf("%v, and %d callbacks", err, calls)
+	}
+	last := c.CancelWaits(ctx)
+	c.Delete()
+	if next := palloc.NewAllocSet(mc, "c"); last() {
+		t.Error("it outlived its context")
+	} else if _, err := next.TryAlloc(2 << 20); errors.Is(err, context.Canceled) {
+		t.Error("the next context has it")
+	}
+	wantFault(t, func() { mc.CancelWaits(nil) }, "CancelWaits", mc.Path(), "nil") //lint:ignore SA1012 that is the test
+}
+
+// shard is what one goroutine owns.
+type shard struct {
+	mc    palloc.Context
+	pages [][]byte
+	calls int
+}
+
+// newShard is a shard that can give up its pages where its owner comes by.
+func newShard(top palloc.Context, name string) *shard {
+	s := &shard{mc: palloc.NewAllocSet(top, name)}
+	s.mc.OnPressureOwned(func(p palloc.Pressure) error {
+		s.calls++
+		for freed := int64(0); freed < p.Need && len(s.pages) > 0; s.pages = s.pages[1:] {
+			freed += int64(len(s.pages[0]))
+			palloc.FreeSlice(s.pages[0])
+		}
+		return nil
+	})
+	return s
+}
+
+func (s *shard) fill(n int) {
+	for range n {
+		s.pages = append(s.pages, palloc.MakeSlice[byte](s.mc, 100<<10, 100<<10))
+	}
+}
+
+// TestAnOwnerAnswersWhereItComesBy: a request of one shard is answered by the owner of
+// another one.
+func TestAnOwnerAnswersWhereItComesBy(t *testing.T) {
+	for name, comesBy := range map[string]func(s *shard) bool{
+		"polls":                   func(s *shard) bool { return s.mc.AnswerPressure() },
+		"polls below":             func(s *shard) bool { return palloc.NewBump(s.mc, "below").AnswerPressure() },
+		"allocates":               func(s *shard) bool { s.mc.Alloc(2000); return true },
+		"allocates below":         func(s *shard) bool { palloc.NewGeneration(s.mc, "below").Alloc(3000); return true },
+		"grows a slice":           func(s *shard) bool { palloc.Append(palloc.NewAllocSet(s.mc, "b"), []int{}, 1, 2, 3); return true },
+		"allocates too much":      func(s *shard) bool { s.mc.TryAlloc(4 << 20); return true },
+		"does not but had none":   nil,
+		"allocates beside":        nil,
+		"allocates in Shared one": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				top := palloc.NewAllocSet(palloc.Top(), "test")
+				defer top.Delete()
+				top.SetLimit(2 << 20)
+				a, b := newShard(top, "a"), newShard(top, "b")
+				a.fill(14)
+				shared := palloc.NewAllocSet(a.mc, "shared", palloc.Shared())
+				ask := make(chan error, 1)
+				var answered time.Time
+				go func() {
+					_, err := b.mc.TryAlloc(900 << 10)
+					answered = time.Now()
+					ask <- err
+				}()
+				synctest.Wait() // the request waits
+				if a.calls != 0 {
+					t.Fatal("the callback ran in a foreign goroutine")
+				}
+				begin := time.Now()
+				if comesBy == nil {
+					if name == "allocates beside" {
+						palloc.NewAllocSet(palloc.Top(), "beside").Delete()
+					} else if name == "allocates in Shared one" {
+						shared.Alloc(2000)
+					}
+					if err := <-ask; err == nil || answered.Sub(begin) != 100*time.Millisecond || a.calls != 0 {
+						t.Errorf("without its owner: %v after %v, %d calls", err, time.Since(begin), a.calls)
+					} else if !strings.Contains(err.Error(), "did not come by") {
+						t.Errorf("the error does not tell of the owner: %v", err)
+					}
+					if !a.mc.AnswerPressure() || a.mc.AnswerPressure() || a.calls != 1 {
+						t.Error("the owner is not asked when it comes by at last")
+					}
+					return
+				}
+				if !comesBy(a) {
+					t.Error("nothing was asked")
+				}
+				if err := <-ask; err != nil || !answered.Equal(begin) || a.calls == 0 {
+					t.Errorf("%v after %v, the callback ran %d times", err, answered.Sub(begin), a.calls)
+				}
+			})
+		})
+	}
+}
+
+// TestAnAbsentOwnerIsWaitedForOnce: the next one to ask does not wait again.
+func TestAnAbsentOwnerIsWaitedForOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		top := palloc.NewAllocSet(palloc.Top(), "test")
+		defer top.Delete()
+		top.SetLimit(2 << 20)
+		a, b := newShard(top, "a"), palloc.NewAllocSet(top, "b")
+		a.fill(14)
+		begin := time.Now()
+		for range 10 {
+			if _, err := b.TryAlloc(900 << 10); err == nil {
+				t.Error("nobody freed anything")
+			}
+		}
+		if d := time.Since(begin); d != 100*time.Millisecond {
+			t.Errorf("ten requests waited %v", d)
+		}
+		a.mc.Delete() // nothing is asked of it any more
+		if b.AnswerPressure() {
+			t.Error("a context that was deleted is asked")
+		}
+	})
+}
+
+// TestShardsPressEachOther: each holds what the others want, and all ask at once.
+func TestShardsPressEachOther(t *testing.T) {
+	for _, n := range []int{2, 5} {
+		synctest.Test(t, func(t *testing.T) {
+			top := palloc.NewAllocSet(palloc.Top(), "test")
+			defer top.Delete()
+			top.SetLimit(int64(n) << 20)
+			var group sync.WaitGroup
+			var ready sync.WaitGroup
+			ready.Add(n)
+			for i := range n {
+				s := newShard(top, fmt.Sprint("shard", i))
+				group.Go(func() {
+					s.fill(6)
+					ready.Done()
+					ready.Wait()
+					for range 20 {
+						work := palloc.NewAllocSet(s.mc, "work")
+						if _, err := work.TryAlloc(500 << 10); err != nil {
+							t.Error(err)
+						}
+						work.Delete()
+						if len(s.pages) < 6 {
+							s.fill(1)
+						}
+					}
+				})
+			}
+			begin := time.Now()
+			group.Wait()
+			if d := time.Since(begin); d > 20*100*time.Millisecond {
+				t.Errorf("%d shards: it took %v", n, d)
+			}
+		})
+	}
+}
+
+func TestOwnedCallbacksOfOnesOwnRunAtOnce(t *testing.T) {
+	top := newRoot(t)
+	top.SetLimit(2 << 20)
+	s := newShard(top, "s")
+	s.fill(14)
+	palloc.NewBump(s.mc, "work").Alloc(900 << 10)
+	if s.calls == 0 {
+		t.Error("the owner did not ask itself")
+	}
+	shared := palloc.NewAllocSet(top, "shared", palloc.Shared())
+	wantFault(t, func() { shared.OnPressureOwned(func(palloc.Pressure) error { return nil }) }, "OnPressureOwned", shared.Path(), "no owner")
+	wantFault(t, func() { top.OnPressureOwned(nil) }, "OnPressureOwned", top.Path(), "nil")
+	wantFault(t, func() { top.OnPressure(nil) }, "OnPressure", top.Path(), "nil")
+}
