@@ -17,7 +17,9 @@ import (
 // EnterCritical opens a critical section: until leave is called, contexts of the
 // subtree cannot buy memory wholesale, which is a *Fault, but for those that
 // AllowInCriticalSection allows it. What their blocks have left they may sell.
-// Sections may be nested. leave is to be called once. Any goroutine.
+// Sections may be nested. leave is to be called once. The budget that a section opens
+// stays for the next one, until SetLimit or SetSoftLimit with NoLimit, or StopPeak, finds
+// it of no use. Any goroutine.
 //
 // PostgreSQL: START_CRIT_SECTION, END_CRIT_SECTION.
 func (mc Context) EnterCritical() (leave func()) {
@@ -60,12 +62,30 @@ func (mc Context) allowInCriticalSection(allow bool) {
 //
 // PostgreSQL: ErrorContext.
 func Emergency() Context {
+	if mc, made := keepEmergency(Context{}); made {
+		return mc
+	}
+	made := newEmergency() // without the lock: a callback of OnPressure may want it, too
+	mc, _ := keepEmergency(made)
+	if mc != made {
+		made.Delete() // another goroutine was faster
+	}
+	return mc
+}
+
+// keepEmergency is the emergency context, which made becomes if there is none, and
+// whether there is one.
+func keepEmergency(made Context) (mc Context, there bool) {
 	emergency.Lock()
 	defer emergency.Unlock()
-	if !emergency.context.Live() {
-		emergency.context = newEmergency()
+	if !emergency.context.Live() && made.Live() {
+		emergency.context = made
+		tree.Lock()
+		defer tree.Unlock()
+		s := made.slot()
+		relaxed.Store32(&s.Has, s.Has|isPermanent)
 	}
-	return emergency.context
+	return emergency.context, emergency.context.Live()
 }
 
 var emergency struct {
@@ -86,8 +106,5 @@ func newEmergency() Context {
 	}
 	FreePointer(p)
 	mc.Reset() // and keeps it
-	tree.Lock()
-	defer tree.Unlock()
-	relaxed.Store32(&s.Has, s.Has|isPermanent)
 	return mc
 }
