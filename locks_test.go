@@ -44,6 +44,21 @@ var crowds = map[string]func(mc palloc.Context, n int){
 			palloc.NewAllocSet(c, "below").Alloc(9000)
 		}
 	},
+	"blocks": func(mc palloc.Context, n int) {
+		for i, k := range freeing {
+			c := newKind(mc, k, "c", 9000)
+			if i == 0 {
+				c.SetLimit(1 << 40)
+			}
+			for range n / 20 {
+				c.Alloc(9000)
+			}
+		}
+		c := palloc.NewAllocSet(mc, "shared", palloc.Shared())
+		for range n / 20 {
+			c.Alloc(9000)
+		}
+	},
 	"budgets": func(mc palloc.Context, n int) {
 		for range n / 100 {
 			c := palloc.NewAllocSet(mc, "tenant")
@@ -130,7 +145,7 @@ func TestTheLockIsHeldForABoundedNumberOfSteps(t *testing.T) {
 		})
 	}
 	t.Run("dropped", func(t *testing.T) {
-		for _, shape := range []string{"a chain", "siblings", "a bush"} {
+		for _, shape := range []string{"a chain", "siblings", "a bush", "blocks"} {
 			mc := palloc.NewAllocSet(newRoot(t), "crowd")
 			crowds[shape](mc, n)
 			palloc.MostStepsPerHold()
