@@ -14,7 +14,7 @@ import (
 // finds.
 //
 // Cost: some steps for each chunk that was cut, the warehouse's lock for each block,
-// and the tree's lock while the tree is looked at.
+// and the tree's lock, for some hundred contexts at a time, while the tree is looked at.
 
 // CorruptionError is one thing that Check found wrong: somebody wrote where nothing
 // of theirs is, used memory that was taken back, or used a context from two
@@ -52,7 +52,8 @@ func (e *CorruptionError) Error() string {
 // nil when they do; else a *CorruptionError for each of the first 16 things that do
 // not, joined. What chunks contain is the program's and not looked at, nor is what
 // lies between the chunks of a Bump, which have no headers. Needs to own all of
-// them.
+// them; what others do elsewhere meanwhile they need not wait with, and what they change
+// is not compared.
 //
 // PostgreSQL: MemoryContextCheck.
 func (mc Context) Check() error {

@@ -31,6 +31,12 @@ func (f *findings) tree(mc Context) []Context {
 		})
 		all.add(batch)
 	}
+	w.together()
+	return all.list()
+}
+
+// together compares what only makes sense together.
+func (w *treeCheck) together() {
 	tree.Lock()
 	defer tree.Unlock()
 	w.compare()
@@ -38,7 +44,6 @@ func (f *findings) tree(mc Context) []Context {
 		w.freeCores()
 		w.strays()
 	}
-	return all.list()
 }
 
 // treeCheck is a check of the tree from top down. The tree's lock is held.

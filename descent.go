@@ -158,6 +158,7 @@ func (s *core) occupied() *core {
 // parked, if it can be. It does nothing, and answers nil, when somebody takes a parked
 // child meanwhile. The tree's lock must be held.
 func (s *core) end() *core {
+	tree.step(1 + int(s.BlockCount)) // which are given back
 	mc, parent := handle(&s.Core), coreAt(s.parent)
 	id := kind.KindOf(mc.epoch)
 	if s.Has&^hasIdent != 0 || !parks(id) || !s.near() {
@@ -206,6 +207,7 @@ func (d *descent) end() {
 // reap removes a context that has neither children nor callbacks, and answers its
 // parent. The tree's lock must be held.
 func (s *core) reap() *core {
+	tree.step(1 + int(s.BlockCount))
 	parent := coreAt(s.parent)
 	relaxed.Store64(&s.Epoch, kind.NextEpoch(s.Epoch, kind.None))
 	used := s.Total - s.Room()

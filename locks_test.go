@@ -16,7 +16,7 @@ import (
 // The lock of the tree: how many steps are made while it is held, whatever there is, and
 // what walks see that let go of it.
 
-// crowd hangs n contexts below one, in the ways in which that can be done.
+// crowds hang up to n contexts below one, in the ways in which that can be done.
 var crowds = map[string]func(mc palloc.Context, n int){
 	"a chain":  func(mc palloc.Context, n int) { shapes["a chain"](mc, n) },
 	"siblings": func(mc palloc.Context, n int) { shapes["siblings"](mc, n) },
@@ -29,12 +29,12 @@ var crowds = map[string]func(mc palloc.Context, n int){
 		}
 	},
 	"names of their own": func(mc palloc.Context, n int) {
-		for i := range n {
+		for i := range n / 5 {
 			palloc.NewAllocSet(mc, fmt.Sprint("c", i)).Alloc(100)
 		}
 	},
 	"idents, callbacks and blocks": func(mc palloc.Context, n int) {
-		for i := range n / 10 {
+		for i := range n / 50 {
 			c := newKind(mc, kinds[i%len(kinds)], "c", 1000)
 			c.SetIdent("ident")
 			c.OnReset(func() {})
@@ -44,8 +44,23 @@ var crowds = map[string]func(mc palloc.Context, n int){
 			palloc.NewAllocSet(c, "below").Alloc(9000)
 		}
 	},
+	"blocks": func(mc palloc.Context, n int) {
+		for i, k := range freeing {
+			c := newKind(mc, k, "c", 9000)
+			if i == 0 {
+				c.SetLimit(1 << 40)
+			}
+			for range n / 50 {
+				c.Alloc(9000)
+			}
+		}
+		c := palloc.NewAllocSet(mc, "shared", palloc.Shared())
+		for range n / 50 {
+			c.Alloc(9000)
+		}
+	},
 	"budgets": func(mc palloc.Context, n int) {
-		for range n / 100 {
+		for range n / 500 {
 			c := palloc.NewAllocSet(mc, "tenant")
 			c.SetLimit(1 << 30)
 			for range 100 {
@@ -130,7 +145,7 @@ func TestTheLockIsHeldForABoundedNumberOfSteps(t *testing.T) {
 		})
 	}
 	t.Run("dropped", func(t *testing.T) {
-		for _, shape := range []string{"a chain", "siblings", "a bush"} {
+		for _, shape := range []string{"a chain", "siblings", "a bush", "blocks"} {
 			mc := palloc.NewAllocSet(newRoot(t), "crowd")
 			crowds[shape](mc, n)
 			palloc.MostStepsPerHold()
@@ -287,7 +302,7 @@ func TestBudgetsAreExactWhileTheyAreOpenedAndMoved(t *testing.T) {
 		trees := make([]palloc.Context, 3)
 		for i := range trees {
 			trees[i] = palloc.NewAllocSet(halls[i], "tree")
-			crowds[[]string{"names of their own", "siblings", "a chain"}[i]](trees[i], n)
+			crowds[[]string{"names of their own", "siblings", "a chain"}[i]](trees[i], []int{5 * n, n, n}[i])
 		}
 		var over atomic.Bool
 		var others, traders sync.WaitGroup

@@ -17,9 +17,9 @@ import (
 // Cost: maps that grow do so under the lock, in Go's way: a part of them at a time.
 var tree struct {
 	turns
-	walks     []*walk  // that let go of the lock and are to go on
-	trails    []*trail // that somebody goes
-	moves     uint64   // how many there were
+	walks     []*walk       // that let go of the lock and are to go on
+	trails    []*trail      // that somebody goes
+	moves     atomic.Uint64 // how many there were
 	callbacks map[uint32]*callback
 	listeners map[uint32][]*listener
 	cancels   map[uint32]*cancelation
@@ -159,5 +159,5 @@ func move(s, parent *core) {
 	}
 	unlink(s)
 	link(parent, s)
-	atomic.AddUint64(&tree.moves, 1) // and a fence before a look at the parent's epoch: see leave
+	tree.moves.Add(1) // and a fence before a look at the parent's epoch: see leave
 }
