@@ -255,7 +255,7 @@ func (b *Buffer) Truncate(n int) {
 }
 
 // Free gives the Buffer's chunk back; the Buffer is then empty, and may be written to
-// again. It panics with a *Fault when the chunk lies in a Bump.
+// again. It panics with a *Fault when the chunk lies in a Bump: see Kind.Frees.
 //
 // PostgreSQL: destroyStringInfo, pfree of StringInfoData.data.
 func (b *Buffer) Free() {

@@ -101,6 +101,14 @@ func (k Kind) String() string {
 	return methods[k].Name()
 }
 
+// Frees reports whether chunks of contexts of the kind can be freed one by one: a Bump's
+// cannot, and to try is a *Fault, lest a program believe that it gives memory back. Code
+// that may be handed a context of any kind asks before: if mc.Kind().Frees() {
+// palloc.FreeSlice(s) }.
+//
+// PostgreSQL has none: pfree of a Bump's chunk is an error.
+func (k Kind) Frees() bool { return k != KindBump }
+
 // Kind is the kind that the context was created as. Any goroutine.
 func (mc Context) Kind() Kind {
 	mc.check("Context.Kind")

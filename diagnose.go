@@ -7,6 +7,7 @@ import (
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/bump"
+	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
 // Addresses that callers give: whose they are, and what is wrong with them.
@@ -52,9 +53,10 @@ func headerFault(op string, p uintptr, h uint64) *Fault {
 		return &Fault{Op: op, Address: p,
 			Reason: "no context holds this memory: the chunk was freed with its block, or its context reset or deleted"}
 	}
+	near, inside := whereabouts(owner, p)
 	tree.Lock()
 	defer tree.Unlock()
-	f := &Fault{Op: op, Address: p, Context: pathOf(owner)}
+	f := (&Fault{Op: op, Address: p}).in(owner)
 	switch id := owner.Kind(); {
 	case id == kind.None:
 		f.Context = kind.Slot[core](owner).nameText()
@@ -63,8 +65,36 @@ func headerFault(op string, p uintptr, h uint64) *Fault {
 		f.Reason = string(bump.Unsupported)
 	case chunk.Index(h) == owner.Number():
 		f.Reason = "the address is not the start of a live chunk: what was there was taken back when its context was reset"
+		if inside {
+			f.Reason += near
+		}
 	default:
-		f.Reason = fmt.Sprintf("the address is not the start of a live chunk: no header of this context before it (%#016x)", h)
+		f.Reason = fmt.Sprintf("the address is not the start of a live chunk: no header of this context before it (%#016x)%s", h, near)
+	}
+	return f
+}
+
+// whereabouts says what the headers around an address tell, beginning with a comma, or
+// nothing; and whether it lies inside of a chunk.
+func whereabouts(c *kind.Core, p uintptr) (near string, inside bool) {
+	at, size := c.Around(p)
+	switch {
+	case size == 0:
+		return "", false
+	case p < at+size:
+		return fmt.Sprintf(", which is %d bytes inside of the chunk at %#x, of %d bytes", p-at, at, size), true
+	case p == at+size+chunk.HeaderSize:
+		return fmt.Sprintf(": it may have been overwritten, from the chunk at %#x, whose %d bytes end before it", at, size), false
+	}
+	return fmt.Sprintf(": headers may have been overwritten, behind the chunk at %#x, of %d bytes", at, size), false
+}
+
+// in adds which context it is about: that of a core. The tree's lock must be held.
+func (f *Fault) in(c *kind.Core) *Fault {
+	c = c.Payer()
+	f.Context = pathOf(c)
+	if id := c.Kind(); id != kind.None {
+		f.Kind, f.Ident = kindIn(relaxed.Load64(&c.Epoch)), kind.Slot[core](c).ident()
 	}
 	return f
 }
@@ -84,7 +114,12 @@ func chunkFault(op string, c *kind.Core, p uintptr, err error) *Fault {
 	if owner := ownerOf(p); owner != nil && owner != c {
 		return headerFault(op, p, 0)
 	}
+	reason := err.Error()
+	near, _ := whereabouts(c, p)
+	if what := chunk.Header(p) ^ c.Stamp; err == kind.NotAChunk || err == kind.WhatFault(what) && !c.SaysFreed(p, what) {
+		reason = fmt.Sprintf("%s: the header before it is no chunk's (%#016x)%s", kind.NotAChunk, chunk.Header(p), near)
+	}
 	tree.Lock()
 	defer tree.Unlock()
-	return &Fault{Op: op, Address: p, Context: pathOf(c), Reason: err.Error()}
+	return (&Fault{Op: op, Address: p, Reason: reason}).in(c)
 }

@@ -15,6 +15,8 @@ type Fault struct {
 	Reason  string  // what is wrong, and what to do
 	Context string  // path of the context concerned, "" where none is known
 	Address uintptr // the pointer given, 0 where there is none
+	Ident   string  // what SetIdent said of the context, "" for nothing
+	Kind    Kind    // of the context, 0 where none is known
 }
 
 // Error is the one-line text of the fault.
@@ -24,7 +26,10 @@ func (f *Fault) Error() string {
 		text += fmt.Sprintf("(%#x)", f.Address)
 	}
 	text += ": " + f.Reason
-	if f.Context != "" {
+	switch {
+	case f.Context != "" && f.Ident != "":
+		text += fmt.Sprintf(" (context %q, ident %q)", f.Context, f.Ident)
+	case f.Context != "":
 		text += fmt.Sprintf(" (context %q)", f.Context)
 	}
 	return text

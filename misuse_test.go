@@ -346,6 +346,18 @@ func wantNoMiddle(t *testing.T, p unsafe.Pointer, size int) {
 	}
 }
 
+// TestAKindSaysWhetherItFrees: a chunk of one that does is freed, of another it is a
+// Fault.
+func TestAKindSaysWhetherItFrees(t *testing.T) {
+	each(t, kinds, func(t *testing.T, k palloc.Kind) {
+		c := newKind(newRoot(t), k, "c", 64)
+		fault := faultOf(t, func() { palloc.FreeSlice(palloc.MakeSlice[byte](c, 64, 64)) })
+		if c.Kind().Frees() != (fault == nil) {
+			t.Errorf("it says %v, and FreeSlice panics with %v", c.Kind().Frees(), fault)
+		}
+	})
+}
+
 func TestABumpFreesNothing(t *testing.T) {
 	mc := newRoot(t)
 	c := palloc.NewBump(mc, "c")

@@ -86,7 +86,7 @@ func explain(c *kind.Core, op string, size uintptr, err error) error {
 	tree.Lock()
 	defer tree.Unlock()
 	if misuse, ok := err.(kind.Misuse); ok {
-		return &Fault{Op: op, Reason: string(misuse), Context: pathOf(c)}
+		return (&Fault{Op: op, Reason: string(misuse)}).in(c)
 	}
 	e := &OutOfMemoryError{Op: op, Context: pathOf(c), Ident: kind.Slot[core](c.Payer()).ident(), Size: int(size), Err: err}
 	top := coreAt(rootIndex)

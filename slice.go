@@ -311,8 +311,8 @@ func cloneBytes(mc Context, op string, p []byte) (string, error) {
 
 // FreeSlice takes back the chunk that a slice of MakeSlice, Append or Clone
 // begins with. A slice without capacity has none and is left alone. It panics
-// with a *Fault when s begins in the middle of a chunk, and as Free does. Owner
-// only.
+// with a *Fault when s begins in the middle of a chunk, and as Free does: in a Bump
+// always, which Kind.Frees tells before. Owner only.
 //
 // PostgreSQL: pfree.
 func FreeSlice[T any](s []T) {

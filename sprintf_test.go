@@ -130,3 +130,22 @@ func TestSprintfMakesNoGarbage(t *testing.T) {
 		}
 	})
 }
+
+// panicky is an argument whose method panics.
+type panicky struct{}
+
+func (panicky) Format(fmt.State, rune) { panic("alas") }
+
+// TestAFormatterThatPanicsIsInTheText: as in fmt's own.
+func TestAFormatterThatPanicsIsInTheText(t *testing.T) {
+	mc := newRoot(t)
+	const format = "%v|%s"
+	if got, want := palloc.Sprintf(mc, format, panicky{}, "s"), fmt.Sprintf(format, panicky{}, "s"); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	b := palloc.NewBuffer(mc)
+	fmt.Fprintf(b, format, panicky{}, "s")
+	if want := fmt.Sprintf(format, panicky{}, "s"); b.String() != want {
+		t.Errorf("the Buffer has %q, want %q", b, want)
+	}
+}

@@ -15,9 +15,12 @@ func (m Misuse) Error() string { return string(m) }
 // NotAChunk: the bytes before the pointer pass for a header, the rest does not.
 const NotAChunk = Misuse("the address is not the start of a chunk")
 
-// TooLarge refuses a size beyond MostChunk.
+// TooLarge refuses a size beyond MostChunk, or a negative one.
 func TooLarge(size uintptr) Misuse {
-	return Misuse(fmt.Sprintf("a size of %d bytes (%d as a signed number) is not a size", size, int(size)))
+	if int(size) < 0 {
+		return Misuse(fmt.Sprintf("a size of %d bytes is not a size: it is negative", int(size)))
+	}
+	return Misuse(fmt.Sprintf("a size of %d bytes is not a size: the largest is %d", size, MostChunk))
 }
 
 // WhatFault explains a what that is no live chunk's of the kind.
