@@ -20,7 +20,7 @@ import (
 // on from its parent, until it is back. Those that run no callbacks are removed
 // on the way, many under one lock.
 func (mc Context) deleteChildren(e *ending) {
-	d := descent{top: mc, at: mc, ending: e}
+	d := descent{top: mc, at: mc, op: e.op}
 	for !d.clear() {
 		leaf, up := d.at, d.up
 		switch {
@@ -39,7 +39,7 @@ type descent struct {
 	at, up Context // at a context below top, and its parent
 	paused bool    // at has children: the lock was held long enough
 	moves  uint64  // of the tree, when at was last known to lie below top
-	ending *ending
+	op     string  // what was called
 }
 
 // mostAtOnce is how many contexts are removed under one lock.
@@ -49,7 +49,7 @@ const mostAtOnce = 64
 // it stops, or none is left, which it says. When at was deleted meanwhile, or any
 // context was moved, by a callback say, it begins at the top again.
 func (d *descent) clear() (done bool) {
-	defer d.top.lock(d.ending.op).unlock()
+	defer d.top.lock(d.op).unlock()
 	if d.moves != tree.moves || !d.at.Live() {
 		d.at, d.moves = d.top, tree.moves
 	}
