@@ -222,7 +222,7 @@ func TestACallbackMayTurnTheTreeOver(t *testing.T) {
 				if gone := !asks.Live(); gone != (fault != nil) && name != "opens a section" {
 					t.Errorf("behind a callback that %s: %v, %v", name, fault, oom)
 				}
-				if err := palloc.Top().Check(); err != nil {
+				if err := root.Check(); err != nil {
 					t.Fatalf("a callback that %s: %v", name, err)
 				}
 				root.Delete()
