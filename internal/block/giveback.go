@@ -211,6 +211,7 @@ func (r *region) release(l int, off uintptr, n uint) {
 func (r *region) empty(l int, off uintptr, n uint) (given uintptr) {
 	size := min(off+uintptr(n)<<unitShift(l), r.frontier.Load()) - off
 	whole, parts := r.launch(l, off, n)
+	r.touched = max(r.touched, off+size) // the system may leave anything there
 	warehouse.mu.Unlock()
 	panics := true
 	defer func() {

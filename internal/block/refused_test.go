@@ -14,7 +14,7 @@ import (
 // refusedSizes are of every level that a few MiB reach.
 var refusedSizes = []uintptr{10 << 10, 20 << 10, 40 << 10, 100 << 10, 400 << 10, 1 << 20, 3 << 20, 1000, 8000, 6 << 20, 7 << 20, 20 << 20}
 
-const refusedAfter = 40 << 20
+const refusedAfter = 24 << 20
 
 // fill buys blocks of a size until the system refuses.
 func fill(t *testing.T, size uintptr) (held []run) {

@@ -37,7 +37,7 @@ type region struct {
 	addr       uintptr // of the reservation, which base is aligned in
 	frontier   atomic.Uintptr
 	retained   uintptr // bytes that are resident and in nobody's hands
-	touched    uintptr // nothing from this offset on was ever sold back
+	touched    uintptr // nothing from this offset on was ever sold back, or given back to the system
 	top        int     // the level of which the whole region is one page
 	resting
 	levels [maxLevels]level
