@@ -67,7 +67,7 @@ type listener struct {
 // What it allocates itself never waits for it.
 //
 // stop takes the function away and says whether it was still there; the end of the
-// context does so, too. It is a Fault when free is nil. Any goroutine.
+// context does so, too. If it runs at this moment it runs to its end. It is a Fault when free is nil. Any goroutine.
 //
 // PostgreSQL has none.
 func (mc Context) OnPressure(free func(p Pressure) error) (stop func() bool) {

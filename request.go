@@ -338,14 +338,12 @@ func (r *request) pass(s *shortage) {
 	if !a.postpone(s.more, true) {
 		return // somebody has just had them asked
 	}
-	if len(a.consumers()) > 0 {
-		r.identify()
-		for _, next := range a.consumers() {
-			if a.missing(s) <= 0 {
-				break
-			}
-			_, _ = r.ask(next, s)
+	for _, next := range a.consumers() {
+		if a.missing(s) <= 0 {
+			break
 		}
+		r.identify()
+		_, _ = r.ask(next, s) // whatever it says, the request passes
 	}
 	a.postpone(s.more, false)
 }

@@ -193,8 +193,8 @@ func (mc Context) roomAt(p, size uintptr) uintptr {
 	return kind.Capacity(methods[c.Kind()], c, p, chunk.Header(p)^c.Stamp)
 }
 
-// withSpare tries to get size bytes, and less and less down to need where a budget refuses
-// that. Only for what is needed it has memory freed, so that nothing is evicted for
+// withSpare tries to get size bytes, and less and less down to need where that is
+// refused. Only for what is needed it has memory freed, so that nothing is evicted for
 // bytes that may never be used.
 func withSpare(c *kind.Core, op string, size, need uintptr, try func(size uintptr) (uintptr, error)) (uintptr, error) {
 	if posted.Load() != 0 {
@@ -202,9 +202,8 @@ func withSpare(c *kind.Core, op string, size, need uintptr, try func(size uintpt
 	}
 	const leastPart = 64 // of what is needed: to grow by less would copy too often
 	for more := size - need; more > need/leastPart; more /= 2 {
-		p, err := leniently(c, op, func() (uintptr, error) { return try(need + more) })
-		if _, short := err.(*shortage); !short {
-			return p, err
+		if p, err := leniently(c, op, func() (uintptr, error) { return try(need + more) }); err == nil {
+			return p, nil
 		}
 	}
 	return pressing(c, op, func() (uintptr, error) { return try(need) })

@@ -62,6 +62,9 @@ func TestNothingThatFitsIsRefused(t *testing.T) {
 					requests /= 10
 				}
 				nothingThatFitsIsRefused(t, goroutines, requests, slow, shared)
+				if !shared {
+					allOfItFits(t, goroutines, requests, slow)
+				}
 			})
 		}
 	}
@@ -122,6 +125,64 @@ func nothingThatFitsIsRefused(t *testing.T, goroutines, requests int, slow time.
 	}
 	if b := tenant.Budget(); b.Peak > b.Limit || b.Held != holds(tenant) {
 		t.Errorf("%+v, and a walk finds %d", b, holds(tenant))
+	}
+}
+
+// allOfItFits has goroutines take all that the limit allows, a sixteenth each, while a
+// cache takes what they leave for a moment.
+func allOfItFits(t *testing.T, goroutines, requests int, slow time.Duration) {
+	tenant := newRoot(t)
+	tenant.SetLimit(int64(goroutines)<<20 + 64<<10) // and some blocks that cores begin with
+	cached := palloc.NewAllocSet(tenant, "cached", palloc.Shared())
+	var mu sync.Mutex
+	var kept []unsafe.Pointer
+	cached.OnPressure(func(p palloc.Pressure) error {
+		time.Sleep(slow)
+		mu.Lock()
+		defer mu.Unlock()
+		for freed := int64(0); freed < p.Need && len(kept) > 0; kept = kept[1:] {
+			freed += int64(palloc.Footprint(kept[0]))
+			palloc.FreePointer(kept[0])
+		}
+		return nil
+	})
+	fill := func() { // the cache asks for as little as to fit, and not for others' memory
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		defer cached.CancelWaits(ctx)()
+		for {
+			p, err := cached.TryAlloc(100 << 10)
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			kept = append(kept, p)
+			mu.Unlock()
+		}
+	}
+	fill()
+	var refused atomic.Int64
+	var group sync.WaitGroup
+	for g := range goroutines {
+		mc := palloc.NewAllocSet(tenant, fmt.Sprint("all", g))
+		group.Go(func() {
+			for i := range requests {
+				p, err := mc.TryAlloc(1000 << 10)
+				if err != nil {
+					refused.Add(1)
+					t.Log(err)
+					continue
+				}
+				palloc.FreePointer(p)
+				if g == 0 && i%4 == 0 {
+					fill()
+				}
+			}
+		})
+	}
+	group.Wait()
+	if n := refused.Load(); n != 0 {
+		t.Errorf("of all there is, %d of %d requests that fit were refused", n, goroutines*requests)
 	}
 }
 
