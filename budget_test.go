@@ -516,7 +516,8 @@ func TestWhatGrowsNeedsTheOldAndTheNew(t *testing.T) {
 					mc.SetLimit(limit)
 					return grow(mc, size) == nil
 				})
-				if most := int64(float64(size)*2.4) + 16<<10; least > most {
+				old := block.Rounded(uintptr(size) + 64)
+				if most := int64(old+block.Rounded(old+64)) + 16<<10; least > most+most/64 {
 					t.Errorf("%s in a %v of one byte to %d needs a limit of %d: %.2f times as much", name, k, size, least, float64(least)/float64(size))
 				}
 			}
