@@ -48,8 +48,8 @@ type account struct {
 	press     *press      // the goroutine that has them asked, nil none
 	wanted    int64       // bytes that others want who wait for its end
 
-	opened     chan struct{} // closed once all contexts of the subtree are under it
-	trades     uint64        // how often held changed
+	opened chan struct{} // closed once all contexts of the subtree are under it
+	trades uint64        // how often held changed
 }
 
 // ledger is what is known of a context under an account.
