@@ -52,6 +52,7 @@ func (c *pages) evict(p palloc.Pressure) error {
 		delete(c.kept, oldest)
 		c.order = c.order[1:]
 	}
+	c.mc.Compact() // of entries up to 8 KiB only whole blocks go to others, and only so
 	return nil
 }
 

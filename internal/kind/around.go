@@ -38,9 +38,7 @@ func (c *Core) Around(p uintptr) (at, size uintptr) {
 // headOf is what the blocks of a kind begin with before the first chunk.
 func headOf(id ID) uintptr {
 	switch id {
-	case Generation:
-		return BlockHeader + 24
-	case Slab:
+	case Generation, Slab:
 		return BlockHeader + 32
 	}
 	return BlockHeader

@@ -11,11 +11,10 @@ import (
 // private is what a Generation keeps in its core. How many chunks there are, the heads
 // of the blocks say, but where relaxed.Counts.
 type private struct {
-	sold    uint32  // chunks of blocks that are not empty: kind.Core.Cut
-	freed   uint32  // and those of them that were taken back
-	void    uintptr // the bytes that these held, with their headers, where relaxed.Counts
-	hand    uintptr // the block to look at next, which is not the current one; 0 when there is none
-	refused uint32  // bytes of the last run that no block had
+	sold  uint32  // chunks of blocks that are not empty: kind.Core.Cut
+	freed uint32  // and those of them that were taken back
+	void  uintptr // the bytes that these held, with their headers, where relaxed.Counts
+	hand  uintptr // the block to look at next, which is not the current one; 0 when there is none
 }
 
 func own(c *kind.Core) *private { return kind.Private[private](c) }
@@ -26,12 +25,15 @@ type block struct {
 	tag   uint64 // the core's Tag while this is the current block
 	left  uint64 // bytes of live chunks, with their headers; in the current block stillSelling more than those sold
 	frees uint32 // chunks taken back
-	tail  uint16 // bytes at its end that were not sold, 0 in the current block unless it is reopened
-	seen  uint16 // frees when it was looked at
+	tail  uint16 // bytes at its end that were not sold, 0 in the current block
+
+	seen    uint16 // frees when it was looked at last
+	sought  uint16 // frees when a run was looked for in vain
+	lacking uint16 // the bytes of that
 }
 
 const (
-	head = 56 // room for a block, the same on every machine
+	head = 64 // room for a block, the same on every machine
 
 	// mostShared is the largest chunk that shares a block, in bytes.
 	mostShared = 2 << 10

@@ -27,24 +27,23 @@ const (
 	// may have at the second look, and at the first.
 	sparse      = 1
 	nearlyEmpty = 3
-
-	// What seen says beside the number of freed chunks, of which there are fewer.
-	looked  = 1 << 15 // the block was looked at
-	refused = 1 << 14 // it had no run that was long enough
 )
 
-// mark notes what is known of a block as long as nothing more is freed in it.
-func (b *block) mark(bit uint16) {
-	if b.seen&^(looked|refused) != uint16(b.frees) {
-		b.seen = uint16(b.frees)
-	}
-	b.seen |= bit
+// looked reports whether the block was looked at before, and nothing was freed in it
+// since, and notes that it was looked at.
+func (b *block) looked() bool {
+	was := b.seen
+	b.seen = uint16(b.frees)
+	return was == b.seen
 }
 
-// marked reports whether that is known.
-func (b *block) marked(bit uint16) bool {
-	return b.seen&^(looked|refused) == uint16(b.frees) && b.seen&bit != 0
+// lacks reports whether the block is known to have no run of so many bytes.
+func (b *block) lacks(whole uintptr) bool {
+	return b.sought == uint16(b.frees) && whole >= uintptr(b.lacking) && b.lacking != 0
 }
+
+// note notes that it has none.
+func (b *block) note(whole uintptr) { b.sought, b.lacking = uint16(b.frees), uint16(whole) }
 
 // reopen makes a run of at least whole bytes of a sparse block what is allocated from.
 // It reports whether there was one among the next few, in the order in which they were
@@ -57,11 +56,10 @@ func reopen(c *kind.Core, whole uintptr) bool {
 		}
 		b := at(kind.BlockAt(o.hand))
 		pass(c, b)
-		room := uint64(b.Size - head)
-		if (b.left <= room>>nearlyEmpty || b.left <= room>>sparse && b.marked(looked)) && use(c, b, whole) {
+		room, stable := uint64(b.Size-head), b.looked()
+		if (b.left <= room>>nearlyEmpty || b.left <= room>>sparse && stable) && !b.lacks(whole) && use(c, b, whole) {
 			return true
 		}
-		b.mark(looked)
 	}
 	return false
 }
@@ -102,18 +100,20 @@ func line(c *kind.Core, b *block) {
 	next.Prev = b.Address()
 }
 
-// reopenAny is reopen for who is refused a block: it looks at all.
+// reopenAny is reopen for who is refused a block: it looks at all, from the one on where
+// the last look ended.
 func reopenAny(c *kind.Core, whole uintptr) bool {
 	o := own(c)
-	fewer := whole < uintptr(o.refused) // than what was looked for before
-	for addr := kind.BlockAt(c.Blocks).Next; addr != 0; {
-		b := at(kind.BlockAt(addr))
-		addr = b.Next
-		if b.Size-head-uintptr(b.left) >= whole && (fewer || !b.marked(refused)) && use(c, b, whole) {
+	for range c.BlockCount {
+		if o.hand == 0 {
+			break
+		}
+		b := at(kind.BlockAt(o.hand))
+		pass(c, b)
+		if b.Size-head-uintptr(b.left) >= whole && !b.lacks(whole) && use(c, b, whole) {
 			return true
 		}
 	}
-	o.refused = uint32(whole)
 	return false
 }
 
@@ -158,7 +158,7 @@ func endTail(c *kind.Core, b *block) {
 func use(c *kind.Core, b *block, whole uintptr) bool {
 	r := b.run(b.Address()+head, whole)
 	if r.end == 0 {
-		b.mark(refused)
+		b.note(whole)
 		return false
 	}
 	if r.end == b.End() {
@@ -196,6 +196,7 @@ func goOn(c *kind.Core, b *block, whole uintptr) bool {
 // allocated from.
 func open(c *kind.Core, b *block, r run, live uint64) {
 	b.frees -= r.chunks
+	b.lacking = 0
 	recount(c, -r.chunks, r.start-r.end)
 	relaxed.Store(&c.Cur, r.start)
 	relaxed.Store(&c.End, r.end)
