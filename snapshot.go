@@ -3,8 +3,6 @@ package palloc
 import (
 	"math"
 	"time"
-
-	"github.com/gopalloc/palloc/internal/kind/generation"
 )
 
 // Snapshots: the accounts of a subtree at about one moment, as a value. All views of the
@@ -137,7 +135,7 @@ func (c *sighting) row() (r Row, live bool) {
 	r = Row{Level: c.level, Kind: kindIn(c.mc.epoch), Name: c.name, Ident: c.ident, Stats: public(stats)}
 	switch r.Kind {
 	case KindGeneration:
-		r.Chunks = int64(generation.Chunks(c.mc.core))
+		r.Chunks = int64(c.mc.chunks())
 	case KindSlab:
 		r.EmptyBlocks = int64(stats.Empties)
 	}

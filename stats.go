@@ -2,6 +2,7 @@ package palloc
 
 import (
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/generation"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
@@ -76,8 +77,32 @@ func (mc Context) sumAtOnce(op string) (bytes int64, ok bool) {
 }
 
 // stats reads the accounts of a context that was live a moment ago: if it was
-// deleted since, they are about whatever its core holds now. No lock is needed.
-func (mc Context) stats() kind.Stats { return methods[kind.KindOf(mc.epoch)].Stats(mc.core) }
+// deleted since, they are about whatever its core holds now.
+func (mc Context) stats() (s kind.Stats) {
+	mc.look(func() { s = methods[kind.KindOf(mc.epoch)].Stats(mc.core) })
+	return s
+}
+
+// chunks is how many chunks a Generation has, live ones and freed ones whose block is not
+// empty. As stats otherwise.
+func (mc Context) chunks() (n uint32) {
+	mc.look(func() { n = generation.Chunks(mc.core) })
+	return n
+}
+
+// look reads what a kind keeps in a core. No lock is needed, but where the kinds count:
+// there it takes a few steps, and the race detector would see the core's next owner
+// begin.
+func (mc Context) look(read func()) {
+	if relaxed.Counts {
+		tree.Lock()
+		defer tree.Unlock()
+		if !mc.Live() {
+			return
+		}
+	}
+	read()
+}
 
 func public(s kind.Stats) Stats {
 	return Stats{
