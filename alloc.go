@@ -23,9 +23,9 @@ import (
 // Alloc sells size bytes, on a multiple of 8. Their content is undefined: New,
 // MakeSlice and AllocZeroed clear. A size of 0 is legal and gives a chunk of its
 // own. Memory that will hold Go pointers must be cleared before it is typed.
-// Alloc panics with a *Fault when the context is gone, the size negative or
-// absurd, or not the one size of a Slab; with an *OutOfMemoryError when the
-// system refuses memory. Owner only.
+// Alloc panics with a *Fault when the context is gone, the size negative or beyond
+// half the address space, or not the one size of a Slab; with an *OutOfMemoryError
+// when the system or a limit refuses memory. Owner only.
 //
 // PostgreSQL: MemoryContextAlloc, MemoryContextAllocHuge.
 func (mc Context) Alloc(size int) unsafe.Pointer {

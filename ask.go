@@ -26,7 +26,8 @@ type Reclaim struct {
 	Freed   int64  // bytes that came free while it ran: below the limit, or in the context that asked
 	Err     error  // its last error, or what it panicked with; nil none
 
-	of *listener
+	of   *listener
+	vain int // see vain
 }
 
 // mostReclaims is how many callbacks an error tells of.
@@ -65,7 +66,7 @@ func (r *request) ask(l consumer, s *shortage) (freer bool, err error) {
 func (r *request) pressure(l consumer, s *shortage) Pressure {
 	missing := s.account.missing(s)
 	return Pressure{
-		Need: max(missing, l.weight/askedPart), Missing: missing, Held: l.weight,
+		Need: max(missing, min(l.weight, l.weight/askedPart<<r.vain(l.listener))), Missing: missing, Held: l.weight,
 		Asker: handle(r.core), Limit: s.account.owner, Soft: s.soft,
 	}
 }
@@ -73,7 +74,7 @@ func (r *request) pressure(l consumer, s *shortage) Pressure {
 // run runs a callback that has begun, and counts what came of it.
 func (r *request) run(l *listener, p Pressure, s *shortage) (freer bool) {
 	r.name()
-	free, released := freeIn(r.core), s.account.releases()
+	free, released, compacted := freeIn(r.core), s.account.releases(), compactions.Load()
 	err := l.run(r.me, p)
 	r.check(l)
 	now := freeIn(r.core)
@@ -81,7 +82,11 @@ func (r *request) run(l *listener, p Pressure, s *shortage) (freer bool) {
 	freer = now > max(free, r.free)
 	r.free = max(r.free, now)
 	r.gained = r.gained || s.account.releases() > released || freer
-	r.note(l, p, freed, err)
+	if i := r.note(l, p, freed, err); i >= 0 && freed == 0 && err == nil && p.Need < p.Held &&
+		(compactions.Load() != compacted || kindIn(l.owner.epoch) != KindAllocSet) {
+		r.asked[i].vain++
+		r.willing = true
+	}
 	return freer
 }
 
@@ -94,15 +99,28 @@ func (r *request) name() {
 	}
 }
 
-// note notes what came of a callback.
-func (r *request) note(l *listener, p Pressure, freed int64, err error) {
+// vain is how often the callback freed nothing that counts, and did not say why, though
+// what it freed was compacted: it frees by the piece, no whole block was among it, and it
+// is asked for twice as much.
+func (r *request) vain(l *listener) int {
+	for i := range r.asked {
+		if r.asked[i].of == l {
+			return r.asked[i].vain
+		}
+	}
+	return 0
+}
+
+// note notes what came of a callback, and answers its place in asked, -1 where there are
+// too many.
+func (r *request) note(l *listener, p Pressure, freed int64, err error) int {
 	i := 0
 	for i < len(r.asked) && r.asked[i].of != l {
 		i++
 	}
 	if i == len(r.asked) {
 		if i == mostReclaims {
-			return
+			return -1
 		}
 		path, ident := l.names()
 		r.asked = append(r.asked, Reclaim{Context: path, Ident: ident, of: l})
@@ -112,6 +130,7 @@ func (r *request) note(l *listener, p Pressure, freed int64, err error) {
 	a.Need = p.Need
 	a.Freed += freed
 	a.Err = err
+	return i
 }
 
 // names are the path and the ident of the listener's context, if that lives.

@@ -38,7 +38,7 @@ func leastFor(k palloc.Kind, size int) int64 {
 		if n > 2048 {
 			return int64(block.Rounded(40 + n))
 		}
-		return frame(56 + 8 + classOf(n))
+		return frame(64 + 8 + classOf(n))
 	case palloc.KindSlab:
 		return frame(64 + 8 + n)
 	}

@@ -124,3 +124,36 @@ func TestACacheGivesWayToOthers(t *testing.T) {
 		}
 	}
 }
+
+// TestACacheIsAskedUntilABlockIsFree: values of all sizes lie in the order of their age
+// only by and large, so that the oldest may free no block as a whole.
+func TestACacheIsAskedUntilABlockIsFree(t *testing.T) {
+	for _, k := range freers {
+		for _, random := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/random=%v", k.name, random), func(t *testing.T) {
+				tenant := palloc.NewAllocSet(palloc.Top(), "tenant")
+				defer tenant.Delete()
+				tenant.SetLimit(8 << 20)
+				l := newEvictor(t, k.make(tenant, 1000), random)
+				for range 50_000 {
+					size := 1000
+					if k.name != "Slab" {
+						size = 16 + l.rng.IntN(2000)
+					}
+					if !l.add(size) {
+						t.Fatalf("a value of %d bytes is refused, %d are kept", size, len(l.p))
+					}
+				}
+				other := palloc.NewAllocSet(tenant, "other")
+				for i := range 100 {
+					if _, err := other.TryAlloc(16 << 10); err != nil {
+						t.Fatalf("request %d is refused, and %d values are kept: %v", i, len(l.p), err)
+					}
+				}
+				if err := tenant.Check(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}

@@ -1,5 +1,7 @@
 package palloc
 
+import "sync/atomic"
+
 // Giving back what was freed before the context ends.
 //
 // Invariant: live chunks stay where they are.
@@ -7,18 +9,23 @@ package palloc
 // Cost: of an AllocSet a step for each chunk that was freed since the last time, of a
 // Slab and a Generation a step for each block.
 
+// compactions is how often Compact was called: who asks a callback learns whether it was.
+var compactions atomic.Uint64
+
 // Compact gives the blocks of the context back that hold no live chunk, and returns how
 // many bytes they had: what MemAllocated fell by. Freed chunks of an AllocSet that lie
 // side by side become one free span, which serves a request of any size. A callback of
-// OnPressure that frees single chunks calls it before it returns, so that others can
-// have the memory; the context that allocates needs no call, since what its limit
-// refuses is looked for among its freed chunks first. Live chunks do not move. A Bump
-// has nothing to give back, since it does not know which chunks are in use. The time it
-// takes grows with the number of chunks that were freed. Owner only; of a Shared context
+// OnPressure that frees single chunks calls it, so that other contexts can have the
+// memory: see Pressure.Need. The
+// context that allocates needs no call, since a request that its limit refuses is looked
+// for among its freed chunks first. Live chunks do not move. A Bump has nothing to give
+// back, since it does not know which chunks are in use. The time it takes grows with the
+// number of chunks that were freed since the last time. Owner only; of a Shared context
 // any goroutine.
 //
-// PostgreSQL has none: blocks go back at the reset.
+// PostgreSQL has none: blocks that chunks share go back at the reset.
 func (mc Context) Compact() int64 {
 	mc.check("Context.Compact")
+	compactions.Add(1)
 	return int64(methods[mc.core.Kind()].Compact(mc.core))
 }

@@ -19,10 +19,12 @@ type Option struct {
 
 // BlockSizes sets the size of the first block that the context buys, and of the
 // largest that its chunks share, in bytes. The defaults are 1 KiB, or what earlier
-// contexts of the name came to need up to 8 KiB, and 1 MiB. Both are rounded to whole KiB; first is at least 1 KiB, most at least first
-// and at most 1 GiB. Chunks that need more get blocks of their own. The first
-// block may be smaller where the context begins with one that was kept from an
-// earlier context. A negative size is a Fault.
+// contexts of the name came to need up to 8 KiB, and 1 MiB. Both are rounded down to
+// whole KiB; first is raised to 1 KiB and most to first where they are less, and both
+// are at most 1 GiB. A kind may take smaller blocks: a Generation's are at most 32 KiB,
+// those of an AllocSet that joins its free chunks about 64 KiB. Chunks that need more
+// get blocks of their own. The first block may be smaller where the context begins with
+// one that was kept from an earlier context. A negative size is a Fault.
 //
 // PostgreSQL: initBlockSize and maxBlockSize; there is no counterpart of
 // minContextSize, since blocks are bought when chunks need them.
@@ -89,7 +91,8 @@ func NewAllocSet(parent Context, name string, opts ...Option) Context {
 }
 
 // NewGeneration creates a context for chunks that are freed about in the order
-// in which they were allocated. As NewAllocSet otherwise.
+// in which they were allocated. A block goes back with its last live chunk; the freed
+// chunks of one that is sparse serve new ones. As NewAllocSet otherwise.
 //
 // PostgreSQL: GenerationContextCreate.
 func NewGeneration(parent Context, name string, opts ...Option) Context {

@@ -24,8 +24,9 @@
 // # Life of a chunk
 //
 // Alloc checks that the handle's epoch is the core's. A freed chunk of the right
-// size is taken off its freelist; else one is cut off the current block; else a
-// block is bought from the warehouse, which cuts it from address space that it
+// size is taken off its freelist; else one is cut off the current block; else, in an
+// AllocSet, off freed chunks that were joined, and in a Generation off those of a sparse
+// block; else a block is bought from the warehouse, which cuts it from address space that it
 // reserved in large regions. Free follows the pointer to the header and the
 // header to the core, and the two must agree. Reset changes what the core agrees
 // with, so that no header sold before is genuine any more, and gives the blocks

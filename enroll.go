@@ -126,7 +126,7 @@ func (s *core) rebook() (changed bool) {
 	refile(tree.listeners[s.Number()], from, to)
 	l := budgets.ledgers.at(s.Number())
 	if from == nil {
-		atomic.StoreUint32(&s.Has, s.Has|kind.Guarded) // and a fence: a sale from now on is told
+		atomic.StoreUint32(&s.Has, s.Has|kind.Guarded) // and a fence: a release from now on is reported
 		l.charged = int64(relaxed.Load(&s.Total))
 	} else {
 		from.add(-l.charged)
@@ -152,7 +152,7 @@ func (s *core) rebookFirst() (changed bool) {
 }
 
 // rebookBelow puts those below a context right that was put right itself, by rebookFirst.
-// Parked cores are buried: the next children are to come by. No lock must be held.
+// Parked cores are evicted: the next children are to come by. No lock must be held.
 func (mc Context) rebookBelow() {
 	defer func() {
 		budgets.Lock()

@@ -37,9 +37,11 @@ func (f *Fault) Error() string {
 
 // OutOfMemoryError says that memory ran out: the operating system gave no more, or
 // a budget allowed no more, and the callbacks of OnPressure freed no more. It is the
-// condition, not a mistake; the contexts are as they were before the call, but for what
-// those callbacks did, and the call may be tried again. errors.Is and errors.As find the
-// errors of the callbacks, and what ended a wait: see Context.CancelWaits.
+// condition, not a mistake; every chunk is as it was before the call, but for what those
+// callbacks did, and the call may be tried again. The statistics of the context that
+// asked may have changed: its free chunks may have been joined, and its free blocks
+// given back. errors.Is and errors.As find the errors of the callbacks, and what ended a
+// wait: see Context.CancelWaits.
 //
 // PostgreSQL: the error "out of memory", SQLSTATE 53200.
 type OutOfMemoryError struct {

@@ -106,7 +106,7 @@ func (s *core) forget() {
 	s.discharge()
 }
 
-// dropKeepers sells the blocks of the free cores, of some names under each hold of the
+// dropKeepers gives back the blocks of the free cores, of some names under each hold of the
 // lock.
 func dropKeepers() {
 	for n, more := 0, true; more; tree.pass() {
@@ -121,7 +121,7 @@ func dropKeepers() {
 	}
 }
 
-// drop sells the blocks that wait for contexts of a name. The tree's lock must be held.
+// drop gives back the blocks that wait for contexts of a name. The tree's lock must be held.
 func (h *habit) drop() {
 	for h.kept != 0 {
 		tree.step(burialSteps)

@@ -25,7 +25,11 @@ import (
 type Pressure struct {
 	// Need is how many bytes the callback should free: those that are missing, and at
 	// least a 64th of what its context and all below it hold, so that it is not asked for
-	// each allocation. Of one that frees chunks by the piece only whole blocks count.
+	// each allocation. Where another context allocates only whole blocks count, which is
+	// what MemAllocated falls by: a callback that frees single chunks of 8 KiB or less calls
+	// Compact before it returns. If no block became free as a whole it is asked again, for
+	// twice as much each time, until one does, it returns an error, or it was asked for all
+	// that it holds.
 	Need int64
 
 	Missing int64   // bytes that are missing below the limit, for all who wait
@@ -54,20 +58,25 @@ type listener struct {
 // under is short: when its soft limit is passed, and before its limit refuses. The
 // function frees what it can, by freeing chunks, resetting or deleting contexts, or
 // spilling. What that gave back is counted, not believed: the allocation is tried
-// again, and the callbacks are asked again, as long as less is held by it or more is free
-// in the context that allocates. Of several the one whose context holds most is asked
-// first. An error says why little could be freed; it and a panic, which is contained,
-// become part of the *OutOfMemoryError if there is one.
+// again. The callbacks are asked again as long as one of them gave blocks back, made
+// more free in the context that allocates, or called Compact: see Pressure.Need. Of
+// several the one whose context holds most is asked first. An error says why little could
+// be freed; it and a panic, which is contained, become part of the *OutOfMemoryError if
+// there is one.
 //
 // The function runs in the goroutine that allocates, which need not be the owner of this
 // context: it must not touch what another goroutine uses, see OnPressureOwned, nor reset
-// or delete the context that allocates. It may allocate. Others who reach the same limit
+// or delete the context that allocates, which makes the allocation panic with a *Fault.
+// It may allocate. Others who reach the same limit
 // meanwhile wait until it returns, up to 10 seconds. So it must not wait for whoever may
-// be allocating below that limit, be it for a lock: with sync.Mutex.TryLock it passes.
-// What it allocates itself never waits for it.
+// be allocating below that limit, nor for a lock that such a goroutine holds: use
+// sync.Mutex.TryLock and return an error if it fails. A goroutine that allocates while it
+// holds that lock finds it locked in its own callback, too: compare Pressure.Asker. An
+// allocation in the function does not wait for the function.
 //
 // stop takes the function away and says whether it was still there; the end of the
-// context does so, too. If it runs at this moment it runs to its end. It is a Fault when free is nil. Any goroutine.
+// context does so, too. If it runs at this moment it runs to its end. It is a Fault when
+// free is nil. Any goroutine.
 //
 // PostgreSQL has none.
 func (mc Context) OnPressure(free func(p Pressure) error) (stop func() bool) {

@@ -18,7 +18,7 @@ import (
 //
 // Cost: some microseconds.
 
-// shortage is the error of a purchase that a budget does not allow.
+// shortage is the error of a block that a budget does not allow.
 type shortage struct {
 	account *account
 	held    int64 // by the account

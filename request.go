@@ -34,12 +34,13 @@ type request struct {
 	me     *routine
 	nested bool // in a callback that it runs
 
-	press  *press     // that it has begun
-	joined *press     // that it waited for last
-	round  []consumer // still to be asked in this round
-	rounds int
-	gained bool    // in this round
-	free   uintptr // most that was free in the core
+	press   *press     // that it has begun
+	joined  *press     // that it waited for last
+	round   []consumer // still to be asked in this round
+	rounds  int
+	gained  bool    // in this round
+	willing bool    // a callback of this round may free more
+	free    uintptr // most that was free in the core
 
 	asked []Reclaim
 }
@@ -281,7 +282,7 @@ func (r *request) makeRoom(s *shortage) error {
 			return r.refused(s, err)
 		}
 		if len(r.round) == 0 {
-			if r.rounds > 0 && (!r.gained || r.turnedOver()) {
+			if r.rounds > 0 && (!r.gained && !r.willing || r.turnedOver()) {
 				return r.refused(s, nil)
 			}
 			if r.begins(a); len(r.round) == 0 {
@@ -309,7 +310,7 @@ func (r *request) turnedOver() bool {
 
 // begins begins a round: those who hold most come first.
 func (r *request) begins(a *account) {
-	r.round, r.gained = a.consumers(), false
+	r.round, r.gained, r.willing = a.consumers(), false, false
 	r.rounds++
 	r.free = max(r.free, freeIn(r.core))
 }

@@ -22,11 +22,11 @@ import (
 // Cost: Append within capacity is the built-in append. Beyond it grows as Go's
 // does, in place where the chunk can.
 
-// MakeSlice sells a zeroed slice of length n and capacity most, no more and no less,
-// though the chunk may be larger: see Append. A capacity of 0 takes no memory. It panics with a *Fault when the context is gone, when T
-// holds Go pointers and is not Linked, when n or most is negative, n beyond
-// most, or the whole too large; with an *OutOfMemoryError when the system
-// refuses memory. Owner only.
+// MakeSlice allocates a zeroed slice of length n and capacity most, no more and no less,
+// though the chunk may be larger: see Append. A capacity of 0 takes no memory. It panics
+// with a *Fault when the context is gone, when T holds Go pointers and is not Linked,
+// when n or most is negative, n beyond most, or the whole too large; with an
+// *OutOfMemoryError when the system or a limit refuses memory. Owner only.
 //
 // PostgreSQL: palloc0_array.
 func MakeSlice[T any](mc Context, n, most int) []T {

@@ -20,8 +20,8 @@ import (
 type Stats struct {
 	Total      int64 // bytes of all blocks that the context owns
 	Blocks     int64 // how many blocks
-	Free       int64 // bytes of them that are unsold: tails, and freed chunks with their headers
-	FreeChunks int64 // freed chunks, which wait to be sold again, or for their block to be empty
+	Free       int64 // bytes of them that are not allocated: tails, and freed chunks with their headers
+	FreeChunks int64 // freed chunks that wait to be used again, or for their block to be empty; joined ones count as one
 	Used       int64 // Total less Free
 }
 

@@ -13,7 +13,7 @@ import "github.com/gopalloc/palloc/internal/block"
 // Trim gives the memory that no context holds back to the operating system, and
 // answers how many bytes that were. Blocks that deleted contexts left for the
 // next ones are among it; what live contexts hold is not, nor what the system refuses
-// to take. What is sold back meanwhile may stay. Any goroutine.
+// to take. What is given back meanwhile may stay. Any goroutine.
 func Trim() int64 {
 	dropSpares()
 	return int64(block.Trim())

@@ -16,8 +16,8 @@ import (
 //
 // Cost: the warehouse's lock, for a few words a region; lowering the retention below
 // what is retained costs what Trim does. What is above the bound after a period goes
-// back in a goroutine that ends with its work; what a sale leaves above it, in that
-// sale. The lock is not held meanwhile.
+// back in a goroutine that ends with its work; what the release of a block leaves above
+// it, in that release. The lock is not held meanwhile.
 
 // WarehouseStats are the accounts of the warehouse, in bytes.
 type WarehouseStats struct {
@@ -72,7 +72,7 @@ const DefaultRetention = math.MaxInt64
 // length count; blocks that wait with a deleted context's core do not, since they are
 // sold, see WarehouseStats.InUse. A page of the system that is unused only in part
 // cannot go back, and one that became unused by and by goes when the pages around
-// it are unused, after the next 16384th purchase, or with Trim. Where the system refuses
+// it are unused, after the next 16384th block is taken, or with Trim. Where the system refuses
 // to take memory back, as Linux does when it is locked, that stays retained. A negative
 // number is a Fault. Any goroutine.
 //

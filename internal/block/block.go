@@ -4,12 +4,12 @@
 // units, units of 256 bytes, 2 KiB, 16 KiB and so on; a bit for each unit says
 // whether it is sold. A block is a run of units that one context owns.
 //
-// Invariant: every byte is in the hands of one buyer, of the warehouse, or on its
-// way back to the system. Address space is never unmapped; what is sold back waits
-// resident for the next buyer within a bound, and is emptied beyond it.
+// Invariant: every byte belongs to one block, is free, or is on its way back to the
+// system. Address space is never unmapped; what is freed stays resident for the next
+// request within a bound, and is given back beyond it.
 //
-// Cost: a purchase or a sale takes one lock and some tens of instructions,
-// whatever is in stock; the lock is held for a bounded number of steps, and while
+// Cost: to take or free a block is one lock and some tens of instructions, however
+// much is free; the lock is held for a bounded number of steps, and while
 // the system makes address space usable, but not while it takes memory back.
 // Asking whose an address is takes no lock.
 package block

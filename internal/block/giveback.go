@@ -9,8 +9,8 @@ import (
 )
 
 // Memory that goes back to the system, in slices: a walk through the regions, by
-// address, takes a run of unused units out of stock, lets go of the lock while the
-// system works, and puts the run back into stock, empty.
+// address, takes a run of unused units off the free ones, lets go of the lock while the
+// system works, and puts the run back, empty.
 //
 // Invariant: a run on its way is used and at rest by the account of its page, so that
 // nobody gets it or finds it; it counts as retained until the system has it. Where the
@@ -191,7 +191,7 @@ func (p *page) unused(u, grain, most uint) (from, n, next uint) {
 	return 0, 0, split
 }
 
-// release gives the memory of a run just sold back, and now unused, to the system.
+// release gives the memory of a run just freed, and now unused, to the system.
 // By the rule of the tide that is worth a call of the system for coarse units only;
 // a limit is kept as far as whole pages of the system are in the run.
 func (r *region) release(l int, off uintptr, n uint) {
@@ -237,7 +237,7 @@ func (r *region) empty(l int, off uintptr, n uint) (given uintptr) {
 	return given
 }
 
-// launch takes n unused units out of stock. It answers how many bytes of them are in
+// launch takes n unused units off the free ones. It answers how many bytes of them are in
 // units that are resident as a whole, and the units that are so in part.
 func (r *region) launch(l int, off uintptr, n uint) (whole uintptr, parts uint64) {
 	v, i := &r.levels[l], r.pageNumber(l, off)
@@ -252,7 +252,7 @@ func (r *region) launch(l int, off uintptr, n uint) (whole uintptr, parts uint64
 	return uintptr(bits.OnesCount64(p.dirty&^p.part&m)) << unitShift(l), p.part & m
 }
 
-// land puts what launch took back into stock.
+// land puts back what launch took.
 func (r *region) land(l int, off uintptr, n uint) {
 	p, u := r.pageOf(l, off)
 	store(&p.used, p.used&^mask(u, n))

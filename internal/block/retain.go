@@ -4,7 +4,7 @@ import "github.com/gopalloc/palloc/internal/osmem"
 
 // What was sold back stays resident for the next buyer, within a bound: as much
 // as was in use at the latest peak, and never less than retainLeast. Beyond it a
-// run goes back to the system the moment it is sold back, and after each period,
+// run goes back to the system the moment it is freed, and after each period,
 // by a goroutine that then ends, whatever lies above the bound by then. A service that swings between
 // little and much thus keeps its swing, and one that shrank for good lets go
 // after two periods of purchases.
