@@ -50,7 +50,8 @@ type press struct {
 	account *account
 	by      *routine
 	number  uint64
-	start   int64         // what the account had been given back before
+	start   int64 // what the account had been given back before
+	begun   time.Time
 	done    chan struct{} // closed at its end; nil when nobody is to wait for it
 	barren  bool          // its last round gave nothing back
 	asked   []Reclaim
@@ -216,7 +217,7 @@ func (r *request) enter(s *shortage) (again bool, err error) {
 		r.joined = running
 		return true, nil
 	case errCircle:
-		r.press = &press{account: a, by: r.me, start: a.releases()}
+		r.press = &press{account: a, by: r.me, start: a.releases(), begun: time.Now()}
 		return false, nil
 	}
 	return false, r.refused(s, err)
@@ -246,7 +247,7 @@ func (r *request) begin(a *account, more int64) (running *press) {
 		return a.press
 	}
 	budgets.presses++
-	r.press = &press{account: a, by: r.me, number: budgets.presses, start: a.released, done: make(chan struct{})}
+	r.press = &press{account: a, by: r.me, number: budgets.presses, start: a.released, begun: time.Now(), done: make(chan struct{})}
 	a.press = r.press
 	return nil
 }
@@ -270,8 +271,11 @@ func (r *request) endPress(barren bool) {
 }
 
 // turnovers is how many times over what the limit allows may be given back and taken
-// by others before a request gives up.
-const turnovers = 4
+// by others before a request gives up, and patience how long that may take in any case.
+const (
+	turnovers = 4
+	patience  = 2 * time.Second
+)
 
 // makeRoom has callbacks asked until an attempt is worth it, or all were asked for
 // nothing.
@@ -305,7 +309,7 @@ func (r *request) turnedOver() bool {
 	a := r.press.account
 	budgets.Lock()
 	defer budgets.Unlock()
-	return (a.released-r.press.start)/turnovers > a.limit
+	return (a.released-r.press.start)/turnovers > a.limit && time.Since(r.press.begun) > patience
 }
 
 // begins begins a round: those who hold most come first.

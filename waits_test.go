@@ -150,14 +150,14 @@ func allOfItFits(t *testing.T, goroutines, requests int, slow time.Duration) {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		defer cached.CancelWaits(ctx)()
+		mu.Lock() // it asks no callback, which would need that
+		defer mu.Unlock()
 		for {
 			p, err := cached.TryAlloc(100 << 10)
 			if err != nil {
 				return
 			}
-			mu.Lock()
 			kept = append(kept, p)
-			mu.Unlock()
 		}
 	}
 	fill()
