@@ -231,6 +231,38 @@ func TestACallbackMayTurnTheTreeOver(t *testing.T) {
 	}
 }
 
+// TestALimitHasNoSayInWhatACallbackMovedOut: the context that allocates is then refused by
+// the limits around its new place, or by none; and one that every callback moves on is
+// refused in the end.
+func TestALimitHasNoSayInWhatACallbackMovedOut(t *testing.T) {
+	for _, limit := range []int64{palloc.NoLimit, 1 << 30, 0} {
+		for _, opts := range [][]palloc.Option{nil, {palloc.Shared()}} {
+			root := newRoot(t)
+			left, right := palloc.NewAllocSet(root, "left"), palloc.NewAllocSet(root, "right")
+			left.SetLimit(1 << 20)
+			right.SetLimit(limit)
+			palloc.NewAllocSet(left, "hog").Alloc(700 << 10)
+			asks := palloc.NewAllocSet(left, "asks", opts...)
+			left.OnPressure(func(palloc.Pressure) error { asks.SetParent(right); return nil })
+			right.OnPressure(func(palloc.Pressure) error { asks.SetParent(left); return nil })
+			p, err := asks.TryAlloc(400 << 10)
+			if limit == 0 {
+				if err == nil {
+					t.Error("moved to and fro between limits that refuse, and served")
+				}
+			} else if err != nil {
+				t.Errorf("moved below a limit of %d: %v", limit, err)
+			} else {
+				scribble(bytesAt(p, 400<<10), 1)
+			}
+			if b := right.Budget(); b.Held != holds(right) || left.Budget().Held != holds(left) {
+				t.Errorf("%+v and %+v, and walks find %d and %d", b, left.Budget(), holds(right), holds(left))
+			}
+			wantSound(t, "moved", root)
+		}
+	}
+}
+
 func TestTheEndOfAContextTakesItsCallbackAway(t *testing.T) {
 	mc := newRoot(t)
 	mc.SetLimit(32 << 10)

@@ -40,6 +40,7 @@ type request struct {
 	rounds  int
 	gained  bool    // in this round
 	willing bool    // a callback of this round may free more
+	moves   int     // how often it left the account whose callbacks were asked
 	free    uintptr // most that was free in the core
 
 	asked []Reclaim
@@ -271,7 +272,8 @@ func (r *request) endPress(barren bool) {
 }
 
 // turnovers is how many times over what the limit allows may be given back and taken
-// by others before a request gives up, and patience how long that may take in any case.
+// by others, and how often the context may be moved, before a request gives up; patience
+// is how long the former may take in any case.
 const (
 	turnovers = 4
 	patience  = 2 * time.Second
@@ -282,6 +284,9 @@ const (
 func (r *request) makeRoom(s *shortage) error {
 	a := s.account
 	for a.roomless(s.more) {
+		if r.leaves(a) {
+			return nil
+		}
 		if err := r.canceled.err(r.core); err != nil {
 			return r.refused(s, err)
 		}
@@ -302,6 +307,22 @@ func (r *request) makeRoom(s *shortage) error {
 		}
 	}
 	return nil
+}
+
+// leaves says that a callback moved the context out of the account, whose limit has no
+// say in it any more. One that is moved again and again is not followed for ever.
+func (r *request) leaves(a *account) bool {
+	budgets.Lock()
+	defer budgets.Unlock()
+	at := budgets.ledgers.at(r.core.Number()).account
+	for at != nil && at != a {
+		at = at.outer
+	}
+	if at == a || r.moves == turnovers {
+		return false
+	}
+	r.moves++
+	return true
 }
 
 // turnedOver says that others take what is freed, and have done so for long.
