@@ -44,7 +44,10 @@ func (c *evictor) evict(p palloc.Pressure) error {
 // TestACacheUsesItsLimit: no entry is refused, and what is live stays near the limit,
 // whatever the sizes were before.
 func TestACacheUsesItsLimit(t *testing.T) {
-	const limit = 16 << 20
+	limit := int64(16 << 20)
+	if cramped() {
+		limit = 4 << 20
+	}
 	sizes := [][2]int{{100, 200}, {100, 2000}, {1500, 2000}}
 	for _, c := range []struct {
 		kind           int
@@ -76,10 +79,10 @@ func TestACacheUsesItsLimit(t *testing.T) {
 						continue // it fills
 					}
 					sum += float64(l.live)
-					worst = min(worst, float64(l.live)/limit)
+					worst = min(worst, float64(l.live)/float64(limit))
 				}
 			}
-			average := sum / float64(n) / limit
+			average := sum / float64(n) / float64(limit)
 			t.Logf("live of the limit: %.3f on average, %.3f at worst", average, worst)
 			if average < c.average || worst < c.worst {
 				t.Errorf("live of the limit: %.3f on average, %.3f at worst; at least %.2f and %.2f", average, worst, c.average, c.worst)

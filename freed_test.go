@@ -111,7 +111,10 @@ func (l *lot) holds(most float64, live int64, what string) {
 
 // Sizes slide from 16 to 8192 bytes, and all is freed before the next.
 func TestFreedMemoryServesOtherSizes(t *testing.T) {
-	const bytes = 4 << 20
+	bytes := int64(4 << 20)
+	if cramped() {
+		bytes = 1 << 20
+	}
 	for _, k := range freers {
 		if k.name == "Slab" {
 			continue // it has one size
@@ -161,6 +164,9 @@ func TestAQueueOfGrowingSizesStaysSmall(t *testing.T) {
 
 // Random churn whose sizes drift up and down again.
 func TestDriftingSizesStayWithinBounds(t *testing.T) {
+	if cramped() {
+		t.Skip("nearly a million steps, which a slow machine takes long for; others take them")
+	}
 	const bytes, steps = 8 << 20, 750_000
 	for i, most := range []float64{2.2, 4} {
 		t.Run(freers[i].name, func(t *testing.T) {
