@@ -121,7 +121,7 @@ func (s *sweep) step(b *kind.Block, at uintptr) (size uintptr, piece bool) {
 // piece looks at a piece, and notes on which list it should be.
 func (s *sweep) piece(b *kind.Block, addr uintptr) uintptr {
 	rest := b.End() - addr
-	switch what := *at(addr) ^ s.c.Stamp; {
+	switch what := whatAt(s.c, addr); {
 	case what == chunk.Tail:
 		s.tails += rest
 		return rest

@@ -22,7 +22,9 @@ import (
 // Invariant: two pieces are never neighbours. A header that says Span, Crumb or
 // Unlined stands nowhere but at a piece: it is overwritten when the piece ends. So the
 // word before a chunk is believed to be a size where it leads to such a header that
-// says the same size.
+// says the same size. They are looked for in what may be a chunk's content, which has
+// headers of former chunks, a few bytes of them written over: so all bits of these three
+// are inverted, and no byte is that of any other header.
 //
 // Cost: a few loads for each neighbour.
 
@@ -36,9 +38,27 @@ const (
 // at is the word at an address.
 func at(addr uintptr) *uint64 { return (*uint64)(osmem.At(addr)) }
 
+// whatAt is what the header at addr says: Span, Crumb and Unlined only where it is inverted.
+func whatAt(c *kind.Core, addr uintptr) uint64 {
+	if what := pieceWhat(c, addr); what < chunk.Whats {
+		return what
+	}
+	if what := *at(addr) ^ c.Stamp; what < chunk.Span || what > chunk.Unlined {
+		return what
+	}
+	return chunk.Whats
+}
+
+// pieceWhat is what an inverted header at addr says, chunk.Whats or more when there is
+// none.
+func pieceWhat(c *kind.Core, addr uintptr) uint64 { return ^*at(addr) ^ c.Stamp }
+
+// setPiece writes an inverted header.
+func setPiece(c *kind.Core, addr uintptr, what uint64) { *at(addr) = ^(c.Stamp | what) }
+
 // pieceAt is the size of the piece that begins at addr in block b, 0 when none does.
 func pieceAt(c *kind.Core, addr uintptr, b *kind.Block) uintptr {
-	switch what := *at(addr) ^ c.Stamp; what {
+	switch what := whatAt(c, addr); what {
 	case chunk.Span:
 		return uintptr(*at(addr + 3*word))
 	case chunk.Crumb + 1, chunk.Crumb + 2, chunk.Crumb + 3, chunk.Crumb + 4:
@@ -55,7 +75,7 @@ func pieceAt(c *kind.Core, addr uintptr, b *kind.Block) uintptr {
 // where the first piece of the block may begin.
 func pieceBefore(c *kind.Core, addr, first uintptr) uintptr {
 	for words := uintptr(1); words <= 4 && words*word <= addr-first; words++ {
-		what := *at(addr - words*word) ^ c.Stamp
+		what := pieceWhat(c, addr-words*word)
 		if what == chunk.Crumb+uint64(words) || what == chunk.Unlined && words == 2 {
 			return addr - words*word
 		}
@@ -68,7 +88,7 @@ func pieceBefore(c *kind.Core, addr, first uintptr) uintptr {
 		return 0
 	}
 	start := addr - uintptr(size)
-	if *at(start) != c.Stamp|chunk.Span || *at(start + 3*word) != size {
+	if pieceWhat(c, start) != chunk.Span || *at(start + 3*word) != size {
 		return 0
 	}
 	return start
@@ -81,18 +101,18 @@ func listOf(size uintptr) uint64 { return chunk.Fitting(size - chunk.HeaderSize)
 func insert(c *kind.Core, addr, size uintptr) {
 	s := c.Spans()
 	if size == word {
-		*at(addr) = c.Stamp | (chunk.Crumb + 1)
+		setPiece(c, addr, chunk.Crumb+1)
 		relaxed.Store(&c.Tails, c.Tails+word)
 		return
 	}
 	class := listOf(size)
 	switch {
 	case size == 2*word && !isNear(s, addr):
-		*at(addr) = c.Stamp | chunk.Unlined
+		setPiece(c, addr, chunk.Unlined)
 		relaxed.Store(&c.Tails, c.Tails+size)
 		return
 	case size < leastSpan:
-		*at(addr) = c.Stamp | (chunk.Crumb + uint64(size/word))
+		setPiece(c, addr, chunk.Crumb+uint64(size/word))
 	default:
 		setSpan(c, addr, size)
 	}
@@ -109,7 +129,7 @@ func insertWhole(c *kind.Core, addr, size uintptr) {
 
 // setSpan writes what a span says of itself.
 func setSpan(c *kind.Core, addr, size uintptr) {
-	*at(addr) = c.Stamp | chunk.Span
+	setPiece(c, addr, chunk.Span)
 	*at(addr + 3*word) = uint64(size)
 	*at(addr + size - word) = uint64(size)
 }
@@ -134,7 +154,7 @@ func count(s *kind.Spans, size uintptr, pieces uint32) {
 
 // remove ends the piece of a size at addr, which is becoming a part of something else.
 func remove(c *kind.Core, addr, size uintptr) {
-	what := *at(addr) ^ c.Stamp
+	what := whatAt(c, addr)
 	*at(addr) = c.Stamp | chunk.Joined
 	if what == chunk.Tail || what == chunk.Crumb+1 || what == chunk.Unlined {
 		relaxed.Store(&c.Tails, c.Tails-size)

@@ -22,8 +22,8 @@ func own(c *kind.Core) *private { return kind.Private[private](c) }
 // block is the head of a shared block.
 type block struct {
 	kind.Block
-	tag   uint64 // the core's Tag while this is the current block
 	left  uint64 // bytes of live chunks, with their headers; in the current block stillSelling more than those sold
+	tag   uint64 // the core's Tag while this is the current block; no header of a large chunk stands here
 	frees uint32 // chunks taken back
 	tail  uint16 // bytes at its end that were not sold, 0 in the current block
 
