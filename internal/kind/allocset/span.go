@@ -73,6 +73,11 @@ func pieceAt(c *kind.Core, addr uintptr, b *kind.Block) uintptr {
 
 // pieceBefore is where the piece begins that ends at addr, 0 when none does. first is
 // where the first piece of the block may begin.
+//
+// It reads the last words of a live chunk, which somebody may be writing to: what they hold
+// then is no header. So the race detector is not to look.
+//
+//go:norace
 func pieceBefore(c *kind.Core, addr, first uintptr) uintptr {
 	for words := uintptr(1); words <= 4 && words*word <= addr-first; words++ {
 		what := pieceWhat(c, addr-words*word)
