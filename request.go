@@ -51,8 +51,7 @@ type press struct {
 	account *account
 	by      *routine
 	number  uint64
-	start   int64 // what the account had been given back before
-	begun   time.Time
+	start   int64         // what the account had been given back before
 	done    chan struct{} // closed at its end; nil when nobody is to wait for it
 	barren  bool          // its last round gave nothing back
 	asked   []Reclaim
@@ -218,7 +217,7 @@ func (r *request) enter(s *shortage) (again bool, err error) {
 		r.joined = running
 		return true, nil
 	case errCircle:
-		r.press = &press{account: a, by: r.me, start: a.releases(), begun: time.Now()}
+		r.press = &press{account: a, by: r.me, start: a.releases()}
 		return false, nil
 	}
 	return false, r.refused(s, err)
@@ -248,7 +247,7 @@ func (r *request) begin(a *account, more int64) (running *press) {
 		return a.press
 	}
 	budgets.presses++
-	r.press = &press{account: a, by: r.me, number: budgets.presses, start: a.released, begun: time.Now(), done: make(chan struct{})}
+	r.press = &press{account: a, by: r.me, number: budgets.presses, start: a.released, done: make(chan struct{})}
 	a.press = r.press
 	return nil
 }
@@ -272,11 +271,9 @@ func (r *request) endPress(barren bool) {
 }
 
 // turnovers is how many times over what the limit allows may be given back and taken
-// by others, and how often the context may be moved, before a request gives up; patience
-// is how long the former may take in any case.
+// by others, and how often the context may be moved, before a request gives up.
 const (
 	turnovers = 4
-	patience  = 2 * time.Second
 )
 
 // makeRoom has callbacks asked until an attempt is worth it, or all were asked for
@@ -330,7 +327,7 @@ func (r *request) turnedOver() bool {
 	a := r.press.account
 	budgets.Lock()
 	defer budgets.Unlock()
-	return (a.released-r.press.start)/turnovers > a.limit && time.Since(r.press.begun) > patience
+	return (a.released-r.press.start)/turnovers > a.limit
 }
 
 // begins begins a round: those who hold most come first.
