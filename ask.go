@@ -56,7 +56,7 @@ func (r *request) ask(l consumer, s *shortage) (freer bool, err error) {
 			return false, nil
 		case err != nil:
 			return false, err
-		case !s.account.roomless(s.more):
+		case !r.roomless(s):
 			return false, nil
 		}
 	}

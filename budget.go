@@ -3,6 +3,7 @@ package palloc
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -193,13 +194,23 @@ func (l *ledger) refuses(c *kind.Core, more int64) error {
 		switch {
 		case a.critical > 0 && relaxed.Load32(&c.Has)&allowsCritical == 0:
 			return kind.Misuse("a critical section is open: nothing is bought wholesale in it, but by contexts of AllowInCriticalSection")
-		case more > a.limit-held:
+		case more > a.room(c):
 			return &shortage{account: a, held: held, more: more, bound: a.limit}
 		case more > a.heed-held:
 			return &shortage{account: a, held: held, more: more, bound: a.soft, soft: true}
 		}
 	}
 	return nil
+}
+
+// room is how many bytes more the account allows the core: of what is left some may be
+// set aside for others. The lock of budgets must be held.
+func (a *account) room(c *kind.Core) int64 {
+	left := a.limit - a.held.Load()
+	if p := a.press; p != nil && !slices.Contains(p.favored, c) {
+		left -= p.aside
+	}
+	return left
 }
 
 // charge counts bytes more, or less, with all accounts around the context.

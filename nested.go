@@ -24,6 +24,7 @@ import (
 // routine is a goroutine that has callbacks asked, or waits for somebody.
 type routine struct {
 	number uint32
+	limits []Context // that the callbacks are asked for which it runs, the outermost first
 
 	// The lock of budgets guards what it waits for.
 	on   holding
@@ -84,11 +85,36 @@ func (t *routineTable) leave(r *routine) {
 // running is how many callbacks run.
 var running atomic.Int32
 
-// inside runs a callback of the routine.
-func (r *routine) inside(callback func()) {
+// inside runs a callback of the routine, that is asked for the limit of a context.
+func (r *routine) inside(limit Context, callback func()) {
 	running.Add(1)
 	defer running.Add(-1)
+	if r != crowd {
+		r.limits = append(r.limits, limit)
+		defer func() { r.limits = r.limits[:len(r.limits)-1] }()
+	}
 	spell(r.number, digits, callback)
+}
+
+// depth is how many callbacks the goroutine is in that are asked for the account, for one
+// around it or for one that it is around. The lock of budgets must be held.
+func (r *routine) depth(a *account) (n int) {
+	for _, limit := range r.limits {
+		if b := budgets.accounts[limit.core.Number()]; b != nil && (a.within(b) || b.within(a)) {
+			n++
+		}
+	}
+	return n
+}
+
+// within says whether the account is b, or b is around it.
+func (a *account) within(b *account) bool {
+	for ; a != nil; a = a.outer {
+		if a == b {
+			return true
+		}
+	}
+	return false
 }
 
 // spell calls f below frames of the digits of n.

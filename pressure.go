@@ -72,7 +72,8 @@ type listener struct {
 // be allocating below that limit, nor for a lock that such a goroutine holds: use
 // sync.Mutex.TryLock and return an error if it fails. A goroutine that allocates while it
 // holds that lock finds it locked in its own callback, too: compare Pressure.Asker. An
-// allocation in the function does not wait for the function.
+// allocation in the function does not wait for the function. It has the other functions
+// asked if it needs that; an allocation in one that is asked for it has nobody asked.
 //
 // stop takes the function away and says whether it was still there; the end of the
 // context does so, too. If it runs at this moment it runs to its end. It is a Fault when
@@ -228,7 +229,7 @@ func (l *listener) run(by *routine, p Pressure) (err error) {
 			err = panicked(r)
 		}
 	}()
-	by.inside(func() { err = l.free(p) })
+	by.inside(p.Limit, func() { err = l.free(p) })
 	return err
 }
 

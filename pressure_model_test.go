@@ -39,6 +39,8 @@ type pressureModel struct {
 	made     int
 	calls    int
 	deeds    map[string]int
+	depth    int // callbacks that run
+	deep     int // refusals in callbacks of callbacks
 }
 
 var reactions = []string{"", "frees", "resets", "spills", "fails", "panics", "nests", "frees little", "says nothing"}
@@ -83,7 +85,8 @@ func (c *consumer) asked(p palloc.Pressure) error {
 		c.m.t.Errorf("asked %+v", p)
 	}
 	c.running = true
-	defer func() { c.running = false }()
+	c.m.depth++
+	defer func() { c.running = false; c.m.depth-- }()
 	c.m.calls++
 	c.m.deeds[c.deed]++
 	switch c.deed {
@@ -166,6 +169,10 @@ func (m *pressureModel) judge(err error) {
 		m.t.Fatalf("the error is %v", err)
 	}
 	m.refusals++
+	if m.depth > 1 && strings.Contains(oom.Error(), "nobody is asked") {
+		m.deep++
+		return
+	}
 	for _, limit := range m.all {
 		if limit.Path() != oom.LimitedBy || limit.Ident() != oom.LimitIdent {
 			continue

@@ -2,6 +2,7 @@ package palloc
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -15,7 +16,8 @@ import (
 // that was short: the kind's own free memory, the context's keeper, and every callback,
 // again as long as that gave anything back. No lock is held while callbacks run or
 // somebody is waited for. One goroutine at a time has the callbacks of an account
-// asked; others wait for it and try again. A wait that would close a circle is not
+// asked; others wait for it and try again. Where others take what was freed for it, what
+// it needs is set aside, and they wait. A wait that would close a circle is not
 // begun: who is in a callback has the other callbacks asked by itself.
 //
 // Cost: a few words where nobody can free anything; else a step for each callback
@@ -51,10 +53,14 @@ type press struct {
 	account *account
 	by      *routine
 	number  uint64
-	start   int64         // what the account had been given back before
-	done    chan struct{} // closed at its end; nil when nobody is to wait for it
+	start   int64         // what the account had been given back when aside was set
+	around  *press        // the one in whose callback it is; nobody waits for it then
+	done    chan struct{} // closed at its end
 	barren  bool          // its last round gave nothing back
 	asked   []Reclaim
+
+	aside   int64        // of what the limit leaves, for the favored only
+	favored []*kind.Core // whom it is for, and for whom its callbacks allocate
 }
 
 // consumer is a listener and about what its context and all below it hold.
@@ -155,17 +161,13 @@ func (r *request) dropsKeeper(s *shortage) bool {
 		return false
 	}
 	budgets.Lock()
-	fits := s.account.fits(s.more - int64(c.Total))
+	fits := s.more-int64(c.Total) <= s.account.room(c)
 	budgets.Unlock()
 	if fits {
 		c.DropKeeper()
 	}
 	return fits
 }
-
-// fits says whether the account allows so many bytes more. The lock of budgets must be
-// held.
-func (a *account) fits(more int64) bool { return more <= a.limit-a.held.Load() }
 
 // end ends what the request began, be it by a panic.
 func (r *request) end() {
@@ -188,7 +190,7 @@ func (r *request) identify() {
 func (r *request) enter(s *shortage) (again bool, err error) {
 	a := s.account
 	budgets.Lock()
-	fits, idle, last := a.fits(s.more), a.press == nil && len(a.listeners.list) == 0, r.joined
+	fits, idle, last := s.more <= a.room(r.core), a.press == nil && len(a.listeners.list) == 0, r.joined
 	budgets.Unlock()
 	switch {
 	case fits:
@@ -217,17 +219,17 @@ func (r *request) enter(s *shortage) (again bool, err error) {
 		r.joined = running
 		return true, nil
 	case errCircle:
-		r.press = &press{account: a, by: r.me, start: a.releases()}
+		r.press = running.within(r)
 		return false, nil
 	}
 	return false, r.refused(s, err)
 }
 
-// roomless says that there is no room for so many bytes more.
-func (a *account) roomless(more int64) bool {
+// roomless says that there is no room for the request.
+func (r *request) roomless(s *shortage) bool {
 	budgets.Lock()
 	defer budgets.Unlock()
-	return !a.fits(more)
+	return s.more > s.account.room(r.core)
 }
 
 // releases is what the account was given back, ever.
@@ -247,9 +249,17 @@ func (r *request) begin(a *account, more int64) (running *press) {
 		return a.press
 	}
 	budgets.presses++
-	r.press = &press{account: a, by: r.me, number: budgets.presses, start: a.released, done: make(chan struct{})}
+	r.press = &press{account: a, by: r.me, number: budgets.presses, done: make(chan struct{}), favored: []*kind.Core{r.core}}
 	a.press = r.press
 	return nil
+}
+
+// within is the press of a request in a callback of p. What p sets aside is for it, too.
+func (p *press) within(r *request) *press {
+	budgets.Lock()
+	defer budgets.Unlock()
+	p.favored = append(p.favored, r.core)
+	return &press{account: p.account, by: r.me, around: p}
 }
 
 // endPress lets the next one ask the account's callbacks. Those who wait learn whether
@@ -260,11 +270,13 @@ func (r *request) endPress(barren bool) {
 		return
 	}
 	r.press, r.round, r.rounds = nil, nil, 0
-	if p.done == nil {
-		return
-	}
 	budgets.Lock()
 	defer budgets.Unlock()
+	if q := p.around; q != nil {
+		i := slices.Index(q.favored, r.core)
+		q.favored = slices.Delete(q.favored, i, i+1)
+		return
+	}
 	p.barren, p.asked = barren, slices.Clone(r.asked)
 	p.account.press = nil
 	close(p.done)
@@ -280,7 +292,7 @@ const (
 // nothing.
 func (r *request) makeRoom(s *shortage) error {
 	a := s.account
-	for a.roomless(s.more) {
+	for r.roomless(s) {
 		if r.leaves(a) {
 			return nil
 		}
@@ -291,8 +303,8 @@ func (r *request) makeRoom(s *shortage) error {
 			if r.rounds > 0 && (!r.gained && !r.willing || r.turnedOver()) {
 				return r.refused(s, nil)
 			}
-			if r.begins(a); len(r.round) == 0 {
-				return r.refused(s, nil)
+			if r.begins(s); len(r.round) == 0 {
+				return r.refused(s, r.deep(a))
 			}
 		}
 		next := r.round[0]
@@ -327,18 +339,42 @@ func (r *request) turnedOver() bool {
 	a := r.press.account
 	budgets.Lock()
 	defer budgets.Unlock()
-	return (a.released-r.press.start)/turnovers > a.limit
+	return r.rounds > 1 && (a.released-r.press.start)/turnovers > a.limit
 }
 
-// begins begins a round: those who hold most come first.
-func (r *request) begins(a *account) {
-	r.round, r.gained, r.willing = a.consumers(), false, false
-	r.rounds++
+// begins begins a round: those who hold most come first. Where others took what was
+// freed in the first one, what is needed is set aside from then on.
+func (r *request) begins(s *shortage) {
+	r.round, r.gained, r.willing = r.consumers(s.account), false, false
+	if r.rounds++; r.rounds > 1 {
+		budgets.Lock()
+		if r.press.aside = s.more; r.rounds == 2 {
+			r.press.start = s.account.released
+		}
+		budgets.Unlock()
+	}
 	r.free = max(r.free, freeIn(r.core))
 }
 
-// consumers are the listeners below the account, the largest first.
-func (a *account) consumers() []consumer {
+// errDeep is why nobody is asked for a request in a callback that is asked for one.
+var errDeep = errors.New("it is made in a callback that is asked for another callback's request: nobody is asked for such")
+
+// deep is errDeep where that holds.
+func (r *request) deep(a *account) error {
+	budgets.Lock()
+	defer budgets.Unlock()
+	if r.me.depth(a) > 1 {
+		return errDeep
+	}
+	return nil
+}
+
+// consumers are the listeners below the account, the largest first; none where the
+// request is too deep in callbacks to have others asked.
+func (r *request) consumers(a *account) []consumer {
+	if r.deep(a) != nil {
+		return nil
+	}
 	budgets.Lock()
 	all := slices.Clone(a.listeners.list)
 	budgets.Unlock()
@@ -361,11 +397,11 @@ func (r *request) pass(s *shortage) {
 	if !a.postpone(s.more, true) {
 		return // somebody has just had them asked
 	}
-	for _, next := range a.consumers() {
+	r.identify()
+	for _, next := range r.consumers(a) {
 		if a.missing(s) <= 0 {
 			break
 		}
-		r.identify()
 		_, _ = r.ask(next, s) // whatever it says, the request passes
 	}
 	a.postpone(s.more, false)

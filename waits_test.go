@@ -186,6 +186,31 @@ func allOfItFits(t *testing.T, goroutines, requests int, slow time.Duration) {
 	}
 }
 
+// TestCallbacksThatAllocateAreAskedFewTimes: a request for which each of many callbacks
+// allocates, which fails, has none of them asked more than once for each of the others.
+func TestCallbacksThatAllocateAreAskedFewTimes(t *testing.T) {
+	const callbacks = 30
+	tenant := newRoot(t)
+	tenant.SetLimit(1 << 20)
+	calls := 0
+	for i := range callbacks {
+		mc := palloc.NewAllocSet(tenant, fmt.Sprint("spiller", i))
+		mc.OnPressure(func(palloc.Pressure) error {
+			if calls++; calls > 2*callbacks*callbacks {
+				t.Fatal("asked for ever")
+			}
+			_, err := mc.TryAlloc(2 << 20)
+			return err
+		})
+	}
+	if _, err := tenant.TryAlloc(2 << 20); err == nil {
+		t.Fatal("2 MiB below a limit of 1 MiB")
+	}
+	if calls < callbacks || calls > callbacks*callbacks {
+		t.Errorf("%d callbacks were asked %d times", callbacks, calls)
+	}
+}
+
 // TestHopelessRequestsShareTheirRounds: of many that cannot be served each is refused,
 // and callbacks that give nothing back are not asked once for each.
 func TestHopelessRequestsShareTheirRounds(t *testing.T) {
