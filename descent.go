@@ -68,9 +68,10 @@ func (s *core) heavy() bool {
 	return relaxed.Load32(&s.BlockCount) > mostBlocksAtOnce || relaxed.Load(&s.Total) > mostBytesAtOnce
 }
 
-// resume takes the lock to go on from at. When that was deleted meanwhile, or a context
-// on the way to it was moved, by a callback say, the way begins at the top again. It says
-// false, the lock free, when top is gone.
+// resume takes the lock to go on from at, or from its parent where at ended meanwhile, or
+// was not owned. When that ended, too, or a context on the way to it was moved, by a
+// callback say, the way begins at the top again. It says false, the lock free, when top is
+// gone.
 func (d *descent) resume() (live bool) {
 	tree.pass()
 	tree.Lock()
@@ -81,7 +82,10 @@ func (d *descent) resume() (live bool) {
 			tree.Lock()
 			t.marks, t.cut = marks, true
 		}
-		if t.cut || !d.at.Live() {
+		if !d.at.Live() || !d.at.owned() { // who is not owned may be parked by now
+			d.at = d.up
+		}
+		if t.cut || !d.at.Live() || !d.at.owned() {
 			t.cut, d.at = false, d.top
 		}
 	}

@@ -347,6 +347,30 @@ func TestADroppedContextWaitsForTheDeletionThatIsInside(t *testing.T) {
 	}
 }
 
+// TestADroppedContextIsDeletedAfterWhatEndedMeanwhile: what the deletion of a dropped
+// context waits for may end while it looks at it, which takes long with many blocks.
+func TestADroppedContextIsDeletedAfterWhatEndedMeanwhile(t *testing.T) {
+	for range 10 {
+		mc := newRoot(t)
+		madeTie(mc)
+		parent := palloc.NewAllocSet(mc, "parent")
+		dropped := palloc.NewAllocSet(parent, "dropped")
+		trap, caught, open := newTrap(t, dropped)
+		for range 1000 {
+			trap.Alloc(16 << 10)
+		}
+		var both sync.WaitGroup
+		both.Go(parent.Delete)
+		<-caught
+		both.Go(func() { deleteDropped(t, dropped) })
+		close(open)
+		both.Wait()
+		if trap.Live() || dropped.Live() {
+			t.Error("what was dropped lives on")
+		}
+	}
+}
+
 func TestADeletionDoesNotWaitForWhatIsDroppedBelow(t *testing.T) {
 	mc := newRoot(t)
 	madeTie(mc)
