@@ -347,7 +347,7 @@ func slicesAt(r *rand.Rand, list []palloc.Context) palloc.Context { return list[
 // trade buys, sells, creates and deletes in contexts of its own.
 func trade(mc palloc.Context, seed uint64, over *atomic.Bool) {
 	r := rand.New(rand.NewPCG(seed, 3))
-	for !over.Load() {
+	for ; !over.Load(); runtime.Gosched() { // nobody is preempted under js
 		c := palloc.NewAllocSet(mc, "trade")
 		for range r.IntN(5) {
 			palloc.FreePointer(c.Alloc(r.IntN(30_000)))
