@@ -260,6 +260,27 @@ func (Methods) Compact(c *kind.Core) uintptr {
 	return before - c.Total
 }
 
+// TidyIdle makes a step of Compact where nothing was allocated since it last looked, and
+// reports whether it did.
+func TidyIdle(c *kind.Core) bool {
+	if c.Total < joinFrom || c.Stirred == 0 {
+		return false
+	}
+	s := begin(c)
+	if seen := c.Cur + s.Taken; s.Seen != seen {
+		s.Seen = seen
+		return false
+	}
+	before := c.Total
+	left := unjoined(c)
+	if left && !join(c, joinStep) {
+		abandon(c)
+	}
+	sellWhole(c, 0)
+	s.Seen = c.Cur + s.Taken
+	return left || c.Total != before
+}
+
 // makeRoom is Compact by steps, for who is refused a block: until some went back. It
 // reports whether any did.
 func makeRoom(c *kind.Core) bool {

@@ -97,21 +97,46 @@ func mark(p *kind.Hired) { p.Tag = p.Stamp | chunk.Shared }
 // nothing more to sell and can buy nothing, from any.
 func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 	p := take(c)
+	had := p.Total
 	q, err := allocset.Methods{}.Alloc(&p.Core, size)
+	grew := p.Total > had
 	p.Unlock()
 	if err != nil {
 		return sellAnywhere(c, func(p *kind.Core) (uintptr, error) { return allocset.Methods{}.Alloc(p, size) }, err)
 	}
+	if grew {
+		tidyIdle(c)
+	}
 	return q, nil
+}
+
+// tidyIdle gives back blocks of a part that nobody allocates from, since another one
+// grows: a goroutine that went to that one leaves behind what it frees. It looks at a
+// bounded number of chunks.
+func tidyIdle(c *kind.Core) {
+	for p := range parts(c) {
+		if p.TryLock() {
+			tidied := allocset.TidyIdle(&p.Core)
+			p.Unlock()
+			if tidied {
+				return
+			}
+		}
+	}
 }
 
 // Sell is Alloc for whatever else sells: sell tries the parts until one can.
 func Sell(c *kind.Core, sell func(part *kind.Core) (uintptr, error)) (uintptr, error) {
 	p := take(c)
+	had := p.Total
 	q, err := sell(&p.Core)
+	grew := p.Total > had
 	p.Unlock()
 	if err != nil {
 		return sellAnywhere(c, sell, err)
+	}
+	if grew {
+		tidyIdle(c)
 	}
 	return q, nil
 }
