@@ -129,8 +129,11 @@ func (e *OutOfMemoryError) reclaimsText() string {
 	for i := range e.Reclaims {
 		r := &e.Reclaims[i]
 		text := fmt.Sprintf("that of %s, asked %s, gave back %s", nameIn(r.Context, r.Ident), times(r.Calls), inBytes(r.Freed))
-		if r.Err != nil {
+		switch {
+		case r.Err != nil:
 			text += ": " + firstLine(r.Err)
+		case r.Freed == 0 && kindIn(r.of.owner.epoch) == KindAllocSet:
+			text += ": chunks of 8 KiB or less that it frees count once it calls Compact"
 		}
 		told = append(told, text)
 	}

@@ -162,6 +162,25 @@ func TestARefusalSaysWhoAskedWhoseLimitItIsAndWhatWasDone(t *testing.T) {
 	}
 }
 
+// TestARefusalNamesCompact to who freed chunks of which no block became free.
+func TestARefusalNamesCompact(t *testing.T) {
+	tenant := newRoot(t)
+	tenant.SetLimit(1 << 20)
+	cache := newLot(t, palloc.NewAllocSet(tenant, "cache"))
+	for cache.add(100) {
+	}
+	cache.mc.OnPressure(func(p palloc.Pressure) error {
+		for freed := int64(0); freed < p.Need && len(cache.p) > 0; {
+			freed += cache.free(cache.any())
+		}
+		return nil
+	})
+	text := refusedOf(t, palloc.NewAllocSet(tenant, "query"), 100<<10).Error()
+	if !strings.Contains(text, "gave back 0 bytes: chunks of 8 KiB or less that it frees count once it calls Compact") {
+		t.Error(text)
+	}
+}
+
 func BenchmarkRefusal(b *testing.B) {
 	for name, enlarge := range many {
 		for _, n := range []int{100, 100_000} {
