@@ -78,7 +78,16 @@ func (mc Context) AllocZeroed(size int) unsafe.Pointer {
 		}
 		return p
 	}
-	if size <= kind.KeeperMost || !mc.core.Blank(uintptr(p), uintptr(size)) {
+	if size > kind.KeeperMost {
+		return mc.blankChunk(p, size)
+	}
+	clear(unsafe.Slice((*byte)(p), size)) // just sold, of that size
+	return p
+}
+
+// blankChunk clears a new chunk that may be fresh from the system, and so zero.
+func (mc Context) blankChunk(p unsafe.Pointer, size int) unsafe.Pointer {
+	if !mc.core.Blank(uintptr(p), uintptr(size)) {
 		clear(unsafe.Slice((*byte)(p), size)) // just sold, of that size
 	}
 	return p

@@ -211,6 +211,6 @@ func (mc Context) resetInHand(e *ending) {
 		defer mc.letGo()
 	}
 	if mc.Live() {
-		mc.resetOnly(e)
+		mc.resetWithin(e)
 	}
 }

@@ -143,6 +143,9 @@ func (s *core) rebook() (changed bool) {
 // rebookFirst is rebook for a context below which rebookBelow is to follow if that says
 // so.
 func (s *core) rebookFirst() (changed bool) {
+	if (s.Has|coreAt(s.parent).Has)&kind.Guarded == 0 && s.Has&hasAccount == 0 {
+		return false // under no account, before and after
+	}
 	if changed = s.rebook(); changed {
 		budgets.Lock()
 		budgets.changing++

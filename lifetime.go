@@ -52,16 +52,19 @@ func (s *core) alone() bool {
 // reset is apart from rewound because it calls: for contexts that have children,
 // callbacks, or more to take back than a few words say.
 func (mc Context) reset() {
-	mc.check("Context.Reset")
-	e := ending{op: "Context.Reset"}
+	const op = "Context.Reset"
+	mc.check(op)
 	switch s := mc.slot(); {
 	case relaxed.Load32(&s.FirstChild) == 0:
 	case !s.barren():
+		e := ending{op: op}
 		mc.deleteChildren(&e)
+		mc.resetWithin(&e)
+		return
 	case s.age(): // those that are of no use make every reset look at them
 		s.buryIdle()
 	}
-	mc.resetOnly(&e)
+	mc.resetOnly(op)
 }
 
 // ResetOnly takes all chunks of the context back and leaves the contexts below
@@ -70,12 +73,12 @@ func (mc Context) reset() {
 // PostgreSQL: MemoryContextResetOnly.
 func (mc Context) ResetOnly() {
 	mc.check("Context.ResetOnly")
-	mc.resetOnly(&ending{op: "Context.ResetOnly"})
+	mc.resetOnly("Context.ResetOnly")
 }
 
-func (mc Context) resetOnly(e *ending) {
+func (mc Context) resetOnly(op string) {
 	if relaxed.Load32(&mc.slot().Has)&hasCallbacks != 0 {
-		mc.runCallbacks(e)
+		mc.runCallbacks(&ending{op: op})
 	}
 	switch {
 	case mc.core.Calm():
@@ -84,6 +87,14 @@ func (mc Context) resetOnly(e *ending) {
 	case mc.core.BlockCount != 0:
 		methods[mc.core.Kind()].Reset(mc.core)
 	}
+}
+
+// resetWithin is resetOnly as a part of what ends others, too.
+func (mc Context) resetWithin(e *ending) {
+	if relaxed.Load32(&mc.slot().Has)&hasCallbacks != 0 {
+		mc.runCallbacks(e)
+	}
+	mc.resetOnly(e.op)
 }
 
 // ResetChildren resets every context below this one, children before parents,

@@ -51,12 +51,23 @@ func (t *trail) leave() {
 // unmarked are marks for the cores that there are, none set.
 func unmarked() []uint64 { return make([]uint64, kind.Slots()/64+1) }
 
+// shallow is how many levels are gone up without a trail.
+const shallow = 32
+
 // isWithin reports whether the context is top or lies below it, up to now and with no
 // step in between; false when it ended meanwhile. The tree's lock must be held, and is
 // let go of where more than some hundred levels are between the two.
 func (mc Context) isWithin(top *core) bool {
+	s := mc.slot()
+	for range shallow {
+		if s == top || s.parent == 0 {
+			return s == top
+		}
+		s = coreAt(s.parent)
+	}
+	tree.step(shallow)
 	var t *trail
-	for s := mc.slot(); ; {
+	for s = mc.slot(); ; {
 		for s != top && s.parent != 0 && tree.step(1) {
 			t.mark(s)
 			s = coreAt(s.parent)
