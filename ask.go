@@ -74,20 +74,25 @@ func (r *request) pressure(l consumer, s *shortage) Pressure {
 // run runs a callback that has begun, and counts what came of it.
 func (r *request) run(l *listener, p Pressure, s *shortage) (freer bool) {
 	r.name()
-	free, released, compacted := freeIn(r.core), s.account.releases(), compactions.Load()
-	err := l.run(r.me, p)
+	free, released := freeIn(r.core), s.account.releases()
+	o := l.run(r.me, p)
 	r.check(l)
 	now := freeIn(r.core)
 	freed := s.account.releases() - released + max(0, int64(now)-int64(free))
 	freer = now > max(free, r.free)
 	r.free = max(r.free, now)
 	r.gained = r.gained || s.account.releases() > released || freer
-	if i := r.note(l, p, freed, err); i >= 0 && freed == 0 && err == nil && p.Need < p.Held &&
-		(compactions.Load() != compacted || kindIn(l.owner.epoch) != KindAllocSet) {
+	r.came(l, p, freed, o)
+	return freer
+}
+
+// came notes what came of a callback, and whether it is worth asking again: see vain.
+func (r *request) came(l *listener, p Pressure, freed int64, o outcome) {
+	if i := r.note(l, p, freed, o.err); i >= 0 && freed == 0 && o.err == nil && p.Need < p.Held &&
+		(o.compacted || kindIn(l.owner.epoch) != KindAllocSet) {
 		r.asked[i].vain++
 		r.willing = true
 	}
-	return freer
 }
 
 // name notes the path of the context, which a callback may delete.

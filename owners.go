@@ -28,8 +28,9 @@ var posted atomic.Int32
 // posting is what the owner of a listener's context is asked.
 type posting struct {
 	Pressure
-	until time.Time     // the first one to ask waits
-	done  chan struct{} // closed once it is answered
+	until   time.Time     // the first one to ask waits
+	done    chan struct{} // closed once it is answered
+	outcome               // of the answer
 }
 
 // errAbsent is noted of a callback whose owner did not come by.
@@ -50,16 +51,21 @@ func (r *request) leave(l *listener, p Pressure, s *shortage) error {
 	}
 	released := s.account.releases()
 	err := r.await(l, q.done, q.until)
+	late := errAbsent
+	if errors.Is(err, errLate) && l.running() { // it came by, and is at work
+		late = errLate
+		err = r.await(l, q.done, time.Now().Add(mostWait))
+	}
 	freed := s.account.releases() - released
 	r.gained = r.gained || freed > 0
 	switch {
 	case err == errCircle:
 		return nil
 	case errors.Is(err, errLate):
-		r.note(l, p, freed, errAbsent)
+		r.note(l, p, freed, late)
 		return nil
 	case err == nil:
-		r.note(l, p, freed, nil)
+		r.came(l, p, freed, q.outcome)
 	}
 	return err
 }
@@ -76,7 +82,7 @@ func (l *listener) post(p Pressure) (q *posting, waiting []*routine) {
 		l.left.Need = max(l.left.Need, p.Need)
 		return l.left, nil
 	}
-	l.left = &posting{p, time.Now().Add(ownerWait), make(chan struct{})}
+	l.left = &posting{Pressure: p, until: time.Now().Add(ownerWait), done: make(chan struct{})}
 	posted.Add(1)
 	for w := range budgets.routines.waiting {
 		waiting = append(waiting, w)
@@ -84,11 +90,12 @@ func (l *listener) post(p Pressure) (q *posting, waiting []*routine) {
 	return l.left, waiting
 }
 
-// answered takes away what was asked of the listener's owner. The lock of budgets must
-// be held.
-func (l *listener) answered() {
+// answered takes away what was asked of the listener's owner, and says what came of it.
+// The lock of budgets must be held.
+func (l *listener) answered(o outcome) {
 	if l.left != nil {
 		posted.Add(-1)
+		l.left.outcome = o
 		close(l.left.done)
 		l.left = nil
 	}
@@ -173,10 +180,10 @@ func (l *listener) answer(me *routine) bool {
 	q := l.left
 	budgets.Unlock()
 	if q == nil {
-		l.finish()
+		l.finish(outcome{})
 		return false
 	}
-	_ = l.run(me, q.Pressure)
+	l.run(me, q.Pressure)
 	return true
 }
 

@@ -25,11 +25,11 @@ import (
 type Pressure struct {
 	// Need is how many bytes the callback should free: those that are missing, and at
 	// least a 64th of what its context and all below it hold, so that it is not asked for
-	// each allocation. Where another context allocates only whole blocks count, which is
-	// what MemAllocated falls by: a callback that frees single chunks of 8 KiB or less calls
-	// Compact before it returns. If no block became free as a whole it is asked again, for
-	// twice as much each time, until one does, it returns an error, or it was asked for all
-	// that it holds.
+	// each allocation. If another context allocates, only whole blocks count, as
+	// MemAllocated does: so a callback that frees single chunks of 8 KiB or less calls
+	// Compact before it returns. If that frees no whole block the callback is asked again,
+	// for twice as much each time, until a block is free, it returns an error, or it was
+	// asked for all that it holds.
 	Need int64
 
 	Missing int64   // bytes that are missing below the limit, for all who wait
@@ -64,16 +64,19 @@ type listener struct {
 // be freed; it and a panic, which is contained, become part of the *OutOfMemoryError if
 // there is one.
 //
-// The function runs in the goroutine that allocates, which need not be the owner of this
-// context: it must not touch what another goroutine uses, see OnPressureOwned, nor reset
-// or delete the context that allocates, which makes the allocation panic with a *Fault.
-// It may allocate. Others who reach the same limit
-// meanwhile wait until it returns, up to 10 seconds. So it must not wait for whoever may
-// be allocating below that limit, nor for a lock that such a goroutine holds: use
-// sync.Mutex.TryLock and return an error if it fails. A goroutine that allocates while it
-// holds that lock finds it locked in its own callback, too: compare Pressure.Asker. An
-// allocation in the function does not wait for the function. It has the other functions
-// asked if it needs that; an allocation in one that is asked for it has nobody asked.
+// The function runs in the goroutine that allocates. That need not be the owner of this
+// context: what another goroutine uses is freed by a function of OnPressureOwned. It must
+// not reset or delete the context that allocates (Pressure.Asker), which makes the
+// allocation panic with a *Fault. It may allocate: that may have the other functions
+// asked, though not this one, and an allocation in one of those has none asked.
+//
+// Others who reach the same limit meanwhile wait until the function returns, up to 10
+// seconds. So it must not wait for whoever may be allocating below that limit, nor for a
+// lock that such a goroutine holds. A cache that goroutines share therefore lies in a
+// Shared context, and is not locked while memory for it is allocated: then the function
+// may lock it. Where that cannot be, it uses sync.Mutex.TryLock and returns an error if
+// that fails, which may refuse an allocation though the cache is full; and it finds the
+// lock held by its own goroutine when Asker is the context of the cache.
 //
 // stop takes the function away and says whether it was still there; the end of the
 // context does so, too. If it runs at this moment it runs to its end. It is a Fault when
@@ -89,9 +92,10 @@ func (mc Context) OnPressure(free func(p Pressure) error) (stop func() bool) {
 // goroutine, as a shard does. Where that allocates itself, the function runs as one of
 // OnPressure. Where another goroutine reaches the limit, the request is left with the
 // owner, who answers it when an allocation from one of these contexts next needs more
-// than its block has, while one waits, or with AnswerPressure. Who asked waits for that
-// up to 100 milliseconds, counted from when the request was left, and then goes on to
-// the next. It is a Fault when the context is Shared. Any goroutine, at a time when the
+// than its block has, while one waits, or with AnswerPressure. Who asked waits up to
+// 100 milliseconds, counted from when the request was left, for the owner to begin, and
+// else goes on to the next; a function that has begun is waited for as one of OnPressure
+// is. An owner that may be away for longer calls AnswerPressure in between. It is a Fault when the context is Shared. Any goroutine, at a time when the
 // owner is not about to hand the context on.
 //
 // PostgreSQL has none.
@@ -160,7 +164,7 @@ func (s *core) unlist(list ...*listener) {
 			a.listeners.remove(l)
 		}
 		l.gone = true
-		l.answered()
+		l.answered(outcome{})
 	}
 }
 
@@ -221,23 +225,38 @@ func (l *listener) begin(by *routine) (runs bool, busy chan struct{}) {
 	return true, nil
 }
 
+// running says whether the listener runs at this moment.
+func (l *listener) running() bool {
+	budgets.Lock()
+	defer budgets.Unlock()
+	return l.by != nil
+}
+
 // run runs a listener that has begun, and contains its panic.
-func (l *listener) run(by *routine, p Pressure) (err error) {
-	defer l.finish()
+func (l *listener) run(by *routine, p Pressure) (o outcome) {
+	before := compactions.Load()
 	defer func() {
 		if r := recover(); r != nil {
-			err = panicked(r)
+			o.err = panicked(r)
 		}
+		o.compacted = compactions.Load() != before
+		l.finish(o)
 	}()
-	by.inside(p.Limit, func() { err = l.free(p) })
-	return err
+	by.inside(p.Limit, func() { o.err = l.free(p) })
+	return o
+}
+
+// outcome is what came of a callback, but for what it gave back.
+type outcome struct {
+	err       error // that it returned, or what it panicked with
+	compacted bool  // somebody called Compact while it ran
 }
 
 // finish ends what begin began.
-func (l *listener) finish() {
+func (l *listener) finish(o outcome) {
 	budgets.Lock()
 	defer budgets.Unlock()
-	l.answered()
+	l.answered(o)
 	l.by = nil
 	close(l.done)
 }

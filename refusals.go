@@ -133,7 +133,7 @@ func (e *OutOfMemoryError) reclaimsText() string {
 		case r.Err != nil:
 			text += ": " + firstLine(r.Err)
 		case r.Freed == 0 && kindIn(r.of.owner.epoch) == KindAllocSet:
-			text += ": chunks of 8 KiB or less that it frees count once it calls Compact"
+			text += " and no error: if it freed chunks of 8 KiB or less, it must call Compact"
 		}
 		told = append(told, text)
 	}

@@ -176,7 +176,7 @@ func TestARefusalNamesCompact(t *testing.T) {
 		return nil
 	})
 	text := refusedOf(t, palloc.NewAllocSet(tenant, "query"), 100<<10).Error()
-	if !strings.Contains(text, "gave back 0 bytes: chunks of 8 KiB or less that it frees count once it calls Compact") {
+	if !strings.Contains(text, "gave back 0 bytes and no error: if it freed chunks of 8 KiB or less, it must call Compact") {
 		t.Error(text)
 	}
 }

@@ -24,7 +24,7 @@ type holding interface {
 
 var (
 	errCircle = errors.New("the wait would be for itself")
-	errLate   = fmt.Errorf("a callback of OnPressure that another goroutine has run did not return within %v: it may be waiting for whoever is allocating here", mostWait)
+	errLate   = fmt.Errorf("a callback of OnPressure that another goroutine is running did not return within %v: it may be waiting for whoever is allocating here", mostWait)
 )
 
 // await waits until done is closed. It answers errCircle at once when that would

@@ -637,3 +637,86 @@ func TestOwnedCallbacksOfOnesOwnRunAtOnce(t *testing.T) {
 	wantFault(t, func() { top.OnPressureOwned(nil) }, "OnPressureOwned", top.Path(), "nil")
 	wantFault(t, func() { top.OnPressure(nil) }, "OnPressure", top.Path(), "nil")
 }
+
+// answering is a shard in a goroutine of its own, which answers all it is asked; its
+// callback is free. It ends with the test.
+func answering(t *testing.T, parent palloc.Context, fill func(mc palloc.Context), free func(mc palloc.Context, p palloc.Pressure) error) {
+	t.Helper()
+	ready, stop, done := make(chan bool), make(chan bool), make(chan bool)
+	go func() {
+		defer close(done)
+		mc := palloc.NewAllocSet(parent, "shard")
+		fill(mc)
+		mc.OnPressureOwned(func(p palloc.Pressure) error { return free(mc, p) })
+		close(ready)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				mc.AnswerPressure()
+			}
+		}
+	}()
+	<-ready
+	t.Cleanup(func() { close(stop); <-done })
+}
+
+// What a callback of OnPressureOwned returns, or panics with, where its owner runs it is
+// told as that of OnPressure is.
+func TestAnOwnersErrorIsInTheRefusal(t *testing.T) {
+	full := errors.New("the disk is full")
+	for name, free := range map[string]func(palloc.Context, palloc.Pressure) error{
+		"error": func(palloc.Context, palloc.Pressure) error { return full },
+		"panic": func(palloc.Context, palloc.Pressure) error { panic(full) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := newRoot(t)
+			db.SetLimit(1 << 20)
+			answering(t, db, func(mc palloc.Context) { mc.Alloc(800 << 10) }, free)
+			oom := refusedOf(t, palloc.NewAllocSet(db, "other"), 500<<10)
+			if len(oom.Reclaims) != 1 || oom.Reclaims[0].Err == nil || !errors.Is(oom, full) || !strings.Contains(oom.Error(), "the disk is full") {
+				t.Errorf("the owner's error is not told: %v", oom)
+			}
+		})
+	}
+}
+
+// An owner whose callback frees by the piece and compacts is asked for more, as one of
+// OnPressure is, until a whole block comes free.
+func TestAnOwnerWhoFreesByThePieceIsAskedForMore(t *testing.T) {
+	db := newRoot(t)
+	db.SetLimit(2 << 20)
+	var l *lot
+	calls := 0
+	answering(t, db, func(mc palloc.Context) {
+		l = newLot(t, mc)
+		for l.add(100) {
+		}
+	}, func(mc palloc.Context, p palloc.Pressure) error {
+		calls++
+		for freed := int64(0); freed < p.Need && len(l.p) > 0; {
+			freed += l.free(l.any())
+		}
+		mc.Compact()
+		return nil
+	})
+	if _, err := palloc.NewAllocSet(db, "other").TryAlloc(100 << 10); err != nil {
+		t.Errorf("refused after %d calls, though the owner frees all it is asked for: %v", calls, err)
+	}
+}
+
+// An owner who has begun to free is waited for as a callback of OnPressure is.
+func TestAnOwnerWhoHasBegunIsWaitedFor(t *testing.T) {
+	db := newRoot(t)
+	db.SetLimit(1 << 20)
+	var p unsafe.Pointer
+	answering(t, db, func(mc palloc.Context) { p = mc.Alloc(800 << 10) }, func(palloc.Context, palloc.Pressure) error {
+		time.Sleep(300 * time.Millisecond)
+		palloc.FreePointer(p)
+		return nil
+	})
+	if _, err := palloc.NewAllocSet(db, "other").TryAlloc(500 << 10); err != nil {
+		t.Errorf("refused while the owner was freeing: %v", err)
+	}
+}
