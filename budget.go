@@ -89,9 +89,9 @@ func (mc Context) SetLimit(bytes int64) {
 }
 
 // SetSoftLimit bounds what the context and all below it hold before the callbacks
-// of OnPressure are asked to free something. They are asked when the limit is passed,
-// and again when what is held has grown by a 64th since, or has fallen below the limit
-// or by a quarter in between. What they do not free may be taken nevertheless, up to the
+// of OnPressure are asked to free something. They are asked when the limit is passed.
+// Above it they are asked again once what is held has grown by a 64th, or after it had
+// fallen by a quarter or below the limit. What they do not free may be taken nevertheless, up to the
 // limit of SetLimit. NoLimit takes it away, as SetLimit does; a negative one is a Fault.
 // Any goroutine.
 //

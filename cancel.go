@@ -19,7 +19,8 @@ import (
 // have memory freed, once ctx is done: waiting for others, and the callbacks of
 // OnPressure but for one that runs. The allocation is then refused with an
 // *OutOfMemoryError that wraps the ctx's Err and its Cause, as is one that begins
-// later, if a limit is reached. It frees and resets nothing. A second call takes the
+// later, if a limit is reached: so it is for a context that lives no longer than ctx,
+// as that of a request. It frees and resets nothing. A second call takes the
 // place of the first. stop takes it away and says whether it was still there; the end
 // of the context does so, too. A nil ctx is a Fault. Owner only; stop too.
 //

@@ -26,7 +26,8 @@ func UsableSize(p unsafe.Pointer) int {
 // Footprint is how many bytes of its context's blocks the chunk at p takes: the
 // usable ones, the 8 of its header, and of a chunk of AllocAligned what lies before
 // it. A chunk with a block of its own takes the whole block, head and rounding
-// included, which is what Stats.Total falls by when it is freed. Address space that
+// included, which is what Stats.Total falls by when it is freed: up to a sixth more than
+// was asked for, and for a power of two up to an eighth. Address space that
 // a large chunk may still grow into is not in use and does not count. It panics as
 // UsableSize does. Owner only.
 //

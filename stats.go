@@ -22,11 +22,12 @@ type Stats struct {
 	Blocks     int64 // how many blocks
 	Free       int64 // bytes of them that are not allocated: tails, and freed chunks with their headers
 	FreeChunks int64 // freed chunks that wait to be used again, or for their block to be empty; joined ones count as one
-	Used       int64 // Total less Free
+	Used       int64 // Total less Free: live chunks, rounded up and with their headers, and the heads of blocks
 }
 
 // Stats reads the accounts of the context alone. Any goroutine; while the owner
-// is at work the figures may be of slightly different moments.
+// is at work the figures may be of slightly different moments. For an AllocSet it takes
+// a step for each freed chunk; MemAllocated takes none.
 //
 // PostgreSQL: the stats method of MemoryContextMethods.
 func (mc Context) Stats() Stats {

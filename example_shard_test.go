@@ -1,0 +1,68 @@
+package palloc_test
+
+import (
+	"fmt"
+
+	"github.com/gopalloc/palloc"
+)
+
+// linesShard is a goroutine's own data: nobody else touches it, and no lock guards it.
+type linesShard struct {
+	mc    palloc.Context
+	lines [][]byte // the oldest first
+}
+
+// evict frees the oldest lines. It runs in the shard's goroutine, whoever needs the
+// memory.
+func (s *linesShard) evict(p palloc.Pressure) error {
+	for freed := int64(0); freed < p.Need; {
+		if len(s.lines) == 0 {
+			return fmt.Errorf("the shard is empty")
+		}
+		freed += int64(len(s.lines[0]))
+		palloc.FreeSlice(s.lines[0])
+		s.lines = s.lines[1:]
+	}
+	s.mc.Compact() // a line is small: only whole blocks go to others
+	return nil
+}
+
+// run fills the shard, and serves until stop is closed.
+func (s *linesShard) run(full chan<- bool, stop <-chan bool) {
+	s.mc.OnPressureOwned(s.evict)
+	for range 5000 {
+		s.lines = append(s.lines, palloc.MakeSlice[byte](s.mc, 100, 100))
+	}
+	close(full)
+	for {
+		select {
+		case <-stop:
+			return
+		default:
+			s.mc.AnswerPressure() // as its allocations do, of which there are none here
+		}
+	}
+}
+
+// Two goroutines under one limit: where one needs the memory of the other, that one
+// frees it, without a lock.
+func ExampleContext_OnPressureOwned() {
+	db := palloc.NewAllocSet(palloc.Top(), "db")
+	defer db.Delete()
+	db.SetLimit(1 << 20)
+
+	s := &linesShard{mc: palloc.NewAllocSet(db, "shard")}
+	full, stop, done := make(chan bool), make(chan bool), make(chan bool)
+	go func() { defer close(done); s.run(full, stop) }()
+	<-full
+
+	query := palloc.NewAllocSet(db, "query")
+	_, err := query.TryAlloc(600_000)
+	close(stop)
+	<-done
+	fmt.Println("error:", err)
+	fmt.Println("the shard gave way:", len(s.lines) < 5000, "and keeps some lines:", len(s.lines) > 0)
+	// Output:
+	// error: <nil>
+	// the shard gave way: true and keeps some lines: true
+}
