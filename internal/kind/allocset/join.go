@@ -33,6 +33,7 @@ const (
 	joinFrom = 256 << 10
 	joinPart = 5
 	joinStep = 2048
+	partStep = 512 // while a part of a Shared is locked
 
 	// roomier is how many classes a piece is larger than a chunk, that the chunk is cut
 	// from it while a join is under way: some eight times.
@@ -210,23 +211,49 @@ func reuse(c *kind.Core, class uint64) uintptr {
 		}
 		s.Taken = 0
 	}
-	s.Under = 0
-	if join(c, joinStep) {
-		s.Under = 1
-	}
+	joinMore(c)
 	sellWhole(c, c.Total>>wholePart)
 	return fromPieces(c, class)
 }
 
-// reuseAll is reuse for who is refused memory: it looks at all that was freed.
+// reuseAll is reuse for who is refused memory: it looks at all that was freed, or in a
+// part of a Shared at a bounded part of that.
 func reuseAll(c *kind.Core, class uint64) uintptr {
-	if unjoined(c) {
-		for join(c, joinStep) {
+	for left := unjoined(c); left && !isPart(c); {
+		left = joinMore(c)
+		if p := fromPieces(c, class); p != 0 {
+			return p
 		}
 	}
-	c.Spans().Under = 0
+	if unjoined(c) {
+		joinMore(c)
+	}
 	return fromPieces(c, class)
 }
+
+// joinMore makes a step of a join, and reports whether it is still under way.
+func joinMore(c *kind.Core) (left bool) {
+	left = join(c, steps(c))
+	c.Spans().Under = 0
+	if left {
+		c.Spans().Under = 1
+	}
+	return left
+}
+
+// steps is how many chunks are joined at once: fewer while a lock is held.
+func steps(c *kind.Core) int {
+	if isPart(c) {
+		return partStep
+	}
+	return joinStep
+}
+
+// isPart reports whether the core is a part of a Shared, whose lock is held.
+func isPart(c *kind.Core) bool { return relaxed.Load32(&c.Has)&kind.Part != 0 }
+
+// Unjoined reports whether freed chunks of the context are not joined.
+func Unjoined(c *kind.Core) bool { return unjoined(c) }
 
 // sellWhole gives whole free blocks back until no more than most bytes wait on the
 // lists.
@@ -247,17 +274,27 @@ func sellFirst(c *kind.Core) {
 
 // Compact joins all that was freed and gives all blocks back that are free as a whole.
 // It returns how many bytes those had.
-func (Methods) Compact(c *kind.Core) uintptr {
+func (Methods) Compact(c *kind.Core) (gave uintptr) {
+	for left := true; left; {
+		var some uintptr
+		some, left = CompactStep(c)
+		gave += some
+	}
+	return gave
+}
+
+// CompactStep is a step of Compact. It reports whether more are to follow.
+func CompactStep(c *kind.Core) (gave uintptr, left bool) {
 	before := c.Total
 	if c.Blocks == 0 {
-		return 0
+		return 0, false
 	}
 	begin(c)
-	abandon(c)
-	for join(c, joinStep) {
+	if left = joinMore(c); !left {
+		abandon(c)
 	}
 	sellWhole(c, 0)
-	return before - c.Total
+	return before - c.Total, left
 }
 
 // TidyIdle makes a step of Compact where nothing was allocated since it last looked, and
@@ -272,13 +309,13 @@ func TidyIdle(c *kind.Core) bool {
 		return false
 	}
 	before := c.Total
-	left := unjoined(c)
-	if left && !join(c, joinStep) {
-		abandon(c)
+	worth := unjoined(c)
+	if worth {
+		CompactStep(c)
 	}
 	sellWhole(c, 0)
 	s.Seen = c.Cur + s.Taken
-	return left || c.Total != before
+	return worth || c.Total != before
 }
 
 // makeRoom is Compact by steps, for who is refused a block: until some went back. It
@@ -286,7 +323,7 @@ func TidyIdle(c *kind.Core) bool {
 func makeRoom(c *kind.Core) bool {
 	before := c.Total
 	for left := unjoined(c); left && c.Total == before; {
-		left = join(c, joinStep)
+		left = joinMore(c) && !isPart(c)
 		sellWhole(c, 0)
 	}
 	if c.Busy&kind.BusySpans != 0 && c.Total == before {

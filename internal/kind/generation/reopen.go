@@ -104,17 +104,33 @@ func line(c *kind.Core, b *block) {
 // the last look ended.
 func reopenAny(c *kind.Core, whole uintptr) bool {
 	o := own(c)
+	if o.last == 0 && o.vain != 0 && whole >= o.vain {
+		return false
+	}
+	if o.last > somewhere && o.last != c.Blocks && holds(c, at(kind.BlockAt(o.last)), whole) {
+		return true
+	}
 	for range c.BlockCount {
 		if o.hand == 0 {
 			break
 		}
 		b := at(kind.BlockAt(o.hand))
 		pass(c, b)
-		if b.Size-head-uintptr(b.left) >= whole && !b.lacks(whole) && use(c, b, whole) {
+		if holds(c, b, whole) {
 			return true
 		}
 	}
+	o.last, o.vain = 0, whole
 	return false
+}
+
+// somewhere is no block: a chunk was freed in one that is not known.
+const somewhere = 1
+
+// holds reports whether the block, which is not the current one, has a run of at least
+// whole bytes, and makes that what is allocated from.
+func holds(c *kind.Core, b *block, whole uintptr) bool {
+	return b.Size-head-uintptr(b.left) >= whole && !b.lacks(whole) && use(c, b, whole)
 }
 
 // Compact gives the current block back if it is empty: the others went by themselves.
@@ -257,6 +273,7 @@ func fill(c *kind.Core, b *block, from, to uintptr) {
 		at = p + chunk.Size(class)
 	}
 	b.frees += n
+	own(c).last = somewhere
 	recount(c, n, to-from)
 }
 

@@ -28,10 +28,7 @@ func plain(what uint64) uint64 {
 // Alloc is an AllocSet's, under the lock: an aligned chunk that grows does so where it
 // came from.
 func (Part) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
-	h := hired(c)
-	h.Lock()
-	defer h.Unlock()
-	return allocset.Methods{}.Alloc(c, size)
+	return patiently(hired(c), func() (uintptr, error) { return allocset.Methods{}.Alloc(c, size) })
 }
 
 // taken is the answer when a chunk was freed before the lock was had.
@@ -55,13 +52,12 @@ func (Part) Free(c *kind.Core, p uintptr, what uint64) error {
 
 // Realloc is an AllocSet's, under the lock.
 func (Part) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uintptr, error) {
-	h := hired(c)
-	h.Lock()
-	defer h.Unlock()
-	if !still(c, p, what) {
-		return 0, taken
-	}
-	return allocset.Methods{}.Realloc(c, p, plain(what), size)
+	return patiently(hired(c), func() (uintptr, error) {
+		if !still(c, p, what) {
+			return 0, taken
+		}
+		return allocset.Methods{}.Realloc(c, p, plain(what), size)
+	})
 }
 
 // Capacity is an AllocSet's. It reads what does not change while the chunk lives.

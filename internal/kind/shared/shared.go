@@ -144,15 +144,29 @@ func Sell(c *kind.Core, sell func(part *kind.Core) (uintptr, error)) (uintptr, e
 // sellAnywhere is apart from Sell because memory seldom runs out.
 func sellAnywhere(c *kind.Core, sell func(part *kind.Core) (uintptr, error), first error) (uintptr, error) {
 	for p := range parts(c) {
-		p.Lock()
-		q, err := sell(&p.Core)
-		p.Unlock()
-		if err == nil {
+		if q, err := patiently(p, func() (uintptr, error) { return sell(&p.Core) }); err == nil {
 			return q, nil
 		}
 	}
 	return 0, first
 }
+
+// patiently tries with the part's lock until it does, or all that was freed in the part
+// was looked at: each time at a bounded part of that, so that others get the lock.
+func patiently(p *kind.Hired, try func() (uintptr, error)) (q uintptr, err error) {
+	for n := looks(p); ; n-- {
+		p.Lock()
+		q, err = try()
+		more := allocset.Unjoined(&p.Core)
+		p.Unlock()
+		if _, misuse := err.(kind.Misuse); err == nil || misuse || !more || n == 0 {
+			return q, err
+		}
+	}
+}
+
+// looks bounds how often a part is looked at, in which others go on freeing.
+func looks(p *kind.Hired) int { return int(relaxed.Load(&p.Total) >> 13) }
 
 // take locks a part.
 func take(c *kind.Core) *kind.Hired {
@@ -196,12 +210,17 @@ func Close(c *kind.Core) {
 	}
 }
 
-// Compact compacts the parts, one after the other.
+// Compact compacts the parts, one after the other and each step by step, so that nobody
+// waits for long who is at work in one.
 func (Methods) Compact(c *kind.Core) (gave uintptr) {
 	for p := range parts(c) {
-		p.Lock()
-		gave += allocset.Methods{}.Compact(&p.Core)
-		p.Unlock()
+		for n, left := looks(p), true; left && n >= 0; n-- {
+			var some uintptr
+			p.Lock()
+			some, left = allocset.CompactStep(&p.Core)
+			p.Unlock()
+			gave += some
+		}
 	}
 	return gave
 }
