@@ -52,12 +52,10 @@ func (r *request) ask(l consumer, s *shortage) (freer bool, err error) {
 			return false, nil
 		}
 		switch err := r.await(l, busy, time.Now().Add(mostWait)); {
-		case err == errCircle:
+		case err == errCircle, !r.roomless(s):
 			return false, nil
 		case err != nil:
 			return false, err
-		case !r.roomless(s):
-			return false, nil
 		}
 	}
 }

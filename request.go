@@ -210,19 +210,28 @@ func (r *request) enter(s *shortage) (again bool, err error) {
 	if running == nil {
 		return false, nil
 	}
-	err = r.await(running, running.done, time.Now().Add(mostWait))
-	budgets.Lock()
-	a.wanted -= s.more
-	budgets.Unlock()
-	switch err {
-	case nil:
+	switch err = r.awaitPress(running, s.more); {
+	case err == nil:
 		r.joined = running
 		return true, nil
-	case errCircle:
+	case err == errCircle:
 		r.press = running.within(r)
 		return false, nil
+	case !r.roomless(s): // a limit was raised, or the callback goes on though it freed enough
+		return true, nil
 	}
 	return false, r.refused(s, err)
+}
+
+// awaitPress waits for the end of a press, where begin counted what the request wants. A
+// callback that runs meanwhile may panic, or end the goroutine.
+func (r *request) awaitPress(p *press, more int64) error {
+	defer func() {
+		budgets.Lock()
+		p.account.wanted -= more
+		budgets.Unlock()
+	}()
+	return r.await(p, p.done, time.Now().Add(mostWait))
 }
 
 // roomless says that there is no room for the request.
