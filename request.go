@@ -17,7 +17,7 @@ import (
 // again as long as that gave anything back. No lock is held while callbacks run or
 // somebody is waited for. One goroutine at a time has the callbacks of an account
 // asked; others wait for it and try again. Where others take what was freed for it, what
-// it needs is set aside, and they wait. A wait that would close a circle is not
+// it needs is set aside, and they wait. Of those who wait the first one comes next. A wait that would close a circle is not
 // begun: who is in a callback has the other callbacks asked by itself.
 //
 // Cost: a few words where nobody can free anything; else a step for each callback
@@ -42,6 +42,7 @@ type request struct {
 	rounds  int
 	gained  bool    // in this round
 	willing bool    // a callback of this round may free more
+	closed  int     // how often the account was closed whose callbacks were asked
 	moves   int     // how often it left the account whose callbacks were asked
 	free    uintptr // most that was free in the core
 
@@ -59,8 +60,15 @@ type press struct {
 	barren  bool          // its last round gave nothing back
 	asked   []Reclaim
 
+	waiting []waiter     // for its end
 	aside   int64        // of what the limit leaves, for the favored only
 	favored []*kind.Core // whom it is for, and for whom its callbacks allocate
+}
+
+// waiter is a request that waits, and how much it is to buy.
+type waiter struct {
+	*request
+	more int64
 }
 
 // consumer is a listener and about what its context and all below it hold.
@@ -143,7 +151,13 @@ func (r *request) relieve(err error) error {
 		return nil
 	}
 	if r.press != nil && r.press.account != s.account {
+		if r.press.account.isClosed() {
+			r.closed++
+		}
 		r.endPress(false)
+	}
+	if r.closed > turnovers {
+		return r.refused(s, errReopened)
 	}
 	if r.press == nil {
 		if again, err := r.enter(s); again || err != nil {
@@ -151,6 +165,16 @@ func (r *request) relieve(err error) error {
 		}
 	}
 	return r.makeRoom(s)
+}
+
+// errReopened is why nobody is asked by a request whose limit goes and comes back.
+var errReopened = errors.New("callbacks took the limit away and set it again, time after time")
+
+// isClosed reports whether the account is not its context's any more.
+func (a *account) isClosed() bool {
+	budgets.Lock()
+	defer budgets.Unlock()
+	return budgets.accounts[a.owner.core.Number()] != a
 }
 
 // dropsKeeper gives back the block that the context kept over a reset and has nothing
@@ -211,6 +235,8 @@ func (r *request) enter(s *shortage) (again bool, err error) {
 		return false, nil
 	}
 	switch err = r.awaitPress(running, s.more); {
+	case r.press != nil: // it is this one's turn
+		return true, nil
 	case err == nil:
 		r.joined = running
 		return true, nil
@@ -229,6 +255,7 @@ func (r *request) awaitPress(p *press, more int64) error {
 	defer func() {
 		budgets.Lock()
 		p.account.wanted -= more
+		p.waiting = slices.DeleteFunc(p.waiting, func(w waiter) bool { return w.request == r })
 		budgets.Unlock()
 	}()
 	return r.await(p, p.done, time.Now().Add(mostWait))
@@ -253,14 +280,33 @@ func (a *account) releases() int64 {
 func (r *request) begin(a *account, more int64) (running *press) {
 	budgets.Lock()
 	defer budgets.Unlock()
-	if a.press != nil {
+	if p := a.press; p != nil {
 		a.wanted += more
-		return a.press
+		p.waiting = append(p.waiting, waiter{r, more})
+		return p
 	}
+	r.register(a)
+	return nil
+}
+
+// register makes a press of the request the account's. The lock of budgets must be held.
+func (r *request) register(a *account) {
 	budgets.presses++
 	r.press = &press{account: a, by: r.me, number: budgets.presses, done: make(chan struct{}), favored: []*kind.Core{r.core}}
 	a.press = r.press
-	return nil
+}
+
+// handOn lets the one go on that arrived first of those who wait, with what it needs set
+// aside if there is as much. The lock of budgets must be held.
+func (p *press) handOn() {
+	if len(p.waiting) == 0 {
+		return
+	}
+	next := slices.MinFunc(p.waiting, func(x, y waiter) int { return cmp.Compare(x.arrived, y.arrived) })
+	next.register(p.account)
+	if next.more <= p.account.limit-p.account.held.Load() {
+		next.press.aside = next.more
+	}
 }
 
 // within is the press of a request in a callback of p. What p sets aside is for it, too.
@@ -287,12 +333,15 @@ func (r *request) endPress(barren bool) {
 		return
 	}
 	p.barren, p.asked = barren, slices.Clone(r.asked)
-	p.account.press = nil
+	if p.account.press = nil; !barren {
+		p.handOn()
+	}
 	close(p.done)
 }
 
 // turnovers is how many times over what the limit allows may be given back and taken
-// by others, and how often the context may be moved, before a request gives up.
+// by others, how often the context may be moved, and the limit be taken away and set
+// again, before a request gives up.
 const (
 	turnovers = 4
 )
@@ -368,11 +417,15 @@ func (r *request) begins(s *shortage) {
 // errDeep is why nobody is asked for a request in a callback that is asked for one.
 var errDeep = errors.New("it is made in a callback that is asked for another callback's request: nobody is asked for such")
 
+// mostNested is in how many callbacks that are asked for limits of any kind a request has
+// nobody asked.
+const mostNested = 3
+
 // deep is errDeep where that holds.
 func (r *request) deep(a *account) error {
 	budgets.Lock()
 	defer budgets.Unlock()
-	if r.me == crowd && r.nested || r.me.depth(a) > 1 { // of a crowd nobody knows how deep it is
+	if r.me == crowd && r.nested || r.me.depth(a) > 1 || len(r.me.limits) >= mostNested { // of a crowd nobody knows how deep it is
 		return errDeep
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -719,4 +720,285 @@ func TestAnOwnerWhoHasBegunIsWaitedFor(t *testing.T) {
 	if _, err := palloc.NewAllocSet(db, "other").TryAlloc(500 << 10); err != nil {
 		t.Errorf("refused while the owner was freeing: %v", err)
 	}
+}
+
+// TestACallbackThatLiftsTheLimitIsNotAskedForEver: it takes the limit away while it works,
+// and sets it again.
+func TestACallbackThatLiftsTheLimitIsNotAskedForEver(t *testing.T) {
+	top := newRoot(t)
+	top.SetLimit(4 << 20)
+	cache, a := palloc.NewAllocSet(top, "cache"), palloc.NewAllocSet(top, "a")
+	cache.Alloc(3 << 20)
+	var calls atomic.Int64
+	cache.OnPressure(func(palloc.Pressure) error {
+		if calls.Add(1) > 10_000 {
+			panic("end of the test")
+		}
+		top.SetLimit(palloc.NoLimit)
+		top.SetLimit(4 << 20)
+		return errors.New("nothing can be freed")
+	})
+	if _, err := a.TryAlloc(2 << 20); err == nil || calls.Load() > 100 {
+		t.Errorf("the callback, which gave nothing back, was asked %d times: %v", calls.Load(), err)
+	}
+}
+
+// Two caches under two limits, one around the other, each of which makes room by moving
+// a page to the other: the request alternates between the limits for ever.
+func TestBrkTwoLimitsThatCallbacksAlternateBetween(t *testing.T) {
+	outer := newRoot(t)
+	outer.SetLimit(16 << 20)
+	inner := palloc.NewAllocSet(outer, "inner")
+	inner.SetLimit(8 << 20)
+	hot, cold, a := palloc.NewAllocSet(inner, "hot"), palloc.NewAllocSet(outer, "cold"), palloc.NewAllocSet(inner, "a")
+	var calls atomic.Int64
+	var hots, colds []unsafe.Pointer
+	for range 4 {
+		hots = append(hots, hot.Alloc(1900<<10))
+		colds = append(colds, cold.Alloc(1900<<10))
+	}
+	move := func(from *[]unsafe.Pointer, to palloc.Context, dest *[]unsafe.Pointer) error {
+		if calls.Add(1) > 10_000 {
+			panic("end of the test")
+		}
+		if len(*from) == 0 {
+			return errors.New("empty")
+		}
+		palloc.FreePointer((*from)[len(*from)-1])
+		*from = (*from)[:len(*from)-1]
+		p, err := to.TryAlloc(1900 << 10)
+		if err == nil {
+			*dest = append(*dest, p)
+		}
+		return err
+	}
+	hot.OnPressure(func(p palloc.Pressure) error {
+		if p.Limit != inner {
+			return errors.New("not mine")
+		}
+		return move(&hots, cold, &colds)
+	})
+	cold.OnPressure(func(p palloc.Pressure) error { return move(&colds, hot, &hots) })
+	since := time.Now()
+	_, err := a.TryAlloc(1900 << 10)
+	t.Logf("%d calls in %v: %.300v", calls.Load(), time.Since(since), err)
+	if n := calls.Load(); n > 1000 {
+		t.Errorf("the callbacks were asked %d times", n)
+	}
+}
+
+// TestCallbacksOfManyLimitsAreAskedFewTimes: of limits beside each other each has a few
+// callbacks that allocate below the next.
+func TestCallbacksOfManyLimitsAreAskedFewTimes(t *testing.T) {
+	top := newRoot(t)
+	var calls atomic.Int64
+	var tops []palloc.Context
+	for range 8 {
+		l := palloc.NewAllocSet(top, "l")
+		l.SetLimit(64 << 10)
+		tops = append(tops, l)
+	}
+	for i := range tops {
+		for range 4 {
+			c := palloc.NewAllocSet(tops[i], "c")
+			c.OnPressure(func(palloc.Pressure) error {
+				calls.Add(1)
+				if i+1 < len(tops) {
+					_, err := tops[i+1].TryAlloc(100 << 10)
+					return err
+				}
+				return nil
+			})
+		}
+	}
+	if _, err := tops[0].TryAlloc(100 << 10); err == nil {
+		t.Error("100 KiB below a limit of 64 KiB")
+	}
+	if n := calls.Load(); n < 4 || n > 1000 {
+		t.Errorf("%d calls of %d callbacks", n, 4*len(tops))
+	}
+}
+
+// TestAWaiterIsNotOutrunForEver: one goroutine allocates in a loop, each time under
+// pressure, with a callback that frees what is needed, for all who wait. Another one wants
+// a single chunk.
+func TestAWaiterIsNotOutrunForEver(t *testing.T) {
+	top := newRoot(t)
+	const size = 1 << 20
+	top.SetLimit(16 << 20)
+	cache, other := palloc.NewAllocSet(top, "cache", palloc.Shared()), palloc.NewAllocSet(top, "other")
+	var mu sync.Mutex
+	var queue []unsafe.Pointer
+	var rounds atomic.Int64
+	cache.OnPressure(func(p palloc.Pressure) error {
+		time.Sleep(time.Millisecond) // writes them out
+		rounds.Add(1)
+		mu.Lock()
+		defer mu.Unlock()
+		for freed := int64(0); freed < p.Need && len(queue) > 0; freed += size {
+			palloc.FreePointer(queue[0])
+			queue = queue[1:]
+		}
+		return nil
+	})
+	var stop atomic.Bool
+	var group sync.WaitGroup
+	group.Go(func() {
+		for !stop.Load() {
+			p := cache.Alloc(size)
+			mu.Lock()
+			queue = append(queue, p)
+			mu.Unlock()
+		}
+	})
+	for rounds.Load() < 10 {
+		time.Sleep(time.Millisecond)
+	}
+	begun := rounds.Load()
+	got := make(chan error, 1)
+	group.Go(func() {
+		_, err := other.TryAlloc(size)
+		got <- err
+	})
+	select {
+	case err := <-got:
+		if n := rounds.Load() - begun; n > 100 || err != nil {
+			t.Errorf("the callback was asked %d times for others meanwhile: %v", n, err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Errorf("it still waits, and the callback was asked %d times", rounds.Load()-begun)
+	}
+	stop.Store(true)
+	group.Wait()
+}
+
+// TestWhoWaitedIsNotRefusedWhatFits: a callback frees everything, or raises the limit, and
+// then goes on for longer than anybody waits for it.
+func TestWhoWaitedIsNotRefusedWhatFits(t *testing.T) {
+	for _, way := range []string{"freed", "limit raised", "limit taken away"} {
+		t.Run(way, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				top := palloc.NewAllocSet(palloc.Top(), "test")
+				defer top.Delete()
+				top.SetLimit(16 << 20)
+				cache, a, b := palloc.NewAllocSet(top, "cache"), palloc.NewAllocSet(top, "a"), palloc.NewAllocSet(top, "b")
+				cache.Alloc(14 << 20)
+				cache.OnPressure(func(p palloc.Pressure) error {
+					time.Sleep(time.Second)
+					switch way {
+					case "freed":
+						cache.Reset()
+					case "limit raised":
+						top.SetLimit(64 << 20)
+					default:
+						top.SetLimit(palloc.NoLimit)
+					}
+					time.Sleep(15 * time.Second)
+					return nil
+				})
+				var group sync.WaitGroup
+				group.Go(func() { a.TryAlloc(3 << 20) })
+				time.Sleep(time.Millisecond)
+				group.Go(func() {
+					if _, err := b.TryAlloc(3 << 20); err != nil {
+						t.Errorf("refused, with %+v", top.Budget())
+					}
+				})
+				group.Wait()
+			})
+		})
+	}
+}
+
+// TestWhatAnEndedGoroutineWantedIsForgotten: one that waits is asked as an owner
+// meanwhile, and its callback ends the goroutine, or resets the context that allocates.
+func TestWhatAnEndedGoroutineWantedIsForgotten(t *testing.T) {
+	for name, end := range map[string]func(palloc.Context){
+		"Goexit":                       func(palloc.Context) { runtime.Goexit() },
+		"a reset of what it allocates": func(mc palloc.Context) { mc.Reset() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			top := newRoot(t)
+			top.SetLimit(16 << 20)
+			cache, a, b := palloc.NewAllocSet(top, "cache"), palloc.NewAllocSet(top, "a"), palloc.NewAllocSet(top, "b")
+			cache.Alloc(14 << 20)
+			waits := make(chan bool)
+			var missing []int64
+			calls := 0
+			cache.OnPressure(func(p palloc.Pressure) error {
+				missing = append(missing, p.Missing)
+				if calls++; calls == 1 {
+					close(waits)
+					time.Sleep(200 * time.Millisecond) // b begins to wait
+				}
+				return nil
+			})
+			b.OnPressureOwned(func(palloc.Pressure) error { end(b); return nil })
+			b.Alloc(100)
+			var group sync.WaitGroup
+			group.Go(func() {
+				<-waits
+				defer func() { recover() }()
+				b.TryAlloc(8 << 20)
+			})
+			group.Go(func() { a.TryAlloc(3 << 20) })
+			group.Wait()
+			missing = nil
+			a.TryAlloc(3 << 20)
+			if len(missing) == 0 || missing[0] > 3<<20 {
+				t.Errorf("nobody else waits, and a callback is told that %v are missing for a request of %d, of which 2 MiB are free", missing, 3<<20)
+			}
+		})
+	}
+}
+
+// TestCallbacksOfACrowdAreAskedFewTimes: while more goroutines wait than have numbers, a
+// request in a callback has nobody asked.
+func TestCallbacksOfACrowdAreAskedFewTimes(t *testing.T) {
+	if cramped() {
+		t.Skip("4200 goroutines that wait")
+	}
+	root := newRoot(t)
+	top := palloc.NewAllocSet(root, "top")
+	top.SetLimit(4 << 20)
+	ctx, cancel := context.WithCancel(context.Background())
+	holds := palloc.NewAllocSet(top, "holds")
+	hold := make(chan bool)
+	begun := make(chan bool)
+	var once sync.Once
+	holds.OnPressure(func(palloc.Pressure) error { once.Do(func() { close(begun) }); <-hold; return nil })
+	var group sync.WaitGroup
+	first := palloc.NewAllocSet(top, "first")
+	first.CancelWaits(ctx)
+	group.Go(func() { first.TryAlloc(8 << 20) })
+	<-begun
+	var ready atomic.Int32
+	for range 4200 {
+		mc := palloc.NewAllocSet(top, "waits")
+		mc.CancelWaits(ctx)
+		group.Go(func() { ready.Add(1); mc.TryAlloc(8 << 20) })
+	}
+	for ready.Load() < 4200 {
+		time.Sleep(10 * time.Millisecond)
+	}
+	time.Sleep(time.Second)
+
+	small := palloc.NewAllocSet(root, "small")
+	small.SetLimit(1 << 20)
+	var calls atomic.Int64
+	for range 8 {
+		c := palloc.NewAllocSet(small, "cache")
+		c.OnPressure(func(palloc.Pressure) error {
+			calls.Add(1)
+			c.TryAlloc(2 << 20)
+			return nil
+		})
+	}
+	palloc.NewAllocSet(small, "asks").TryAlloc(2 << 20)
+	if calls.Load() > 8*8 {
+		t.Errorf("%d calls of 8 callbacks", calls.Load())
+	}
+	cancel()
+	close(hold)
+	group.Wait()
 }
