@@ -3,7 +3,9 @@ package palloc
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -61,7 +63,9 @@ func openLimbo() {
 // they panicked with. While it goes on the context is not in the tree below Top, and
 // counts with no budget: Parent is the zero Context for it, and its Path begins with
 // "(dropped)". What its callbacks create below it is deleted, too; what they move away
-// from below it is not. Any goroutine, if nobody uses the context.
+// from below it is not. In a callback of OnReset that comes by what somebody else is
+// deleting, it returns, and another goroutine goes on. Any goroutine, if nobody uses the
+// context.
 //
 // PostgreSQL: MemoryContextDelete.
 func (d Dropped) Delete() error {
@@ -74,7 +78,7 @@ func (d Dropped) Delete() error {
 	way := descent{top: mc, at: mc}
 	defer way.end()
 	var panics []error
-	e := ending{op: "Dropped.Delete"}
+	e, waits := ending{op: "Dropped.Delete"}, false
 	for mc.Live() {
 		switch leaf, cb, mine, fault := way.dismantle(&e); {
 		case fault != nil:
@@ -84,11 +88,35 @@ func (d Dropped) Delete() error {
 			panics = append(panics, leaf.runContained(cb))
 		case mine:
 			leaf.empty()
-		case leaf.core != nil: // in somebody's hand
+		case leaf.core == nil:
+		case !waits && inCallback(): // the hand may be this goroutine's
+			go deleteDropped(d)
+			return errors.Join(panics...)
+		default: // in somebody's hand
+			waits = true
 			time.Sleep(pause)
 		}
 	}
 	return errors.Join(panics...)
+}
+
+// inCallback reports whether the calling goroutine is in a callback of OnReset.
+func inCallback() bool {
+	var pcs [128]uintptr
+	for skip := 2; ; skip += len(pcs) {
+		n := runtime.Callers(skip, pcs[:])
+		frames := runtime.CallersFrames(pcs[:n])
+		for more := n > 0; more; {
+			var f runtime.Frame
+			f, more = frames.Next()
+			if strings.HasSuffix(f.Function, ".Context.runCallbacks") || strings.HasSuffix(f.Function, ".Context.runContained") {
+				return true
+			}
+		}
+		if n < len(pcs) {
+			return false
+		}
+	}
 }
 
 // detach takes the context out of the tree, into the limbo, and reports whether those

@@ -303,3 +303,31 @@ func TestCompactGivesWholeBlocksBack(t *testing.T) {
 		}
 	})
 }
+
+// TestCompactEndsAJoin that growth has begun: what is free is allocated from afterwards.
+func TestCompactEndsAJoin(t *testing.T) {
+	mc := palloc.NewAllocSet(newRoot(t), "compacted")
+	const n = 40_000
+	var ps []unsafe.Pointer
+	for range n {
+		ps = append(ps, mc.Alloc(64))
+	}
+	for i, p := range ps { // four of five: runs of 288 bytes and more
+		if i%5 != 0 {
+			palloc.FreePointer(p)
+		}
+	}
+	mc.Alloc(5000) // begins a join, which ends after 2048 chunks
+	for range 20 {
+		mc.Alloc(5000)
+	}
+	mc.Compact()
+	s := mc.Stats()
+	before := mc.MemAllocated(false)
+	for range 4000 { // 4000*136 = 544 KB of some 2 MB that are free in runs of 288
+		mc.Alloc(112)
+	}
+	if grew := mc.MemAllocated(false) - before; grew > 64<<10 {
+		t.Errorf("with %d bytes free in runs of 288 bytes the context grew by %d for 480000 bytes in chunks of 120", s.Free, grew)
+	}
+}

@@ -537,3 +537,26 @@ func TestACallbackOfADroppedContextSeesNoParent(t *testing.T) {
 		t.Errorf("%d contexts are there, and %d were before", now, before)
 	}
 }
+
+// TestADroppedContextIsDeletedInItsOwnCallback, which an ancestor's deletion may run.
+func TestADroppedContextIsDeletedInItsOwnCallback(t *testing.T) {
+	for name, end := range map[string]func(dropped, parent palloc.Context){
+		"the dropped one": func(dropped, _ palloc.Context) { deleteDropped(t, dropped) },
+		"an ancestor":     func(_, parent palloc.Context) { parent.Delete() },
+		"a reset":         func(_, parent palloc.Context) { parent.ResetChildren() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			mc := newRoot(t)
+			madeTie(mc)
+			parent := palloc.NewAllocSet(mc, "parent")
+			dropped := palloc.NewAllocSet(parent, "dropped")
+			ran := false
+			dropped.OnReset(func() { ran = true; deleteDropped(t, dropped) })
+			end(dropped, parent)
+			eventually(t, "it is deleted", func() bool { return !dropped.Live() })
+			if !ran {
+				t.Error("the callback did not run")
+			}
+		})
+	}
+}
