@@ -162,6 +162,7 @@ func patiently(p *kind.Hired, try func() (uintptr, error)) (q uintptr, err error
 		if _, misuse := err.(kind.Misuse); err == nil || misuse || !more || n == 0 {
 			return q, err
 		}
+		runtime.Gosched() // else the lock is taken again before others are awake
 	}
 }
 
@@ -220,6 +221,7 @@ func (Methods) Compact(c *kind.Core) (gave uintptr) {
 			some, left = allocset.CompactStep(&p.Core)
 			p.Unlock()
 			gave += some
+			runtime.Gosched() // see patiently
 		}
 	}
 	return gave
