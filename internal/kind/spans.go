@@ -24,7 +24,6 @@ type Spans struct {
 	Count uint32                 // pieces on the lists
 	Some  uint32                 // a bit for each list that is not empty
 	Under uint32                 // not 0: a join is under way
-	Seen  uintptr                // how far allocation had come when TidyIdle looked
 }
 
 var _ [2*SlotSize - unsafe.Sizeof(Spans{})]byte // they fit
@@ -41,5 +40,5 @@ func (s *Spans) forget() {
 	relaxed.Store(&s.Bytes, 0)
 	relaxed.Store32(&s.Count, 0)
 	s.Lists = [chunk.Classes]uintptr{}
-	s.Whole, s.Taken, s.Some, s.Under, s.Seen = 0, 0, 0, 0, 0
+	s.Whole, s.Taken, s.Some, s.Under = 0, 0, 0, 0
 }

@@ -46,19 +46,33 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 		return allocLarge(c, size)
 	}
 	class := chunk.Class(size)
-	if p := *c.List(class); p != 0 {
-		return Take(c, class, p), nil
+	if p := spare(c, class); p != 0 {
+		return p, nil
 	}
-	whole := chunk.Whole(class)
-	if whole > c.Room() {
-		if p := reuse(c, class); p != 0 {
-			return p, nil
-		}
-		if err := refill(c, whole); err != nil {
-			return serve(c, class, err)
-		}
+	if err := refill(c, chunk.Whole(class)); err != nil {
+		return serve(c, class, err)
 	}
 	return carve(c, class), nil
+}
+
+// spare allocates a chunk of a class from what the context holds, 0 when it is to buy a
+// block.
+func spare(c *kind.Core, class uint64) uintptr {
+	if p := *c.List(class); p != 0 {
+		return Take(c, class, p)
+	}
+	if chunk.Whole(class) <= c.Room() {
+		return carve(c, class)
+	}
+	return reuse(c, class)
+}
+
+// Spare is Alloc of who may not buy a block: it returns 0 instead.
+func Spare(c *kind.Core, size uintptr) uintptr {
+	if size > chunk.MostSize {
+		return 0
+	}
+	return spare(c, chunk.Class(size))
 }
 
 // carve allocates a chunk of a class from the part to allocate from, which has room.

@@ -33,7 +33,10 @@ const (
 	joinFrom = 256 << 10
 	joinPart = 5
 	joinStep = 2048
-	partStep = 512 // while a part of a Shared is locked
+
+	// partFrom and partStep are those of a part of a Shared, which is locked meanwhile.
+	partFrom = 32 << 10
+	partStep = 512
 
 	// roomier is how many classes a piece is larger than a chunk, that the chunk is cut
 	// from it while a join is under way: some eight times.
@@ -201,7 +204,7 @@ func keep(c *kind.Core, addr, size uintptr) {
 // reuse finds a chunk of a class among what was freed, 0 if there is none or a look is
 // not worth it.
 func reuse(c *kind.Core, class uint64) uintptr {
-	if p := fromPieces(c, class); p != 0 || !unjoined(c) || c.Total < joinFrom {
+	if p := fromPieces(c, class); p != 0 || !unjoined(c) || c.Total < joinFrom && !(isPart(c) && c.Total >= partFrom) {
 		return p
 	}
 	s := c.Spans()
@@ -295,27 +298,6 @@ func CompactStep(c *kind.Core) (gave uintptr, left bool) {
 	}
 	sellWhole(c, 0)
 	return before - c.Total, left
-}
-
-// TidyIdle makes a step of Compact where nothing was allocated since it last looked, and
-// reports whether it did.
-func TidyIdle(c *kind.Core) bool {
-	if c.Total < joinFrom || c.Stirred == 0 {
-		return false
-	}
-	s := begin(c)
-	if seen := c.Cur + s.Taken; s.Seen != seen {
-		s.Seen = seen
-		return false
-	}
-	before := c.Total
-	worth := unjoined(c)
-	if worth {
-		CompactStep(c)
-	}
-	sellWhole(c, 0)
-	s.Seen = c.Cur + s.Taken
-	return worth || c.Total != before
 }
 
 // makeRoom is Compact by steps, for who is refused a block: until some went back. It

@@ -1,7 +1,8 @@
 // Package shared is an AllocSet that many goroutines use at once.
 //
 // It holds: parts, each an AllocSet under a lock of its own, some more than the program
-// runs goroutines at one time. A chunk goes back to the part that it came from.
+// runs goroutines at one time. A chunk goes back to the part that it came from, which
+// lends what it holds before another one buys a block.
 //
 // Cannot: be reset, deleted or checked while others are at work in it.
 //
@@ -93,50 +94,47 @@ func (Methods) Open(c *kind.Core) {
 // mark makes the headers of the part's chunks different from an AllocSet's.
 func mark(p *kind.Hired) { p.Tag = p.Stamp | chunk.Shared }
 
-// Alloc sells from a part that nobody is at, the goroutine's own first; where one has
-// nothing more to sell and can buy nothing, from any.
+// Alloc allocates in a part that nobody is at, the goroutine's own first. Before that buys
+// a block it looks for what was freed in others; where it can buy none, thoroughly.
 func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 	p := take(c)
-	had := p.Total
+	q := allocset.Spare(&p.Core, size)
+	p.Unlock()
+	if q != 0 {
+		return q, nil
+	}
+	if q = spareElsewhere(c, p, size); q != 0 {
+		return q, nil
+	}
+	p.Lock()
 	q, err := allocset.Methods{}.Alloc(&p.Core, size)
-	grew := p.Total > had
 	p.Unlock()
 	if err != nil {
 		return sellAnywhere(c, func(p *kind.Core) (uintptr, error) { return allocset.Methods{}.Alloc(p, size) }, err)
 	}
-	if grew {
-		tidyIdle(c)
-	}
 	return q, nil
 }
 
-// tidyIdle gives back blocks of a part that nobody allocates from, since another one
-// grows: a goroutine that went to that one leaves behind what it frees. It looks at a
-// bounded number of chunks.
-func tidyIdle(c *kind.Core) {
+// spareElsewhere allocates from what another part holds that nobody is at: a goroutine
+// that went from one to the next leaves behind what it freed. It returns 0 when there is
+// nothing.
+func spareElsewhere(c *kind.Core, but *kind.Hired, size uintptr) (q uintptr) {
 	for p := range parts(c) {
-		if p.TryLock() {
-			tidied := allocset.TidyIdle(&p.Core)
+		if p != but && q == 0 && p.TryLock() {
+			q = allocset.Spare(&p.Core, size)
 			p.Unlock()
-			if tidied {
-				return
-			}
 		}
 	}
+	return q
 }
 
 // Sell is Alloc for whatever else sells: sell tries the parts until one can.
 func Sell(c *kind.Core, sell func(part *kind.Core) (uintptr, error)) (uintptr, error) {
 	p := take(c)
-	had := p.Total
 	q, err := sell(&p.Core)
-	grew := p.Total > had
 	p.Unlock()
 	if err != nil {
 		return sellAnywhere(c, sell, err)
-	}
-	if grew {
-		tidyIdle(c)
 	}
 	return q, nil
 }
