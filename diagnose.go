@@ -6,6 +6,7 @@ import (
 	"github.com/gopalloc/palloc/internal/block"
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/allocset"
 	"github.com/gopalloc/palloc/internal/kind/bump"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
@@ -63,6 +64,8 @@ func headerFault(op string, p uintptr, h uint64) *Fault {
 		f.Reason = "the chunk's context was deleted"
 	case id == kind.Bump:
 		f.Reason = string(bump.Unsupported)
+	case allocset.SaysPiece(owner, h):
+		f.Reason = "the chunk is already free, and joined with what is free around it"
 	case chunk.Index(h) == owner.Number():
 		f.Reason = "the address is not the start of a live chunk: what was there was taken back when its context was reset"
 		if inside {

@@ -32,6 +32,13 @@
 // with, so that no header sold before is genuine any more, and gives the blocks
 // back to the warehouse, which keeps them for the next buyer within a bound.
 //
+// # Limits
+//
+// SetLimit bounds what a context and all below it hold. Before a limit refuses, the
+// functions of [Context.OnPressure] and [Context.OnPressureOwned] are asked to free
+// memory; [Context.Compact] makes blocks of what they freed. [Context.Budget] says how
+// much is held, and an [*OutOfMemoryError] who holds it.
+//
 // # Rules
 //
 //   - A type with Go pointers is refused, unless it embeds [Linked].

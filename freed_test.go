@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"unsafe"
@@ -332,5 +333,24 @@ func TestCompactEndsAJoin(t *testing.T) {
 	}
 	if grew := mc.MemAllocated(false) - before; grew > 64<<10 {
 		t.Errorf("with %d bytes free in runs of 288 bytes the context grew by %d for 480000 bytes in chunks of 120", s.Free, grew)
+	}
+}
+
+// TestADoubleFreeAfterAJoinSaysSo: the header of a chunk that was joined is gone.
+func TestADoubleFreeAfterAJoinSaysSo(t *testing.T) {
+	mc := newRoot(t)
+	var all [100]unsafe.Pointer
+	for i := range all {
+		all[i] = mc.Alloc(100)
+	}
+	for _, p := range all[10:90] {
+		palloc.FreePointer(p)
+	}
+	mc.Compact()
+	for _, p := range all[10:90] {
+		f := faultOf(t, func() { palloc.FreePointer(p) })
+		if f == nil || !strings.Contains(f.Error(), "already free") {
+			t.Fatalf("the second free of %p: %v", p, f)
+		}
 	}
 }

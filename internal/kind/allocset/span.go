@@ -49,6 +49,12 @@ func whatAt(c *kind.Core, addr uintptr) uint64 {
 	return chunk.Whats
 }
 
+// SaysPiece reports whether a word is the header of a piece of the core.
+func SaysPiece(c *kind.Core, word uint64) bool {
+	what := ^word ^ c.Stamp
+	return what >= chunk.Span && what <= chunk.Unlined
+}
+
 // pieceWhat is what an inverted header at addr says, chunk.Whats or more when there is
 // none.
 func pieceWhat(c *kind.Core, addr uintptr) uint64 { return ^*at(addr) ^ c.Stamp }
