@@ -73,7 +73,7 @@ func (c *Core) sizeBy(what uint64) uintptr {
 func (c *Core) SaysFreed(p uintptr, what uint64) bool {
 	b := c.BlockOf(p)
 	switch {
-	case b == nil || what == chunk.LargeFreed || what == chunk.Redirected:
+	case b == nil || what == chunk.LargeFreed || what == chunk.Redirected || what == chunk.Joined:
 		return true
 	case c.sizeBy(what) == 0:
 		return false
