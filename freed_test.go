@@ -354,3 +354,59 @@ func TestADoubleFreeAfterAJoinSaysSo(t *testing.T) {
 		}
 	}
 }
+
+// Compact gives the current block of a Generation back, in which a chunk was freed last:
+// it is not looked into when memory is refused later.
+func TestGenerationCompactForgetsWhereChunksWereFreed(t *testing.T) {
+	top := palloc.NewAllocSet(palloc.Top(), "test")
+	defer top.Delete()
+	for try := range 20 {
+		g := palloc.NewGeneration(top, "g")
+		var mine []unsafe.Pointer
+		for len(mine) < 3*32 {
+			mine = append(mine, g.Alloc(1000))
+		}
+		last := g.Alloc(1000)
+		for _, p := range mine {
+			palloc.FreePointer(p)
+		}
+		palloc.FreePointer(last)
+		if g.Compact() == 0 {
+			t.Fatal("nothing given back")
+		}
+		var theirs []unsafe.Pointer
+		var others []palloc.Context
+		for range 20 { // another context takes the block
+			o := palloc.NewGeneration(top, "other")
+			others = append(others, o)
+			for range 100 {
+				theirs = append(theirs, o.Alloc(1000))
+			}
+		}
+		live := map[unsafe.Pointer]bool{}
+		for i, p := range theirs {
+			if i%2 == 0 {
+				palloc.FreePointer(p)
+			} else {
+				live[p] = true
+			}
+		}
+		g.Alloc(1000)
+		g.SetLimit(int64(g.MemAllocated(false)))
+		for range 1000 {
+			p, err := g.TryAlloc(1000)
+			if err != nil {
+				break
+			}
+			clear(unsafe.Slice((*byte)(p), 1000))
+			if live[p] {
+				t.Fatalf("try %d: %v is live in another context", try, p)
+			}
+		}
+		for _, c := range append(others, g) {
+			if err := c.Check(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}

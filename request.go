@@ -297,12 +297,18 @@ func (r *request) register(a *account) {
 }
 
 // handOn lets the one go on that arrived first of those who wait, with what it needs set
-// aside if there is as much. The lock of budgets must be held.
+// aside if there is as much. One that is answering as an owner is passed over. The lock of
+// budgets must be held.
 func (p *press) handOn() {
-	if len(p.waiting) == 0 {
+	var next waiter
+	for _, w := range p.waiting {
+		if w.me.on == holding(p) && (next.request == nil || w.arrived < next.arrived) {
+			next = w
+		}
+	}
+	if next.request == nil {
 		return
 	}
-	next := slices.MinFunc(p.waiting, func(x, y waiter) int { return cmp.Compare(x.arrived, y.arrived) })
 	next.register(p.account)
 	if next.more <= p.account.limit-p.account.held.Load() {
 		next.press.aside = next.more
@@ -336,6 +342,7 @@ func (r *request) endPress(barren bool) {
 	if p.account.press = nil; !barren {
 		p.handOn()
 	}
+	p.by = nil // who has not woken up yet does not wait for this goroutine any more
 	close(p.done)
 }
 

@@ -143,6 +143,7 @@ func (Methods) Compact(c *kind.Core) uintptr {
 	uncount(c, at(b))
 	kind.Unlink(&c.Blocks, b)
 	c.Close()
+	own(c).last = somewhere // it may have been that one
 	c.Sell(b)
 	if c.Blocks == 0 {
 		c.Tag = c.Stamp
