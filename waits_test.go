@@ -1002,3 +1002,34 @@ func TestCallbacksOfACrowdAreAskedFewTimes(t *testing.T) {
 	close(hold)
 	group.Wait()
 }
+
+// TestWhoAnswersWhileItWaitsIsNotHandedThePress: the first of those who wait is in a
+// callback of its own for 30 s, and nobody waits for that.
+func TestWhoAnswersWhileItWaitsIsNotHandedThePress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		top := palloc.NewAllocSet(palloc.Top(), "test")
+		defer top.Delete()
+		b, x := palloc.NewAllocSet(top, "b"), palloc.NewAllocSet(top, "x")
+		c1, c2 := palloc.NewAllocSet(top, "c1"), palloc.NewAllocSet(top, "c2")
+		o, y := palloc.NewAllocSet(top, "o"), palloc.NewAllocSet(top, "y")
+		b.Alloc(20 << 20)
+		x.Alloc(10 << 20)
+		c1.Alloc(5 << 20)
+		c2.Alloc(4 << 20)
+		top.SetLimit(int64(top.MemAllocated(true)) + 4096)
+		b.OnPressure(func(palloc.Pressure) error { time.Sleep(time.Second); return nil })
+		x.OnPressureOwned(func(palloc.Pressure) error { time.Sleep(30 * time.Second); return nil })
+		c1.OnPressure(func(palloc.Pressure) error { c1.Reset(); return nil })
+		c2.OnPressure(func(palloc.Pressure) error { c2.Reset(); return nil })
+		var group sync.WaitGroup
+		for mc, at := range map[palloc.Context]time.Duration{o: 0, x: time.Second / 2, y: 5 * time.Second} {
+			group.Go(func() {
+				time.Sleep(at)
+				if _, err := mc.TryAlloc(2 << 20); err != nil && mc != x { // what x wants others may have by then
+					t.Errorf("%s: %v", mc.Name(), err)
+				}
+			})
+		}
+		group.Wait()
+	})
+}
