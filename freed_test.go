@@ -177,7 +177,7 @@ func TestDriftingSizesStayWithinBounds(t *testing.T) {
 		t.Skip("nearly a million steps, which a slow machine takes long for; others take them")
 	}
 	const bytes, steps = 8 << 20, 750_000
-	for i, most := range []float64{2.2, 4} {
+	for i, most := range []float64{2.2, 6} { // at random a Generation's blocks drain by themselves, late
 		t.Run(freers[i].name, func(t *testing.T) {
 			l := newLot(t, freers[i].make(palloc.Top(), 0))
 			defer l.mc.Delete()

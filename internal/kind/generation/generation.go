@@ -137,7 +137,6 @@ func retire(c *kind.Core) {
 	b := at(kind.BlockAt(c.Blocks))
 	if c.End == b.End() {
 		b.tail = uint16(c.Room())
-		own(c).last = somewhere
 		relaxed.Store(&c.Tails, c.Tails+c.Room())
 	} else {
 		fill(c, b, c.Cur, c.End)
@@ -153,7 +152,6 @@ func retire(c *kind.Core) {
 // current one.
 func LetGo(c *kind.Core, b *block) {
 	uncount(c, b)
-	own(c).last = somewhere
 	relaxed.Store(&c.Tails, c.Tails-uintptr(b.tail))
 	leave(c, b)
 	kind.Unlink(&c.Blocks, &b.Block)

@@ -15,8 +15,8 @@ type private struct {
 	freed uint32  // and those of them that were taken back
 	void  uintptr // the bytes that these held, with their headers, where relaxed.Counts
 	hand  uintptr // the block to look at next, which is not the current one; 0 when there is none
-	last  uintptr // the block in which a chunk was freed last; 0 when none was since all were looked through
-	vain  uintptr // for a run of so many bytes
+	skip  uint32  // how many blocks are bought before the next look
+	pause uint32  // what skip was last
 }
 
 func own(c *kind.Core) *private { return kind.Private[private](c) }
@@ -91,7 +91,6 @@ func Count(c *kind.Core, b *block, p uintptr, h uint64, letGo seller) {
 		relaxed.Store(&own(c).void, own(c).void+chunk.Whole(h%chunk.Classes))
 	}
 	b.frees++
-	own(c).last = b.Address()
 	if b.left -= uint64(chunk.Whole(h % chunk.Classes)); b.left == 0 {
 		letGo(c, b)
 	}

@@ -15,18 +15,20 @@ import (
 // bytes.
 //
 // Cost: a look at a few blocks where a new one is about to be bought; a step for each
-// chunk of a block that is reopened. What is used as a queue reopens few: a block is
-// nearly empty, or sparse twice with nothing freed in between. What is refused memory looks at all
+// chunk of a block that is reopened. What is used as a queue, or at random, reopens few: a
+// block is sparse twice with nothing freed in between. What is refused memory looks at all
 // blocks, and goes through the chunks of those where something was freed since.
 
 const (
 	// lookAhead is how many blocks are looked at.
 	lookAhead = 8
 
-	// sparse and nearlyEmpty are the parts of a block, as shifts, that its live chunks
-	// may have at the second look, and at the first.
-	sparse      = 1
-	nearlyEmpty = 3
+	// sparse is the part of a block, as a shift, that its live chunks may have.
+	sparse = 1
+
+	// mostPause is how many blocks are bought at most without a look, where those that
+	// are sparse go on to drain by themselves.
+	mostPause = 15
 )
 
 // looked reports whether the block was looked at before, and nothing was freed in it
@@ -50,16 +52,30 @@ func (b *block) note(whole uintptr) { b.sought, b.lacking = uint16(b.frees), uin
 // retired or looked at.
 func reopen(c *kind.Core, whole uintptr) bool {
 	o := own(c)
+	if o.skip > 0 {
+		o.skip--
+		return false
+	}
+	drains := false
 	for range lookAhead {
 		if o.hand == 0 {
 			return false
 		}
 		b := at(kind.BlockAt(o.hand))
 		pass(c, b)
-		room, stable := uint64(b.Size-head), b.looked()
-		if (b.left <= room>>nearlyEmpty || b.left <= room>>sparse && stable) && !b.lacks(whole) && use(c, b, whole) {
+		again, stable := b.seen != 0, b.looked()
+		if b.left > uint64(b.Size-head)>>sparse {
+			continue
+		}
+		if stable && !b.lacks(whole) && use(c, b, whole) {
+			o.pause = 0
 			return true
 		}
+		drains = drains || again && !stable
+	}
+	if drains {
+		o.pause = min(2*o.pause+1, mostPause)
+		o.skip = o.pause
 	}
 	return false
 }
@@ -104,33 +120,17 @@ func line(c *kind.Core, b *block) {
 // the last look ended.
 func reopenAny(c *kind.Core, whole uintptr) bool {
 	o := own(c)
-	if o.last == 0 && o.vain != 0 && whole >= o.vain {
-		return false
-	}
-	if o.last > somewhere && o.last != c.Blocks && holds(c, at(kind.BlockAt(o.last)), whole) {
-		return true
-	}
 	for range c.BlockCount {
 		if o.hand == 0 {
 			break
 		}
 		b := at(kind.BlockAt(o.hand))
 		pass(c, b)
-		if holds(c, b, whole) {
+		if b.Size-head-uintptr(b.left) >= whole && !b.lacks(whole) && use(c, b, whole) {
 			return true
 		}
 	}
-	o.last, o.vain = 0, whole
 	return false
-}
-
-// somewhere is no block: a chunk was freed in one that is not known.
-const somewhere = 1
-
-// holds reports whether the block, which is not the current one, has a run of at least
-// whole bytes, and makes that what is allocated from.
-func holds(c *kind.Core, b *block, whole uintptr) bool {
-	return b.Size-head-uintptr(b.left) >= whole && !b.lacks(whole) && use(c, b, whole)
 }
 
 // Compact gives the current block back if it is empty: the others went by themselves.
@@ -143,7 +143,6 @@ func (Methods) Compact(c *kind.Core) uintptr {
 	uncount(c, at(b))
 	kind.Unlink(&c.Blocks, b)
 	c.Close()
-	own(c).last = somewhere // it may have been that one
 	c.Sell(b)
 	if c.Blocks == 0 {
 		c.Tag = c.Stamp
@@ -274,7 +273,6 @@ func fill(c *kind.Core, b *block, from, to uintptr) {
 		at = p + chunk.Size(class)
 	}
 	b.frees += n
-	own(c).last = somewhere
 	recount(c, n, to-from)
 }
 
