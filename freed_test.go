@@ -177,7 +177,7 @@ func TestDriftingSizesStayWithinBounds(t *testing.T) {
 		t.Skip("nearly a million steps, which a slow machine takes long for; others take them")
 	}
 	const bytes, steps = 8 << 20, 750_000
-	for i, most := range []float64{2.2, 6} { // at random a Generation's blocks drain by themselves, late
+	for i, most := range []float64{2.2, 4} {
 		t.Run(freers[i].name, func(t *testing.T) {
 			l := newLot(t, freers[i].make(palloc.Top(), 0))
 			defer l.mc.Delete()
@@ -408,5 +408,33 @@ func TestGenerationCompactForgetsWhereChunksWereFreed(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+	}
+}
+
+// TestWhatLivesForLongPinsLittle: each nth chunk lives for long, and then ends, too, so that
+// what is held must not grow for ever.
+func TestWhatLivesForLongPinsLittle(t *testing.T) {
+	steps := 1_000_000
+	if cramped() {
+		steps = 200_000
+	}
+	for _, c := range []struct{ n, steps int }{{20, 40_000}, {100, 100_000}, {1000, 100_000}} {
+		l := newLot(t, palloc.NewGeneration(palloc.Top(), "long"))
+		long := newLot(t, l.mc)
+		for i := range steps {
+			l.add(64)
+			if last := len(l.p) - 1; i%c.n == 0 {
+				long.p, long.size = append(long.p, l.p[last]), append(long.size, 64)
+				l.p, l.size = l.p[:last], l.size[:last]
+			}
+			if len(long.p) > c.steps/c.n {
+				l.live -= long.oldest()
+			}
+			if len(l.p) > 1000 {
+				l.oldest()
+			}
+		}
+		l.holds(8, l.live, fmt.Sprintf("with each chunk of %d living for %d steps", c.n, c.steps))
+		l.mc.Delete()
 	}
 }

@@ -15,8 +15,6 @@ type private struct {
 	freed uint32  // and those of them that were taken back
 	void  uintptr // the bytes that these held, with their headers, where relaxed.Counts
 	hand  uintptr // the block to look at next, which is not the current one; 0 when there is none
-	skip  uint32  // how many blocks are bought before the next look
-	pause uint32  // what skip was last
 }
 
 func own(c *kind.Core) *private { return kind.Private[private](c) }

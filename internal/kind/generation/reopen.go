@@ -15,20 +15,18 @@ import (
 // bytes.
 //
 // Cost: a look at a few blocks where a new one is about to be bought; a step for each
-// chunk of a block that is reopened. What is used as a queue, or at random, reopens few: a
-// block is sparse twice with nothing freed in between. What is refused memory looks at all
+// chunk of a block that is reopened. What is used as a queue reopens few: a block is
+// nearly empty, or sparse twice with nothing freed in between. What is refused memory looks at all
 // blocks, and goes through the chunks of those where something was freed since.
 
 const (
 	// lookAhead is how many blocks are looked at.
 	lookAhead = 8
 
-	// sparse is the part of a block, as a shift, that its live chunks may have.
-	sparse = 1
-
-	// mostPause is how many blocks are bought at most without a look, where those that
-	// are sparse go on to drain by themselves.
-	mostPause = 15
+	// sparse and nearlyEmpty are the parts of a block, as shifts, that its live chunks
+	// may have at the second look, and at the first.
+	sparse      = 1
+	nearlyEmpty = 3
 )
 
 // looked reports whether the block was looked at before, and nothing was freed in it
@@ -52,30 +50,16 @@ func (b *block) note(whole uintptr) { b.sought, b.lacking = uint16(b.frees), uin
 // retired or looked at.
 func reopen(c *kind.Core, whole uintptr) bool {
 	o := own(c)
-	if o.skip > 0 {
-		o.skip--
-		return false
-	}
-	drains := false
 	for range lookAhead {
 		if o.hand == 0 {
 			return false
 		}
 		b := at(kind.BlockAt(o.hand))
 		pass(c, b)
-		again, stable := b.seen != 0, b.looked()
-		if b.left > uint64(b.Size-head)>>sparse {
-			continue
-		}
-		if stable && !b.lacks(whole) && use(c, b, whole) {
-			o.pause = 0
+		room, stable := uint64(b.Size-head), b.looked()
+		if (b.left <= room>>nearlyEmpty || b.left <= room>>sparse && stable) && !b.lacks(whole) && use(c, b, whole) {
 			return true
 		}
-		drains = drains || again && !stable
-	}
-	if drains {
-		o.pause = min(2*o.pause+1, mostPause)
-		o.skip = o.pause
 	}
 	return false
 }
