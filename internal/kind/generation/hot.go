@@ -26,14 +26,11 @@ type block struct {
 	tag   uint64 // the core's Tag while this is the current block; no header of a large chunk stands here
 	frees uint32 // chunks taken back
 	tail  uint16 // bytes at its end that were not sold, 0 in the current block
-
-	seen    uint16 // frees when it was looked at last
-	sought  uint16 // frees when a run was looked for in vain
-	lacking uint16 // the bytes of that
+	seen  uint16 // see seenBits
 }
 
 const (
-	head = 64 // room for a block, the same on every machine
+	head = 56 // room for a block, the same on every machine
 
 	// mostShared is the largest chunk that shares a block, in bytes.
 	mostShared = 2 << 10

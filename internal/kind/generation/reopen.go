@@ -29,21 +29,38 @@ const (
 	nearlyEmpty = 3
 )
 
+// The word seen has the block's frees when it was looked at last, and above them the
+// least class, and one, for which it had no run then; 0 where none was looked for.
+const (
+	seenBits = 11
+	seenMask = 1<<seenBits - 1
+)
+
+var (
+	_ [seenMask - (mostBlock-head)/(chunk.HeaderSize+chunk.Align)]byte // frees fit
+	_ [1<<(16-seenBits) - chunk.Classes]byte                           // and a class
+)
+
 // looked reports whether the block was looked at before, and nothing was freed in it
 // since, and notes that it was looked at.
 func (b *block) looked() bool {
-	was := b.seen
+	if uint32(b.seen&seenMask) == b.frees {
+		return true
+	}
 	b.seen = uint16(b.frees)
-	return was == b.seen
+	return false
 }
 
 // lacks reports whether the block is known to have no run of so many bytes.
 func (b *block) lacks(whole uintptr) bool {
-	return b.sought == uint16(b.frees) && whole >= uintptr(b.lacking) && b.lacking != 0
+	least := uint64(b.seen >> seenBits)
+	return uint32(b.seen&seenMask) == b.frees && least != 0 && chunk.Fitting(whole-chunk.HeaderSize) >= least-1
 }
 
 // note notes that it has none.
-func (b *block) note(whole uintptr) { b.sought, b.lacking = uint16(b.frees), uint16(whole) }
+func (b *block) note(whole uintptr) {
+	b.seen = uint16(b.frees) | uint16(chunk.Fitting(whole-chunk.HeaderSize)+1)<<seenBits
+}
 
 // reopen makes a run of at least whole bytes of a sparse block what is allocated from.
 // It reports whether there was one among the next few, in the order in which they were
@@ -196,7 +213,7 @@ func goOn(c *kind.Core, b *block, whole uintptr) bool {
 // allocated from.
 func open(c *kind.Core, b *block, r run, live uint64) {
 	b.frees -= r.chunks
-	b.lacking = 0
+	b.seen &= seenMask
 	recount(c, -r.chunks, r.start-r.end)
 	relaxed.Store(&c.Cur, r.start)
 	relaxed.Store(&c.End, r.end)
