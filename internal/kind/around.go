@@ -35,11 +35,19 @@ func (c *Core) Around(p uintptr) (at, size uintptr) {
 	return at, size
 }
 
+// What the shared blocks of a kind begin with, where that is not BlockHeader, in bytes.
+const (
+	GenerationHead = 56
+	SlabHead       = 64
+)
+
 // headOf is what the blocks of a kind begin with before the first chunk.
 func headOf(id ID) uintptr {
 	switch id {
-	case Generation, Slab:
-		return BlockHeader + 32
+	case Generation:
+		return GenerationHead
+	case Slab:
+		return SlabHead
 	}
 	return BlockHeader
 }

@@ -37,8 +37,8 @@ type block struct {
 }
 
 const (
-	few   = 8  // chunks in hand are so little that a freed one joins them
-	head  = 64 // room for a block, the same on every machine
+	few   = 8             // chunks in hand are so little that a freed one joins them
+	head  = kind.SlabHead // room for a block, the same on every machine
 	never = ^uint32(0)
 )
 
