@@ -656,6 +656,7 @@ func answering(t *testing.T, parent palloc.Context, fill func(mc palloc.Context)
 				return
 			default:
 				mc.AnswerPressure()
+				runtime.Gosched() // nobody is preempted under js
 			}
 		}
 	}()
