@@ -17,8 +17,9 @@ var compactions atomic.Uint64
 // the system gets it with Trim. Freed chunks of an AllocSet that lie side by side become
 // one free span, which serves a request of any size. A callback of OnPressure that frees
 // single chunks calls it: see Pressure.Need. The context that allocates needs no call,
-// since a request that its limit refuses is looked for among its freed chunks first. Live chunks do not move. A Bump has nothing to give
-// back, since it does not know which chunks are in use. The time it takes grows with the
+// since a request that its limit refuses is looked for among its freed chunks first. Live
+// chunks do not move. A Bump has nothing to give back, since it does not know which
+// chunks are in use. The time it takes grows with the
 // number of chunks that were freed since the last time. Owner only; of a Shared context
 // any goroutine.
 //

@@ -95,8 +95,9 @@ func (mc Context) OnPressure(free func(p Pressure) error) (stop func() bool) {
 // than its block has, while one waits, or with AnswerPressure. Who asked waits up to
 // 100 milliseconds, counted from when the request was left, for the owner to begin, and
 // else goes on to the next; a function that has begun is waited for as one of OnPressure
-// is. An owner that may be away for longer calls AnswerPressure in between. It is a Fault when the context is Shared. Any goroutine, at a time when the
-// owner is not about to hand the context on.
+// is. An owner that may be away for longer calls AnswerPressure in between. It is a
+// Fault when the context is Shared. Any goroutine, at a time when the owner is not about
+// to hand the context on.
 //
 // PostgreSQL has none.
 func (mc Context) OnPressureOwned(free func(p Pressure) error) (stop func() bool) {

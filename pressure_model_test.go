@@ -40,7 +40,6 @@ type pressureModel struct {
 	calls    int
 	deeds    map[string]int
 	depth    int // callbacks that run
-	deep     int // refusals in callbacks of callbacks
 }
 
 var reactions = []string{"", "frees", "resets", "spills", "fails", "panics", "nests", "frees little", "says nothing"}
@@ -170,7 +169,6 @@ func (m *pressureModel) judge(err error) {
 	}
 	m.refusals++
 	if m.depth > 1 && strings.Contains(oom.Error(), "nobody is asked") {
-		m.deep++
 		return
 	}
 	for _, limit := range m.all {

@@ -132,7 +132,7 @@ func (e *OutOfMemoryError) reclaimsText() string {
 		switch {
 		case r.Err != nil:
 			text += ": " + firstLine(r.Err)
-		case r.Freed == 0 && kindIn(r.of.owner.epoch) == KindAllocSet:
+		case r.Freed == 0 && r.of != nil && kindIn(r.of.owner.epoch) == KindAllocSet: // of is nil in what a program made up
 			text += " and no error: if it freed chunks of 8 KiB or less, it must call Compact"
 		}
 		told = append(told, text)

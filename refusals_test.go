@@ -181,6 +181,14 @@ func TestARefusalNamesCompact(t *testing.T) {
 	}
 }
 
+// TestAnErrorOfAProgramHasAText: one that was made up, for a test say.
+func TestAnErrorOfAProgramHasAText(t *testing.T) {
+	e := &palloc.OutOfMemoryError{Op: "Alloc", Context: "c", Err: errors.New("why"), Reclaims: []palloc.Reclaim{{Context: "cache", Calls: 1}}}
+	if text := e.Error(); !strings.Contains(text, `"cache", asked once`) {
+		t.Error(text)
+	}
+}
+
 func BenchmarkRefusal(b *testing.B) {
 	for name, enlarge := range many {
 		for _, n := range []int{100, 100_000} {

@@ -64,7 +64,7 @@ func spare(c *kind.Core, class uint64) uintptr {
 	if chunk.Whole(class) <= c.Room() {
 		return carve(c, class)
 	}
-	if c.Busy&kind.BusySpans == 0 && (c.Total < partFrom || !unjoined(c)) {
+	if c.Busy&kind.BusySpans == 0 && (c.Total < partFrom || !Unjoined(c)) {
 		return 0 // as reuse would
 	}
 	return reuse(c, class)

@@ -137,8 +137,8 @@ func join(c *kind.Core, most int) (left bool) {
 	return false
 }
 
-// unjoined reports whether a chunk was freed since a join went through all of them.
-func unjoined(c *kind.Core) bool { return c.Stirred == kind.StirredLists }
+// Unjoined reports whether a chunk was freed since a join went through all of them.
+func Unjoined(c *kind.Core) bool { return c.Stirred == kind.StirredLists }
 
 // fromPieces allocates a chunk of a class from a piece, 0 when there is none.
 func fromPieces(c *kind.Core, class uint64) uintptr {
@@ -204,7 +204,7 @@ func keep(c *kind.Core, addr, size uintptr) {
 // reuse finds a chunk of a class among what was freed, 0 if there is none or a look is
 // not worth it.
 func reuse(c *kind.Core, class uint64) uintptr {
-	if p := fromPieces(c, class); p != 0 || !unjoined(c) || c.Total < joinFrom && !(isPart(c) && c.Total >= partFrom) {
+	if p := fromPieces(c, class); p != 0 || !Unjoined(c) || c.Total < joinFrom && !(isPart(c) && c.Total >= partFrom) {
 		return p
 	}
 	s := c.Spans()
@@ -222,13 +222,13 @@ func reuse(c *kind.Core, class uint64) uintptr {
 // reuseAll is reuse for who is refused memory: it looks at all that was freed, or in a
 // part of a Shared at a bounded part of that.
 func reuseAll(c *kind.Core, class uint64) uintptr {
-	for left := unjoined(c); left && !isPart(c); {
+	for left := Unjoined(c); left && !isPart(c); {
 		left = joinMore(c)
 		if p := fromPieces(c, class); p != 0 {
 			return p
 		}
 	}
-	if unjoined(c) {
+	if Unjoined(c) {
 		joinMore(c)
 	}
 	return fromPieces(c, class)
@@ -254,9 +254,6 @@ func steps(c *kind.Core) int {
 
 // isPart reports whether the core is a part of a Shared, whose lock is held.
 func isPart(c *kind.Core) bool { return relaxed.Load32(&c.Has)&kind.Part != 0 }
-
-// Unjoined reports whether freed chunks of the context are not joined.
-func Unjoined(c *kind.Core) bool { return unjoined(c) }
 
 // sellWhole gives whole free blocks back until no more than most bytes wait on the
 // lists.
@@ -304,7 +301,7 @@ func CompactStep(c *kind.Core) (gave uintptr, left bool) {
 // reports whether any did.
 func makeRoom(c *kind.Core) bool {
 	before := c.Total
-	for left := unjoined(c); left && c.Total == before; {
+	for left := Unjoined(c); left && c.Total == before; {
 		left = joinMore(c) && !isPart(c)
 		sellWhole(c, 0)
 	}
