@@ -8,6 +8,7 @@ import (
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/allocset"
 	"github.com/gopalloc/palloc/internal/kind/bump"
+	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/kind/shared"
 	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/osmem"
@@ -174,7 +175,7 @@ func (mc Context) allocAligned(op string, size, align int) (uintptr, error) {
 		})
 	default:
 		return pressing(mc.core, op, func() (uintptr, error) {
-			return kind.AllocAligned(methods[id], mc.core, uintptr(size), uintptr(align))
+			return kind.AllocAligned(kinds.Methods[id], mc.core, uintptr(size), uintptr(align))
 		})
 	}
 }

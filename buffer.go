@@ -7,6 +7,7 @@ import (
 
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
@@ -263,7 +264,7 @@ func (b *Buffer) Free() {
 		return
 	}
 	c := b.seller
-	if err := kind.Free(methods[c.Kind()], c, b.address(), b.what()); err != nil {
+	if err := kind.Free(kinds.Methods[c.Kind()], c, b.address(), b.what()); err != nil {
 		panic(chunkFault("Buffer.Free", c, b.address(), err))
 	}
 	b.forget()

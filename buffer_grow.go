@@ -6,6 +6,7 @@ import (
 
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/kinds"
 )
 
 // How a Buffer grows.
@@ -58,12 +59,12 @@ func (b *Buffer) enlarge(op string, need uintptr) (to, room uintptr, err error) 
 	}
 	to, err = withSpare(c.Payer(), op, curve(old, need), need, func(size uintptr) (uintptr, error) {
 		b.stayed(op, was)
-		return kind.Realloc(methods[c.Kind()], c, at, b.what(), size)
+		return kind.Realloc(kinds.Methods[c.Kind()], c, at, b.what(), size)
 	})
 	if err != nil {
 		return 0, 0, err
 	}
-	return to, kind.Capacity(methods[c.Kind()], c, to, chunk.Header(to)^c.Stamp), nil
+	return to, kind.Capacity(kinds.Methods[c.Kind()], c, to, chunk.Header(to)^c.Stamp), nil
 }
 
 // stayed panics when a callback of OnPressure used the Buffer that asked for memory.

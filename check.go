@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/kinds"
 )
 
 // Check: whether what is known of a context, its blocks and its chunks agrees.
@@ -80,7 +81,7 @@ const mostFindings = 16
 
 // memory checks what a context holds.
 func (f *findings) memory(mc Context) {
-	methods[kind.KindOf(mc.epoch)].Check(mc.core, func(flaw kind.Flaw) { f.note(mc.slot(), flaw) })
+	kinds.Methods[kind.KindOf(mc.epoch)].Check(mc.core, func(flaw kind.Flaw) { f.note(mc.slot(), flaw) })
 }
 
 // note notes what was found.

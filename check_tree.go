@@ -2,6 +2,7 @@ package palloc
 
 import (
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
@@ -70,7 +71,7 @@ func (w *treeCheck) look(s *core, level int32) (c Context, owned bool) {
 	switch c = handle(&s.Core); {
 	case !c.owned():
 		w.parked(s)
-	case methods[kind.KindOf(c.epoch)] == nil:
+	case kinds.Methods[kind.KindOf(c.epoch)] == nil:
 		w.say(s, "its epoch is %#016x, and there is no such kind", c.epoch)
 	default:
 		w.context(s)
@@ -154,7 +155,7 @@ const mayPark = kind.Guarded | hasCreation
 // parked checks a core in the tree that no context owns.
 func (w *treeCheck) parked(s *core) {
 	id := parkedKind(relaxed.Load32(&s.Parked))
-	if id >= kind.Kinds || methods[id] == nil || !parks(id) {
+	if id >= kind.Kinds || kinds.Methods[id] == nil || !parks(id) {
 		w.say(s, "no context owns it, and it is parked as kind %d, which is not parked", id)
 	}
 	if s.Has&^mayPark != 0 {

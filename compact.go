@@ -1,6 +1,10 @@
 package palloc
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/gopalloc/palloc/internal/kind/kinds"
+)
 
 // Giving back what was freed before the context ends.
 //
@@ -27,5 +31,5 @@ var compactions atomic.Uint64
 func (mc Context) Compact() int64 {
 	mc.check("Context.Compact")
 	compactions.Add(1)
-	return int64(methods[mc.core.Kind()].Compact(mc.core))
+	return int64(kinds.Methods[mc.core.Kind()].Compact(mc.core))
 }

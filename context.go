@@ -6,11 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/gopalloc/palloc/internal/kind"
-	"github.com/gopalloc/palloc/internal/kind/allocset"
-	"github.com/gopalloc/palloc/internal/kind/bump"
-	"github.com/gopalloc/palloc/internal/kind/generation"
-	"github.com/gopalloc/palloc/internal/kind/shared"
-	"github.com/gopalloc/palloc/internal/kind/slab"
+	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
@@ -21,7 +17,7 @@ import (
 //	type                the highest bits of Epoch
 //	isReset             derived: Cur stands at the beginning, or there is no block
 //	mem_allocated       Total
-//	methods             methods[kind]
+//	methods             kinds.Methods[kind]
 //	parent, firstchild  parent, FirstChild
 //	prevchild           prevSibling
 //	nextchild           nextSibling
@@ -83,22 +79,12 @@ const (
 	KindBump       Kind = Kind(kind.Bump)
 )
 
-// methods has the table of each kind, by its number.
-var methods = [kind.Kinds]kind.Methods{
-	kind.AllocSet:   allocset.Methods{},
-	kind.Bump:       bump.Methods{},
-	kind.Generation: generation.Methods{},
-	kind.Slab:       slab.Methods{},
-	kind.Shared:     shared.Methods{},
-	kind.SharedPart: shared.Part{},
-}
-
 // String is the name of the kind: AllocSet, Slab, Generation or Bump.
 func (k Kind) String() string {
-	if int(k) >= len(methods) || methods[k] == nil {
+	if int(k) >= kind.Kinds || kinds.Methods[k] == nil {
 		return "no kind"
 	}
-	return methods[k].Name()
+	return kinds.Methods[k].Name()
 }
 
 // Frees reports whether chunks of contexts of the kind can be freed one by one: a Bump's

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/generation"
+	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
@@ -218,7 +219,7 @@ func begin(parent Context, id kind.ID, name string) *core {
 }
 
 // opOf is what was called to create a context of a kind.
-func opOf(id kind.ID) string { return "New" + methods[id].Name() }
+func opOf(id kind.ID) string { return "New" + kinds.Methods[id].Name() }
 
 // finish makes the core a context and sets the lock free.
 func finish(parent Context, s *core, id kind.ID, opts []Option) Context {
@@ -256,6 +257,6 @@ func (s *core) open(id kind.ID, opts []Option) {
 		}
 	}
 	s.FirstBlock, s.MostBlock = first, most
-	methods[id].Open(&s.Core)
+	kinds.Methods[id].Open(&s.Core)
 	relaxed.Store64(&s.Epoch, kind.NextEpoch(s.Epoch, id))
 }

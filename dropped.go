@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
@@ -181,7 +182,7 @@ func (d *descent) dismantle(e *ending) (leaf Context, cb *callback, mine bool, f
 func (mc Context) empty() {
 	defer mc.letGo()
 	mc.slot().closeParts()
-	methods[mc.core.Kind()].Reset(mc.core)
+	kinds.Methods[mc.core.Kind()].Reset(mc.core)
 }
 
 // runContained runs a callback of a context that is in hand, and lets go of it.

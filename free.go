@@ -8,6 +8,7 @@ import (
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/allocset"
 	"github.com/gopalloc/palloc/internal/kind/generation"
+	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/kind/slab"
 )
 
@@ -75,7 +76,7 @@ func freeRare(p uintptr, h uint64, c *kind.Core) {
 	if h^c.Stamp >= chunk.Whats || c.Kind() == kind.None {
 		panic(headerFault("Free", p, h))
 	}
-	if err := kind.Free(methods[c.Kind()], c, p, h^c.Stamp); err != nil {
+	if err := kind.Free(kinds.Methods[c.Kind()], c, p, h^c.Stamp); err != nil {
 		panic(chunkFault("Free", c, p, err))
 	}
 }

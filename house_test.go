@@ -30,6 +30,7 @@ var floors = [][]string{
 	{"bench/flat"},
 	{"trace/backend", "palloctest"},
 	{"trace", "."},
+	{"internal/kind/kinds"},
 	{"internal/kind/conformance", "internal/kind/shared"},
 	{"internal/kind/allocset", "internal/kind/slab", "internal/kind/generation", "internal/kind/bump"},
 	{"internal/kind"},

@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/kinds"
 )
 
 // Questions to a chunk, by the pointer alone.
@@ -50,7 +51,7 @@ func ContextOf(p unsafe.Pointer) Context {
 // takes. It panics when there is no live chunk.
 func measure(op string, p uintptr) (c *kind.Core, usable, taken uintptr) {
 	c, what := chunkAt(op, p)
-	usable, taken, err := kind.Measure(methods[c.Kind()], c, p, what)
+	usable, taken, err := kind.Measure(kinds.Methods[c.Kind()], c, p, what)
 	if err != nil {
 		panic(chunkFault(op, c, p, err))
 	}

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
@@ -85,7 +86,7 @@ func (mc Context) resetOnly(op string) {
 		mc.core.Settle()
 		mc.core.Rewind()
 	case mc.core.BlockCount != 0:
-		methods[mc.core.Kind()].Reset(mc.core)
+		kinds.Methods[mc.core.Kind()].Reset(mc.core)
 	}
 }
 
@@ -210,7 +211,7 @@ func (s *core) shut() (used uintptr) {
 // resurrect takes back the removal of a context below which somebody created a
 // child at the very moment: the child is to be deleted first.
 func (mc Context) resurrect() {
-	methods[kind.KindOf(mc.epoch)].Open(mc.core)
+	kinds.Methods[kind.KindOf(mc.epoch)].Open(mc.core)
 	relaxed.Store64(&mc.core.Epoch, mc.epoch)
 }
 

@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
@@ -51,7 +52,7 @@ func realloc(op string, p, size uintptr) (uintptr, *kind.Core, error) {
 	if size > kind.MostChunk {
 		return 0, c, kind.TooLarge(size)
 	}
-	q, err := kind.Realloc(methods[c.Kind()], c, p, what, size)
+	q, err := kind.Realloc(kinds.Methods[c.Kind()], c, p, what, size)
 	if err != nil {
 		q, err = reallocAgain(c, op, p, size, err)
 	}
@@ -62,7 +63,7 @@ func realloc(op string, p, size uintptr) (uintptr, *kind.Core, error) {
 func reallocAgain(c *kind.Core, op string, p, size uintptr, err error) (uintptr, error) {
 	return persist(c, op, false, err, func() (uintptr, error) {
 		c, what := chunkAt(op, p) // still there
-		return kind.Realloc(methods[c.Kind()], c, p, what, size)
+		return kind.Realloc(kinds.Methods[c.Kind()], c, p, what, size)
 	})
 }
 

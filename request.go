@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/kinds"
 )
 
 // Requests that a budget refuses: what is tried before the program is told.
@@ -85,11 +86,11 @@ func supply(c *kind.Core, op string, size uintptr) (uintptr, error) {
 	if posted.Load() != 0 {
 		answerWhile(c, op)
 	}
-	p, err := methods[c.Kind()].Alloc(c, size)
+	p, err := kinds.Methods[c.Kind()].Alloc(c, size)
 	if err == nil {
 		return p, nil
 	}
-	return persist(c, op, false, err, func() (uintptr, error) { return methods[c.Kind()].Alloc(c, size) })
+	return persist(c, op, false, err, func() (uintptr, error) { return kinds.Methods[c.Kind()].Alloc(c, size) })
 }
 
 // pressing is supply for whatever else may take a block. Each chunk of a shared context
@@ -458,7 +459,7 @@ func (r *request) consumers(a *account) []consumer {
 }
 
 // freeIn is what is free in the context's own blocks, in bytes.
-func freeIn(c *kind.Core) uintptr { return methods[c.Kind()].Stats(c).Free }
+func freeIn(c *kind.Core) uintptr { return kinds.Methods[c.Kind()].Stats(c).Free }
 
 // pass has the callbacks of a soft limit asked once, and lets the request pass.
 func (r *request) pass(s *shortage) {

@@ -11,6 +11,7 @@ import (
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/bump"
+	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
@@ -151,7 +152,7 @@ func grow[T any](mc Context, op string, s, values []T, more int) ([]T, error) {
 	if whole {
 		// Cannot fail: the chunk is live, and of this context.
 		c := mc.seller(at)
-		_ = kind.Free(methods[c.Kind()], c, at, what)
+		_ = kind.Free(kinds.Methods[c.Kind()], c, at, what)
 	}
 	return grown, nil
 }
@@ -163,7 +164,7 @@ func (mc Context) enlarge(op string, p, used, old, need uintptr) (q, room uintpt
 	c := mc.core
 	try := func(size uintptr) (uintptr, error) {
 		room = size
-		return methods[c.Kind()].Alloc(c, size)
+		return kinds.Methods[c.Kind()].Alloc(c, size)
 	}
 	if c.Kind() == kind.Bump {
 		try = func(size uintptr) (uintptr, error) {
@@ -171,7 +172,7 @@ func (mc Context) enlarge(op string, p, used, old, need uintptr) (q, room uintpt
 			if old > 0 && bump.Extend(c, p, old, room) {
 				return p, nil
 			}
-			return methods[c.Kind()].Alloc(c, room)
+			return kinds.Methods[c.Kind()].Alloc(c, room)
 		}
 	}
 	if q, err = withSpare(c, op, curve(old, need), need, try); err != nil || q == p {
@@ -190,7 +191,7 @@ func (mc Context) roomAt(p, size uintptr) uintptr {
 		return (size + chunk.Align - 1) &^ (chunk.Align - 1)
 	}
 	c := mc.seller(p)
-	return kind.Capacity(methods[c.Kind()], c, p, chunk.Header(p)^c.Stamp)
+	return kind.Capacity(kinds.Methods[c.Kind()], c, p, chunk.Header(p)^c.Stamp)
 }
 
 // withSpare tries to get size bytes, and less and less down to need where that is
@@ -231,7 +232,7 @@ func (mc Context) hasWhole(op string, p, size, each uintptr) (what uint64, yes b
 	if what = chunk.Header(p) ^ c.Stamp; what >= chunk.Whats {
 		return 0, false
 	}
-	capacity := kind.Capacity(methods[c.Kind()], c, p, what)
+	capacity := kind.Capacity(kinds.Methods[c.Kind()], c, p, what)
 	if capacity == 0 {
 		panic(chunkFault(op, c, p, kind.WhatFault(what)))
 	}

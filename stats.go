@@ -3,6 +3,7 @@ package palloc
 import (
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/generation"
+	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
@@ -80,7 +81,7 @@ func (mc Context) sumAtOnce(op string) (bytes int64, ok bool) {
 // stats reads the accounts of a context that was live a moment ago: if it was
 // deleted since, they are about whatever its core holds now.
 func (mc Context) stats() (s kind.Stats) {
-	mc.look(func() { s = methods[kind.KindOf(mc.epoch)].Stats(mc.core) })
+	mc.look(func() { s = kinds.Methods[kind.KindOf(mc.epoch)].Stats(mc.core) })
 	return s
 }
 
