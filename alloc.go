@@ -36,7 +36,7 @@ func (mc Context) Alloc(size int) unsafe.Pointer {
 // admit is the first stage of every allocation: there is a handle, and it is
 // that of the context that owns the core.
 func admit(mc Context, size uintptr, next seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
-	if mc.core == nil || mc.core.Epoch != mc.epoch {
+	if mc.ref.Core == nil || mc.ref.Core.Epoch != mc.ref.Epoch {
 		return stale(mc)
 	}
 	return next(mc, size, fromBump, fromSet, slow)
@@ -47,7 +47,7 @@ type seller func(mc Context, size uintptr, fromBump kind.First, fromSet kind.Sta
 // sell is the second stage. A kind without size classes goes the way of a Bump, which
 // finds nothing to sell in the core of a Slab; all others that of an AllocSet.
 func sell(mc Context, size uintptr, fromBump kind.First, fromSet kind.Stage, slow kind.Slow) uintptr {
-	return fromBump(mc.core, int64(mc.epoch) < 0, size, fromSet, slow) // the highest bit says that there are no classes
+	return fromBump(mc.ref.Core, int64(mc.ref.Epoch) < 0, size, fromSet, slow) // the highest bit says that there are no classes
 }
 
 // stale is apart from admit because it only ever panics.
@@ -88,7 +88,7 @@ func (mc Context) AllocZeroed(size int) unsafe.Pointer {
 
 // blankChunk clears a new chunk that may be fresh from the system, and so zero.
 func (mc Context) blankChunk(p unsafe.Pointer, size int) unsafe.Pointer {
-	if !mc.core.Blank(uintptr(p), uintptr(size)) {
+	if !mc.ref.Core.Blank(uintptr(p), uintptr(size)) {
 		clear(unsafe.Slice((*byte)(p), size)) // just sold, of that size
 	}
 	return p
@@ -102,7 +102,7 @@ const fewBytes = 64
 // PostgreSQL: MemoryContextAllocExtended with MCXT_ALLOC_NO_OOM.
 func (mc Context) TryAlloc(size int) (unsafe.Pointer, error) {
 	mc.check("Context.TryAlloc")
-	p, err := supply(mc.core, "Context.TryAlloc", uintptr(size))
+	p, err := supply(mc.ref.Core, "Context.TryAlloc", uintptr(size))
 	if err != nil {
 		return nil, mc.refuse("Context.TryAlloc", uintptr(size), err)
 	}
@@ -123,7 +123,7 @@ func (mc Context) TryAllocZeroed(size int) (unsafe.Pointer, error) {
 
 // refuse returns what ran out, and panics with what was misused.
 func (mc Context) refuse(op string, size uintptr, err error) error {
-	err = explain(mc.core, op, size, err)
+	err = explain(mc.ref.Core, op, size, err)
 	if f, ok := err.(*Fault); ok {
 		panic(f)
 	}
@@ -139,7 +139,7 @@ func (mc Context) refuse(op string, size uintptr, err error) error {
 func (mc Context) AllocAligned(size, align int) unsafe.Pointer {
 	p, err := mc.allocAligned("Context.AllocAligned", size, align)
 	if err != nil {
-		raise(mc.core, "Context.AllocAligned", uintptr(size), err)
+		raise(mc.ref.Core, "Context.AllocAligned", uintptr(size), err)
 	}
 	return osmem.At(p)
 }
@@ -158,24 +158,24 @@ func (mc Context) allocAligned(op string, size, align int) (uintptr, error) {
 	if align <= 0 || align&(align-1) != 0 {
 		return 0, kind.Misuse(fmt.Sprintf("an alignment of %d is not a power of two", align))
 	}
-	switch id := mc.core.Kind(); {
+	switch id := mc.ref.Core.Kind(); {
 	case align <= chunk.Align:
-		return supply(mc.core, op, uintptr(size))
+		return supply(mc.ref.Core, op, uintptr(size))
 	case id == kind.Shared:
-		return pressing(mc.core, op, func() (uintptr, error) {
-			return shared.Sell(mc.core, func(part *kind.Core) (uintptr, error) {
+		return pressing(mc.ref.Core, op, func() (uintptr, error) {
+			return shared.Sell(mc.ref.Core, func(part *kind.Core) (uintptr, error) {
 				return kind.AllocAligned(allocset.Methods{}, part, uintptr(size), uintptr(align))
 			})
 		})
 	case id == kind.Slab:
 		return 0, kind.Misuse(fmt.Sprintf("an alignment of %d: a Slab's chunks lie on multiples of %d", align, chunk.Align))
 	case id == kind.Bump:
-		return pressing(mc.core, op, func() (uintptr, error) {
-			return bump.Aligned(mc.core, uintptr(size), uintptr(align))
+		return pressing(mc.ref.Core, op, func() (uintptr, error) {
+			return bump.Aligned(mc.ref.Core, uintptr(size), uintptr(align))
 		})
 	default:
-		return pressing(mc.core, op, func() (uintptr, error) {
-			return kind.AllocAligned(kinds.Methods[id], mc.core, uintptr(size), uintptr(align))
+		return pressing(mc.ref.Core, op, func() (uintptr, error) {
+			return kind.AllocAligned(kinds.Methods[id], mc.ref.Core, uintptr(size), uintptr(align))
 		})
 	}
 }

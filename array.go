@@ -41,7 +41,7 @@ func (mc Context) allocArray(op string, n, size int) (unsafe.Pointer, error) {
 	if err != nil {
 		return nil, mc.refuse(op, 0, err)
 	}
-	p, err := supply(mc.core, op, total)
+	p, err := supply(mc.ref.Core, op, total)
 	if err != nil {
 		return nil, mc.refuse(op, total, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/tree"
 )
 
 // How one callback is asked, and what came of it.
@@ -65,7 +66,7 @@ func (r *request) pressure(l consumer, s *shortage) Pressure {
 	missing := s.account.missing(s)
 	return Pressure{
 		Need: max(missing, min(l.weight, l.weight/askedPart<<r.vain(l.listener))), Missing: missing, Held: l.weight,
-		Asker: handle(r.core), Limit: s.account.owner, Soft: s.soft,
+		Asker: Context{tree.RefOf(r.core)}, Limit: s.account.owner, Soft: s.soft,
 	}
 }
 
@@ -87,7 +88,7 @@ func (r *request) run(l *listener, p Pressure, s *shortage) (freer bool) {
 // came notes what came of a callback, and whether it is worth asking again: see vain.
 func (r *request) came(l *listener, p Pressure, freed int64, o outcome) {
 	if i := r.note(l, p, freed, o.err); i >= 0 && freed == 0 && o.err == nil && p.Need < p.Held &&
-		(o.compacted || kindIn(l.owner.epoch) != KindAllocSet) {
+		(o.compacted || kindIn(l.owner.ref.Epoch) != KindAllocSet) {
 		r.asked[i].vain++
 		r.willing = true
 	}
@@ -97,7 +98,7 @@ func (r *request) came(l *listener, p Pressure, freed int64, o outcome) {
 func (r *request) name() {
 	if r.path == "" {
 		tree.Lock()
-		r.path = pathOf(r.core)
+		r.path = tree.PathOf(r.core)
 		tree.Unlock()
 	}
 }
@@ -141,9 +142,9 @@ func (l *listener) names() (path, ident string) {
 	tree.Lock()
 	defer tree.Unlock()
 	if !l.owner.Live() {
-		return l.owner.slot().nameText(), ""
+		return l.owner.slot().Name(), ""
 	}
-	return pathOf(l.owner.core), l.owner.slot().ident()
+	return tree.PathOf(l.owner.ref.Core), l.owner.slot().Ident()
 }
 
 // name is the path of the listener's context, if that lives.
@@ -157,17 +158,17 @@ func (l *listener) name() string {
 func (r *request) owns(l *listener) bool {
 	tree.Lock()
 	defer tree.Unlock()
-	return isBelow(r.core, l.owner.core)
+	return isBelow(r.core, l.owner.ref.Core)
 }
 
 // isBelow says whether the core is top, or lies below it with no Shared one between. The
 // tree's lock must be held.
 func isBelow(c, top *kind.Core) bool {
-	for s := kind.Slot[core](c); ; s = coreAt(s.parent) {
+	for s := kind.Slot[tree.Node](c); ; s = tree.At(s.Parent) {
 		switch {
 		case &s.Core == top:
 			return true
-		case s.parent == 0 || s.Kind() == kind.Shared:
+		case s.Parent == 0 || s.Kind() == kind.Shared:
 			return false
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/relaxed"
+	"github.com/gopalloc/palloc/internal/tree"
 )
 
 // Budgets: limits on what a context and all contexts below it hold together, and
@@ -24,7 +25,7 @@ import (
 // is around it.
 var budgets struct {
 	sync.Mutex
-	ledgers  sideTable[ledger]
+	ledgers  tree.SideTable[ledger]
 	accounts map[uint32]*account // by the number of the context
 	changing int                 // on how many ways somebody is who puts contexts under others: see rebookBelow
 	changes  uint64              // how many contexts were
@@ -59,7 +60,10 @@ type ledger struct {
 	charged int64 // what the context holds, as the accounts know it
 }
 
-func init() { kind.Gate = admitPurchase }
+func init() {
+	kind.Gate = admitPurchase
+	tree.Enroll, tree.Forget = enroll, forget
+}
 
 // NoLimit is the limit of a budget that has none.
 const NoLimit = math.MaxInt64
@@ -129,9 +133,9 @@ func (a *account) needed() bool {
 func (mc Context) Budget() Budget { return mc.budget("Context.Budget") }
 
 func (mc Context) budget(op string) Budget {
-	l := mc.lock(op)
-	a := mc.slot().account()
-	l.unlock()
+	l := mc.ref.Lock(op)
+	a := accountOf(mc.slot())
+	l.Unlock()
 	if a != nil {
 		<-a.opened
 		budgets.Lock()
@@ -173,7 +177,7 @@ func (mc Context) StopPeak() {
 func admitPurchase(c *kind.Core, holds uintptr) error {
 	budgets.Lock()
 	defer budgets.Unlock()
-	l := budgets.ledgers.at(c.Number())
+	l := budgets.ledgers.At(c.Number())
 	if l.account == nil {
 		return nil // the budget was closed since c was asked whether it has one
 	}
@@ -192,7 +196,7 @@ func (l *ledger) refuses(c *kind.Core, more int64) error {
 	for a := l.account; a != nil; a = a.outer {
 		held := a.held.Load()
 		switch {
-		case a.critical > 0 && relaxed.Load32(&c.Has)&allowsCritical == 0:
+		case a.critical > 0 && relaxed.Load32(&c.Has)&tree.AllowsCritical == 0:
 			return kind.Misuse("a critical section is open: nothing is bought wholesale in it, but by contexts of AllowInCriticalSection")
 		case more > a.room(c):
 			return &shortage{account: a, held: held, more: more, bound: a.limit}
@@ -250,10 +254,10 @@ func (a *account) calm(held int64) {
 
 // held is what the context and all below it hold. The tree's lock must be held.
 func (mc Context) held() (sum int64) {
-	if a := mc.slot().account(); a != nil {
+	if a := accountOf(mc.slot()); a != nil {
 		return a.held.Load()
 	}
-	for s := mc.slot(); s != nil; s = s.after(mc.slot()) {
+	for s := mc.slot(); s != nil; s = s.After(mc.slot()) {
 		sum += int64(relaxed.Load(&s.Total))
 	}
 	return sum
@@ -261,8 +265,8 @@ func (mc Context) held() (sum int64) {
 
 // account is the context's own account, nil when it has none. The tree's lock must
 // be held.
-func (s *core) account() *account {
-	if s.Has&hasAccount == 0 {
+func accountOf(s *tree.Node) *account {
+	if s.Has&tree.HasAccount == 0 {
 		return nil
 	}
 	return budgets.accounts[s.Number()]

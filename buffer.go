@@ -58,7 +58,7 @@ const leastBuffer = 64
 //
 // PostgreSQL: makeStringInfo, initStringInfo.
 func NewBuffer(mc Context) *Buffer {
-	return &Buffer{mc: mc, mark: &noHeader, seller: mc.core, stamp: mc.bufferStamp()}
+	return &Buffer{mc: mc, mark: &noHeader, seller: mc.ref.Core, stamp: mc.bufferStamp()}
 }
 
 // bufferStamp is apart from NewBuffer, which is to unfold, so that a Buffer that
@@ -67,16 +67,16 @@ func NewBuffer(mc Context) *Buffer {
 //go:noinline
 func (mc Context) bufferStamp() uint64 {
 	mc.check("NewBuffer")
-	if mc.core.Kind() == kind.Slab {
+	if mc.ref.Core.Kind() == kind.Slab {
 		panic(mc.refuse("NewBuffer", 0, kind.Misuse("a Slab sells chunks of one size, and a Buffer grows: make it in a context of another kind")))
 	}
-	return mc.core.Stamp
+	return mc.ref.Core.Stamp
 }
 
 // live says whether the bytes are the Buffer's still.
 func (b *Buffer) live() bool {
-	c := b.mc.core
-	return c != nil && c.Epoch == b.mc.epoch && b.seller.Stamp == b.stamp && *b.mark == b.header
+	c := b.mc.ref.Core
+	return c != nil && c.Epoch == b.mc.ref.Epoch && b.seller.Stamp == b.stamp && *b.mark == b.header
 }
 
 // check panics unless the Buffer can be used.
@@ -89,7 +89,7 @@ func (b *Buffer) check(op string) {
 // revive is apart from check because it panics, but for a Buffer without bytes,
 // from which a reset took nothing.
 func (b *Buffer) revive(op string) {
-	if b.mc.core == nil {
+	if b.mc.ref.Core == nil {
 		panic(&Fault{Op: op, Reason: "the zero Buffer has no context: make one with NewBuffer"})
 	}
 	b.mc.check(op)
@@ -103,13 +103,13 @@ func (b *Buffer) revive(op string) {
 
 // forget leaves the Buffer without a chunk.
 func (b *Buffer) forget() {
-	*b = Buffer{mc: b.mc, mark: &noHeader, seller: b.mc.core, stamp: b.mc.core.Stamp}
+	*b = Buffer{mc: b.mc, mark: &noHeader, seller: b.mc.ref.Core, stamp: b.mc.ref.Core.Stamp}
 }
 
 // hold makes the chunk at p, of room bytes, the Buffer's; n of them are written.
 func (b *Buffer) hold(p, room uintptr, n int) {
-	b.buf, b.mark, b.seller = osmem.Bytes(p, room)[:n], &noHeader, b.mc.core
-	if b.mc.core.Kind() != kind.Bump {
+	b.buf, b.mark, b.seller = osmem.Bytes(p, room)[:n], &noHeader, b.mc.ref.Core
+	if b.mc.ref.Core.Kind() != kind.Bump {
 		b.mark, b.seller = (*uint64)(osmem.At(p-chunk.HeaderSize)), b.mc.seller(p)
 	}
 	b.stamp, b.header = b.seller.Stamp, *b.mark

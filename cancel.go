@@ -6,6 +6,7 @@ import (
 
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/relaxed"
+	"github.com/gopalloc/palloc/internal/tree"
 )
 
 // Waits that end with a context.Context.
@@ -29,14 +30,17 @@ func (mc Context) CancelWaits(ctx context.Context) (stop func() bool) {
 	if mc.check("Context.CancelWaits"); ctx == nil {
 		panic(&Fault{Op: "Context.CancelWaits", Context: mc.Path(), Reason: "the context.Context is nil"})
 	}
-	defer mc.lockToEnter("Context.CancelWaits", hasCancel).unlock()
-	if tree.cancels == nil {
-		tree.cancels = make(map[uint32]*cancelation)
+	defer mc.ref.LockToEnter("Context.CancelWaits", tree.HasCancel).Unlock()
+	if cancels == nil {
+		cancels = make(map[uint32]*cancelation)
 	}
 	c := &cancelation{ctx}
-	tree.cancels[mc.core.Number()] = c
+	cancels[mc.ref.Core.Number()] = c
 	return func() bool { return mc.keepWaiting(c) }
 }
+
+// cancels has them by node. The tree's lock guards it.
+var cancels map[uint32]*cancelation
 
 // cancelation is what CancelWaits was given.
 type cancelation struct{ ctx context.Context }
@@ -45,18 +49,18 @@ type cancelation struct{ ctx context.Context }
 func (mc Context) keepWaiting(c *cancelation) bool {
 	tree.Lock()
 	defer tree.Unlock()
-	if !mc.Live() || tree.cancels[mc.core.Number()] != c {
+	if !mc.Live() || cancels[mc.ref.Core.Number()] != c {
 		return false
 	}
-	mc.slot().forgetCancel()
+	forgetCancel(mc.slot())
 	return true
 }
 
 // forgetCancel takes the cancelation away. The tree's lock must be held.
-func (s *core) forgetCancel() {
-	if s.Has&hasCancel != 0 {
-		delete(tree.cancels, s.Number())
-		relaxed.Store32(&s.Has, s.Has&^hasCancel)
+func forgetCancel(s *tree.Node) {
+	if s.Has&tree.HasCancel != 0 {
+		delete(cancels, s.Number())
+		relaxed.Store32(&s.Has, s.Has&^tree.HasCancel)
 	}
 }
 
@@ -77,11 +81,11 @@ func (c *canceler) find(at *kind.Core) context.Context {
 func canceledBy(at *kind.Core) context.Context {
 	tree.Lock()
 	defer tree.Unlock()
-	for s := kind.Slot[core](at); ; s = coreAt(s.parent) {
-		if s.Has&hasCancel != 0 {
-			return tree.cancels[s.Number()].ctx
+	for s := kind.Slot[tree.Node](at); ; s = tree.At(s.Parent) {
+		if s.Has&tree.HasCancel != 0 {
+			return cancels[s.Number()].ctx
 		}
-		if s.parent == 0 {
+		if s.Parent == 0 {
 			return nil
 		}
 	}

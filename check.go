@@ -6,6 +6,7 @@ import (
 
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
+	"github.com/gopalloc/palloc/internal/tree"
 )
 
 // Check: whether what is known of a context, its blocks and its chunks agrees.
@@ -59,8 +60,8 @@ func (e *CorruptionError) Error() string {
 // PostgreSQL: MemoryContextCheck.
 func (mc Context) Check() error {
 	var f findings
-	for _, c := range f.tree(mc) {
-		f.memory(c)
+	for _, c := range mc.ref.Check("Context.Check", f.note, newAudit(mc.slot(), f.note)) {
+		f.memory(Context{c})
 	}
 	return f.err()
 }
@@ -73,7 +74,7 @@ type findings struct {
 
 // finding is something wrong in the core of a context.
 type finding struct {
-	at *core
+	at *tree.Node
 	kind.Flaw
 }
 
@@ -81,21 +82,16 @@ const mostFindings = 16
 
 // memory checks what a context holds.
 func (f *findings) memory(mc Context) {
-	kinds.Methods[kind.KindOf(mc.epoch)].Check(mc.core, func(flaw kind.Flaw) { f.note(mc.slot(), flaw) })
+	kinds.Methods[kind.KindOf(mc.ref.Epoch)].Check(mc.ref.Core, func(flaw kind.Flaw) { f.note(mc.slot(), flaw) })
 }
 
 // note notes what was found.
-func (f *findings) note(s *core, flaw kind.Flaw) {
+func (f *findings) note(s *tree.Node, flaw kind.Flaw) {
 	if len(f.first) == mostFindings {
 		f.more++
 		return
 	}
 	f.first = append(f.first, finding{s, flaw})
-}
-
-// say notes what is wrong with a core itself.
-func (f *findings) say(s *core, format string, args ...any) {
-	f.note(s, kind.Flaw{Reason: fmt.Sprintf(format, args...)})
 }
 
 // err is all that was found as one error.
@@ -123,14 +119,14 @@ const mostDubious = 1000
 
 // dubiousPath is pathOf for a core whose links are not to be trusted. The tree's lock
 // must be held.
-func dubiousPath(s *core) string {
-	path := s.nameText()
-	for level := 0; s.parent != 0; level++ {
-		if level == mostDubious || !kind.Handed(s.parent) {
+func dubiousPath(s *tree.Node) string {
+	path := s.Name()
+	for level := 0; s.Parent != 0; level++ {
+		if level == mostDubious || !kind.Handed(s.Parent) {
 			return ".../" + path
 		}
-		s = coreAt(s.parent)
-		path = s.nameText() + "/" + path
+		s = tree.At(s.Parent)
+		path = s.Name() + "/" + path
 	}
 	return path
 }

@@ -1,56 +1,13 @@
 package palloc
 
 import (
-	"slices"
-	"strings"
-	"unsafe"
+	"iter"
 
+	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/relaxed"
-)
-
-// core is PostgreSQL's MemoryContextData. It lies outside Go's heap in a slot
-// that only ever holds cores; a Context leads to it.
-//
-//	PostgreSQL          here
-//	type                the highest bits of Epoch
-//	isReset             derived: Cur stands at the beginning, or there is no block
-//	mem_allocated       Total
-//	methods             kinds.Methods[kind]
-//	parent, firstchild  parent, FirstChild
-//	prevchild           prevSibling
-//	nextchild           nextSibling
-//	name                name
-//	ident, reset_cbs    side tables on the Go heap, for contexts that have any
-//
-// Invariant: the links are written under the tree's lock, and read so but where parked
-// cores are looked for; they form one tree below top, but for what hangs in limbo. A
-// core that no context owns has kind.None in its Epoch and is a free core, or parked
-// with its parent.
-type core struct {
-	kind.Core
-
-	nameKey                  uint64 // of the kept name; first, so that it is aligned
-	parent                   uint32 // numbers of cores, 0 for none
-	prevSibling, nextSibling uint32
-	name                     uint32 // in the table of names
-}
-
-var _ [kind.PrivateAt - unsafe.Sizeof(core{})]byte // a core leaves the kind's own part alone
-
-// What the word Has says.
-const (
-	hasCallbacks = 1 << iota
-	hasIdent
-	hasListeners
-	hasAccount
-	allowsCritical
-	hasParts
-	isPermanent // lives as long as the process: the root, and Emergency
-	hasCreation // its creation is recorded, or it is not to be parked: see RecordCreations
-	isInHand    // somebody resets or deletes it without the lock: see Dropped.Delete
-	hasCancel   // CancelWaits was called
+	"github.com/gopalloc/palloc/internal/tree"
 )
 
 // Context is a named pool of memory with a lifetime: a node of the tree of
@@ -63,10 +20,7 @@ const (
 // *Fault, however late, even if its memory serves another context by then.
 //
 // PostgreSQL: MemoryContext.
-type Context struct {
-	core  *kind.Core
-	epoch uint64
-}
+type Context struct{ ref tree.Ref }
 
 // Kind is the way a context sells memory.
 type Kind uint8
@@ -95,13 +49,13 @@ func (k Kind) String() string {
 // PostgreSQL has none: pfree of a Bump's chunk is an error.
 func (k Kind) Frees() bool { return k != KindBump }
 
-// Kind is the kind that the context was created as. Any goroutine.
+// Kind returns the kind that the context was created as. Any goroutine.
 func (mc Context) Kind() Kind {
 	mc.check("Context.Kind")
-	return kindIn(mc.epoch)
+	return kindIn(mc.ref.Epoch)
 }
 
-// kindIn is the kind in an epoch, as users know it: a shared AllocSet is one, too.
+// kindIn returns the kind in an epoch, as users know it: a Shared context is an AllocSet.
 func kindIn(epoch uint64) Kind {
 	if id := kind.KindOf(epoch); id != kind.Shared {
 		return Kind(id)
@@ -109,40 +63,99 @@ func kindIn(epoch uint64) Kind {
 	return KindAllocSet
 }
 
-// Name is the name given at creation. Any goroutine.
+// IsShared reports whether the context was created with Shared. Any goroutine.
+func (mc Context) IsShared() bool {
+	mc.check("Context.IsShared")
+	return kind.KindOf(mc.ref.Epoch) == kind.Shared
+}
+
+// Name returns the name given at creation. Any goroutine.
 //
 // PostgreSQL: MemoryContextData.name.
 func (mc Context) Name() string {
-	defer mc.lock("Context.Name").unlock()
-	return mc.slot().nameText()
+	defer mc.ref.Lock("Context.Name").Unlock()
+	return mc.slot().Name()
 }
 
-// Live says whether the context exists: it was created and is not deleted. Any
-// goroutine, though the answer of a context that others own may be old at once.
+// SetIdent says which one of several contexts of one name this is: "portal 17". The empty
+// string takes the ident away. The ident is kept on Go's heap, over resets, until the
+// context is deleted. Any goroutine.
+//
+// PostgreSQL: MemoryContextSetIdentifier, MemoryContextCopyAndSetIdentifier.
+func (mc Context) SetIdent(ident string) { mc.ref.SetIdent("Context.SetIdent", ident) }
+
+// Ident returns what SetIdent set last, or "". Any goroutine.
+//
+// PostgreSQL: MemoryContextData.ident.
+func (mc Context) Ident() string {
+	defer mc.ref.Lock("Context.Ident").Unlock()
+	return mc.slot().Ident()
+}
+
+// Live reports whether the context exists: it was created and is not deleted. Any
+// goroutine, though the answer may be old at once if another goroutine owns the context.
 func (mc Context) Live() bool {
-	return mc.core != nil && relaxed.Load64(&mc.core.Epoch) == mc.epoch
+	return mc.ref.Core != nil && relaxed.Load64(&mc.ref.Core.Epoch) == mc.ref.Epoch
 }
 
-// Path is the names of the context and of all its parents, from the root down,
-// with slashes between: "Top/portal/ExecutorState". Where more than 256 contexts are on
-// it, it is the lowest 256 of them behind ".../". What would break a line or does not
-// show is written as %q does. Any goroutine.
+// Path returns the names of the context and of all its parents, from the root down, with
+// slashes between: "Top/portal/ExecutorState". Of more than 256 names it returns the last
+// 256, behind ".../". It writes what would break a line or does not show as %q does. Any
+// goroutine.
 func (mc Context) Path() string {
-	defer mc.lock("Context.Path").unlock()
-	return visible(pathOf(mc.core))
+	defer mc.ref.Lock("Context.Path").Unlock()
+	return visible(tree.PathOf(mc.ref.Core))
 }
 
-// slot is the whole core. The tree's lock must be held to touch its links.
-func (mc Context) slot() *core { return kind.Slot[core](mc.core) }
+// Parent returns the context of which this one is a child. It returns the zero Context for
+// the root, and for a dropped context whose deletion has begun: its callbacks of OnReset
+// see that. Any goroutine.
+//
+// PostgreSQL: MemoryContextGetParent.
+func (mc Context) Parent() Context { return Context{mc.ref.Parent("Context.Parent")} }
 
-// handle is the context that owns a core now.
-func handle(c *kind.Core) Context { return Context{c, relaxed.Load64(&c.Epoch)} }
+// SetParent makes the context, with all below it, the first child of another parent, which
+// may be the one that it has. To move the root, or a context below itself or below one of
+// its own descendants, is a Fault. Where the two parents are under different budgets, the
+// contexts are charged to the new one by one, and SetParent returns when all are: until
+// then each counts with one of the two. Any goroutine, but two that move the same context
+// must agree. It takes a step for each ancestor of the new parent, and where budgets differ
+// for each context below.
+//
+// PostgreSQL: MemoryContextSetParent, which leaves cycles unchecked.
+func (mc Context) SetParent(parent Context) {
+	mc.rebooked(func(moved func(*tree.Node)) { mc.ref.Move("Context.SetParent", parent.ref, moved) })
+}
 
-// owned says whether a handle read from a core means a context at all.
-func (mc Context) owned() bool { return kind.KindOf(mc.epoch) != kind.None }
+// Children returns an iterator over the children of the context, the latest first, as they
+// are when the loop begins. The loop may create, move and delete contexts; a child that was
+// deleted meanwhile is still returned, and is not Live. Of more than some hundred children,
+// one that another goroutine creates, deletes or moves while they are looked up is returned
+// at most once. Any goroutine.
+func (mc Context) Children() iter.Seq[Context] {
+	return func(yield func(Context) bool) { each(mc.ref.Children(), yield) }
+}
 
-// coreAt is the core with a number; the number must be one that was handed out.
-func coreAt(index uint32) *core { return kind.Slot[core](kind.At(index)) }
+// All returns an iterator over the context and all contexts below it, each before its
+// children, the latest first, as they are when the loop begins. What is said of Children
+// holds here; a context that another goroutine moves takes along what is below it. Any
+// goroutine.
+//
+// PostgreSQL: MemoryContextTraverseNext.
+func (mc Context) All() iter.Seq[Context] {
+	return func(yield func(Context) bool) { each(mc.ref.Subtree("Context.All"), yield) }
+}
+
+func each(list []tree.Ref, yield func(Context) bool) {
+	for _, c := range list {
+		if !yield(Context{c}) {
+			return
+		}
+	}
+}
+
+// slot returns the context's node. The tree's lock guards its links.
+func (mc Context) slot() *tree.Node { return kind.Slot[tree.Node](mc.ref.Core) }
 
 // check panics unless the context is live.
 func (mc Context) check(op string) {
@@ -151,22 +164,13 @@ func (mc Context) check(op string) {
 	}
 }
 
-// mostPath is how many names a path has at most.
-const mostPath = perHold
-
-// pathOf needs the tree's lock.
-func pathOf(c *kind.Core) string {
-	var parts []string
-	for s := kind.Slot[core](c.Payer()); ; s = coreAt(s.parent) {
-		if tree.step(1); len(parts) == mostPath {
-			parts = append(parts, "...")
-			break
-		}
-		parts = append(parts, s.nameText())
-		if s.parent == 0 {
-			break
+// seller returns the part of the context's memory that the chunk at p belongs to: a shard
+// of a Shared context, or all of it.
+func (mc Context) seller(p uintptr) *kind.Core {
+	if kind.KindOf(mc.ref.Epoch) == kind.Shared {
+		if c := kind.Of(chunk.Header(p)); c.Payer() == mc.ref.Core {
+			return c
 		}
 	}
-	slices.Reverse(parts)
-	return strings.Join(parts, "/")
+	return mc.ref.Core
 }

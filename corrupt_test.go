@@ -85,7 +85,7 @@ var breaks = []struct {
 	words string
 	do    func(f *kin) (restore func())
 }{
-	{"first child leads nowhere", "core 67108863, which does not exist", func(f *kin) func() {
+	{"first child leads nowhere", "node 67108863, which does not exist", func(f *kin) func() {
 		return overwrite(&slotOf(f.mc).FirstChild, 1<<26-1)
 	}},
 	{"first child is not the first", "behind 0, and that says a child of", func(f *kin) func() {
@@ -124,14 +124,14 @@ var breaks = []struct {
 	{"nobody owns a child that is not parked", "is parked as kind 0", func(f *kin) func() {
 		return overwrite(&slotOf(f.a).Epoch, 5)
 	}},
-	{"an owned core is parked", "a context owns it, and it is parked", func(f *kin) func() {
+	{"an owned core is parked", "it is a context, and it is cached", func(f *kin) func() {
 		return overwrite(&slotOf(f.d).Parked, uint32(retail.Bump))
 	}},
-	{"a parked core is of a kind that is not parked", "is parked as kind 5", func(f *kin) func() {
+	{"a parked core is of a kind that is not parked", "is cached as kind 5", func(f *kin) func() {
 		f.park()
 		return overwrite(&slotOf(f.parked).Parked, uint32(retail.Slab))
 	}},
-	{"a parked core is of no kind", "is parked as kind 200", func(f *kin) func() {
+	{"a parked core is of no kind", "is cached as kind 200", func(f *kin) func() {
 		f.park()
 		return overwrite(&slotOf(f.parked).Parked, 200)
 	}},
@@ -139,7 +139,7 @@ var breaks = []struct {
 		f.park()
 		return overwrite(&slotOf(f.parked).FirstChild, number(f.a))
 	}},
-	{"a context is below a parked core", "none owns its parent", func(f *kin) func() {
+	{"a context is below a parked core", "it is a context, and its parent", func(f *kin) func() {
 		epoch := overwrite(&slotOf(f.b).Epoch, 5)
 		parked := overwrite(&slotOf(f.b).Parked, uint32(retail.Generation))
 		return func() { parked(); epoch() }
@@ -291,16 +291,16 @@ var breaksOfTop = []struct {
 	words string
 	do    func(f *kin) (restore func())
 }{
-	{"a free core is owned", "it is a free core, and is owned", func(f *kin) func() {
+	{"a free core is owned", "it is a free node, and is a context", func(f *kin) func() {
 		return overwrite(&f.free().Epoch, uint64(retail.Bump)<<61)
 	}},
-	{"a free core is parked", "it is a free core, and is owned", func(f *kin) func() {
+	{"a free core is parked", "it is a free node, and is a context", func(f *kin) func() {
 		return overwrite(&f.free().Parked, uint32(retail.Bump))
 	}},
-	{"free cores in a circle", "a list of free cores leads to core", func(f *kin) func() {
+	{"free cores in a circle", "a list of free nodes leads to node", func(f *kin) func() {
 		return overwrite(&f.free().nextSibling, f.free().Number())
 	}},
-	{"free cores lead nowhere", "a list of free cores leads to core", func(f *kin) func() {
+	{"free cores lead nowhere", "a list of free nodes leads to node", func(f *kin) func() {
 		return overwrite(&f.free().nextSibling, 1<<26-1)
 	}},
 	{"a free core has lost bytes", "a core without a context has large blocks", func(f *kin) func() {
@@ -315,11 +315,8 @@ var breaksOfTop = []struct {
 		}
 		return overwrite(&slotOf(kept).Tails, 8)
 	}},
-	{"a count of kept cores is wrong", "with keepers wait, and", func(*kin) func() { return palloc.MiscountKeepers() }},
-	{"a name's count of kept cores is wrong", `with keepers wait for contexts named`, func(*kin) func() { return palloc.MiscountNamed() }},
-	{"callbacks of nobody", "the table of callbacks has core", func(*kin) func() { return palloc.StrayCallbacks() }},
-	{"listeners of nobody", "the table of callbacks of OnPressure has core", func(*kin) func() { return palloc.StrayListeners() }},
-	{"budgets of nobody", "the table of budgets has core", func(*kin) func() { return palloc.StrayAccounts() }},
+	{"listeners of nobody", "the table of callbacks of OnPressure has node", func(*kin) func() { return palloc.StrayListeners() }},
+	{"budgets of nobody", "the table of budgets has node", func(*kin) func() { return palloc.StrayAccounts() }},
 }
 
 // free is a core that waits for a context.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/relaxed"
+	"github.com/gopalloc/palloc/internal/tree"
 )
 
 // Critical sections, in which running out of memory must not happen, and the context
@@ -38,18 +39,18 @@ func (mc Context) EnterCritical() (leave func()) {
 // PostgreSQL: MemoryContextAllowInCriticalSection.
 func (mc Context) AllowInCriticalSection(allow bool) {
 	mc.allowInCriticalSection(allow)
-	w := walk{top: mc}
-	for !w.hold("", func(s *core, at rung) (int32, bool) {
-		s.interred() // the next ones are to come by
-		return 0, at.level == 1
+	w := tree.Walk{Top: mc.ref}
+	for !w.Hold("", func(s *tree.Node, at tree.Rung) (int32, bool) {
+		s.Evict() // the next ones are to come by
+		return 0, at.Level == 1
 	}) {
 	}
 }
 
 func (mc Context) allowInCriticalSection(allow bool) {
-	defer mc.lockToEnter("Context.AllowInCriticalSection", allowsCritical).unlock()
+	defer mc.ref.LockToEnter("Context.AllowInCriticalSection", tree.AllowsCritical).Unlock()
 	if s := mc.slot(); !allow {
-		relaxed.Store32(&s.Has, s.Has&^allowsCritical)
+		relaxed.Store32(&s.Has, s.Has&^tree.AllowsCritical)
 	}
 }
 
@@ -83,7 +84,7 @@ func keepEmergency(made Context) (mc Context, there bool) {
 		tree.Lock()
 		defer tree.Unlock()
 		s := made.slot()
-		relaxed.Store32(&s.Has, s.Has|isPermanent)
+		relaxed.Store32(&s.Has, s.Has|tree.IsPermanent)
 	}
 	return emergency.context, emergency.context.Live()
 }
@@ -95,9 +96,10 @@ var emergency struct {
 
 func newEmergency() Context {
 	const size = 8 << 10
-	s := begin(Top(), kind.AllocSet, "ErrorContext")
-	s.DropKeeper() // of somebody else's context of that name: it may be smaller
-	mc := finish(Top(), s, kind.AllocSet, []Option{BlockSizes(size, size)})
+	mc := Context{tree.CreateWith(Top().ref, kind.AllocSet, "ErrorContext", tree.Options{First: size, Max: size, Prepare: func(c *kind.Core) error {
+		c.DropKeeper() // of another context of that name: it may be smaller
+		return nil
+	}})}
 	mc.AllowInCriticalSection(true)
 	p, err := mc.TryAlloc(1) // buys the block
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/gopalloc/palloc/internal/kind/allocset"
 	"github.com/gopalloc/palloc/internal/kind/bump"
 	"github.com/gopalloc/palloc/internal/relaxed"
+	"github.com/gopalloc/palloc/internal/tree"
 )
 
 // Addresses that callers give: whose they are, and what is wrong with them.
@@ -60,7 +61,7 @@ func headerFault(op string, p uintptr, h uint64) *Fault {
 	f := (&Fault{Op: op, Address: p}).in(owner)
 	switch id := owner.Kind(); {
 	case id == kind.None:
-		f.Context = kind.Slot[core](owner).nameText()
+		f.Context = kind.Slot[tree.Node](owner).Name()
 		f.Reason = "the chunk's context was deleted"
 	case id == kind.Bump:
 		f.Reason = string(bump.Unsupported)
@@ -95,9 +96,9 @@ func whereabouts(c *kind.Core, p uintptr) (near string, inside bool) {
 // in adds which context it is about: that of a core. The tree's lock must be held.
 func (f *Fault) in(c *kind.Core) *Fault {
 	c = c.Payer()
-	f.Context = pathOf(c)
+	f.Context = tree.PathOf(c)
 	if id := c.Kind(); id != kind.None {
-		f.Kind, f.Ident = kindIn(relaxed.Load64(&c.Epoch)), kind.Slot[core](c).ident()
+		f.Kind, f.Ident = kindIn(relaxed.Load64(&c.Epoch)), kind.Slot[tree.Node](c).Ident()
 	}
 	return f
 }

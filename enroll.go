@@ -5,6 +5,7 @@ import (
 
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/relaxed"
+	"github.com/gopalloc/palloc/internal/tree"
 )
 
 // How contexts come under accounts, and leave them.
@@ -18,6 +19,16 @@ import (
 //
 // Cost: a step for each context of the subtree that gets an account, or moves; none for
 // what is below another account in it.
+
+// rebooked calls change, which calls moved with a context that it moved, and puts those below
+// that under the account that they belong under now.
+func (mc Context) rebooked(change func(moved func(*tree.Node))) {
+	below := false
+	change(func(s *tree.Node) { below = rebookFirst(s) })
+	if below {
+		mc.rebookBelow()
+	}
+}
 
 // withAccount opens the context's account, if it has none, waits until all contexts below
 // are under it, and calls do under the budgets' lock.
@@ -35,7 +46,7 @@ func (mc Context) tryAccount(op string, do func(*account)) (done bool) {
 	<-a.opened
 	budgets.Lock()
 	defer budgets.Unlock()
-	if budgets.accounts[mc.core.Number()] != a {
+	if budgets.accounts[mc.ref.Core.Number()] != a {
 		return false
 	}
 	do(a)
@@ -45,19 +56,19 @@ func (mc Context) tryAccount(op string, do func(*account)) (done bool) {
 // openAccount is the context's own account, and whether it was made just now: the caller
 // then is to bring those below under it, and to say so.
 func (mc Context) openAccount(op string) (a *account, opener bool) {
-	defer mc.lockToEnter(op, hasAccount).unlock()
+	defer mc.ref.LockToEnter(op, tree.HasAccount).Unlock()
 	s := mc.slot()
-	if a = s.account(); a != nil {
+	if a = accountOf(s); a != nil {
 		return a, false
 	}
-	a = &account{owner: mc, outer: s.around(), limit: NoLimit, soft: NoLimit, heed: NoLimit, opened: make(chan struct{})}
+	a = &account{owner: mc, outer: around(s), limit: NoLimit, soft: NoLimit, heed: NoLimit, opened: make(chan struct{})}
 	if budgets.accounts == nil {
 		budgets.accounts = make(map[uint32]*account)
 	}
 	budgets.Lock()
 	budgets.accounts[s.Number()] = a
 	budgets.Unlock()
-	s.rebookFirst()
+	rebookFirst(s)
 	return a, true
 }
 
@@ -65,9 +76,9 @@ func (mc Context) openAccount(op string) (a *account, opener bool) {
 // unless somebody needs it. It reports whether those below are to come under the account
 // around it: rebookBelow.
 func (mc Context) closeAccount(op string, do func(*account)) (rebook bool) {
-	defer mc.lock(op).unlock()
+	defer mc.ref.Lock(op).Unlock()
 	s := mc.slot()
-	a := s.account()
+	a := accountOf(s)
 	if a == nil {
 		return false
 	}
@@ -76,33 +87,33 @@ func (mc Context) closeAccount(op string, do func(*account)) (rebook bool) {
 	needed := a.needed()
 	if !needed {
 		delete(budgets.accounts, s.Number())
-		relaxed.Store32(&s.Has, s.Has&^hasAccount)
+		relaxed.Store32(&s.Has, s.Has&^tree.HasAccount)
 	}
 	budgets.Unlock()
-	return !needed && s.rebookFirst()
+	return !needed && rebookFirst(s)
 }
 
 // innermost is the account that the context is under, nil when there is none.
-func (s *core) innermost() *account {
+func innermost(s *tree.Node) *account {
 	if s.Has&kind.Guarded == 0 {
 		return nil
 	}
-	return budgets.ledgers.at(s.Number()).account
+	return budgets.ledgers.At(s.Number()).account
 }
 
 // around is the account that the context is under but for its own.
-func (s *core) around() *account {
-	if s.parent == 0 {
+func around(s *tree.Node) *account {
+	if s.Parent == 0 {
 		return nil
 	}
-	return coreAt(s.parent).innermost()
+	return innermost(tree.At(s.Parent))
 }
 
 // rebook puts a context, or a core that is about to be one, under the account that it
 // belongs under, and reports whether it was under another one, so that those below it are
 // to be put right, too. The tree's lock must be held, the budgets' not.
-func (s *core) rebook() (changed bool) {
-	from, around, own := s.innermost(), s.around(), s.account()
+func rebook(s *tree.Node) (changed bool) {
+	from, around, own := innermost(s), around(s), accountOf(s)
 	to := around
 	if own != nil {
 		to = own
@@ -123,8 +134,8 @@ func (s *core) rebook() (changed bool) {
 		return false
 	}
 	budgets.changes++
-	refile(tree.listeners[s.Number()], from, to)
-	l := budgets.ledgers.at(s.Number())
+	refile(listeners[s.Number()], from, to)
+	l := budgets.ledgers.At(s.Number())
 	if from == nil {
 		atomic.StoreUint32(&s.Has, s.Has|kind.Guarded) // and a fence: a release from now on is reported
 		l.charged = int64(relaxed.Load(&s.Total))
@@ -142,11 +153,11 @@ func (s *core) rebook() (changed bool) {
 
 // rebookFirst is rebook for a context below which rebookBelow is to follow if that says
 // so.
-func (s *core) rebookFirst() (changed bool) {
-	if (s.Has|coreAt(s.parent).Has)&kind.Guarded == 0 && s.Has&hasAccount == 0 {
+func rebookFirst(s *tree.Node) (changed bool) {
+	if (s.Has|tree.At(s.Parent).Has)&kind.Guarded == 0 && s.Has&tree.HasAccount == 0 {
 		return false // under no account, before and after
 	}
-	if changed = s.rebook(); changed {
+	if changed = rebook(s); changed {
 		budgets.Lock()
 		budgets.changing++
 		budgets.Unlock()
@@ -162,29 +173,22 @@ func (mc Context) rebookBelow() {
 		budgets.changing--
 		budgets.Unlock()
 	}()
-	w := walk{top: mc, again: true}
-	for !w.hold("", func(s *core, at rung) (int32, bool) {
-		if at.level > 1 && s.interred() {
+	w := tree.Walk{Top: mc.ref, Again: true}
+	for !w.Hold("", func(s *tree.Node, at tree.Rung) (int32, bool) {
+		if at.Level > 1 && s.Evict() {
 			return 0, false
 		}
-		return 0, s.rebook() || at.level == 1
+		return 0, rebook(s) || at.Level == 1
 	}) {
 	}
 }
 
 // enroll puts a core that is about to become a child of parent under the account that
 // parent is under. A keeper that the budget does not allow is sold.
-func (s *core) enroll(parent *core) {
-	if parent.Has&(kind.Guarded|allowsCritical) == 0 {
-		return
-	}
-	s.Has |= parent.Has & allowsCritical
-	if parent.Has&kind.Guarded == 0 {
-		return
-	}
+func enroll(s *tree.Node, parent *tree.Node) {
 	budgets.Lock()
-	l := budgets.ledgers.at(s.Number())
-	*l = ledger{account: parent.innermost()}
+	l := budgets.ledgers.At(s.Number())
+	*l = ledger{account: innermost(parent)}
 	fits := l.refuses(&s.Core, int64(s.Total)) == nil
 	if fits {
 		l.charge(int64(s.Total))
@@ -198,16 +202,22 @@ func (s *core) enroll(parent *core) {
 
 // discharge takes the core of a deleted context off all accounts, with the keeper
 // that it still has. The tree's lock must be held, the budgets' not.
-func (s *core) discharge() {
+func discharge(s *tree.Node) {
 	if s.Has&kind.Guarded != 0 {
 		budgets.Lock()
-		l := budgets.ledgers.at(s.Number())
+		l := budgets.ledgers.At(s.Number())
 		l.charge(-l.charged)
 		*l = ledger{}
-		if s.Has&hasAccount != 0 {
+		if s.Has&tree.HasAccount != 0 {
 			delete(budgets.accounts, s.Number())
 		}
 		budgets.Unlock()
 	}
-	relaxed.Store32(&s.Has, 0)
+}
+
+// forget takes a node that becomes free off all side tables. The tree's lock must be held.
+func forget(s *tree.Node) {
+	forgetListeners(s)
+	forgetCancel(s)
+	discharge(s)
 }

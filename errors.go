@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/tree"
 )
 
 // Fault is what palloc panics with when it is misused: a pointer that is not a
@@ -81,19 +82,13 @@ func (e *OutOfMemoryError) Error() string {
 // Unwrap is the reason.
 func (e *OutOfMemoryError) Unwrap() error { return e.Err }
 
-// gone is the fault of using a context that does not exist.
+// gone returns the fault of using a context that does not exist.
 func (mc Context) gone(op string) *Fault {
-	if mc.core == nil {
-		return &Fault{Op: op, Reason: "the zero Context is no context: create one with NewAllocSet or its kin"}
-	}
-	tree.Lock()
-	defer tree.Unlock()
-	last := mc.slot().nameText()
-	if handle(mc.core).epoch == kind.NextEpoch(mc.epoch, kind.None) {
-		return &Fault{Op: op, Context: last, Reason: "the context was deleted"}
-	}
-	return &Fault{Op: op, Reason: "the context was deleted long ago, and its core serves another one"}
+	g := mc.ref.Gone()
+	return &Fault{Op: op, Context: g.Name, Reason: g.Reason}
 }
+
+func init() { tree.Explain = explain }
 
 // raise panics with what a kind answered.
 func raise(c *kind.Core, op string, size uintptr, err error) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gopalloc/palloc/internal/relaxed"
+	"github.com/gopalloc/palloc/internal/tree"
 )
 
 // Who holds memory, in few rows: the tree cut where it would have more.
@@ -25,7 +26,7 @@ const (
 
 // holder is a context that gets a row.
 type holder struct {
-	*core
+	*tree.Node
 	sum      int64 // it and all below it hold, as far as is known
 	level    int
 	cut      bool // those below it have no rows, yet
@@ -34,10 +35,10 @@ type holder struct {
 
 // holdersBelow are the largest holders of the subtree of top. The tree's lock must be
 // held.
-func holdersBelow(top *core) Snapshot {
+func holdersBelow(top *tree.Node) Snapshot {
 	s := Snapshot{Time: time.Now()}
-	sum, looks := top.holdings(mostLooks / 4)
-	root := &holder{core: top, sum: sum, level: 1, cut: true}
+	sum, looks := holdings(top, mostLooks/4)
+	root := &holder{Node: top, sum: sum, level: 1, cut: true}
 	all := append(make([]*holder, 0, mostRows), root)
 	for len(all) < mostRows && looks < mostLooks {
 		next := largestCut(all)
@@ -50,7 +51,7 @@ func holdersBelow(top *core) Snapshot {
 		all = append(all, next.children...)
 	}
 	for i := len(all) - 1; i >= 0; i-- { // children before parents
-		if h := all[i]; h.cut && h.occupied() != nil {
+		if h := all[i]; h.cut && h.FirstUncached() != nil {
 			s.More++ // or many
 		} else {
 			h.sum = max(h.sum, h.rest(int64(relaxed.Load(&h.Total))))
@@ -65,7 +66,7 @@ func holdersBelow(top *core) Snapshot {
 // largestCut is the largest holder that is cut, nil when none is.
 func largestCut(all []*holder) (largest *holder) {
 	for _, h := range all {
-		if h.cut && (largest == nil || h.sum > largest.sum) && h.occupied() != nil {
+		if h.cut && (largest == nil || h.sum > largest.sum) && h.FirstUncached() != nil {
 			largest = h
 		}
 	}
@@ -78,14 +79,14 @@ func (h *holder) open(most int) (looks, missed int) {
 	h.cut = false
 	var seen [childrenSeen]holder
 	n, i := 0, h.FirstChild
-	for ; i != 0 && n < len(seen) && looks < mostLooks; i = coreAt(i).nextSibling {
-		child := coreAt(i)
-		if looks++; !handle(&child.Core).owned() {
+	for ; i != 0 && n < len(seen) && looks < mostLooks; i = tree.At(i).NextSibling {
+		child := tree.At(i)
+		if looks++; !child.Ref().Owned() {
 			continue
 		}
-		sum, steps := child.holdings(mostBelow)
+		sum, steps := holdings(child, mostBelow)
 		looks += steps
-		seen[n] = holder{core: child, sum: sum, level: h.level + 1, cut: true}
+		seen[n] = holder{Node: child, sum: sum, level: h.level + 1, cut: true}
 		n++
 	}
 	if i != 0 {
@@ -113,7 +114,7 @@ func (h *holder) rest(own int64) int64 {
 
 // rows adds the rows of the holder and of those below it, parents first.
 func (h *holder) rows(s *Snapshot) {
-	r := Row{Level: h.level, Kind: kindIn(handle(&h.Core).epoch), Name: h.nameText(), Ident: h.ident()}
+	r := Row{Level: h.level, Kind: kindIn(h.Ref().Epoch), Name: h.Name(), Ident: h.Ident()}
 	r.Total, r.Blocks = h.sum-h.rest(0), int64(relaxed.Load32(&h.BlockCount))
 	s.Rows = append(s.Rows, r)
 	for _, child := range h.children {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gopalloc/palloc/internal/block"
+	"github.com/gopalloc/palloc/internal/tree"
 )
 
 // Memory given back when nothing happens: a goroutine that trims the warehouse once
@@ -54,7 +55,7 @@ func trimWhenIdle(after time.Duration, quit <-chan struct{}) {
 	resumed := make(chan struct{}, 1)
 	defer block.TrimAndAwait(nil)
 	for quiet(after, quit) {
-		dropSpares()
+		tree.ReleaseKeepers()
 		block.TrimAndAwait(resumed)
 		select {
 		case <-resumed:

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
+	"github.com/gopalloc/palloc/internal/tree"
 )
 
 // Questions to a chunk, by the pointer alone.
@@ -44,7 +45,7 @@ func Footprint(p unsafe.Pointer) int {
 // PostgreSQL: GetMemoryChunkContext.
 func ContextOf(p unsafe.Pointer) Context {
 	c, _, _ := measure("ContextOf", uintptr(p))
-	return handle(c.Payer())
+	return Context{tree.RefOf(c.Payer())}
 }
 
 // measure is the core of the chunk at p, what may be used of the chunk, and what it

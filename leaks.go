@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gopalloc/palloc/internal/relaxed"
+	"github.com/gopalloc/palloc/internal/tree"
 )
 
 // Leaks: contexts that live on and on.
@@ -114,7 +115,7 @@ func (g *leakGroup) add(i int, r *resident) {
 func (g *leakGroup) named() Leak {
 	tree.Lock()
 	defer tree.Unlock()
-	g.Name, g.Created = g.key.name, lineText(g.key.line)
+	g.Name, g.Created = g.key.name, tree.LineText(g.key.line)
 	return g.Leak
 }
 
@@ -142,25 +143,35 @@ func (mc Context) survey() []resident {
 
 // residents are those of a survey, each with what it holds itself.
 func (mc Context) residents() []resident {
-	now := time.Since(began)
-	w := walk{top: mc}
-	var all pile[resident]
-	batch := make([]resident, 0, perHold)
+	now := tree.Now()
+	w := tree.Walk{Top: mc.ref}
+	var all tree.List[resident]
+	batch := make([]resident, 0, tree.StepsPerHold)
 	for done := false; !done; batch = batch[:0] {
-		done = w.hold("Leaks", func(s *core, at rung) (int32, bool) {
-			c := handle(&s.Core)
-			if !c.owned() {
+		done = w.Hold("Leaks", func(s *tree.Node, at tree.Rung) (int32, bool) {
+			if !s.Ref().Owned() {
 				return 0, false
 			}
+			c := Context{s.Ref()}
 			batch = append(batch, resident{
-				mc: c, key: leakKey{s.nameText(), c.createdAt()}, age: c.age(now),
-				bytes: int64(relaxed.Load(&s.Total)), size: 1, parent: uint32(max(at.tag, 0)),
-				lasting: s.Has&isPermanent != 0,
+				mc: c, key: leakKey{s.Name(), c.ref.CreatedAt()}, age: c.ref.Age(now),
+				bytes: int64(relaxed.Load(&s.Total)), size: 1, parent: uint32(max(at.Tag, 0)),
+				lasting: s.Has&tree.IsPermanent != 0,
 			})
-			return int32(all.size() + len(batch) - 1), true
+			return int32(all.Len() + len(batch) - 1), true
 		})
-		all.add(batch)
+		all.Add(batch)
 	}
-	forgetTheDead()
-	return all.list()
+	tree.ForgetCreations()
+	return all.All()
 }
+
+// RecordCreations switches on or off that each context's time and place of creation
+// are kept, for Leaks and for TieFunc. It is meant for tests, and for a while in a
+// process that leaks: a creation then takes about a microsecond. What was recorded
+// stays until the context is deleted. Contexts that existed before, and those that
+// are being created at the very moment, have no record. It is the process's; it is
+// off at first. Any goroutine. Cost: a step for each context that there was at the most.
+//
+// PostgreSQL has none.
+func RecordCreations(on bool) { tree.RecordCreations(on) }

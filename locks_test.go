@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gopalloc/palloc"
+	"github.com/gopalloc/palloc/internal/tree"
 )
 
 // The lock of the tree: how many steps are made while it is held, whatever there is, and
@@ -134,9 +135,9 @@ func TestTheLockIsHeldForABoundedNumberOfSteps(t *testing.T) {
 			mc := palloc.NewAllocSet(top, "crowd")
 			create(mc, n)
 			for _, d := range chores {
-				palloc.MostStepsPerHold()
+				tree.MaxSteps()
 				d.do(mc, other, elsewhere)
-				if most := palloc.MostStepsPerHold(); most > bound {
+				if most := tree.MaxSteps(); most > bound {
 					t.Errorf("%s takes %d steps under one hold of the lock", d.name, most)
 				} else {
 					t.Logf("%-28s %5d", d.name, most)
@@ -148,9 +149,9 @@ func TestTheLockIsHeldForABoundedNumberOfSteps(t *testing.T) {
 		for _, shape := range []string{"a chain", "siblings", "a bush", "blocks"} {
 			mc := palloc.NewAllocSet(newRoot(t), "crowd")
 			crowds[shape](mc, n)
-			palloc.MostStepsPerHold()
+			tree.MaxSteps()
 			deleteDropped(t, mc)
-			if most := palloc.MostStepsPerHold(); most > bound || mc.Live() {
+			if most := tree.MaxSteps(); most > bound || mc.Live() {
 				t.Errorf("%s: the deletion takes %d steps under one hold of the lock", shape, most)
 			}
 		}

@@ -100,7 +100,7 @@ func (r *routine) inside(limit Context, callback func()) {
 // around it or for one that it is around. The lock of budgets must be held.
 func (r *routine) depth(a *account) (n int) {
 	for _, limit := range r.limits {
-		if b := budgets.accounts[limit.core.Number()]; b != nil && (a.within(b) || b.within(a)) {
+		if b := budgets.accounts[limit.ref.Core.Number()]; b != nil && (a.within(b) || b.within(a)) {
 			n++
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/relaxed"
+	"github.com/gopalloc/palloc/internal/tree"
 )
 
 // Requests to the owners of contexts: callbacks that run where their context is used.
@@ -107,7 +108,7 @@ func (w *routine) rouse(l *listener) {
 	c := w.core
 	budgets.Unlock()
 	tree.Lock()
-	mine := c != nil && isBelow(c, l.owner.core)
+	mine := c != nil && isBelow(c, l.owner.ref.Core)
 	tree.Unlock()
 	if mine {
 		select {
@@ -133,7 +134,7 @@ func (mc Context) AnswerPressure() (answered bool) {
 // answerPressure is separate so that AnswerPressure can be inlined.
 func (mc Context) answerPressure() (answered bool) {
 	mc.check("Context.AnswerPressure")
-	list := askedAbove(mc.core)
+	list := askedAbove(mc.ref.Core)
 	if len(list) == 0 {
 		return false
 	}
@@ -193,15 +194,15 @@ func askedAbove(c *kind.Core) (list []*listener) {
 	defer tree.Unlock()
 	budgets.Lock()
 	defer budgets.Unlock()
-	for s := kind.Slot[core](c); s.Kind() != kind.Shared; s = coreAt(s.parent) {
-		if s.Has&hasListeners != 0 {
-			for _, l := range tree.listeners[s.Number()] {
+	for s := kind.Slot[tree.Node](c); s.Kind() != kind.Shared; s = tree.At(s.Parent) {
+		if s.Has&tree.HasListeners != 0 {
+			for _, l := range listeners[s.Number()] {
 				if l.left != nil && l.by == nil {
 					list = append(list, l)
 				}
 			}
 		}
-		if s.parent == 0 {
+		if s.Parent == 0 {
 			break
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gopalloc/palloc"
+	"github.com/gopalloc/palloc/internal/tree"
 )
 
 // Trees of contexts that come and go in the same shape: their cores stay where they
@@ -287,7 +288,7 @@ func TestThoseOutOfReachDoNotWait(t *testing.T) {
 		c.Delete()
 	}
 	waiting := palloc.Warehouse().InUse - before
-	palloc.DropKeepers()
+	tree.ReleaseFree()
 	if now := palloc.Warehouse().InUse - before; now > most || now == waiting {
 		t.Errorf("%d KiB wait with a context, and %d KiB in all", now>>10, waiting>>10)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/relaxed"
+	"github.com/gopalloc/palloc/internal/tree"
 )
 
 // Pressure: callbacks that free memory before a budget refuses.
@@ -44,8 +45,8 @@ type Pressure struct {
 type listener struct {
 	owner Context
 	free  func(Pressure) error
-	owned bool    // it runs only where its context is allocated from
-	place callers // that registered it
+	owned bool         // it runs only where its context is allocated from
+	place tree.Callers // that registered it
 
 	// The lock of budgets guards the rest.
 	gone bool
@@ -103,26 +104,29 @@ func (mc Context) OnPressure(free func(p Pressure) error) (stop func() bool) {
 func (mc Context) OnPressureOwned(free func(p Pressure) error) (stop func() bool) {
 	const op = "Context.OnPressureOwned"
 	mc.check(op)
-	if kind.KindOf(mc.epoch) == kind.Shared {
+	if kind.KindOf(mc.ref.Epoch) == kind.Shared {
 		panic(&Fault{Op: op, Context: mc.Path(), Reason: "a Shared context has no owner: use OnPressure"})
 	}
 	return mc.listen(op, &listener{owner: mc, free: free, owned: true})
 }
+
+// listeners has the callbacks by node. The tree's lock guards it.
+var listeners map[uint32][]*listener
 
 func (mc Context) listen(op string, l *listener) (stop func() bool) {
 	if mc.check(op); l.free == nil {
 		panic(&Fault{Op: op, Context: mc.Path(), Reason: "the function is nil"})
 	}
 	runtime.Callers(2, l.place[:])
-	defer mc.lockToEnter(op, hasListeners).unlock()
-	if tree.listeners == nil {
-		tree.listeners = make(map[uint32][]*listener)
+	defer mc.ref.LockToEnter(op, tree.HasListeners).Unlock()
+	if listeners == nil {
+		listeners = make(map[uint32][]*listener)
 	}
-	n := mc.core.Number()
-	tree.listeners[n] = append(tree.listeners[n], l)
+	n := mc.ref.Core.Number()
+	listeners[n] = append(listeners[n], l)
 	budgets.Lock()
 	defer budgets.Unlock()
-	for a := mc.slot().innermost(); a != nil; a = a.outer {
+	for a := innermost(mc.slot()); a != nil; a = a.outer {
 		a.listeners.add(l)
 	}
 	return func() bool { return mc.deafen(l) }
@@ -135,33 +139,33 @@ func (mc Context) deafen(l *listener) bool {
 	if !mc.Live() {
 		return false
 	}
-	list := tree.listeners[mc.core.Number()]
+	list := listeners[mc.ref.Core.Number()]
 	i := slices.Index(list, l)
 	if i < 0 {
 		return false
 	}
-	mc.slot().unlist(l)
-	if tree.listeners[mc.core.Number()] = slices.Delete(list, i, i+1); len(list) == 1 {
-		mc.slot().forgetListeners()
+	unlist(mc.slot(), l)
+	if listeners[mc.ref.Core.Number()] = slices.Delete(list, i, i+1); len(list) == 1 {
+		forgetListeners(mc.slot())
 	}
 	return true
 }
 
 // forgetListeners takes all of them off. The tree's lock must be held.
-func (s *core) forgetListeners() {
-	if s.Has&hasListeners != 0 {
-		s.unlist(tree.listeners[s.Number()]...)
-		delete(tree.listeners, s.Number())
-		relaxed.Store32(&s.Has, s.Has&^hasListeners)
+func forgetListeners(s *tree.Node) {
+	if s.Has&tree.HasListeners != 0 {
+		unlist(s, listeners[s.Number()]...)
+		delete(listeners, s.Number())
+		relaxed.Store32(&s.Has, s.Has&^tree.HasListeners)
 	}
 }
 
 // unlist takes listeners of the context off the lists of the accounts around it.
-func (s *core) unlist(list ...*listener) {
+func unlist(s *tree.Node, list ...*listener) {
 	budgets.Lock()
 	defer budgets.Unlock()
 	for _, l := range list {
-		for a := s.innermost(); a != nil; a = a.outer {
+		for a := innermost(s); a != nil; a = a.outer {
 			a.listeners.remove(l)
 		}
 		l.gone = true
@@ -284,32 +288,21 @@ func (l *listener) weight() (sum int64) {
 	if !l.owner.Live() {
 		return 0
 	}
-	sum, _ = l.owner.slot().holdings(mostCounted)
+	sum, _ = holdings(l.owner.slot(), mostCounted)
 	return sum
 }
 
 // holdings is what the core and all below it hold, and how many steps of at most so
 // many were taken. One with an account is one step. The tree's lock must be held.
-func (s *core) holdings(most int) (sum int64, steps int) {
+func holdings(s *tree.Node, most int) (sum int64, steps int) {
 	for t := s; t != nil && steps < most; steps++ {
-		if a := t.account(); a != nil {
+		if a := accountOf(t); a != nil {
 			sum += a.held.Load()
-			t = t.beside(s)
+			t = t.Beside(s)
 			continue
 		}
 		sum += int64(relaxed.Load(&t.Total))
-		t = t.step(s)
+		t = t.Next(s)
 	}
 	return sum, steps
-}
-
-// beside is step without those below s.
-func (s *core) beside(top *core) *core {
-	for s != top {
-		if s.nextSibling != 0 {
-			return coreAt(s.nextSibling)
-		}
-		s = coreAt(s.parent)
-	}
-	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/tree"
 )
 
 // What a refusal tells: who asked, whose limit it was, who holds the memory, and what
@@ -83,24 +84,35 @@ const mostTold = 3
 // explain makes a kind's answer into the error that callers see: a *Fault for
 // misuse, an *OutOfMemoryError for the rest.
 func explain(c *kind.Core, op string, size uintptr, err error) error {
+	if gone, ok := err.(*tree.Gone); ok {
+		return &Fault{Op: op, Context: gone.Name, Reason: gone.Reason}
+	}
+	misuse, ok := err.(kind.Misuse)
+	switch {
+	case c == nil && ok:
+		return &Fault{Op: op, Reason: string(misuse)}
+	case c == nil: // the root cannot be made
+		return &OutOfMemoryError{Op: op, Context: "Top", Size: int(size), Err: err}
+	}
+	root := tree.Root().Node()
 	tree.Lock()
 	defer tree.Unlock()
-	if misuse, ok := err.(kind.Misuse); ok {
+	if ok {
 		return (&Fault{Op: op, Reason: string(misuse)}).in(c)
 	}
-	e := &OutOfMemoryError{Op: op, Context: pathOf(c), Ident: kind.Slot[core](c.Payer()).ident(), Size: int(size), Err: err}
-	top := coreAt(rootIndex)
+	e := &OutOfMemoryError{Op: op, Context: tree.PathOf(c), Ident: kind.Slot[tree.Node](c.Payer()).Ident(), Size: int(size), Err: err}
+	top := root
 	var short *shortage
 	if errors.As(err, &short) {
 		e.Held, e.Limit, e.Need, e.Reclaims = short.held, short.bound, short.more, slices.Clone(short.asked)
 		for i := range e.Reclaims {
-			e.Reclaims[i].Place = e.Reclaims[i].of.place.line()
+			e.Reclaims[i].Place = e.Reclaims[i].of.place.Line()
 		}
 		owner := short.account.owner
-		e.LimitedBy = owner.slot().nameText()
+		e.LimitedBy = owner.slot().Name()
 		if owner.Live() {
 			top = owner.slot()
-			e.LimitedBy, e.LimitIdent = pathOf(&top.Core), top.ident()
+			e.LimitedBy, e.LimitIdent = tree.PathOf(&top.Core), top.Ident()
 		}
 	}
 	e.Tree = holdersBelow(top)
@@ -132,7 +144,7 @@ func (e *OutOfMemoryError) reclaimsText() string {
 		switch {
 		case r.Err != nil:
 			text += ": " + firstLine(r.Err)
-		case r.Freed == 0 && r.of != nil && kindIn(r.of.owner.epoch) == KindAllocSet: // of is nil in what a program made up
+		case r.Freed == 0 && r.of != nil && kindIn(r.of.owner.ref.Epoch) == KindAllocSet: // of is nil in what a program made up
 			text += " and no error: if it freed chunks of 8 KiB or less, it must call Compact"
 		}
 		told = append(told, text)

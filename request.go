@@ -175,7 +175,7 @@ var errReopened = errors.New("callbacks took the limit away and set it again, ti
 func (a *account) isClosed() bool {
 	budgets.Lock()
 	defer budgets.Unlock()
-	return budgets.accounts[a.owner.core.Number()] != a
+	return budgets.accounts[a.owner.ref.Core.Number()] != a
 }
 
 // dropsKeeper gives back the block that the context kept over a reset and has nothing
@@ -389,7 +389,7 @@ func (r *request) makeRoom(s *shortage) error {
 func (r *request) leaves(a *account) bool {
 	budgets.Lock()
 	defer budgets.Unlock()
-	at := budgets.ledgers.at(r.core.Number()).account
+	at := budgets.ledgers.At(r.core.Number()).account
 	for at != nil && at != a {
 		at = at.outer
 	}
@@ -453,7 +453,7 @@ func (r *request) consumers(a *account) []consumer {
 		list[i] = consumer{l, l.weight()}
 	}
 	slices.SortStableFunc(list, func(x, y consumer) int {
-		return cmp.Or(cmp.Compare(y.weight, x.weight), cmp.Compare(x.owner.core.Number(), y.owner.core.Number()))
+		return cmp.Or(cmp.Compare(y.weight, x.weight), cmp.Compare(x.owner.ref.Core.Number(), y.owner.ref.Core.Number()))
 	})
 	return list
 }
@@ -520,5 +520,5 @@ func (r *request) check(l *listener) {
 		return
 	}
 	panic(&Fault{Op: r.op, Context: r.path, Reason: fmt.Sprintf(
-		"a callback of OnPressure reset or deleted the context that was allocating: that of context %q, registered by %s", l.name(), l.place.line())})
+		"a callback of OnPressure reset or deleted the context that was allocating: that of context %q, registered by %s", l.name(), l.place.Line())})
 }

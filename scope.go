@@ -57,11 +57,14 @@ func (mc Context) outcome(err error, panicked any) error {
 	return whole.(error)
 }
 
+// maxLate is the number of callbacks that may panic in a deletion that Scope goes on with.
+const maxLate = 1000
+
 // endAll deletes the context, unless it is gone, and answers what callbacks panicked with
 // meanwhile, each of which ran, so that the next attempt runs those that are left. It
 // gives up with callbacks that register each other for ever.
 func (mc Context) endAll() (late []any) {
-	for mc.Live() && len(late) < mostLate {
+	for mc.Live() && len(late) < maxLate {
 		if r := recovered(mc.Delete); r != nil {
 			late = append(late, r)
 		}

@@ -161,7 +161,7 @@ func grow[T any](mc Context, op string, s, values []T, more int) ([]T, error) {
 // where it is if it ends where a Bump goes on selling, else in a new chunk, to
 // which the used bytes are copied. It answers the place and the room.
 func (mc Context) enlarge(op string, p, used, old, need uintptr) (q, room uintptr, err error) {
-	c := mc.core
+	c := mc.ref.Core
 	try := func(size uintptr) (uintptr, error) {
 		room = size
 		return kinds.Methods[c.Kind()].Alloc(c, size)
@@ -187,7 +187,7 @@ func (mc Context) enlarge(op string, p, used, old, need uintptr) (q, room uintpt
 
 // roomAt is how many bytes the chunk at p has, which was just sold for size bytes.
 func (mc Context) roomAt(p, size uintptr) uintptr {
-	if mc.core.Kind() == kind.Bump {
+	if mc.ref.Core.Kind() == kind.Bump {
 		return (size + chunk.Align - 1) &^ (chunk.Align - 1)
 	}
 	c := mc.seller(p)
@@ -225,7 +225,7 @@ func curve(old, need uintptr) uintptr {
 // then nobody sees more of the chunk than the array. It panics when the chunk was
 // freed.
 func (mc Context) hasWhole(op string, p, size, each uintptr) (what uint64, yes bool) {
-	if !block.Known(p) || mc.core.Kind() == kind.Bump {
+	if !block.Known(p) || mc.ref.Core.Kind() == kind.Bump {
 		return 0, false
 	}
 	c := mc.seller(p)
@@ -267,7 +267,7 @@ func clone[T any](mc Context, op string, s []T) ([]T, error) {
 	if size == 0 {
 		return make([]T, len(s)), nil // takes no memory
 	}
-	p, err := supply(mc.core, op, size)
+	p, err := supply(mc.ref.Core, op, size)
 	if err != nil {
 		return nil, mc.refuse(op, size, err)
 	}

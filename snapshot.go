@@ -3,6 +3,8 @@ package palloc
 import (
 	"math"
 	"time"
+
+	"github.com/gopalloc/palloc/internal/tree"
 )
 
 // Snapshots: the accounts of a subtree at about one moment, as a value. All views of the
@@ -79,31 +81,31 @@ func (s Snapshot) Path(i int) []int {
 
 // snapshot reads at most so many rows. The tree's lock must be held, and is let go of
 // meanwhile.
-func snapshot(top *core, most int) Snapshot {
-	return unlocked(func() Snapshot { return handle(&top.Core).rows("", most) })
+func snapshot(top *tree.Node, most int) Snapshot {
+	return tree.Unlocked(func() Snapshot { return Context{top.Ref()}.rows("", most) })
 }
 
 // rows reads at most so many rows. When the context was deleted, that is a Fault of op;
 // without an op there are none.
 func (mc Context) rows(op string, most int) (s Snapshot) {
 	s.Time = time.Now()
-	w := walk{top: mc}
-	var rows pile[Row]
-	seen, batch := make([]sighting, 0, perHold), make([]Row, 0, perHold)
+	w := tree.Walk{Top: mc.ref}
+	var rows tree.List[Row]
+	seen, batch := make([]sighting, 0, tree.StepsPerHold), make([]Row, 0, tree.StepsPerHold)
 	gone := math.MaxInt32 // the level of the latest context that was deleted before it was read
 	for done := false; !done; seen, batch = seen[:0], batch[:0] {
-		done = w.hold(op, func(c *core, at rung) (int32, bool) {
-			here := handle(&c.Core)
-			if here.owned() {
-				seen = append(seen, sighting{here, int(at.level), c.nameText(), c.ident()})
+		done = w.Hold(op, func(c *tree.Node, at tree.Rung) (int32, bool) {
+			here := Context{c.Ref()}
+			if here.ref.Owned() {
+				seen = append(seen, sighting{here, int(at.Level), c.Name(), c.Ident()})
 			}
-			return 0, here.owned()
+			return 0, here.ref.Owned()
 		})
 		for i := range seen {
 			if seen[i].level > gone {
 				continue // moved away, or deleted, too
 			}
-			if gone = math.MaxInt32; rows.size()+len(batch) >= most {
+			if gone = math.MaxInt32; rows.Len()+len(batch) >= most {
 				s.More++
 			} else if r, live := seen[i].row(); live {
 				batch = append(batch, r)
@@ -111,12 +113,12 @@ func (mc Context) rows(op string, most int) (s Snapshot) {
 				gone = r.Level
 			}
 		}
-		rows.add(batch)
+		rows.Add(batch)
 	}
 	if op != "" {
 		mc.check(op)
 	}
-	s.Rows = rows.list()
+	s.Rows = rows.All()
 	s.number()
 	return s
 }
@@ -132,7 +134,7 @@ type sighting struct {
 // came by.
 func (c *sighting) row() (r Row, live bool) {
 	stats := c.mc.stats()
-	r = Row{Level: c.level, Kind: kindIn(c.mc.epoch), Name: c.name, Ident: c.ident, Stats: public(stats)}
+	r = Row{Level: c.level, Kind: kindIn(c.mc.ref.Epoch), Name: c.name, Ident: c.ident, Stats: public(stats)}
 	switch r.Kind {
 	case KindGeneration:
 		r.Chunks = int64(c.mc.chunks())

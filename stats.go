@@ -5,6 +5,7 @@ import (
 	"github.com/gopalloc/palloc/internal/kind/generation"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/relaxed"
+	"github.com/gopalloc/palloc/internal/tree"
 )
 
 // Accounts of contexts.
@@ -49,7 +50,7 @@ func (mc Context) MemAllocated(recurse bool) int64 {
 		return mc.sum(op)
 	}
 	mc.check(op)
-	return int64(relaxed.Load(&mc.core.Total))
+	return int64(relaxed.Load(&mc.ref.Core.Total))
 }
 
 // sum is the bytes of all blocks that the context and those below own. When the context
@@ -58,7 +59,7 @@ func (mc Context) sum(op string) (bytes int64) {
 	if bytes, ok := mc.sumAtOnce(op); ok {
 		return bytes
 	}
-	mc.each(op, func(s *core) { bytes += int64(relaxed.Load(&s.Total)) }, func() {})
+	mc.ref.Each(op, func(s *tree.Node) { bytes += int64(relaxed.Load(&s.Total)) }, func() {})
 	return bytes
 }
 
@@ -70,8 +71,8 @@ func (mc Context) sumAtOnce(op string) (bytes int64, ok bool) {
 		return 0, op == ""
 	}
 	top := mc.slot()
-	for s := top; s != nil; s = s.after(top) {
-		if bytes += int64(relaxed.Load(&s.Total)); !tree.step(1) {
+	for s := top; s != nil; s = s.After(top) {
+		if bytes += int64(relaxed.Load(&s.Total)); !tree.Step(1) {
 			return 0, false
 		}
 	}
@@ -81,14 +82,14 @@ func (mc Context) sumAtOnce(op string) (bytes int64, ok bool) {
 // stats reads the accounts of a context that was live a moment ago: if it was
 // deleted since, they are about whatever its core holds now.
 func (mc Context) stats() (s kind.Stats) {
-	mc.look(func() { s = kinds.Methods[kind.KindOf(mc.epoch)].Stats(mc.core) })
+	mc.look(func() { s = kinds.Methods[kind.KindOf(mc.ref.Epoch)].Stats(mc.ref.Core) })
 	return s
 }
 
 // chunks is how many chunks a Generation has, live ones and freed ones whose block is not
 // empty. As stats otherwise.
 func (mc Context) chunks() (n uint32) {
-	mc.look(func() { n = generation.Chunks(mc.core) })
+	mc.look(func() { n = generation.Chunks(mc.ref.Core) })
 	return n
 }
 

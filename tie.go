@@ -8,6 +8,7 @@ import (
 
 	"github.com/gopalloc/palloc/internal/block"
 	"github.com/gopalloc/palloc/internal/relaxed"
+	"github.com/gopalloc/palloc/internal/tree"
 )
 
 // Ties: contexts that belong to a Go object and are to end when the collector frees
@@ -99,10 +100,10 @@ func checkTie(op string, owner reflect.Value, mc Context) {
 		f.Reason = "the owner has no size, and all such share one address: give it a field"
 	case inside:
 		f.Reason = "the owner lies in a context, where the collector never frees it: tie to an object on Go's heap"
-	case relaxed.Load32(&mc.slot().Has)&isPermanent != 0:
+	case relaxed.Load32(&mc.slot().Has)&tree.IsPermanent != 0:
 		f.Reason = "the context lives as long as the process"
 	default:
-		openLimbo()
+		tree.OpenDropped("Tie")
 		return
 	}
 	panic(f)
@@ -122,13 +123,32 @@ func (t *tie) drop() {
 func (mc Context) describe() (d Dropped, live bool) {
 	tree.Lock()
 	if live = mc.Live(); live {
-		d = Dropped{mc, mc.slot().nameText(), pathOf(mc.core), 0, lineText(mc.createdAt())}
+		d = Dropped{mc, mc.slot().Name(), tree.PathOf(mc.ref.Core), 0, tree.LineText(mc.ref.CreatedAt())}
 	}
 	tree.Unlock()
 	if live {
 		d.Held = mc.sum("")
 	}
 	return d, live && mc.Live()
+}
+
+// Delete deletes the context and all below it; one that was deleted meanwhile is left
+// alone. It is safe while contexts around it are deleted or reset. A callback of
+// OnReset that panics does not keep the others from running; the error says what
+// they panicked with. While it goes on the context is not in the tree below Top, and
+// counts with no budget: Parent is the zero Context for it, and its Path begins with
+// "(dropped)". What its callbacks create below it is deleted, too; what they move away
+// from below it is not. In a callback of OnReset that comes by what somebody else is
+// deleting, it returns, and another goroutine goes on. Any goroutine, if nobody uses the
+// context.
+//
+// PostgreSQL: MemoryContextDelete.
+func (d Dropped) Delete() error {
+	const op = "Dropped.Delete"
+	mc := d.Context
+	tree.OpenDropped(op)
+	mc.rebooked(func(moved func(*tree.Node)) { mc.ref.Detach(op, moved) })
+	return mc.ref.DeleteDropped(op, func() { go deleteDropped(d) })
 }
 
 func deleteDropped(d Dropped) {

@@ -1,6 +1,9 @@
 package palloc
 
-import "github.com/gopalloc/palloc/internal/block"
+import (
+	"github.com/gopalloc/palloc/internal/block"
+	"github.com/gopalloc/palloc/internal/tree"
+)
 
 // Giving memory back to the operating system on demand.
 //
@@ -15,12 +18,6 @@ import "github.com/gopalloc/palloc/internal/block"
 // next ones are among it; what live contexts hold is not, nor what the system refuses
 // to take. What is given back meanwhile may stay. Any goroutine.
 func Trim() int64 {
-	dropSpares()
+	tree.ReleaseKeepers()
 	return int64(block.Trim())
-}
-
-// dropSpares sells the blocks that cores without a context keep, parked or free.
-func dropSpares() {
-	eachCore(func(s *core) { s.interred() })
-	dropKeepers()
 }

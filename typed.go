@@ -125,11 +125,11 @@ func (mc Context) ready(op string, t *goType) {
 
 // zeroed sells size zeroed bytes; the error is an *OutOfMemoryError.
 func (mc Context) zeroed(op string, size uintptr) (uintptr, error) {
-	p, err := supply(mc.core, op, size)
+	p, err := supply(mc.ref.Core, op, size)
 	if err != nil {
 		return 0, mc.refuse(op, size, err)
 	}
-	if !mc.core.Blank(p, size) {
+	if !mc.ref.Core.Blank(p, size) {
 		clear(osmem.Bytes(p, size))
 	}
 	return p, nil

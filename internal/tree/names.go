@@ -1,4 +1,4 @@
-package palloc
+package tree
 
 import (
 	"strings"
@@ -8,21 +8,21 @@ import (
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
-// names is the table of the contexts' names: each once, by number. Cores hold
-// no Go strings, so that a million contexts give the collector nothing to scan.
+// names is the table of the contexts' names: each once, by number. Nodes hold no Go
+// strings, so that a million contexts give the collector nothing to scan.
 //
-// Invariant: a name is kept while a core in the tree has it, and after that while it is
-// among the last mostIdle that were let go of. A core in the tree has the key of its
+// Invariant: a name is kept while a node in the tree has it, and after that while it is
+// among the maxIdle names that were used last. A node in the tree has the key of its
 // name, which is the address of the kept string: while that is kept nothing else can be
-// there, so that an equal key means equal bytes. A free core has the serial number of
-// its name instead, and may ask whether that is still kept.
+// there, so that an equal key means equal bytes. A free node has the serial number of its
+// name instead, and may ask whether that is still kept.
 //
-// Cost: constant. The map grows and the pages come one by one; the map is made anew, of
-// the few names that are left, once it was much larger.
+// Cost: constant. The map and the list of pages grow; the map is made anew, of the few
+// names that are left, once it was much larger.
 var names nameTable
 
 const (
-	mostIdle = 1024 // names that no context has
+	maxIdle  = 1024 // names that no context has
 	namePage = 64   // names
 )
 
@@ -36,30 +36,30 @@ type nameTable struct {
 	recent  [1 << recentShift]recentName
 }
 
-// page has the names of so many numbers that follow each other.
+// page has the names of namePage numbers that follow each other.
 type page struct {
 	names [namePage]name
 	used  int
 	free  uint32 // a number that is free, 0 when none is: see name.next
 }
 
-// name is what is known of one, at its number.
+// name is what is known of a name.
 type name struct {
 	text   string
-	habit  habit
+	hint   hint
 	serial uint64 // since the program began; 0: the number is free
-	cores  uint32 // how many in the tree have it
-	prev   uint32 // of those that no core has; 0 at the end
+	nodes  uint32 // how many in the tree have it
+	prev   uint32 // of those that no node has; 0 at the end
 	next   uint32 // as prev; of a free number, the next one on its page
 }
 
-// idleNames are the names that no core has, the one first that was let go of first.
+// idleNames is a list of the names that no node in the tree has, the oldest first.
 type idleNames struct {
 	first, last uint32
 	count       int
 }
 
-// recentName is a name that was asked for by its address.
+// recentName is a name that was looked up by its address.
 type recentName struct {
 	key    uint64 // see nameKey
 	number uint32
@@ -67,7 +67,7 @@ type recentName struct {
 
 const recentShift = 8
 
-// of is what is known of a number, nil when it is free. The tree's lock must be held.
+// of returns what is known of a number, nil when it is free. The tree's lock must be held.
 func (t *nameTable) of(n uint32) *name {
 	if p := n / namePage; p < uint32(len(t.pages)) && t.pages[p] != nil {
 		if e := &t.pages[p].names[n%namePage]; e.serial != 0 {
@@ -77,10 +77,10 @@ func (t *nameTable) of(n uint32) *name {
 	return nil
 }
 
-// habit is what contexts of a name do. The tree's lock must be held.
-func (t *nameTable) habit(n uint32) *habit { return &t.of(n).habit }
+// hint returns what contexts of a name need. The tree's lock must be held.
+func (t *nameTable) hint(n uint32) *hint { return &t.of(n).hint }
 
-// at is the text of a number. The tree's lock must be held.
+// at returns the text of a number. The tree's lock must be held.
 func (t *nameTable) at(n uint32) string {
 	if e := t.of(n); e != nil {
 		return e.text
@@ -88,8 +88,8 @@ func (t *nameTable) at(n uint32) string {
 	return ""
 }
 
-// nameKey is the address and the length of a string in one word, 0 for a string
-// too long for that: for strings that are kept, and those that may be one of them.
+// nameKey returns the address and the length of a string in one word; 0 for a string that
+// is too long for that.
 func nameKey(name string) uint64 {
 	if len(name) >= 1<<16 {
 		return 0
@@ -97,29 +97,29 @@ func nameKey(name string) uint64 {
 	return uint64(uintptr(unsafe.Pointer(unsafe.StringData(name)))) ^ uint64(len(name))<<48 // only compared
 }
 
-// setName gives a core that comes to the tree the name of a number. The tree's lock must
-// be held.
-func (s *core) setName(n uint32) {
+// setName gives a node that comes into the tree the name with number n. The tree's lock
+// must be held.
+func (s *Node) setName(n uint32) {
 	e := names.of(n)
-	if e.cores++; e.cores == 1 {
+	if e.nodes++; e.nodes == 1 {
 		names.unlinkIdle(n, e)
 	}
 	relaxed.Store64(&s.nameKey, nameKey(e.text))
 	relaxed.Store32(&s.name, n)
 }
 
-// dropName takes its name from a core that leaves the tree. The tree's lock must be held.
-func (s *core) dropName() {
+// dropName takes its name from a node that leaves the tree. The tree's lock must be held.
+func (s *Node) dropName() {
 	e := names.of(s.name)
 	relaxed.Store64(&s.nameKey, e.serial)
-	if e.cores--; e.cores == 0 {
+	if e.nodes--; e.nodes == 0 {
 		names.linkIdle(s.name, e)
 	}
 }
 
-// nameText is the name of a core, "" when it is free and its name was not kept. It needs
-// the tree's lock.
-func (s *core) nameText() string {
+// Name returns the name of a node, "" when it is free and its name was not kept. The tree's
+// lock must be held.
+func (s *Node) Name() string {
 	e := names.of(s.name)
 	if e == nil || s.nameKey != nameKey(e.text) && s.nameKey != e.serial {
 		return ""
@@ -127,8 +127,8 @@ func (s *core) nameText() string {
 	return e.text
 }
 
-// find is number for a name that is likely to have come by lately, with the same
-// address. The tree's lock must be held.
+// find is number for a name that was probably looked up lately, with the same address. The
+// tree's lock must be held.
 func (t *nameTable) find(name string) uint32 {
 	key := nameKey(name)
 	r := t.recentAt(key)
@@ -146,8 +146,7 @@ func (t *nameTable) recentAt(key uint64) *recentName {
 	return &t.recent[key*0x9e3779b97f4a7c15>>(64-recentShift)]
 }
 
-// number is the number of a name, a new one if need be. The tree's lock must be
-// held.
+// number returns the number of a name, a new one if need be. The tree's lock must be held.
 func (t *nameTable) number(text string) uint32 {
 	if n, ok := t.numbers[text]; ok {
 		return n
@@ -161,12 +160,11 @@ func (t *nameTable) number(text string) uint32 {
 	*e = name{text: lasting(text), serial: t.serial | 1<<63} // no key of a string
 	t.numbers[e.text] = n
 	t.peak = max(t.peak, len(t.numbers))
-	t.linkIdle(n, e) // until it is given to a core
+	t.linkIdle(n, e) // until a node has it
 	return n
 }
 
-// lasting is a string that may be kept: one whose bytes lie in a context is
-// copied, for a context's memory does not last.
+// lasting returns a string that may be kept: a copy if its bytes lie in a context.
 func lasting(s string) string {
 	if _, ours := block.Find(uintptr(unsafe.Pointer(unsafe.StringData(s)))); ours { // only asked about
 		return strings.Clone(s)
@@ -174,7 +172,7 @@ func lasting(s string) string {
 	return s
 }
 
-// open takes a free number.
+// open returns a free number.
 func (t *nameTable) open() (n uint32) {
 	if len(t.room) == 0 {
 		t.room = append(t.room, uint32(len(t.pages)))
@@ -193,7 +191,7 @@ func (t *nameTable) open() (n uint32) {
 	return n
 }
 
-// newPage is a page whose numbers are free, but for 0, which is nobody's.
+// newPage returns a page whose numbers are free, but for 0, which is no name's.
 func newPage(at uint32) *page {
 	p := new(page)
 	for i := uint32(namePage); i > 0; i-- {
@@ -205,10 +203,10 @@ func newPage(at uint32) *page {
 	return p
 }
 
-// forget lets go of a name that no core in the tree has, and of the blocks that wait for
-// it.
+// forget forgets a name that no node in the tree has, and releases the blocks that are kept
+// for it.
 func (t *nameTable) forget(n uint32, e *name) {
-	e.habit.drop()
+	e.hint.release()
 	t.unlinkIdle(n, e)
 	if r := t.recentAt(nameKey(e.text)); r.number == n {
 		*r = recentName{}
@@ -229,7 +227,7 @@ func (t *nameTable) forget(n uint32, e *name) {
 
 // shrink makes the map anew when few of many names are left: Go's maps only grow.
 func (t *nameTable) shrink() {
-	if len(t.numbers) > 2*mostIdle || t.peak < 32*mostIdle {
+	if len(t.numbers) > 2*maxIdle || t.peak < 32*maxIdle {
 		return
 	}
 	was := t.numbers
@@ -240,8 +238,8 @@ func (t *nameTable) shrink() {
 	t.peak = len(was)
 }
 
-// linkIdle makes a name the last of those that no core has; the first of more than
-// mostIdle is forgotten.
+// linkIdle makes a name the last of those that no node has. The first of more than maxIdle
+// is forgotten.
 func (t *nameTable) linkIdle(n uint32, e *name) {
 	l := &t.idle
 	if e.prev, e.next = l.last, 0; e.prev != 0 {
@@ -250,12 +248,12 @@ func (t *nameTable) linkIdle(n uint32, e *name) {
 		l.first = n
 	}
 	l.last = n
-	if l.count++; l.count > mostIdle {
+	if l.count++; l.count > maxIdle {
 		t.forget(l.first, t.of(l.first))
 	}
 }
 
-// unlinkIdle takes a name off those that no core has.
+// unlinkIdle takes a name off those that no node has.
 func (t *nameTable) unlinkIdle(n uint32, e *name) {
 	l := &t.idle
 	if l.count--; e.prev != 0 {

@@ -1,0 +1,132 @@
+package tree
+
+import (
+	"fmt"
+
+	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/relaxed"
+)
+
+// Callbacks of resets and deletions.
+//
+// Invariant: a callback is on its context's list, the latest first, until it runs or
+// is stopped. The callbacks that one reset or deletion runs end: of those that were
+// registered while it went on it runs at most maxLate.
+//
+// Cost: a Go object each. To register, to stop and to run one takes a few steps under
+// the tree's lock, however many there are.
+
+// maxLate is the number of callbacks, registered by other callbacks, that a reset or
+// deletion runs. More are taken for some that register each other for ever.
+const maxLate = 1000
+
+// callback is a function to run when a context is reset or deleted.
+type callback struct {
+	run          func()
+	older, newer *callback // of the same context; newer is nil in what is off the list, too
+	waiting      bool      // on the list
+	number       uint64    // of its registration
+}
+
+// The tree's lock guards both.
+var (
+	callbacks  map[uint32]*callback // the latest of each node
+	registered uint64               // how many registrations there were
+)
+
+// ending is a reset or a deletion, as far as its callbacks see it.
+type ending struct {
+	op    string // what was called
+	begun bool   // a callback was run
+	since uint64 // registrations before
+	late  int    // callbacks run that were registered since
+}
+
+// OnReset registers a function to run when the context is next reset or deleted.
+func (mc Ref) OnReset(op string, run func()) (stop func() bool) {
+	defer mc.Lock(op).Unlock()
+	if callbacks == nil {
+		callbacks = make(map[uint32]*callback)
+	}
+	registered++
+	s := mc.Node()
+	cb := &callback{run: run, older: callbacks[s.Number()], waiting: true, number: registered}
+	if cb.older != nil {
+		cb.older.newer = cb
+	}
+	callbacks[s.Number()] = cb
+	relaxed.Store32(&s.Has, s.Has|HasCallbacks)
+	return func() bool { return mc.stop(cb) }
+}
+
+// stop takes a callback off the list, and reports whether it was there. The context may
+// be gone.
+func (mc Ref) stop(cb *callback) bool {
+	Lock()
+	defer Unlock()
+	if !mc.Live() || !cb.waiting {
+		return false
+	}
+	mc.takeOff(cb)
+	return true
+}
+
+// takeOff takes a callback off the list of the context. The tree's lock must be held.
+func (mc Ref) takeOff(cb *callback) {
+	s := mc.Node()
+	switch {
+	case cb.newer != nil:
+		cb.newer.older = cb.older
+	case cb.older != nil:
+		callbacks[s.Number()] = cb.older
+	default:
+		delete(callbacks, s.Number())
+		relaxed.Store32(&s.Has, s.Has&^HasCallbacks)
+	}
+	if cb.older != nil {
+		cb.older.newer = cb.newer
+	}
+	cb.older, cb.newer, cb.waiting = nil, nil, false
+}
+
+// runCallbacks runs the callbacks of the context, and those that they register. Each is
+// off the list before it runs, so that one that panics does not run again.
+func (mc Ref) runCallbacks(e *ending) {
+	for {
+		cb, err := mc.popCallback(e)
+		if err != nil {
+			panic(Explain(mc.Core, e.op, 0, err))
+		}
+		if cb == nil {
+			return
+		}
+		cb.run()
+	}
+}
+
+func (mc Ref) popCallback(e *ending) (*callback, error) {
+	defer mc.Lock(e.op).Unlock()
+	return mc.takeCallback(e)
+}
+
+// takeCallback takes the latest callback off the list and returns it, nil if there is
+// none. When too many were registered since the beginning it returns a kind.Misuse
+// instead. The tree's lock must be held.
+func (mc Ref) takeCallback(e *ending) (*callback, error) {
+	cb := callbacks[mc.Core.Number()]
+	if cb == nil {
+		return nil, nil
+	}
+	mc.takeOff(cb)
+	if !e.begun {
+		e.begun, e.since = true, registered
+	}
+	if cb.number <= e.since {
+		return cb, nil
+	}
+	if e.late++; e.late <= maxLate {
+		return cb, nil
+	}
+	return nil, kind.Misuse(fmt.Sprintf("callbacks of OnReset registered others, of which %d were run: "+
+		"they would go on for ever, and the next one is dropped", maxLate))
+}

@@ -1,0 +1,219 @@
+package tree
+
+import (
+	"sync/atomic"
+
+	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/generation"
+	"github.com/gopalloc/palloc/internal/kind/kinds"
+	"github.com/gopalloc/palloc/internal/relaxed"
+)
+
+// The creation of contexts.
+//
+// Invariant: a child is linked before the parent is asked whether it is live: see the
+// package comment.
+//
+// Cost: a swap and a few loads where a cached node fits, else the tree's lock.
+
+// Options say how a context is created. The zero value is the default.
+type Options struct {
+	First, Max uint32                   // sizes of blocks, in bytes; 0: the default
+	Shared     bool                     // of an AllocSet
+	Prepare    func(c *kind.Core) error // called before the kind opens the node; its error is a kind.Misuse
+}
+
+// rootNumber is the number of the root's node: the first that is handed out.
+const rootNumber = 1
+
+// root is the root, once rootReady is true.
+var (
+	root      Ref
+	rootReady atomic.Bool
+)
+
+// Root returns the root of the tree, and makes it if there is none.
+func Root() Ref {
+	if rootReady.Load() {
+		return root
+	}
+	return makeRoot()
+}
+
+// makeRoot is separate so that Root can be inlined.
+func makeRoot() Ref {
+	Lock()
+	defer Unlock()
+	if !rootReady.Load() {
+		root = plant("Top", "Top")
+		rootReady.Store(true)
+	}
+	return root
+}
+
+// plant makes a context that has no parent. The tree's lock must be held.
+func plant(op, name string) Ref {
+	n := names.number(name)
+	s, err := takeNode(n)
+	if err != nil {
+		panic(Unlocked(func() error { return Explain(nil, op, kind.SlotSize, err) }))
+	}
+	s.setName(n)
+	s.open(kind.AllocSet, Options{})
+	s.Has = IsPermanent
+	return s.Ref()
+}
+
+// Create creates a child of parent, of a cached node if one is of the same kind and name.
+// Its keeper suits a context of that name, and may be too large for others. Of several
+// nodes it takes the last that has only cached ones before it, so that the latest child
+// still comes before older ones. It panics when parent is not live or there is no memory.
+func Create(parent Ref, id kind.ID, name string) Ref {
+	key := nameKey(name)
+	if parent.Core == nil || key == 0 {
+		return createNew(parent, id, name)
+	}
+	var s *Node
+	i := relaxed.Load32(&parent.Node().FirstChild)
+	for n := 0; i != 0 && n < reach; n++ {
+		child := At(i)
+		word := relaxed.Load32(&child.Parked)
+		if word == 0 {
+			break
+		}
+		if cachedKind(word) == id && relaxed.Load64(&child.nameKey) == key {
+			s = child
+		}
+		i = relaxed.Load32(&child.NextSibling)
+	}
+	if s == nil {
+		return createNew(parent, id, name)
+	}
+	word, ok := s.take(id)
+	if ok && !s.isStill(parent, key) {
+		relaxed.Release32(&s.Parked, word)
+		ok = false
+	}
+	if !ok {
+		return createNew(parent, id, name)
+	}
+	mc := Ref{&s.Core, kind.NextEpoch(s.Epoch, id)}
+	if id == kind.Generation {
+		return mc.reopen()
+	}
+	relaxed.Store64(&s.Epoch, mc.Epoch)
+	return mc
+}
+
+// reopen is separate from Create because it calls: a cached Generation is not ready to
+// allocate.
+func (mc Ref) reopen() Ref {
+	generation.Methods{}.Open(mc.Core)
+	relaxed.Store64(&mc.Core.Epoch, mc.Epoch)
+	return mc
+}
+
+// isStill reports whether the node, found before it was taken, is still a child of parent
+// with the name, and parent is live. The swap that took it is the fence before that.
+func (s *Node) isStill(parent Ref, key uint64) bool {
+	return relaxed.Load64(&s.nameKey) == key && relaxed.Load32(&s.Parent) == parent.Core.Number() && parent.Live()
+}
+
+// createNew is Create without a cached node.
+func createNew(parent Ref, id kind.ID, name string) Ref {
+	return CreateWith(parent, id, name, Options{})
+}
+
+// CreateWith creates a child of parent, under the tree's lock. It panics when parent is
+// not live, when there is no memory, and with what o.Prepare returns.
+func CreateWith(parent Ref, id kind.ID, name string, o Options) Ref {
+	op := "New" + kinds.Methods[id].Name()
+	s := begin(parent, op, name)
+	if o.Prepare != nil {
+		if err := o.Prepare(&s.Core); err != nil {
+			s.abort(nil, op, err)
+		}
+	}
+	if o.Shared {
+		id = kind.Shared
+		if err := s.attachShards(); err != nil {
+			s.abort(parent.Core, op, err)
+		}
+	}
+	return finish(parent, s, id, op, o)
+}
+
+// begin takes the tree's lock and a node for a child of parent, and names it. When it
+// panics the lock is free.
+func begin(parent Ref, op, name string) *Node {
+	Lock()
+	if !parent.Live() {
+		Unlock()
+		panic(parent.gone(op))
+	}
+	n := names.find(name)
+	s, err := takeNode(n)
+	if err != nil {
+		Unlock()
+		panic(Explain(parent.Core, op, kind.SlotSize, err))
+	}
+	s.setName(n)
+	return s
+}
+
+// abort frees the node that begin took, releases the lock and panics.
+func (s *Node) abort(c *kind.Core, op string, err error) {
+	freeNode(s)
+	Unlock()
+	panic(Explain(c, op, kind.SlotSize, err))
+}
+
+// finish makes the node a context and releases the lock.
+func finish(parent Ref, s *Node, id kind.ID, op string, o Options) Ref {
+	if at := parent.Node(); at.Has&(kind.Guarded|AllowsCritical) != 0 {
+		s.Has |= at.Has & AllowsCritical
+		if at.Has&kind.Guarded != 0 {
+			Enroll(s, at)
+		}
+	}
+	s.open(id, o)
+	link(parent.Node(), s)
+	if creations.on {
+		s.recordCreation()
+	}
+	mc := s.Ref()
+	Unlock() // a fence, too
+	if !parent.Live() {
+		mc.undoCreate(parent, op)
+	}
+	return mc
+}
+
+// undoCreate deletes a child whose parent was deleted while it was created, unless the
+// parent's deletion has done so, and panics.
+func (mc Ref) undoCreate(parent Ref, op string) {
+	Lock()
+	if mc.Live() {
+		mc.Node().endFreeing()
+	}
+	Unlock()
+	panic(parent.gone(op))
+}
+
+// open makes a node that nobody uses a context of a kind.
+func (s *Node) open(id kind.ID, o Options) {
+	s.FirstBlock, s.MostBlock = max(names.hint(s.name).first, kind.DefaultFirst), kind.DefaultMost
+	if o.First != 0 {
+		s.FirstBlock, s.MostBlock = o.First, o.Max
+	}
+	kinds.Methods[id].Open(&s.Core)
+	relaxed.Store64(&s.Epoch, kind.NextEpoch(s.Epoch, id))
+}
+
+// Enroll puts a node, which is about to become a child of parent, under the budget that
+// parent is under. Package budget sets it. The tree's lock is held.
+var Enroll = func(s, parent *Node) {}
+
+// Forget takes a node that becomes free off the side tables of the packages above. Package
+// budget sets it. The tree's lock is held.
+var Forget = func(s *Node) {}

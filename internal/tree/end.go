@@ -1,0 +1,244 @@
+package tree
+
+import (
+	"sync/atomic"
+
+	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/kinds"
+	"github.com/gopalloc/palloc/internal/relaxed"
+)
+
+// Resets and deletions by the goroutine that owns the context.
+//
+// Invariant: children before parents; of one context's callbacks the latest first, each
+// once. A callback that panics stops the operation where it is, and leaves a tree that
+// can be reset and deleted as before: a context is still in the tree while its callbacks
+// run.
+//
+// Cost: a context that allocated nothing is reset by a few compares, one that stayed
+// within its keeper by a few words more; otherwise the release of each block but the
+// keeper. Nothing recurses.
+
+// Reset deletes all contexts below this one and takes all its chunks back.
+func (mc Ref) Reset() { resetWith(mc, rewind, Ref.reset) }
+
+// resetWith is the inlined part of Reset: mostly a call of a function that calls nothing.
+func resetWith(mc Ref, rewind func(Ref) bool, rest func(Ref)) {
+	if !rewind(mc) {
+		rest(mc)
+	}
+}
+
+// rewind resets a context that has nothing to take back but chunks of its keeper, none of
+// which was freed. Of any other it returns false, and does nothing.
+//
+//go:noinline
+func rewind(mc Ref) bool {
+	s := mc.Node()
+	if mc.Core == nil || mc.Core.Epoch != mc.Epoch || !s.noChildrenNoCallbacks() || s.Busy|s.Stirred != 0 {
+		return false
+	}
+	s.Rewind()
+	return true
+}
+
+// noChildrenNoCallbacks reports whether the context has neither.
+func (s *Node) noChildrenNoCallbacks() bool {
+	return relaxed.Load32(&s.FirstChild)|relaxed.Load32(&s.Has)&HasCallbacks == 0
+}
+
+// noChildrenNoEntries reports whether the context has neither children nor an entry in
+// any side table.
+func (s *Node) noChildrenNoEntries() bool {
+	return relaxed.Load32(&s.FirstChild)|relaxed.Load32(&s.Has) == 0
+}
+
+// reset is separate from rewind because it calls: for contexts that have children,
+// callbacks, or more to take back than a few words.
+func (mc Ref) reset() {
+	const op = "Context.Reset"
+	mc.mustLive(op)
+	switch s := mc.Node(); {
+	case relaxed.Load32(&s.FirstChild) == 0:
+	case !s.isLeaf():
+		e := ending{op: op}
+		mc.deleteChildren(&e)
+		mc.resetWithin(&e)
+		return
+	case s.mark(): // cached children that are of no use make every reset look at them
+		s.evictMarked()
+	}
+	mc.resetOnly(op)
+}
+
+// mustLive panics unless the context is live.
+func (mc Ref) mustLive(op string) {
+	if !mc.Live() {
+		panic(mc.gone(op))
+	}
+}
+
+// ResetOnly takes all chunks of the context back and leaves the contexts below it alone.
+func (mc Ref) ResetOnly() {
+	mc.mustLive("Context.ResetOnly")
+	mc.resetOnly("Context.ResetOnly")
+}
+
+func (mc Ref) resetOnly(op string) {
+	if relaxed.Load32(&mc.Node().Has)&HasCallbacks != 0 {
+		mc.runCallbacks(&ending{op: op})
+	}
+	switch {
+	case mc.Core.Calm():
+		mc.Core.Settle()
+		mc.Core.Rewind()
+	case mc.Core.BlockCount != 0:
+		kinds.Methods[mc.Core.Kind()].Reset(mc.Core)
+	}
+}
+
+// resetWithin is resetOnly as a part of what ends other contexts, too.
+func (mc Ref) resetWithin(e *ending) {
+	if relaxed.Load32(&mc.Node().Has)&HasCallbacks != 0 {
+		mc.runCallbacks(e)
+	}
+	mc.resetOnly(e.op)
+}
+
+// ResetChildren resets every context below this one, children before parents.
+func (mc Ref) ResetChildren() {
+	e := ending{op: "Context.ResetChildren"}
+	list := mc.Subtree(e.op)
+	for i := len(list) - 1; i > 0; i-- {
+		list[i].resetClaimed(&e) // a callback may have deleted it
+	}
+}
+
+// Delete ends the context and all contexts below it.
+func (mc Ref) Delete() {
+	s := mc.Node()
+	if mc.Core == nil || s.Epoch != mc.Epoch || !s.noChildrenNoEntries() || !s.Calm() {
+		mc.delete()
+		return
+	}
+	s.Settle()
+	s.Rewind()
+	atomic.StoreUint64(&s.Epoch, kind.NextEpoch(mc.Epoch, kind.None)) // and a fence
+	if relaxed.Load32(&s.Has) == 0 && (s.isFirst() || s.inReach()) {
+		relaxed.Release32(&s.Parked, asCached(kind.KindOf(mc.Epoch), 1)) // a context that is Calm is of a kind that is cached
+		if relaxed.Load32(&s.FirstChild) == 0 || !mc.uncache() {
+			return
+		}
+	}
+	mc.leave()
+}
+
+// leave caches the node of a context that has just ceased to be one, or frees it. A child
+// that another goroutine created below it meanwhile is deleted first.
+func (mc Ref) leave() {
+	for !mc.Node().cacheOrFree(kind.KindOf(mc.Epoch), 0) {
+		mc.undoEnd()
+		mc.deleteChildren(&ending{op: "Context.Delete"})
+		atomic.StoreUint64(&mc.Core.Epoch, kind.NextEpoch(mc.Epoch, kind.None))
+	}
+}
+
+// delete is separate from Delete because it loops: for contexts that have children,
+// callbacks or blocks.
+func (mc Ref) delete() {
+	e := ending{op: "Context.Delete"}
+	mc.mustLive(e.op)
+	if relaxed.Load32(&mc.Node().Has)&IsPermanent != 0 {
+		panic(Explain(mc.Core, e.op, 0, kind.Misuse("the root and the emergency context live as long as the process: Reset it, or delete its children")))
+	}
+	for !mc.remove(&e) { // it has children, or a callback created some
+		mc.deleteChildren(&e)
+	}
+}
+
+// DeleteChildren deletes every context below this one.
+func (mc Ref) DeleteChildren() {
+	e := ending{op: "Context.DeleteChildren"}
+	mc.mustLive(e.op)
+	mc.deleteChildren(&e)
+}
+
+// remove deletes a context that has no children. When it has some, or a callback created
+// some, it returns false and leaves the context in the tree.
+func (mc Ref) remove(e *ending) bool {
+	s := mc.Node()
+	if !s.isLeaf() {
+		return false
+	}
+	if relaxed.Load32(&s.Has)&HasCallbacks != 0 {
+		if mc.runCallbacks(e); !s.isLeaf() {
+			return false
+		}
+	}
+	atomic.StoreUint64(&s.Epoch, kind.NextEpoch(s.Epoch, kind.None)) // and a fence
+	used := s.closeMemory()
+	id := kind.KindOf(mc.Epoch)
+	if relaxed.Load32(&s.Has) == 0 && s.cache(id) {
+		if s.isLeaf() || !mc.uncache() {
+			return true
+		}
+	} else if s.cacheOrFree(id, used) {
+		return true
+	}
+	mc.undoEnd()
+	return false
+}
+
+// closeMemory takes back what a context held that has just ceased to be one, and returns
+// how many bytes that were. The node is ready to be cached.
+func (s *Node) closeMemory() (used uintptr) {
+	used = s.Total - s.Room()
+	s.closeShards()
+	s.Sellable(s.Retire(), kind.BlockHeader)
+	s.FirstBlock, s.MostBlock = min(s.FirstBlock, kind.KeeperMost), kind.DefaultMost // what it learned is for the next
+	return used
+}
+
+// undoEnd makes the node the context again that it was, since another goroutine created a
+// child below it meanwhile.
+func (mc Ref) undoEnd() {
+	kinds.Methods[kind.KindOf(mc.Epoch)].Open(mc.Core)
+	relaxed.Store64(&mc.Core.Epoch, mc.Epoch)
+}
+
+// cacheOrFree caches the node of a deleted context, which held used bytes, or frees it.
+// When the node has got a child meanwhile it returns false, and leaves it.
+func (s *Node) cacheOrFree(id kind.ID, used uintptr) bool {
+	Lock()
+	leaf := s.isLeaf()
+	if leaf {
+		s.forgetIdent()
+		relaxed.Store32(&s.Has, s.Has&^isClaimed) // the goroutine that claimed it is this one
+		if s.Has != 0 || !s.cache(id) {
+			s.evictFirst()
+			if leaf = s.FirstChild == 0; leaf {
+				s.free(used)
+			}
+		}
+	}
+	Unlock()
+	return leaf
+}
+
+// free takes the node of a deleted context off the tree. The tree's lock must be held.
+func (s *Node) free(used uintptr) {
+	unlink(s)
+	names.hint(s.name).learn(used)
+	freeNode(s)
+}
+
+// HasChildren reports whether a context is below this one.
+func (mc Ref) HasChildren(op string) bool {
+	defer mc.Lock(op).Unlock()
+	for i := mc.Node().FirstChild; i != 0 && Step(1); i = At(i).NextSibling { // few are no contexts
+		if At(i).Ref().Owned() {
+			return true
+		}
+	}
+	return false
+}

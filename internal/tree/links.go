@@ -1,0 +1,102 @@
+package tree
+
+import (
+	"sync/atomic"
+
+	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/relaxed"
+)
+
+// The links between nodes.
+//
+// Invariant: they lead both ways. The latest child comes first.
+//
+// Cost: constant, but a look at each walk and each trail that paused.
+
+// moves counts the moves of contexts.
+var moves atomic.Uint64
+
+// link makes s the first child of parent. It evicts the cached child that this pushes out
+// of reach of a creation.
+func link(parent, s *Node) {
+	parent.evictAt(reach - 1)
+	p, i := parent.Number(), s.Number()
+	relaxed.Store32(&s.Parent, p)
+	s.prevSibling = 0
+	relaxed.Store32(&s.NextSibling, parent.FirstChild)
+	if s.NextSibling != 0 {
+		At(s.NextSibling).prevSibling = i
+	}
+	relaxed.Store32(&parent.FirstChild, i)
+}
+
+// unlink takes s out of its parent's children.
+func unlink(s *Node) {
+	for _, w := range walks {
+		w.passOn(s)
+	}
+	if s.NextSibling != 0 {
+		At(s.NextSibling).prevSibling = s.prevSibling
+	}
+	if s.prevSibling != 0 {
+		relaxed.Store32(&At(s.prevSibling).NextSibling, s.NextSibling)
+	} else {
+		relaxed.Store32(&At(s.Parent).FirstChild, s.NextSibling)
+	}
+	relaxed.Store32(&s.Parent, 0)
+	s.prevSibling = 0
+	relaxed.Store32(&s.NextSibling, 0)
+}
+
+// move makes s the first child of another parent. The tree's lock must be held.
+func move(s, parent *Node) {
+	for _, t := range trails {
+		t.moved(s)
+	}
+	unlink(s)
+	link(parent, s)
+	moves.Add(1) // and a fence before a look at the parent's epoch: see the package comment
+}
+
+// Parent returns the parent of the context; the zero Ref for the root, and for a dropped
+// context whose deletion has begun.
+func (mc Ref) Parent(op string) Ref {
+	defer mc.Lock(op).Unlock()
+	if p := mc.Node().Parent; p != 0 && At(p) != droppedRoot.Node() {
+		return At(p).Ref()
+	}
+	return Ref{}
+}
+
+// Move makes the context the first child of another parent. It calls moved, under the
+// tree's lock, once that is done. It panics when either does not exist, when mc is the
+// root, and when parent is mc or lies below it.
+func (mc Ref) Move(op string, parent Ref, moved func(*Node)) {
+	if c, err := mc.move(op, parent, moved); err != nil {
+		panic(Explain(c, op, 0, err))
+	}
+}
+
+// move is Move. It returns an error, and the context that it is about, instead of a panic.
+func (mc Ref) move(op string, parent Ref, moved func(*Node)) (c *kind.Core, err error) {
+	defer mc.Lock(op).Unlock()
+	cycle := parent.Live() && parent.IsWithin(mc.Node()) // may release the lock
+	switch {
+	case !mc.Live():
+		return nil, Unlocked(mc.Gone)
+	case !parent.Live():
+		return nil, Unlocked(parent.Gone)
+	case mc.Node().Parent == 0:
+		return mc.Core, kind.Misuse("cannot move the root")
+	case cycle:
+		return parent.Core, kind.Misuse("the new parent is the context itself or lies below it: that would be a cycle")
+	}
+	from := At(mc.Node().Parent)
+	move(mc.Node(), parent.Node())
+	if !parent.Live() { // deleted at the very moment
+		move(mc.Node(), from)
+		return mc.Core, kind.Misuse("the new parent was deleted")
+	}
+	moved(mc.Node())
+	return nil, nil
+}
