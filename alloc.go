@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"unsafe"
 
+	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/allocset"
@@ -61,7 +62,7 @@ func slow(c *kind.Core, size uintptr) uintptr {
 
 // sellSlowly is apart from slow because it can fail.
 func sellSlowly(c *kind.Core, op string, size uintptr) uintptr {
-	p, err := supply(c, op, size)
+	p, err := budget.Alloc(c, op, size)
 	if err != nil {
 		raise(c, op, size, err)
 	}
@@ -102,7 +103,7 @@ const fewBytes = 64
 // PostgreSQL: MemoryContextAllocExtended with MCXT_ALLOC_NO_OOM.
 func (mc Context) TryAlloc(size int) (unsafe.Pointer, error) {
 	mc.check("Context.TryAlloc")
-	p, err := supply(mc.ref.Core, "Context.TryAlloc", uintptr(size))
+	p, err := budget.Alloc(mc.ref.Core, "Context.TryAlloc", uintptr(size))
 	if err != nil {
 		return nil, mc.refuse("Context.TryAlloc", uintptr(size), err)
 	}
@@ -160,9 +161,9 @@ func (mc Context) allocAligned(op string, size, align int) (uintptr, error) {
 	}
 	switch id := mc.ref.Core.Kind(); {
 	case align <= chunk.Align:
-		return supply(mc.ref.Core, op, uintptr(size))
+		return budget.Alloc(mc.ref.Core, op, uintptr(size))
 	case id == kind.Shared:
-		return pressing(mc.ref.Core, op, func() (uintptr, error) {
+		return budget.Try(mc.ref.Core, op, func() (uintptr, error) {
 			return shared.Sell(mc.ref.Core, func(part *kind.Core) (uintptr, error) {
 				return kind.AllocAligned(allocset.Methods{}, part, uintptr(size), uintptr(align))
 			})
@@ -170,11 +171,11 @@ func (mc Context) allocAligned(op string, size, align int) (uintptr, error) {
 	case id == kind.Slab:
 		return 0, kind.Misuse(fmt.Sprintf("an alignment of %d: a Slab's chunks lie on multiples of %d", align, chunk.Align))
 	case id == kind.Bump:
-		return pressing(mc.ref.Core, op, func() (uintptr, error) {
+		return budget.Try(mc.ref.Core, op, func() (uintptr, error) {
 			return bump.Aligned(mc.ref.Core, uintptr(size), uintptr(align))
 		})
 	default:
-		return pressing(mc.ref.Core, op, func() (uintptr, error) {
+		return budget.Try(mc.ref.Core, op, func() (uintptr, error) {
 			return kind.AllocAligned(kinds.Methods[id], mc.ref.Core, uintptr(size), uintptr(align))
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"unsafe"
 
+	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/osmem"
 )
@@ -41,7 +42,7 @@ func (mc Context) allocArray(op string, n, size int) (unsafe.Pointer, error) {
 	if err != nil {
 		return nil, mc.refuse(op, 0, err)
 	}
-	p, err := supply(mc.ref.Core, op, total)
+	p, err := budget.Alloc(mc.ref.Core, op, total)
 	if err != nil {
 		return nil, mc.refuse(op, total, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/tree"
@@ -60,7 +61,7 @@ func (e *CorruptionError) Error() string {
 // PostgreSQL: MemoryContextCheck.
 func (mc Context) Check() error {
 	var f findings
-	for _, c := range mc.ref.Check("Context.Check", f.note, newAudit(mc.slot(), f.note)) {
+	for _, c := range mc.ref.Check("Context.Check", f.note, budget.NewAudit(mc.slot(), f.note)) {
 		f.memory(Context{c})
 	}
 	return f.err()

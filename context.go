@@ -3,6 +3,7 @@ package palloc
 import (
 	"iter"
 
+	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
@@ -124,7 +125,7 @@ func (mc Context) Parent() Context { return Context{mc.ref.Parent("Context.Paren
 //
 // PostgreSQL: MemoryContextSetParent, which leaves cycles unchecked.
 func (mc Context) SetParent(parent Context) {
-	mc.rebooked(func(moved func(*tree.Node)) { mc.ref.Move("Context.SetParent", parent.ref, moved) })
+	budget.Rebooked(mc.ref, func(moved func(*tree.Node)) { mc.ref.Move("Context.SetParent", parent.ref, moved) })
 }
 
 // Children returns an iterator over the children of the context, the latest first, as they

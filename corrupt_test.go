@@ -217,35 +217,6 @@ var breaks = []struct {
 	{"a ledger is promised", "of a ledger: true, and the side table: false", func(f *kin) func() {
 		return overwrite(&slotOf(f.d).Has, slotOf(f.d).Has|retail.Guarded)
 	}},
-	{"a ledger has too much", "its ledger says that it holds", func(f *kin) func() {
-		return overwrite(palloc.ChargedTo(f.below), *palloc.ChargedTo(f.below)+8)
-	}},
-	{"a budget holds less", "bytes are held, and the ledgers under it have", func(f *kin) func() {
-		held := palloc.HeldBy(f.b)
-		held.Add(-8)
-		return func() { held.Add(8) }
-	}},
-	{"a budget holds more than at most", "were at most", func(f *kin) func() {
-		held := palloc.HeldBy(f.b)
-		held.Add(1 << 40)
-		return func() { held.Add(-1 << 40) }
-	}},
-	{"a budget holds less than nothing", "were at most", func(f *kin) func() {
-		held := palloc.HeldBy(f.b)
-		held.Add(-1 << 40)
-		return func() { held.Add(1 << 40) }
-	}},
-	{"a budget is of another context", "not that under which it is", func(f *kin) func() {
-		return overwrite(palloc.OwnerOf(f.b), f.a)
-	}},
-	{"a ledger names another budget", "another budget than its parent", func(f *kin) func() {
-		f.a.SetLimit(1 << 20)
-		return palloc.SwapBudgets(f.below, f.a)
-	}},
-	{"a budget is under another", "not that under which it is", func(f *kin) func() {
-		f.a.SetLimit(1 << 20)
-		return palloc.SwapBudgets(f.b, f.a)
-	}},
 }
 
 // park makes sure that a deleted core waits below d.
@@ -315,8 +286,6 @@ var breaksOfTop = []struct {
 		}
 		return overwrite(&slotOf(kept).Tails, 8)
 	}},
-	{"listeners of nobody", "the table of callbacks of OnPressure has node", func(*kin) func() { return palloc.StrayListeners() }},
-	{"budgets of nobody", "the table of budgets has node", func(*kin) func() { return palloc.StrayAccounts() }},
 }
 
 // free is a core that waits for a context.

@@ -3,6 +3,7 @@ package palloc
 import (
 	"sync"
 
+	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/relaxed"
 	"github.com/gopalloc/palloc/internal/tree"
@@ -24,13 +25,7 @@ import (
 //
 // PostgreSQL: START_CRIT_SECTION, END_CRIT_SECTION.
 func (mc Context) EnterCritical() (leave func()) {
-	var a *account
-	mc.withAccount("Context.EnterCritical", func(own *account) { a = own; a.critical++ })
-	return sync.OnceFunc(func() {
-		budgets.Lock()
-		defer budgets.Unlock()
-		a.critical--
-	})
+	return budget.EnterCritical(mc.ref, "Context.EnterCritical")
 }
 
 // AllowInCriticalSection says whether the context may buy memory in a critical
@@ -38,20 +33,7 @@ func (mc Context) EnterCritical() (leave func()) {
 //
 // PostgreSQL: MemoryContextAllowInCriticalSection.
 func (mc Context) AllowInCriticalSection(allow bool) {
-	mc.allowInCriticalSection(allow)
-	w := tree.Walk{Top: mc.ref}
-	for !w.Hold("", func(s *tree.Node, at tree.Rung) (int32, bool) {
-		s.Evict() // the next ones are to come by
-		return 0, at.Level == 1
-	}) {
-	}
-}
-
-func (mc Context) allowInCriticalSection(allow bool) {
-	defer mc.ref.LockToEnter("Context.AllowInCriticalSection", tree.AllowsCritical).Unlock()
-	if s := mc.slot(); !allow {
-		relaxed.Store32(&s.Has, s.Has&^tree.AllowsCritical)
-	}
+	budget.AllowInCritical(mc.ref, "Context.AllowInCriticalSection", allow)
 }
 
 // Emergency is the context for what must be said when memory ran out: an AllocSet

@@ -1,8 +1,13 @@
 package palloc
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
+	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/tree"
 )
@@ -72,11 +77,11 @@ type OutOfMemoryError struct {
 
 // Error is the one-line text of the error.
 func (e *OutOfMemoryError) Error() string {
-	text := fmt.Sprintf("palloc: out of memory: %s of %s in context %s: ", e.Op, inBytes(int64(e.Size)), nameIn(e.Context, e.Ident))
+	text := fmt.Sprintf("palloc: out of memory: %s of %s in context %s: ", e.Op, budget.Bytes(int64(e.Size)), nameIn(e.Context, e.Ident))
 	if e.LimitedBy != "" {
 		text += fmt.Sprintf("the limit of context %s: ", nameIn(e.LimitedBy, e.LimitIdent))
 	}
-	return text + firstLine(e.Err) + e.holdersText() + e.reclaimsText()
+	return text + budget.FirstLine(e.Err) + e.holdersText() + e.reclaimsText()
 }
 
 // Unwrap is the reason.
@@ -93,4 +98,111 @@ func init() { tree.Explain = explain }
 // raise panics with what a kind answered.
 func raise(c *kind.Core, op string, size uintptr, err error) {
 	panic(explain(c, op, size, err))
+}
+
+// nameIn returns a context as texts name it.
+func nameIn(path, ident string) string {
+	if ident == "" {
+		return fmt.Sprintf("%q", path)
+	}
+	return fmt.Sprintf("%q (%q)", path, clip(ident))
+}
+
+// maxTold is the number of holders and callbacks that the text names.
+const maxTold = 3
+
+// explain turns what a kind, the tree or a budget returned into the error that callers see:
+// a *Fault for misuse, an *OutOfMemoryError for the rest. It looks at a bounded number of
+// contexts, and walks no free list.
+func explain(c *kind.Core, op string, size uintptr, err error) error {
+	if gone, ok := err.(*tree.Gone); ok {
+		return &Fault{Op: op, Context: gone.Name, Reason: gone.Reason}
+	}
+	misuse, ok := err.(kind.Misuse)
+	switch {
+	case c == nil && ok:
+		return &Fault{Op: op, Reason: string(misuse)}
+	case c == nil: // the root cannot be made
+		return &OutOfMemoryError{Op: op, Context: "Top", Size: int(size), Err: err}
+	}
+	root := tree.Root().Node()
+	tree.Lock()
+	defer tree.Unlock()
+	if ok {
+		return (&Fault{Op: op, Reason: string(misuse)}).in(c)
+	}
+	e := &OutOfMemoryError{Op: op, Context: tree.PathOf(c), Ident: kind.Slot[tree.Node](c.Payer()).Ident(), Size: int(size), Err: err}
+	top := root
+	var short *budget.Shortage
+	if errors.As(err, &short) {
+		e.Held, e.Limit, e.Need, e.Reclaims = short.Held, short.Bound, short.More, reclaims(short.Asked)
+		owner := short.Owner()
+		e.LimitedBy = owner.Node().Name()
+		if owner.Live() {
+			top = owner.Node()
+			e.LimitedBy, e.LimitIdent = tree.PathOf(&top.Core), top.Ident()
+		}
+	}
+	e.Tree = holdersBelow(top)
+	return e
+}
+
+// reclaims returns what callbacks were asked, and what they did.
+func reclaims(asked []budget.Reclaim) []Reclaim {
+	list := make([]Reclaim, len(asked))
+	for i, a := range asked {
+		list[i] = Reclaim{a.Context, a.Ident, a.From.Place(), a.Calls, a.Need, a.Freed, a.Err, a.From.IsAllocSet()}
+	}
+	return list
+}
+
+// holdersText returns who holds most.
+func (e *OutOfMemoryError) holdersText() string {
+	rows := slices.Clone(e.Tree.Rows)
+	slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(b.Total, a.Total) })
+	var told []string
+	for _, r := range rows {
+		if r.Total > 0 {
+			told = append(told, fmt.Sprintf("%s %s", nameIn(r.Name, r.Ident), budget.Bytes(r.Total)))
+		}
+	}
+	if len(told) == 0 {
+		return ""
+	}
+	return "; it is held by " + listText(told)
+}
+
+// reclaimsText returns which callbacks were asked, and what came of that.
+func (e *OutOfMemoryError) reclaimsText() string {
+	var told []string
+	for i := range e.Reclaims {
+		r := &e.Reclaims[i]
+		text := fmt.Sprintf("that of %s, asked %s, gave back %s", nameIn(r.Context, r.Ident), times(r.Calls), budget.Bytes(r.Freed))
+		switch {
+		case r.Err != nil:
+			text += ": " + budget.FirstLine(r.Err)
+		case r.Freed == 0 && r.allocSet:
+			text += " and no error: if it freed chunks of 8 KiB or less, it must call Compact"
+		}
+		told = append(told, text)
+	}
+	if len(told) == 0 {
+		return ""
+	}
+	return "; of the callbacks of OnPressure " + listText(told)
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// listText returns the first of a list.
+func listText(list []string) string {
+	if more := len(list) - maxTold; more > 0 {
+		return fmt.Sprintf("%s, and %d more", strings.Join(list[:maxTold], ", "), more)
+	}
+	return strings.Join(list, ", ")
 }

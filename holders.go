@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/relaxed"
 	"github.com/gopalloc/palloc/internal/tree"
 )
@@ -37,7 +38,7 @@ type holder struct {
 // held.
 func holdersBelow(top *tree.Node) Snapshot {
 	s := Snapshot{Time: time.Now()}
-	sum, looks := holdings(top, mostLooks/4)
+	sum, looks := budget.Holdings(top, mostLooks/4)
 	root := &holder{Node: top, sum: sum, level: 1, cut: true}
 	all := append(make([]*holder, 0, mostRows), root)
 	for len(all) < mostRows && looks < mostLooks {
@@ -84,7 +85,7 @@ func (h *holder) open(most int) (looks, missed int) {
 		if looks++; !child.Ref().Owned() {
 			continue
 		}
-		sum, steps := holdings(child, mostBelow)
+		sum, steps := budget.Holdings(child, mostBelow)
 		looks += steps
 		seen[n] = holder{Node: child, sum: sum, level: h.level + 1, cut: true}
 		n++

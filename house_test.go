@@ -30,6 +30,7 @@ var floors = [][]string{
 	{"bench/flat"},
 	{"trace/backend", "palloctest"},
 	{"trace", "."},
+	{"internal/budget"},
 	{"internal/tree"},
 	{"internal/kind/kinds"},
 	{"internal/kind/conformance", "internal/kind/shared"},

@@ -1,8 +1,7 @@
 package palloc
 
 import (
-	"sync/atomic"
-
+	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
 )
 
@@ -71,9 +70,6 @@ func (mc Context) OnReset(run func()) (stop func() bool) {
 	return mc.ref.OnReset(op, run)
 }
 
-// compactions is how often Compact was called: who asks a callback learns whether it was.
-var compactions atomic.Uint64
-
 // Compact gives the blocks of the context back that hold no live chunk, and returns how
 // many bytes they had: what MemAllocated fell by. Other contexts can have that memory;
 // the system gets it with Trim. Freed chunks of an AllocSet that lie side by side become
@@ -88,6 +84,6 @@ var compactions atomic.Uint64
 // PostgreSQL has none: blocks that chunks share go back at the reset.
 func (mc Context) Compact() int64 {
 	mc.check("Context.Compact")
-	compactions.Add(1)
+	budget.Compactions.Add(1)
 	return int64(kinds.Methods[mc.ref.Core.Kind()].Compact(mc.ref.Core))
 }

@@ -1,23 +1,19 @@
 package palloc
 
 import (
-	"fmt"
-	"runtime"
-	"runtime/debug"
-	"slices"
+	"context"
 
+	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/kind"
-	"github.com/gopalloc/palloc/internal/relaxed"
-	"github.com/gopalloc/palloc/internal/tree"
 )
 
-// Pressure: callbacks that free memory before a budget refuses.
+// Pressure: callbacks that free memory before a budget refuses, and the end of waits for
+// them.
 //
-// Invariant: callbacks run with no lock held and no kind at work, between two
-// attempts of the same allocation; one that is running is not run again meanwhile. A
-// callback is listed with each account around its context.
+// Invariant: callbacks run with no lock held, between two attempts of the same allocation.
+// One that runs is not run again meanwhile.
 //
-// Cost: a callback is a few words on Go's heap, and a place in the list of each account
+// Cost: a callback is a few words on Go's heap, and a place in the list of each budget
 // around it. Nothing else until a budget is short.
 
 // Pressure says what is asked of a callback of OnPressure.
@@ -40,19 +36,20 @@ type Pressure struct {
 	Soft    bool    // that is its soft limit: what is not freed is allowed nevertheless
 }
 
-// listener is a callback of OnPressure. It is a Go value and lives in a side table
-// on Go's heap.
-type listener struct {
-	owner Context
-	free  func(Pressure) error
-	owned bool         // it runs only where its context is allocated from
-	place tree.Callers // that registered it
+// Reclaim is what a callback of OnPressure was asked for an allocation that was then
+// refused, and what it did.
+//
+// PostgreSQL has none.
+type Reclaim struct {
+	Context string // path of the callback's context
+	Ident   string // its ident
+	Place   string // the line that registered the callback
+	Calls   int    // how often it was asked
+	Need    int64  // bytes that it was asked for the last time
+	Freed   int64  // bytes that came free while it ran: below the limit, or in the context that asked
+	Err     error  // its last error, or what it panicked with; nil none
 
-	// The lock of budgets guards the rest.
-	gone bool
-	by   *routine      // that runs it, nil none
-	done chan struct{} // closed when that is over
-	left *posting      // what its owner is asked, nil nothing
+	allocSet bool // the callback's context is an AllocSet
 }
 
 // OnPressure registers a function to be asked when a budget that the context is
@@ -85,7 +82,7 @@ type listener struct {
 //
 // PostgreSQL has none.
 func (mc Context) OnPressure(free func(p Pressure) error) (stop func() bool) {
-	return mc.listen("Context.OnPressure", &listener{owner: mc, free: free})
+	return mc.listen("Context.OnPressure", false, free)
 }
 
 // OnPressureOwned is OnPressure for a function that uses what only the owner of the
@@ -107,202 +104,51 @@ func (mc Context) OnPressureOwned(free func(p Pressure) error) (stop func() bool
 	if kind.KindOf(mc.ref.Epoch) == kind.Shared {
 		panic(&Fault{Op: op, Context: mc.Path(), Reason: "a Shared context has no owner: use OnPressure"})
 	}
-	return mc.listen(op, &listener{owner: mc, free: free, owned: true})
+	return mc.listen(op, true, free)
 }
 
-// listeners has the callbacks by node. The tree's lock guards it.
-var listeners map[uint32][]*listener
-
-func (mc Context) listen(op string, l *listener) (stop func() bool) {
-	if mc.check(op); l.free == nil {
+func (mc Context) listen(op string, owned bool, free func(p Pressure) error) (stop func() bool) {
+	if mc.check(op); free == nil {
 		panic(&Fault{Op: op, Context: mc.Path(), Reason: "the function is nil"})
 	}
-	runtime.Callers(2, l.place[:])
-	defer mc.ref.LockToEnter(op, tree.HasListeners).Unlock()
-	if listeners == nil {
-		listeners = make(map[uint32][]*listener)
-	}
-	n := mc.ref.Core.Number()
-	listeners[n] = append(listeners[n], l)
-	budgets.Lock()
-	defer budgets.Unlock()
-	for a := innermost(mc.slot()); a != nil; a = a.outer {
-		a.listeners.add(l)
-	}
-	return func() bool { return mc.deafen(l) }
+	return budget.Listen(mc.ref, op, owned, func(p budget.Pressure) error {
+		return free(Pressure{p.Need, p.Missing, p.Held, Context{p.Asker}, Context{p.Limit}, p.Soft})
+	})
 }
 
-// deafen takes a listener off the list of a context that may be gone.
-func (mc Context) deafen(l *listener) bool {
-	tree.Lock()
-	defer tree.Unlock()
-	if !mc.Live() {
+// AnswerPressure runs the functions of OnPressureOwned of this context, and of those
+// above it, that other goroutines have asked for and that were not run yet, and says
+// whether there were any. A goroutine that owns contexts and allocates seldom calls it
+// from time to time: it is a few loads when nothing is asked. Owner only.
+//
+// PostgreSQL: CHECK_FOR_INTERRUPTS, ProcessLogMemoryContextInterrupt.
+func (mc Context) AnswerPressure() (answered bool) {
+	if !budget.Posted() && mc.Live() {
 		return false
 	}
-	list := listeners[mc.ref.Core.Number()]
-	i := slices.Index(list, l)
-	if i < 0 {
-		return false
+	return mc.answerPressure()
+}
+
+// answerPressure is separate so that AnswerPressure can be inlined.
+func (mc Context) answerPressure() (answered bool) {
+	mc.check("Context.AnswerPressure")
+	return budget.Answer(mc.ref)
+}
+
+// CancelWaits ends what an allocation from this context, or from one below it, does to
+// have memory freed, once ctx is done: waiting for others, and the callbacks of
+// OnPressure but for one that runs. The allocation is then refused with an
+// *OutOfMemoryError that wraps the ctx's Err and its Cause, as is one that begins
+// later, if a limit is reached: so it is for a context that lives no longer than ctx,
+// as that of a request. It frees and resets nothing. A second call takes the
+// place of the first. stop takes it away and says whether it was still there; the end
+// of the context does so, too. A nil ctx is a Fault. Owner only; stop too.
+//
+// PostgreSQL: a query that is canceled, for waits of this kind.
+func (mc Context) CancelWaits(ctx context.Context) (stop func() bool) {
+	const op = "Context.CancelWaits"
+	if mc.check(op); ctx == nil {
+		panic(&Fault{Op: op, Context: mc.Path(), Reason: "the context.Context is nil"})
 	}
-	unlist(mc.slot(), l)
-	if listeners[mc.ref.Core.Number()] = slices.Delete(list, i, i+1); len(list) == 1 {
-		forgetListeners(mc.slot())
-	}
-	return true
-}
-
-// forgetListeners takes all of them off. The tree's lock must be held.
-func forgetListeners(s *tree.Node) {
-	if s.Has&tree.HasListeners != 0 {
-		unlist(s, listeners[s.Number()]...)
-		delete(listeners, s.Number())
-		relaxed.Store32(&s.Has, s.Has&^tree.HasListeners)
-	}
-}
-
-// unlist takes listeners of the context off the lists of the accounts around it.
-func unlist(s *tree.Node, list ...*listener) {
-	budgets.Lock()
-	defer budgets.Unlock()
-	for _, l := range list {
-		for a := innermost(s); a != nil; a = a.outer {
-			a.listeners.remove(l)
-		}
-		l.gone = true
-		l.answered(outcome{})
-	}
-}
-
-// refile lists listeners with the account to and all around it, instead of with from and
-// all around that. Both locks, the tree's and the budgets', must be held.
-func refile(list []*listener, from, to *account) {
-	for _, l := range list {
-		for a := from; a != nil; a = a.outer {
-			a.listeners.remove(l)
-		}
-		for a := to; a != nil; a = a.outer {
-			a.listeners.add(l)
-		}
-	}
-}
-
-// listenerSet is a list from which any one is taken in constant time.
-type listenerSet struct {
-	changes uint64
-	list    []*listener
-	at      map[*listener]int
-}
-
-func (s *listenerSet) add(l *listener) {
-	if s.at == nil {
-		s.at = make(map[*listener]int)
-	}
-	s.changes++
-	s.at[l] = len(s.list)
-	s.list = append(s.list, l)
-}
-
-func (s *listenerSet) remove(l *listener) {
-	i, there := s.at[l]
-	if !there {
-		return
-	}
-	s.changes++
-	last := s.list[len(s.list)-1]
-	s.list[i], s.at[last] = last, i
-	s.list[len(s.list)-1] = nil
-	s.list = s.list[:len(s.list)-1]
-	delete(s.at, l)
-}
-
-// begin makes the goroutine the one that runs the listener, and says whether it may
-// run. Where another one runs it, busy is closed when that is over.
-func (l *listener) begin(by *routine) (runs bool, busy chan struct{}) {
-	budgets.Lock()
-	defer budgets.Unlock()
-	switch {
-	case l.by != nil:
-		return false, l.done
-	case l.gone || !l.owner.Live():
-		return false, nil
-	}
-	l.by, l.done = by, make(chan struct{})
-	return true, nil
-}
-
-// running says whether the listener runs at this moment.
-func (l *listener) running() bool {
-	budgets.Lock()
-	defer budgets.Unlock()
-	return l.by != nil
-}
-
-// run runs a listener that has begun, and contains its panic.
-func (l *listener) run(by *routine, p Pressure) (o outcome) {
-	before := compactions.Load()
-	defer func() {
-		if r := recover(); r != nil {
-			o.err = panicked(r)
-		}
-		o.compacted = compactions.Load() != before
-		l.finish(o)
-	}()
-	by.inside(p.Limit, func() { o.err = l.free(p) })
-	return o
-}
-
-// outcome is what came of a callback, but for what it gave back.
-type outcome struct {
-	err       error // that it returned, or what it panicked with
-	compacted bool  // somebody called Compact while it ran
-}
-
-// finish ends what begin began.
-func (l *listener) finish(o outcome) {
-	budgets.Lock()
-	defer budgets.Unlock()
-	l.answered(o)
-	l.by = nil
-	close(l.done)
-}
-
-// panicked is the error of a callback that panicked.
-func panicked(r any) error {
-	if err, ok := r.(error); ok {
-		return fmt.Errorf("the callback panicked: %w\n%s", err, debug.Stack())
-	}
-	return fmt.Errorf("the callback panicked: %v\n%s", r, debug.Stack())
-}
-
-// holder is the goroutine that runs the listener.
-func (l *listener) holder() *routine { return l.by }
-
-// mostCounted is how many contexts are looked at to see what a callback's context and
-// all below it hold.
-const mostCounted = 256
-
-// weight is about what the listener's context and all below it hold.
-func (l *listener) weight() (sum int64) {
-	tree.Lock()
-	defer tree.Unlock()
-	if !l.owner.Live() {
-		return 0
-	}
-	sum, _ = holdings(l.owner.slot(), mostCounted)
-	return sum
-}
-
-// holdings is what the core and all below it hold, and how many steps of at most so
-// many were taken. One with an account is one step. The tree's lock must be held.
-func holdings(s *tree.Node, most int) (sum int64, steps int) {
-	for t := s; t != nil && steps < most; steps++ {
-		if a := accountOf(t); a != nil {
-			sum += a.held.Load()
-			t = t.Beside(s)
-			continue
-		}
-		sum += int64(relaxed.Load(&t.Total))
-		t = t.Next(s)
-	}
-	return sum, steps
+	return budget.CancelWaits(mc.ref, op, ctx)
 }

@@ -3,6 +3,7 @@ package palloc
 import (
 	"unsafe"
 
+	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/osmem"
@@ -61,7 +62,7 @@ func realloc(op string, p, size uintptr) (uintptr, *kind.Core, error) {
 
 // reallocAgain is separate so that realloc makes no closure.
 func reallocAgain(c *kind.Core, op string, p, size uintptr, err error) (uintptr, error) {
-	return persist(c, op, false, err, func() (uintptr, error) {
+	return budget.Retry(c, op, false, err, func() (uintptr, error) {
 		c, what := chunkAt(op, p) // still there
 		return kind.Realloc(kinds.Methods[c.Kind()], c, p, what, size)
 	})

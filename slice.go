@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/gopalloc/palloc/internal/block"
+	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/bump"
@@ -198,16 +199,16 @@ func (mc Context) roomAt(p, size uintptr) uintptr {
 // refused. Only for what is needed it has memory freed, so that nothing is evicted for
 // bytes that may never be used.
 func withSpare(c *kind.Core, op string, size, need uintptr, try func(size uintptr) (uintptr, error)) (uintptr, error) {
-	if posted.Load() != 0 {
-		answerWhile(c, op)
+	if budget.Posted() {
+		budget.AnswerFor(c, op)
 	}
 	const leastPart = 64 // of what is needed: to grow by less would copy too often
 	for more := size - need; more > need/leastPart; more /= 2 {
-		if p, err := leniently(c, op, func() (uintptr, error) { return try(need + more) }); err == nil {
+		if p, err := budget.TryLeniently(c, op, func() (uintptr, error) { return try(need + more) }); err == nil {
 			return p, nil
 		}
 	}
-	return pressing(c, op, func() (uintptr, error) { return try(need) })
+	return budget.Try(c, op, func() (uintptr, error) { return try(need) })
 }
 
 // curve is the size to grow to, about Go's own: twice while small, then a
@@ -267,7 +268,7 @@ func clone[T any](mc Context, op string, s []T) ([]T, error) {
 	if size == 0 {
 		return make([]T, len(s)), nil // takes no memory
 	}
-	p, err := supply(mc.ref.Core, op, size)
+	p, err := budget.Alloc(mc.ref.Core, op, size)
 	if err != nil {
 		return nil, mc.refuse(op, size, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gopalloc/palloc/internal/block"
+	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/relaxed"
 	"github.com/gopalloc/palloc/internal/tree"
 )
@@ -147,7 +148,7 @@ func (d Dropped) Delete() error {
 	const op = "Dropped.Delete"
 	mc := d.Context
 	tree.OpenDropped(op)
-	mc.rebooked(func(moved func(*tree.Node)) { mc.ref.Detach(op, moved) })
+	budget.Rebooked(mc.ref, func(moved func(*tree.Node)) { mc.ref.Detach(op, moved) })
 	return mc.ref.DeleteDropped(op, func() { go deleteDropped(d) })
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"unsafe"
 
+	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/allocset"
 	"github.com/gopalloc/palloc/internal/kind/bump"
@@ -125,7 +126,7 @@ func (mc Context) ready(op string, t *goType) {
 
 // zeroed sells size zeroed bytes; the error is an *OutOfMemoryError.
 func (mc Context) zeroed(op string, size uintptr) (uintptr, error) {
-	p, err := supply(mc.ref.Core, op, size)
+	p, err := budget.Alloc(mc.ref.Core, op, size)
 	if err != nil {
 		return 0, mc.refuse(op, size, err)
 	}

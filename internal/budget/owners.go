@@ -1,4 +1,4 @@
-package palloc
+package budget
 
 import (
 	"errors"
@@ -10,15 +10,6 @@ import (
 	"github.com/gopalloc/palloc/internal/relaxed"
 	"github.com/gopalloc/palloc/internal/tree"
 )
-
-// Requests to the owners of contexts: callbacks that run where their context is used.
-//
-// Invariant: a callback of OnPressureOwned runs in a goroutine that is allocating from
-// its context or from one below it, or waits in such an allocation, or calls
-// AnswerPressure. A goroutine that waits answers what it is asked.
-//
-// Cost: a load for each allocation that takes the slow path. While anything is asked
-// somewhere, for those below a limit a look at the contexts around.
 
 // ownerWait is how long an owner is waited for.
 const ownerWait = 100 * time.Millisecond
@@ -39,7 +30,7 @@ var errAbsent = fmt.Errorf("its owner did not come by within %v, and will be ask
 
 // leave leaves a request with the owner of the listener's context and waits for the
 // answer, but not for what a soft limit asks.
-func (r *request) leave(l *listener, p Pressure, s *shortage) error {
+func (r *request) leave(l *Listener, p Pressure, s *Shortage) error {
 	q, wakes := l.post(p)
 	if q == nil {
 		return nil
@@ -55,7 +46,7 @@ func (r *request) leave(l *listener, p Pressure, s *shortage) error {
 	late := errAbsent
 	if errors.Is(err, errLate) && l.running() { // it came by, and is at work
 		late = errLate
-		err = r.await(l, q.done, time.Now().Add(mostWait))
+		err = r.await(l, q.done, time.Now().Add(maxWait))
 	}
 	freed := s.account.releases() - released
 	r.gained = r.gained || freed > 0
@@ -73,7 +64,7 @@ func (r *request) leave(l *listener, p Pressure, s *shortage) error {
 
 // post leaves a request, or adds to the one that is there. It answers also who waits
 // for something at this moment, in case that is the owner.
-func (l *listener) post(p Pressure) (q *posting, waiting []*routine) {
+func (l *Listener) post(p Pressure) (q *posting, waiting []*routine) {
 	budgets.Lock()
 	defer budgets.Unlock()
 	switch {
@@ -93,7 +84,7 @@ func (l *listener) post(p Pressure) (q *posting, waiting []*routine) {
 
 // answered takes away what was asked of the listener's owner, and says what came of it.
 // The lock of budgets must be held.
-func (l *listener) answered(o outcome) {
+func (l *Listener) answered(o outcome) {
 	if l.left != nil {
 		posted.Add(-1)
 		l.left.outcome = o
@@ -103,12 +94,12 @@ func (l *listener) answered(o outcome) {
 }
 
 // rouse wakes a goroutine that waits, if it is the owner of the listener's context.
-func (w *routine) rouse(l *listener) {
+func (w *routine) rouse(l *Listener) {
 	budgets.Lock()
 	c := w.core
 	budgets.Unlock()
 	tree.Lock()
-	mine := c != nil && isBelow(c, l.owner.ref.Core)
+	mine := c != nil && isBelow(c, l.owner.Core)
 	tree.Unlock()
 	if mine {
 		select {
@@ -118,23 +109,13 @@ func (w *routine) rouse(l *listener) {
 	}
 }
 
-// AnswerPressure runs the functions of OnPressureOwned of this context, and of those
-// above it, that other goroutines have asked for and that were not run yet, and says
-// whether there were any. A goroutine that owns contexts and allocates seldom calls it
-// from time to time: it is a few loads when nothing is asked. Owner only.
-//
-// PostgreSQL: CHECK_FOR_INTERRUPTS, ProcessLogMemoryContextInterrupt.
-func (mc Context) AnswerPressure() (answered bool) {
-	if posted.Load() == 0 && mc.Live() {
-		return false
-	}
-	return mc.answerPressure()
-}
+// Posted reports whether any owner is asked for anything.
+func Posted() bool { return posted.Load() != 0 }
 
-// answerPressure is separate so that AnswerPressure can be inlined.
-func (mc Context) answerPressure() (answered bool) {
-	mc.check("Context.AnswerPressure")
-	list := askedAbove(mc.ref.Core)
+// Answer runs the callbacks of the context and of those above it that other goroutines
+// asked for, and reports whether there were any.
+func Answer(mc tree.Ref) (answered bool) {
+	list := askedAbove(mc.Core)
 	if len(list) == 0 {
 		return false
 	}
@@ -148,8 +129,8 @@ func (mc Context) answerPressure() (answered bool) {
 	return answered
 }
 
-// answerWhile is AnswerPressure of who is about to allocate.
-func answerWhile(c *kind.Core, op string) {
+// AnswerFor is AnswerPressure of who is about to allocate.
+func AnswerFor(c *kind.Core, op string) {
 	if c.Kind() == kind.Shared || relaxed.Load32(&c.Has)&kind.Guarded == 0 {
 		return
 	}
@@ -164,7 +145,7 @@ func answerWhile(c *kind.Core, op string) {
 }
 
 // answer answers for the owner of the request's context.
-func (r *request) answer(list []*listener) {
+func (r *request) answer(list []*Listener) {
 	r.name()
 	for _, l := range list {
 		l.answer(r.me)
@@ -173,7 +154,7 @@ func (r *request) answer(list []*listener) {
 }
 
 // answer runs the listener in the goroutine of its owner, if it is still asked.
-func (l *listener) answer(me *routine) bool {
+func (l *Listener) answer(me *routine) bool {
 	if runs, _ := l.begin(me); !runs {
 		return false
 	}
@@ -189,7 +170,7 @@ func (l *listener) answer(me *routine) bool {
 }
 
 // askedAbove are the listeners of the core and of those above it whose owner is asked.
-func askedAbove(c *kind.Core) (list []*listener) {
+func askedAbove(c *kind.Core) (list []*Listener) {
 	tree.Lock()
 	defer tree.Unlock()
 	budgets.Lock()

@@ -1,4 +1,4 @@
-package palloc
+package budget
 
 import (
 	"github.com/gopalloc/palloc/internal/kind"
@@ -27,7 +27,7 @@ type audit struct {
 	filed    map[*account]uint64 // how often those of each had changed when it was checked
 }
 
-func newAudit(top *tree.Node, report tree.Report) *audit {
+func NewAudit(top *tree.Node, report tree.Report) *audit {
 	budgets.Lock()
 	defer budgets.Unlock()
 	return &audit{Report: report, top: top, begun: budgets.changes, sums: map[*account]int64{}, trades: map[*account]uint64{},
@@ -110,7 +110,7 @@ func (w *audit) own(s *tree.Node, own, under *account) {
 	w.accounts = append(w.accounts, own)
 	w.trades[own] = own.trades
 	w.filed[own] = own.listeners.changes
-	if under != own || own.owner.ref != s.Ref() {
+	if under != own || own.owner != s.Ref() {
 		w.Say(s, "its budget is not that under which it is")
 	}
 	if held, peak := own.held.Load(), own.peak.Load(); held > peak || held < 0 {
@@ -132,10 +132,10 @@ func (w *audit) End() {
 	}
 	for _, a := range w.accounts {
 		if held := a.held.Load(); held != w.sums[a] && w.trades[a] == a.trades {
-			w.Say(a.owner.slot(), "its budget says that %d bytes are held, and the ledgers under it have %d", held, w.sums[a])
+			w.Say(a.owner.Node(), "its budget says that %d bytes are held, and the ledgers under it have %d", held, w.sums[a])
 		}
 		if n := len(a.listeners.list); (n != w.lists[a] || n != len(a.listeners.at)) && w.filed[a] == a.listeners.changes {
-			w.Say(a.owner.slot(), "its budget lists %d callbacks of OnPressure, and the contexts under it have %d", n, w.lists[a])
+			w.Say(a.owner.Node(), "its budget lists %d callbacks of OnPressure, and the contexts under it have %d", n, w.lists[a])
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package palloc
+package budget
 
 import (
 	"errors"
@@ -24,7 +24,7 @@ type holding interface {
 
 var (
 	errCircle = errors.New("the wait would be for itself")
-	errLate   = fmt.Errorf("a callback of OnPressure that another goroutine is running did not return within %v: it may be waiting for whoever is allocating here", mostWait)
+	errLate   = fmt.Errorf("a callback of OnPressure that another goroutine is running did not return within %v: it may be waiting for whoever is allocating here", maxWait)
 )
 
 // await waits until done is closed. It answers errCircle at once when that would
@@ -37,7 +37,7 @@ func (r *request) await(on holding, done <-chan struct{}, until time.Time) error
 		if !r.me.waitsFor(on, r.core) {
 			return errCircle
 		}
-		list := []*listener(nil)
+		list := []*Listener(nil)
 		if posted.Load() != 0 && r.core.Kind() != kind.Shared {
 			list = askedAbove(r.core)
 		}

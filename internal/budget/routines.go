@@ -1,4 +1,4 @@
-package palloc
+package budget
 
 import (
 	"reflect"
@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/tree"
 )
 
 // Goroutines in callbacks: an allocation that a callback of OnPressure makes must know
@@ -24,7 +25,7 @@ import (
 // routine is a goroutine that has callbacks asked, or waits for somebody.
 type routine struct {
 	number uint32
-	limits []Context // that the callbacks are asked for which it runs, the outermost first
+	limits []tree.Ref // that the callbacks are asked for which it runs, the outermost first
 
 	// The lock of budgets guards what it waits for.
 	on   holding
@@ -86,7 +87,7 @@ func (t *routineTable) leave(r *routine) {
 var running atomic.Int32
 
 // inside runs a callback of the routine, that is asked for the limit of a context.
-func (r *routine) inside(limit Context, callback func()) {
+func (r *routine) inside(limit tree.Ref, callback func()) {
 	running.Add(1)
 	defer running.Add(-1)
 	if r != crowd {
@@ -100,7 +101,7 @@ func (r *routine) inside(limit Context, callback func()) {
 // around it or for one that it is around. The lock of budgets must be held.
 func (r *routine) depth(a *account) (n int) {
 	for _, limit := range r.limits {
-		if b := budgets.accounts[limit.ref.Core.Number()]; b != nil && (a.within(b) || b.within(a)) {
+		if b := budgets.accounts[limit.Core.Number()]; b != nil && (a.within(b) || b.within(a)) {
 			n++
 		}
 	}

@@ -1,4 +1,4 @@
-package palloc
+package budget
 
 import (
 	"time"
@@ -9,50 +9,45 @@ import (
 
 // How one callback is asked, and what came of it.
 //
-// Invariant: what a callback gave back is what its account was given back while it ran,
-// and what became free in the context that allocates; never what it says.
+// Invariant: what a callback freed is what its account was given back while it ran, and
+// what became free in the context that allocates; never what it says.
 //
 // Cost: that of the callback, and a look at the free memory of the context.
 
-// Reclaim is what a callback of OnPressure was asked for an allocation that was then
-// refused, and what it did.
-//
-// PostgreSQL has none.
+// Reclaim is what a callback was asked for a request, and what it did.
 type Reclaim struct {
-	Context string // path of the callback's context
-	Ident   string // its ident
-	Place   string // the line that registered the callback
-	Calls   int    // how often it was asked
-	Need    int64  // bytes that it was asked for the last time
-	Freed   int64  // bytes that came free while it ran: below the limit, or in the context that asked
-	Err     error  // its last error, or what it panicked with; nil none
+	Context, Ident string // of the callback, when it was asked first
+	Calls          int
+	Need           int64 // bytes that it was asked for last
+	Freed          int64 // bytes
+	Err            error // its last error, or what it panicked with
+	From           *Listener
 
-	of   *listener
-	vain int // see vain
+	vain int // see request.vain
 }
 
-// mostReclaims is how many callbacks an error tells of.
-const mostReclaims = 32
+// maxReclaims is how many callbacks an error tells of.
+const maxReclaims = 32
 
-// mostWait is how long a callback that runs for another goroutine is waited for.
-const mostWait = 10 * time.Second
+// maxWait is how long a callback that runs for another goroutine is waited for.
+const maxWait = 10 * time.Second
 
 // ask has one callback asked. It says whether more became free in the context itself
 // than ever before. The error ends the request.
-func (r *request) ask(l consumer, s *shortage) (freer bool, err error) {
+func (r *request) ask(l consumer, s *Shortage) (freer bool, err error) {
 	p := r.pressure(l, s)
-	if l.owned && !r.owns(l.listener) {
-		return false, r.leave(l.listener, p, s)
+	if l.owned && !r.owns(l.Listener) {
+		return false, r.leave(l.Listener, p, s)
 	}
 	for {
 		runs, busy := l.begin(r.me)
 		if runs {
-			return r.run(l.listener, p, s), nil
+			return r.run(l.Listener, p, s), nil
 		}
 		if busy == nil || s.soft {
 			return false, nil
 		}
-		switch err := r.await(l, busy, time.Now().Add(mostWait)); {
+		switch err := r.await(l, busy, time.Now().Add(maxWait)); {
 		case err == errCircle, !r.roomless(s):
 			return false, nil
 		case err != nil:
@@ -62,16 +57,16 @@ func (r *request) ask(l consumer, s *shortage) (freer bool, err error) {
 }
 
 // pressure is what a callback is asked.
-func (r *request) pressure(l consumer, s *shortage) Pressure {
+func (r *request) pressure(l consumer, s *Shortage) Pressure {
 	missing := s.account.missing(s)
 	return Pressure{
-		Need: max(missing, min(l.weight, l.weight/askedPart<<r.vain(l.listener))), Missing: missing, Held: l.weight,
-		Asker: Context{tree.RefOf(r.core)}, Limit: s.account.owner, Soft: s.soft,
+		Need: max(missing, min(l.weight, l.weight/askedPart<<r.vain(l.Listener))), Missing: missing, Held: l.weight,
+		Asker: tree.RefOf(r.core), Limit: s.account.owner, Soft: s.soft,
 	}
 }
 
 // run runs a callback that has begun, and counts what came of it.
-func (r *request) run(l *listener, p Pressure, s *shortage) (freer bool) {
+func (r *request) run(l *Listener, p Pressure, s *Shortage) (freer bool) {
 	r.name()
 	free, released := freeIn(r.core), s.account.releases()
 	o := l.run(r.me, p)
@@ -86,9 +81,9 @@ func (r *request) run(l *listener, p Pressure, s *shortage) (freer bool) {
 }
 
 // came notes what came of a callback, and whether it is worth asking again: see vain.
-func (r *request) came(l *listener, p Pressure, freed int64, o outcome) {
+func (r *request) came(l *Listener, p Pressure, freed int64, o outcome) {
 	if i := r.note(l, p, freed, o.err); i >= 0 && freed == 0 && o.err == nil && p.Need < p.Held &&
-		(o.compacted || kindIn(l.owner.ref.Epoch) != KindAllocSet) {
+		(o.compacted || !isAllocSet(l.owner)) {
 		r.asked[i].vain++
 		r.willing = true
 	}
@@ -106,9 +101,9 @@ func (r *request) name() {
 // vain is how often the callback freed nothing that counts, and did not say why, though
 // what it freed was compacted: it frees by the piece, no whole block was among it, and it
 // is asked for twice as much.
-func (r *request) vain(l *listener) int {
+func (r *request) vain(l *Listener) int {
 	for i := range r.asked {
-		if r.asked[i].of == l {
+		if r.asked[i].From == l {
 			return r.asked[i].vain
 		}
 	}
@@ -117,17 +112,17 @@ func (r *request) vain(l *listener) int {
 
 // note notes what came of a callback, and answers its place in asked, -1 where there are
 // too many.
-func (r *request) note(l *listener, p Pressure, freed int64, err error) int {
+func (r *request) note(l *Listener, p Pressure, freed int64, err error) int {
 	i := 0
-	for i < len(r.asked) && r.asked[i].of != l {
+	for i < len(r.asked) && r.asked[i].From != l {
 		i++
 	}
 	if i == len(r.asked) {
-		if i == mostReclaims {
+		if i == maxReclaims {
 			return -1
 		}
 		path, ident := l.names()
-		r.asked = append(r.asked, Reclaim{Context: path, Ident: ident, of: l})
+		r.asked = append(r.asked, Reclaim{Context: path, Ident: ident, From: l})
 	}
 	a := &r.asked[i]
 	a.Calls++
@@ -138,27 +133,27 @@ func (r *request) note(l *listener, p Pressure, freed int64, err error) int {
 }
 
 // names are the path and the ident of the listener's context, if that lives.
-func (l *listener) names() (path, ident string) {
+func (l *Listener) names() (path, ident string) {
 	tree.Lock()
 	defer tree.Unlock()
 	if !l.owner.Live() {
-		return l.owner.slot().Name(), ""
+		return l.owner.Node().Name(), ""
 	}
-	return tree.PathOf(l.owner.ref.Core), l.owner.slot().Ident()
+	return tree.PathOf(l.owner.Core), l.owner.Node().Ident()
 }
 
 // name is the path of the listener's context, if that lives.
-func (l *listener) name() string {
+func (l *Listener) name() string {
 	path, _ := l.names()
 	return path
 }
 
 // owns says whether the request is one of the goroutine that owns the listener's
 // context.
-func (r *request) owns(l *listener) bool {
+func (r *request) owns(l *Listener) bool {
 	tree.Lock()
 	defer tree.Unlock()
-	return isBelow(r.core, l.owner.ref.Core)
+	return isBelow(r.core, l.owner.Core)
 }
 
 // isBelow says whether the core is top, or lies below it with no Shared one between. The
@@ -173,3 +168,16 @@ func isBelow(c, top *kind.Core) bool {
 		}
 	}
 }
+
+// isAllocSet reports whether the context is an AllocSet, Shared or not.
+func isAllocSet(mc tree.Ref) bool {
+	id := kind.KindOf(mc.Epoch)
+	return id == kind.AllocSet || id == kind.Shared
+}
+
+// Place returns the line that registered the callback.
+func (l *Listener) Place() string { return l.place.Line() }
+
+// IsAllocSet reports whether the callback's context is an AllocSet: its chunks come free
+// for others only when it calls Compact.
+func (l *Listener) IsAllocSet() bool { return isAllocSet(l.owner) }

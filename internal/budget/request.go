@@ -1,4 +1,4 @@
-package palloc
+package budget
 
 import (
 	"cmp"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
+	"github.com/gopalloc/palloc/internal/tree"
 )
 
 // Requests that a budget refuses: what is tried before the program is told.
@@ -74,7 +75,7 @@ type waiter struct {
 
 // consumer is a listener and about what its context and all below it hold.
 type consumer struct {
-	*listener
+	*Listener
 	weight int64
 }
 
@@ -82,40 +83,40 @@ func (p *press) holder() *routine { return p.by }
 
 // supply allocates a chunk in a context of any kind, the slow way: where a budget is
 // short it has memory freed and tries again.
-func supply(c *kind.Core, op string, size uintptr) (uintptr, error) {
+func Alloc(c *kind.Core, op string, size uintptr) (uintptr, error) {
 	if posted.Load() != 0 {
-		answerWhile(c, op)
+		AnswerFor(c, op)
 	}
 	p, err := kinds.Methods[c.Kind()].Alloc(c, size)
 	if err == nil {
 		return p, nil
 	}
-	return persist(c, op, false, err, func() (uintptr, error) { return kinds.Methods[c.Kind()].Alloc(c, size) })
+	return Retry(c, op, false, err, func() (uintptr, error) { return kinds.Methods[c.Kind()].Alloc(c, size) })
 }
 
 // pressing is supply for whatever else may take a block. Each chunk of a shared context
 // comes by supply, which therefore makes no closure before it must.
-func pressing(c *kind.Core, op string, try func() (uintptr, error)) (uintptr, error) {
+func Try(c *kind.Core, op string, try func() (uintptr, error)) (uintptr, error) {
 	p, err := try()
 	if err == nil {
 		return p, nil
 	}
-	return persist(c, op, false, err, try)
+	return Retry(c, op, false, err, try)
 }
 
 // leniently is pressing for what the caller can do without: a limit that is reached is
 // an error at once, and only soft limits are asked about.
-func leniently(c *kind.Core, op string, try func() (uintptr, error)) (uintptr, error) {
+func TryLeniently(c *kind.Core, op string, try func() (uintptr, error)) (uintptr, error) {
 	p, err := try()
 	if err == nil {
 		return p, nil
 	}
-	return persist(c, op, true, err, try)
+	return Retry(c, op, true, err, try)
 }
 
-// persist tries again, as long as somebody makes room, what was refused with err.
-func persist(c *kind.Core, op string, lenient bool, err error, try func() (uintptr, error)) (uintptr, error) {
-	if _, short := err.(*shortage); !short {
+// Retry tries again, as long as somebody makes room, what was refused with err.
+func Retry(c *kind.Core, op string, lenient bool, err error, try func() (uintptr, error)) (uintptr, error) {
+	if _, short := err.(*Shortage); !short {
 		return 0, err
 	}
 	c = c.Payer()
@@ -139,7 +140,7 @@ func persist(c *kind.Core, op string, lenient bool, err error, try func() (uintp
 // relieve does something about a refusal. It returns nil if the allocation should be
 // tried again, else the error.
 func (r *request) relieve(err error) error {
-	s, short := err.(*shortage)
+	s, short := err.(*Shortage)
 	switch {
 	case !short:
 		return err
@@ -175,18 +176,18 @@ var errReopened = errors.New("callbacks took the limit away and set it again, ti
 func (a *account) isClosed() bool {
 	budgets.Lock()
 	defer budgets.Unlock()
-	return budgets.accounts[a.owner.ref.Core.Number()] != a
+	return budgets.accounts[a.owner.Core.Number()] != a
 }
 
 // dropsKeeper gives back the block that the context kept over a reset and has nothing
 // in, if the request then fits.
-func (r *request) dropsKeeper(s *shortage) bool {
+func (r *request) dropsKeeper(s *Shortage) bool {
 	c := r.core
 	if c.Busy|c.Stirred != 0 || c.Blocks == 0 || c.Cur != c.Blocks+kind.BlockHeader {
 		return false
 	}
 	budgets.Lock()
-	fits := s.more-int64(c.Total) <= s.account.room(c)
+	fits := s.More-int64(c.Total) <= s.account.room(c)
 	budgets.Unlock()
 	if fits {
 		c.DropKeeper()
@@ -212,10 +213,10 @@ func (r *request) identify() {
 // enter makes the request the one that has the account's callbacks asked; where
 // another one does, it waits for that and answers true, or, in a callback of it, does
 // not wait.
-func (r *request) enter(s *shortage) (again bool, err error) {
+func (r *request) enter(s *Shortage) (again bool, err error) {
 	a := s.account
 	budgets.Lock()
-	fits, idle, last := s.more <= a.room(r.core), a.press == nil && len(a.listeners.list) == 0, r.joined
+	fits, idle, last := s.More <= a.room(r.core), a.press == nil && len(a.listeners.list) == 0, r.joined
 	budgets.Unlock()
 	switch {
 	case fits:
@@ -231,11 +232,11 @@ func (r *request) enter(s *shortage) (again bool, err error) {
 		return false, r.refused(s, nil)
 	}
 	r.identify()
-	running := r.begin(a, s.more)
+	running := r.begin(a, s.More)
 	if running == nil {
 		return false, nil
 	}
-	switch err = r.awaitPress(running, s.more); {
+	switch err = r.awaitPress(running, s.More); {
 	case r.press != nil: // it is this one's turn
 		return true, nil
 	case err == nil:
@@ -259,14 +260,14 @@ func (r *request) awaitPress(p *press, more int64) error {
 		p.waiting = slices.DeleteFunc(p.waiting, func(w waiter) bool { return w.request == r })
 		budgets.Unlock()
 	}()
-	return r.await(p, p.done, time.Now().Add(mostWait))
+	return r.await(p, p.done, time.Now().Add(maxWait))
 }
 
 // roomless says that there is no room for the request.
-func (r *request) roomless(s *shortage) bool {
+func (r *request) roomless(s *Shortage) bool {
 	budgets.Lock()
 	defer budgets.Unlock()
-	return s.more > s.account.room(r.core)
+	return s.More > s.account.room(r.core)
 }
 
 // releases is what the account was given back, ever.
@@ -356,7 +357,7 @@ const (
 
 // makeRoom has callbacks asked until an attempt is worth it, or all were asked for
 // nothing.
-func (r *request) makeRoom(s *shortage) error {
+func (r *request) makeRoom(s *Shortage) error {
 	a := s.account
 	for r.roomless(s) {
 		if r.leaves(a) {
@@ -410,11 +411,11 @@ func (r *request) turnedOver() bool {
 
 // begins begins a round: those who hold most come first. Where others took what was
 // freed in the first one, what is needed is set aside from then on.
-func (r *request) begins(s *shortage) {
+func (r *request) begins(s *Shortage) {
 	r.round, r.gained, r.willing = r.consumers(s.account), false, false
 	if r.rounds++; r.rounds > 1 {
 		budgets.Lock()
-		if r.press.aside = s.more; r.rounds == 2 {
+		if r.press.aside = s.More; r.rounds == 2 {
 			r.press.start = s.account.released
 		}
 		budgets.Unlock()
@@ -453,7 +454,7 @@ func (r *request) consumers(a *account) []consumer {
 		list[i] = consumer{l, l.weight()}
 	}
 	slices.SortStableFunc(list, func(x, y consumer) int {
-		return cmp.Or(cmp.Compare(y.weight, x.weight), cmp.Compare(x.owner.ref.Core.Number(), y.owner.ref.Core.Number()))
+		return cmp.Or(cmp.Compare(y.weight, x.weight), cmp.Compare(x.owner.Core.Number(), y.owner.Core.Number()))
 	})
 	return list
 }
@@ -462,9 +463,9 @@ func (r *request) consumers(a *account) []consumer {
 func freeIn(c *kind.Core) uintptr { return kinds.Methods[c.Kind()].Stats(c).Free }
 
 // pass has the callbacks of a soft limit asked once, and lets the request pass.
-func (r *request) pass(s *shortage) {
+func (r *request) pass(s *Shortage) {
 	a := s.account
-	if !a.postpone(s.more, true) {
+	if !a.postpone(s.More, true) {
 		return // somebody has just had them asked
 	}
 	r.identify()
@@ -474,7 +475,7 @@ func (r *request) pass(s *shortage) {
 		}
 		_, _ = r.ask(next, s) // whatever it says, the request passes
 	}
-	a.postpone(s.more, false)
+	a.postpone(s.More, false)
 }
 
 // postpone has the callbacks of a passed soft limit asked later: when a 64th more is
@@ -496,29 +497,29 @@ func (a *account) postpone(more int64, first bool) bool {
 
 // missing is how many bytes are missing below the limit of a refusal, for the request
 // and for all who wait.
-func (a *account) missing(s *shortage) int64 {
+func (a *account) missing(s *Shortage) int64 {
 	budgets.Lock()
 	defer budgets.Unlock()
 	if s.soft {
-		return a.held.Load() + s.more - a.soft
+		return a.held.Load() + s.More - a.soft
 	}
-	return a.held.Load() + s.more + a.wanted - a.limit
+	return a.held.Load() + s.More + a.wanted - a.limit
 }
 
 // refused is the error of a request for which all was done, or that cannot wait.
-func (r *request) refused(s *shortage, why error) error {
+func (r *request) refused(s *Shortage, why error) error {
 	if r.press != nil && r.press.account == s.account {
 		r.endPress(why == nil)
 	}
-	s.asked, s.why = r.asked, why
+	s.Asked, s.why = r.asked, why
 	return s
 }
 
 // check panics when the context that is allocating was reset or deleted.
-func (r *request) check(l *listener) {
+func (r *request) check(l *Listener) {
 	if r.core.Epoch == r.epoch && r.core.Stamp == r.stamp {
 		return
 	}
-	panic(&Fault{Op: r.op, Context: r.path, Reason: fmt.Sprintf(
-		"a callback of OnPressure reset or deleted the context that was allocating: that of context %q, registered by %s", l.name(), l.place.Line())})
+	panic(tree.Explain(nil, r.op, 0, &tree.Gone{Name: r.path, Reason: fmt.Sprintf(
+		"a callback of OnPressure reset or deleted the context that was allocating: that of context %q, registered by %s", l.name(), l.place.Line())}))
 }

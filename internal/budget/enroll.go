@@ -1,4 +1,4 @@
-package palloc
+package budget
 
 import (
 	"sync/atomic"
@@ -22,31 +22,31 @@ import (
 
 // rebooked calls change, which calls moved with a context that it moved, and puts those below
 // that under the account that they belong under now.
-func (mc Context) rebooked(change func(moved func(*tree.Node))) {
+func Rebooked(mc tree.Ref, change func(moved func(*tree.Node))) {
 	below := false
 	change(func(s *tree.Node) { below = rebookFirst(s) })
 	if below {
-		mc.rebookBelow()
+		rebookBelow(mc)
 	}
 }
 
 // withAccount opens the context's account, if it has none, waits until all contexts below
 // are under it, and calls do under the budgets' lock.
-func (mc Context) withAccount(op string, do func(*account)) {
-	for !mc.tryAccount(op, do) { // somebody closed it meanwhile
+func withAccount(mc tree.Ref, op string, do func(*account)) {
+	for !tryAccount(mc, op, do) { // somebody closed it meanwhile
 	}
 }
 
-func (mc Context) tryAccount(op string, do func(*account)) (done bool) {
-	a, opener := mc.openAccount(op)
+func tryAccount(mc tree.Ref, op string, do func(*account)) (done bool) {
+	a, opener := openAccount(mc, op)
 	if opener {
-		mc.rebookBelow()
+		rebookBelow(mc)
 		close(a.opened)
 	}
 	<-a.opened
 	budgets.Lock()
 	defer budgets.Unlock()
-	if budgets.accounts[mc.ref.Core.Number()] != a {
+	if budgets.accounts[mc.Core.Number()] != a {
 		return false
 	}
 	do(a)
@@ -55,9 +55,9 @@ func (mc Context) tryAccount(op string, do func(*account)) (done bool) {
 
 // openAccount is the context's own account, and whether it was made just now: the caller
 // then is to bring those below under it, and to say so.
-func (mc Context) openAccount(op string) (a *account, opener bool) {
-	defer mc.ref.LockToEnter(op, tree.HasAccount).Unlock()
-	s := mc.slot()
+func openAccount(mc tree.Ref, op string) (a *account, opener bool) {
+	defer mc.LockToEnter(op, tree.HasAccount).Unlock()
+	s := mc.Node()
 	if a = accountOf(s); a != nil {
 		return a, false
 	}
@@ -75,9 +75,9 @@ func (mc Context) openAccount(op string) (a *account, opener bool) {
 // closeAccount does something to the context's own account, if it has one, and closes it
 // unless somebody needs it. It reports whether those below are to come under the account
 // around it: rebookBelow.
-func (mc Context) closeAccount(op string, do func(*account)) (rebook bool) {
-	defer mc.ref.Lock(op).Unlock()
-	s := mc.slot()
+func closeAccount(mc tree.Ref, op string, do func(*account)) (rebook bool) {
+	defer mc.Lock(op).Unlock()
+	s := mc.Node()
 	a := accountOf(s)
 	if a == nil {
 		return false
@@ -167,13 +167,13 @@ func rebookFirst(s *tree.Node) (changed bool) {
 
 // rebookBelow puts those below a context right that was put right itself, by rebookFirst.
 // Parked cores are evicted: the next children are to come by. No lock must be held.
-func (mc Context) rebookBelow() {
+func rebookBelow(mc tree.Ref) {
 	defer func() {
 		budgets.Lock()
 		budgets.changing--
 		budgets.Unlock()
 	}()
-	w := tree.Walk{Top: mc.ref, Again: true}
+	w := tree.Walk{Top: mc, Again: true}
 	for !w.Hold("", func(s *tree.Node, at tree.Rung) (int32, bool) {
 		if at.Level > 1 && s.Evict() {
 			return 0, false

@@ -1,4 +1,4 @@
-package palloc
+package budget
 
 import (
 	"context"
@@ -11,32 +11,21 @@ import (
 
 // Waits that end with a context.Context.
 //
-// Invariant: the bit hasCancel of a core is set while the side table has its number.
+// Invariant: the bit HasCancel of a node is set while the side table has its number.
 //
-// Cost: none but to the end of the context, and to a budget that is short: a step for
-// each context above.
+// Cost: none but to the end of the context, and to a budget that is short: a step for each
+// context above.
 
-// CancelWaits ends what an allocation from this context, or from one below it, does to
-// have memory freed, once ctx is done: waiting for others, and the callbacks of
-// OnPressure but for one that runs. The allocation is then refused with an
-// *OutOfMemoryError that wraps the ctx's Err and its Cause, as is one that begins
-// later, if a limit is reached: so it is for a context that lives no longer than ctx,
-// as that of a request. It frees and resets nothing. A second call takes the
-// place of the first. stop takes it away and says whether it was still there; the end
-// of the context does so, too. A nil ctx is a Fault. Owner only; stop too.
-//
-// PostgreSQL: a query that is canceled, for waits of this kind.
-func (mc Context) CancelWaits(ctx context.Context) (stop func() bool) {
-	if mc.check("Context.CancelWaits"); ctx == nil {
-		panic(&Fault{Op: "Context.CancelWaits", Context: mc.Path(), Reason: "the context.Context is nil"})
-	}
-	defer mc.ref.LockToEnter("Context.CancelWaits", tree.HasCancel).Unlock()
+// CancelWaits ends what an allocation from this context, or from one below it, does to have
+// memory freed, once ctx is done. stop takes it away and reports whether it was there.
+func CancelWaits(mc tree.Ref, op string, ctx context.Context) (stop func() bool) {
+	defer mc.LockToEnter(op, tree.HasCancel).Unlock()
 	if cancels == nil {
 		cancels = make(map[uint32]*cancelation)
 	}
 	c := &cancelation{ctx}
-	cancels[mc.ref.Core.Number()] = c
-	return func() bool { return mc.keepWaiting(c) }
+	cancels[mc.Core.Number()] = c
+	return func() bool { return keepWaiting(mc, c) }
 }
 
 // cancels has them by node. The tree's lock guards it.
@@ -46,13 +35,13 @@ var cancels map[uint32]*cancelation
 type cancelation struct{ ctx context.Context }
 
 // keepWaiting takes a cancelation away from a context that may be gone.
-func (mc Context) keepWaiting(c *cancelation) bool {
+func keepWaiting(mc tree.Ref, c *cancelation) bool {
 	tree.Lock()
 	defer tree.Unlock()
-	if !mc.Live() || cancels[mc.ref.Core.Number()] != c {
+	if !mc.Live() || cancels[mc.Core.Number()] != c {
 		return false
 	}
-	forgetCancel(mc.slot())
+	forgetCancel(mc.Node())
 	return true
 }
 
