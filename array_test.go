@@ -168,8 +168,8 @@ func TestArraysRunOut(t *testing.T) {
 		"ReallocZeroed":          func() (unsafe.Pointer, error) { return nil, asError(func() { palloc.ReallocZeroed(p, 1000, 10_000) }) },
 	} {
 		q, err := try()
-		oom, ok := errors.AsType[*palloc.OutOfMemoryError](err)
-		if q != nil || !ok || oom.Op != op || oom.Size != 10_000 || oom.Context != c.Path() {
+		var oom *palloc.OutOfMemoryError
+		if q != nil || !errors.As(err, &oom) || oom.Op != op || oom.Size != 10_000 || oom.Context != c.Path() {
 			t.Errorf("%s answers %p, %v", op, q, err)
 		}
 	}

@@ -524,8 +524,8 @@ func TestABufferThatRunsOutKeepsWhatItHas(t *testing.T) {
 			"Buffer.Grow":        func() (n any, err error) { return 0, asError(func() { b.Grow(40_000) }) },
 		} {
 			n, err := write()
-			oom, ok := errors.AsType[*palloc.OutOfMemoryError](err)
-			if !ok || oom.Op != name || oom.Context != c.Path() || fmt.Sprint(n) != "0" {
+			var oom *palloc.OutOfMemoryError
+			if !errors.As(err, &oom) || oom.Op != name || oom.Context != c.Path() || fmt.Sprint(n) != "0" {
 				t.Errorf("%s answers %v, %v", name, n, err)
 			}
 			if !bytes.Equal(b.Bytes(), kept) {
@@ -550,7 +550,8 @@ func TestReadFromKeepsWhatItReadBeforeItRanOut(t *testing.T) {
 	b := palloc.NewBuffer(c)
 	c.SetLimit(64 << 10)
 	n, err := b.ReadFrom(iotest.HalfReader(strings.NewReader(strings.Repeat("x", 1<<20))))
-	if _, ok := errors.AsType[*palloc.OutOfMemoryError](err); !ok || n == 0 || int64(b.Len()) != n ||
+	var oom *palloc.OutOfMemoryError
+	if !errors.As(err, &oom) || n == 0 || int64(b.Len()) != n ||
 		strings.Count(b.String(), "x") != b.Len() {
 		t.Errorf("%d bytes were read, %v; it has %d", n, err, b.Len())
 	}

@@ -64,8 +64,8 @@ func Example_request() {
 	fmt.Println(serve(server, "nonsense"))
 
 	_, err := serve(server, "Cookie: "+strings.Repeat("x", 100_000))
-	_, ranOut := errors.AsType[*palloc.OutOfMemoryError](err)
-	fmt.Println("ran out of memory:", ranOut)
+	var ranOut *palloc.OutOfMemoryError
+	fmt.Println("ran out of memory:", errors.As(err, &ranOut))
 
 	fmt.Println("nothing is left:", server.IsEmpty())
 	// Output:

@@ -98,9 +98,6 @@ func joined(values []any) any {
 // isOutOfMemory says whether what was panicked with is, or wraps, such an error.
 func isOutOfMemory(v any) bool {
 	err, ok := v.(error)
-	if !ok {
-		return false
-	}
-	_, ok = errors.AsType[*OutOfMemoryError](err)
-	return ok
+	var oom *OutOfMemoryError
+	return ok && errors.As(err, &oom)
 }

@@ -79,12 +79,12 @@ func TestSprintfRunsOut(t *testing.T) {
 	c.SetLimit(1 << 10)
 	long := strings.Repeat("x", 10_000)
 	s, err := palloc.TrySprintf(c, "%s", long)
-	oom, ok := errors.AsType[*palloc.OutOfMemoryError](err)
-	if !ok || s != "" || oom.Op != "TrySprintf" || oom.Size != len(long) {
+	var oom *palloc.OutOfMemoryError
+	if !errors.As(err, &oom) || s != "" || oom.Op != "TrySprintf" || oom.Size != len(long) {
 		t.Errorf("got %d bytes, %v", len(s), err)
 	}
 	err = asError(func() { palloc.Sprintf(c, "%s", long) })
-	if oom, ok := errors.AsType[*palloc.OutOfMemoryError](err); !ok || oom.Op != "Sprintf" {
+	if !errors.As(err, &oom) || oom.Op != "Sprintf" {
 		t.Errorf("the panic is %v", err)
 	}
 	if s := palloc.Sprintf(c, "%s", "short"); s != "short" {

@@ -1,0 +1,94 @@
+package palloc_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// What the documents lead to exists: files that they link to, tests that they name, the
+// release of Go.
+
+var (
+	program   = regexp.MustCompile("(?s)```.*?```")
+	linked    = regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`) // not into the web, nor within the file
+	namedTest = regexp.MustCompile(`\b(?:Test|Benchmark|Fuzz|Example)[A-Z]\w+`)
+)
+
+// documents returns the text of each document, by its name.
+func documents(t *testing.T) map[string]string {
+	t.Helper()
+	if runtime.GOARCH == "wasm" {
+		t.Skip("reads the whole repository, which node's file system makes slow; other legs do it")
+	}
+	texts := map[string]string{}
+	for _, pattern := range []string{"*.md", "*/*.md", "internal/*/*.md", ".github/*.md"} {
+		names, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			texts[name] = string(text)
+		}
+	}
+	return texts
+}
+
+func TestDocumentsLinkToWhatExists(t *testing.T) {
+	for name, text := range documents(t) {
+		for _, m := range linked.FindAllStringSubmatch(program.ReplaceAllString(text, ""), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(name), filepath.FromSlash(m[1]))); err != nil {
+				t.Errorf("%s links to %s: %v", name, m[1], err)
+			}
+		}
+	}
+}
+
+func TestDocumentsNameTestsThatExist(t *testing.T) {
+	var sources strings.Builder
+	err := filepath.WalkDir(".", func(name string, d os.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(name)
+		sources.Write(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range documents(t) {
+		for _, test := range namedTest.FindAllString(text, -1) {
+			if !strings.Contains(sources.String(), "func "+test+"(") {
+				t.Errorf("%s names %s, which is no test", name, test)
+			}
+		}
+	}
+}
+
+func TestDocumentsNameTheGoThatTheCoreAsksFor(t *testing.T) {
+	texts := documents(t)
+	mod, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`(?m)^go ((\d+\.\d+)\.\d+)$`).FindSubmatch(mod)
+	if m == nil {
+		t.Fatal("go.mod names no release of Go")
+	}
+	for name, said := range map[string]string{
+		"CONTRIBUTING.md": "GOTOOLCHAIN=go" + string(m[1]) + " ",
+		"README.md":       "Go " + string(m[2]) + " or later",
+	} {
+		if !strings.Contains(texts[name], said) {
+			t.Errorf("%s does not say %q", name, said)
+		}
+	}
+}
