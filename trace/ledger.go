@@ -54,7 +54,7 @@ func (l *ledger) append(o Op) {
 	t := l.t
 	t.ops = append(t.ops, o)
 	t.counts.Ops++
-	t.kinds[o.code]++
+	t.kinds[o.Code()]++
 	t.counts.MaxLive = max(t.counts.MaxLive, l.live)
 	if l.bytes > t.counts.PeakBytes {
 		t.counts.PeakBytes, t.peakOps = l.bytes, t.counts.Ops
@@ -76,7 +76,7 @@ func (l *ledger) create(parent uint32, d definition) error {
 	l.contexts = append(l.contexts, standing{first: None, alive: true})
 	l.family = append(l.family, kinship{first: None})
 	l.family.link(mc, parent)
-	l.append(Op{code: OpCreate, mc: mc, arg: parent})
+	l.append(newOp(OpCreate, 0, 0, mc, parent))
 	return nil
 }
 
@@ -95,7 +95,7 @@ func (l *ledger) alloc(mc uint32, size int64, flags Flags) error {
 	l.t.counts.Allocs++
 	l.bytes += size
 	l.t.largest = max(l.t.largest, size)
-	l.append(Op{code: OpAlloc, flags: flags, mc: mc, arg: slot}.sized(size))
+	l.append(newOp(OpAlloc, flags, size, mc, slot))
 	return nil
 }
 
@@ -107,7 +107,7 @@ func (l *ledger) free(id uint32) error {
 	mc := l.holdings[slot].mc
 	l.unchain(slot)
 	l.vacate(slot)
-	l.append(Op{code: OpFree, mc: mc, arg: slot})
+	l.append(newOp(OpFree, 0, 0, mc, slot))
 	return nil
 }
 
@@ -128,7 +128,7 @@ func (l *ledger) realloc(id uint32, size int64, flags Flags) error {
 	h.size = size
 	l.t.largest = max(l.t.largest, size)
 	index := uint32(len(l.t.resizes) - 1)
-	l.append(Op{code: OpRealloc, flags: flags, mc: index, arg: slot}.sized(size))
+	l.append(newOp(OpRealloc, flags, size, index, slot))
 	return nil
 }
 
@@ -152,7 +152,7 @@ func (l *ledger) release(code Code, mc uint32, flags Flags) error {
 	}
 	t := l.t
 	t.deaths = append(t.deaths, death{uint32(len(t.deadSlots)), uint32(len(t.deadContexts))})
-	l.append(Op{code: code, flags: flags, mc: mc, arg: uint32(len(t.deaths) - 2)})
+	l.append(newOp(code, flags, 0, mc, uint32(len(t.deaths)-2)))
 	return nil
 }
 
@@ -182,7 +182,7 @@ func (l *ledger) setParent(mc, parent uint32) error {
 	}
 	l.family.unlink(mc)
 	l.family.link(mc, parent)
-	l.append(Op{code: OpSetParent, mc: mc, arg: parent})
+	l.append(newOp(OpSetParent, 0, 0, mc, parent))
 	return nil
 }
 
@@ -200,7 +200,7 @@ func (l *ledger) note(code Code, mc, arg uint32, flags Flags) error {
 	if err := l.checkContext(mc, "context"); err != nil {
 		return err
 	}
-	l.append(Op{code: code, flags: flags, mc: mc, arg: arg})
+	l.append(newOp(code, flags, 0, mc, arg))
 	return nil
 }
 

@@ -70,24 +70,52 @@ const (
 const None = ^uint32(0)
 
 // Op is one recorded call. Only a Trace holds meaningful ones; the zero value
-// is an OpEnd.
+// is an OpEnd. It has few fields, so that a copy of one stays in registers.
 type Op struct {
-	code   Code
-	flags  Flags
-	sizeHi uint16
-	sizeLo uint32
-	mc     uint32 // context; for OpRealloc the index of its resize
-	arg    uint32 // slot, parent, string or index of its deaths, by code
+	what uint64 // code, then flags<<flagsShift, then size<<sizeShift
+	mc   uint32 // context; for OpRealloc the index of its resize
+	arg  uint32 // slot, parent, string or index of its deaths, by code
+}
+
+const (
+	flagsShift = 8
+	sizeShift  = 16
+)
+
+// touched is the flag of an op of which a replay writes to the chunk. It is no part
+// of the format: the ledger sets it where there is a byte, and a verified replay
+// clears it, to look at what the allocator left.
+const touched Flags = 1 << 7
+
+// newOp returns an op on a chunk of size bytes, or 0.
+func newOp(code Code, flags Flags, size int64, mc, arg uint32) Op {
+	if size > 0 {
+		flags |= touched
+	}
+	return Op{uint64(code) | uint64(flags)<<flagsShift | uint64(size)<<sizeShift, mc, arg}
+}
+
+// untouched returns the op as one of which a replay does not write to the chunk.
+func (o Op) untouched() Op {
+	o.what &^= uint64(touched) << flagsShift
+	return o
 }
 
 // Code returns which call it was.
-func (o Op) Code() Code { return o.code }
+func (o Op) Code() Code { return Code(o.what) }
 
 // Flags returns the particulars of the call.
-func (o Op) Flags() Flags { return o.flags }
+func (o Op) Flags() Flags { return Flags(o.what>>flagsShift) &^ touched }
+
+// Zeroed reports whether an OpAlloc wants its memory zeroed.
+func (o Op) Zeroed() bool { return o.what&(uint64(Zero)<<flagsShift) != 0 }
+
+// Touched reports whether a replay writes to the chunk of an OpAlloc or OpRealloc;
+// see [Backend]. A chunk of 0 bytes has nothing to write to.
+func (o Op) Touched() bool { return o.what&(uint64(touched)<<flagsShift) != 0 }
 
 // Size returns the bytes asked for by an OpAlloc or OpRealloc, 0 for any other.
-func (o Op) Size() int64 { return int64(o.sizeHi)<<32 | int64(o.sizeLo) }
+func (o Op) Size() int64 { return int64(o.what >> sizeShift) }
 
 // Context returns the number of the context concerned: for OpCreate the new
 // one, for OpFree and OpSpace the owner of the chunk. For an OpRealloc ask
@@ -100,9 +128,3 @@ func (o Op) Slot() uint32 { return o.arg }
 
 // Parent returns the parent that an OpCreate or OpSetParent names, or [None].
 func (o Op) Parent() uint32 { return o.arg }
-
-// sized returns the op with the given size.
-func (o Op) sized(size int64) Op {
-	o.sizeHi, o.sizeLo = uint16(size>>32), uint32(size)
-	return o
-}

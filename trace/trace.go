@@ -1,6 +1,10 @@
 package trace
 
-import "slices"
+import (
+	"fmt"
+	"math"
+	"slices"
+)
 
 // A trace in memory: the ops, and beside them the tables they point into.
 //
@@ -93,6 +97,15 @@ func (t *Trace) PeakOps() int { return t.peakOps }
 
 // Largest returns the largest size of any chunk, in bytes.
 func (t *Trace) Largest() int64 { return t.largest }
+
+// Addressable returns nil, or an error that says which chunk is too large for the
+// machine: a replay can address its chunks.
+func (t *Trace) Addressable() error {
+	if t.largest > math.MaxInt {
+		return fmt.Errorf("trace: a chunk of %d bytes is more than the %d that can be addressed here", t.largest, math.MaxInt)
+	}
+	return nil
+}
 
 // Resize returns the context of the chunk that an OpRealloc concerns, and its
 // size in bytes before.
