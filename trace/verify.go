@@ -13,7 +13,7 @@ import (
 // resized it. The stamps are read back before the chunk is freed, resized, or
 // ended by a reset or delete, and after a resize where they survive it; at the
 // end of the trace all live chunks are read once more, and a back end that is a
-// Checker is asked. No two live chunks may share a byte, and memory wanted zeroed
+// Checker is asked. No two live chunks may share a byte, and zeroed memory
 // must be zero from end to end.
 //
 // Invariant: between two ops every live chunk is stamped and covered in the
@@ -50,7 +50,7 @@ func Verify(t *Trace, b Backend) (err error) {
 	return nil
 }
 
-// sound asks a back end that can check itself, at the end, when the most is known.
+// sound returns what a back end that is a Checker reports at the end of its pass.
 func (v *verifier) sound() error {
 	b, ok := v.b.(Checker)
 	if !ok {
@@ -80,7 +80,7 @@ type verifier struct {
 	shadow *shadow
 }
 
-// step carries out one op between the checks before it and after it.
+// step checks, plays one op, and checks again.
 func (v *verifier) step(o Op) error {
 	switch code := o.Code(); {
 	case code == OpAlloc:
@@ -118,7 +118,7 @@ func (v *verifier) alloc(o Op) error {
 	if o.Zeroed() {
 		for i, b := range unsafe.Slice((*byte)(v.b.Chunk(o.arg)), h.size) {
 			if b != 0 {
-				return v.broken(o.arg, "the memory was wanted zeroed, but byte %d is %#02x", i, b)
+				return v.broken(o.arg, "the memory should be zeroed, but byte %d is %#02x", i, b)
 			}
 		}
 	}
@@ -144,7 +144,7 @@ func (v *verifier) realloc(o Op) error {
 	return nil
 }
 
-// admit takes a chunk, new or moved, among the live ones.
+// admit adds a chunk, new or moved, to the live ones.
 func (v *verifier) admit(slot uint32) error {
 	h := &v.held[slot]
 	if h.size == 0 {
@@ -175,7 +175,7 @@ func (v *verifier) holder(slot uint32, addr uintptr) uint32 {
 	return slot
 }
 
-// gone checks a chunk for the last time and takes it from among the live ones.
+// gone checks a chunk for the last time and removes it from the live ones.
 func (v *verifier) gone(slot uint32) error {
 	h := &v.held[slot]
 	if err := v.compare(slot, h.size, "since it was stamped"); err != nil {
@@ -238,7 +238,7 @@ func ends(size int64) [2]struct{ from, to int64 } {
 	return [2]struct{ from, to int64 }{{0, min(stampSize, size)}, {max(size-stampSize, 0), size}}
 }
 
-// broken reports a broken promise about the chunk in slot.
+// broken returns the error of a broken promise about the chunk in slot.
 func (v *verifier) broken(slot uint32, problem string, args ...any) error {
 	h := &v.held[slot]
 	return &VerifyError{
@@ -249,7 +249,7 @@ func (v *verifier) broken(slot uint32, problem string, args ...any) error {
 	}
 }
 
-// panicked reports that the back end panicked with p.
+// panicked returns the error of a back end that panicked with p.
 func (v *verifier) panicked(p any) error {
 	e := &VerifyError{Op: v.op, Slot: None, Context: None, Problem: fmt.Sprintf("the back end panicked: %v", p)}
 	e.Err, _ = p.(error)

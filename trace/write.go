@@ -7,7 +7,7 @@ import (
 	"io"
 )
 
-// The writer: Trace to bytes.
+// The writer: a Trace as bytes.
 //
 // Invariant: reading what was written gives an equal Trace, and every number
 // takes the fewest bytes. Cost: one pass over the ops, four bytes of memory a
@@ -42,7 +42,7 @@ func WriteGzip(w io.Writer, t *Trace) error {
 	return z.Close()
 }
 
-// encoder leaves errors to out, which keeps the first one until Flush.
+// encoder writes a trace. Its out keeps the first error until Flush.
 type encoder struct {
 	out     *bufio.Writer
 	t       *Trace

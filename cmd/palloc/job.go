@@ -16,7 +16,7 @@ import (
 // Invariant: the outcome of a job is what its task asks for, or a failure. Cost: a
 // line of JSON each way, outside of what is measured.
 
-// job is what a worker is asked to do.
+// job is what a worker does.
 type job struct {
 	Task    task   `json:"task"`
 	Trace   string `json:"trace"` // file name, or embedded
@@ -37,7 +37,7 @@ const (
 	taskTree    task = "tree"    // ends in the contexts at the peak; palloc only
 )
 
-// outcome is what a job comes to; one of the fields is set.
+// outcome is what a job returns; one of the fields is set.
 type outcome struct {
 	Result  *result  `json:"result,omitempty"`
 	Verdict *verdict `json:"verdict,omitempty"`
@@ -69,13 +69,13 @@ type verdict struct {
 	Verified bool   `json:"verified"`
 }
 
-// failure says why a job came to nothing, and the exit status it means.
+// failure is why a job failed, with the exit status.
 type failure struct {
 	Text   string `json:"text"`
 	Status int    `json:"status"`
 }
 
-// fails returns the outcome of a job that came to nothing because of err.
+// fails returns the outcome of a job that failed with err.
 func (j job) fails(err any) outcome {
 	return outcome{Failure: &failure{fmt.Sprintf("%s on %s: %v", j.Backend, j.label(), err), statusFailed}}
 }
@@ -83,8 +83,8 @@ func (j job) fails(err any) outcome {
 // Error returns the text.
 func (f *failure) Error() string { return f.Text }
 
-// label is what the trace of a job is called in reports: its file name without
-// the suffixes.
+// label returns the name of the job's trace in reports: its file name without the
+// suffixes.
 func (j job) label() string {
 	if j.Trace == embedded {
 		return recording.Name

@@ -20,7 +20,7 @@ import (
 // in place and resident before the baseline is taken, so that none of them is
 // charged to the back end. Cost: a few system calls a pass.
 
-// enough is for how long warm passes are repeated.
+// enough is how long warm passes are repeated.
 const enough = 300 * time.Millisecond
 
 // measure replays t on the job's back end.

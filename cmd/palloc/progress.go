@@ -33,8 +33,8 @@ func newProgress(stderr io.Writer, o options) *progress {
 	)}
 }
 
-// watch runs a job under the bar and takes the bar off the terminal, to make room
-// for what comes of it.
+// watch runs a job under the bar and clears the bar, to make room for what is
+// printed.
 func (p *progress) watch(j job) (end outcome) {
 	if p.bar == nil {
 		return runJob(j)

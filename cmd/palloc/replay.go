@@ -13,8 +13,7 @@ import (
 // The replay command: every trace on every back end, a job each.
 //
 // Invariant: a job that fails costs one line on standard error and the exit
-// status; results already printed stay, and the traces after it are replayed all
-// the same. Cost: one process at a time.
+// status; the traces after it are replayed. Cost: one process at a time.
 
 const replayUsage = `palloc replay replays recorded memory traffic (.mctrace, plain or gzip'd) on
 palloc and on Go's heap, and compares. Without a TRACE it replays the recording
@@ -31,7 +30,7 @@ without an allocator: what all figures have in common.
 
 `
 
-// options are what the flags say.
+// options are the flags and arguments.
 type options struct {
 	passes   int
 	verify   bool
@@ -77,7 +76,7 @@ func parse(args []string, stdout io.Writer) (o options, err error) {
 	return o, nil
 }
 
-// check refuses what cannot be meant.
+// check refuses options that make no sense.
 func (o options) check() error {
 	if o.passes < 2 {
 		return fmt.Errorf("replay: -passes is %d; it takes a cold pass and a warm one, so at least 2", o.passes)
@@ -93,7 +92,7 @@ func (o options) check() error {
 	return nil
 }
 
-// task returns what the flags want done with each trace.
+// task returns what the options do with each trace.
 func (o options) task() task {
 	if o.verify {
 		return taskVerify
@@ -120,8 +119,8 @@ func replay(args []string, stdout, stderr io.Writer) int {
 	return status
 }
 
-// replayTrace does the jobs of one trace and prints what comes of them: verdicts
-// and JSON as they come, else the answer, the contexts and the table at the end. A trace
+// replayTrace does the jobs of one trace and prints their outcomes: verdicts and JSON
+// one by one, else the answer, the contexts and the table, when all are done. A trace
 // that cannot be read is not tried on the other back ends.
 func replayTrace(o options, name string, bar *progress, stdout io.Writer) (failed []*failure) {
 	var results []result

@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// The report: what came of a trace, in a sentence and in a table.
+// The report: the figures of a trace, in a sentence and in a table.
 //
 // Invariant: plain text, no control characters but newlines. Cost: none to speak
 // of.
 
-// answer prints what was replayed, and what palloc took of Go's heap's time.
+// answer prints what was replayed, and palloc's time against that of Go's heap.
 func answer(w io.Writer, results []result) {
 	first := results[0]
 	fmt.Fprintf(w, "%s: %s operations replayed, %s live at the peak\n", first.Trace, grouped(first.Ops), size(first.LivePeakBytes))
@@ -45,7 +45,7 @@ func table(w io.Writer, results []result) {
 	fmt.Fprintln(w)
 }
 
-// gcNsPerOp returns what the collector took of all passes.
+// gcNsPerOp returns the collector's time for an operation, over all passes.
 func (r *result) gcNsPerOp() float64 { return float64(r.GCCPUNs) / float64(max(r.Ops*r.Passes, 1)) }
 
 func row(w io.Writer, name string, cells ...string) {

@@ -18,8 +18,8 @@ import (
 // foldedLines is how many contexts have a line unless all are asked for.
 const foldedLines = 20
 
-// writeTree writes the contexts below top, at most so many lines of them, or all of
-// them for 0. What counts for a line is what the context and all below it hold.
+// writeTree writes top and the contexts below it, at most so many lines of them, or all
+// for 0. Contexts that hold most, with those below them, come before others.
 func writeTree(w io.Writer, top palloc.Context, lines int) error {
 	s := palloc.TakeSnapshot(top)
 	if lines == 0 || len(s.Rows) <= lines {
@@ -41,8 +41,8 @@ func writeTree(w io.Writer, top palloc.Context, lines int) error {
 	return err
 }
 
-// largest returns which rows hold most, together with the rows below them. Parents come
-// before their children, and hold as much at least: of a shown row they are shown, too.
+// largest returns which n rows hold most, together with the rows below them. A parent
+// holds as much as its child at least, and comes first: it is shown where the child is.
 func largest(rows []palloc.Row, n int) (shown []bool) {
 	held := make([]int64, len(rows)+1) // by ID
 	order := make([]int, len(rows))

@@ -11,15 +11,16 @@ import (
 )
 
 // The worker: the hidden command that does one job in a process of its own, so
-// that no job inherits the heap, the pages or the habits of the one before.
+// that no job inherits the heap, the pages or the size hints of the one before.
 //
-// Invariant: a job ends in exactly one result, verdict or failure, even when the
-// back end panics. Cost: reading the trace again for each back end.
+// Invariant: a job has one outcome, even when the back end panics. Cost: reading the
+// trace again for each back end.
 
 // workerCommand is the hidden command; its one argument is a job in JSON.
 const workerCommand = "replay-worker"
 
-// work runs the hidden command: the outcome goes to stdout.
+// work runs the hidden command and returns the exit status. It writes the outcome to
+// stdout, in JSON.
 func work(args []string, stdout, stderr io.Writer) int {
 	var j job
 	if len(args) != 1 {

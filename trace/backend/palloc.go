@@ -12,7 +12,7 @@ import (
 // Invariant: during a pass table[slot] is the address of every live chunk, and
 // contexts[i] the handle of context i, or that of a context that is gone. Every
 // context of the pass lies under one root, for palloc has no context without a
-// parent; deleting the root ends the pass. Cost: an indexed load beside each call of
+// parent; deleting the root ends the pass. Cost: an indexed load with each call of
 // palloc.
 
 // Palloc replays a trace with palloc. The zero value is ready and gives contexts

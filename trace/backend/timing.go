@@ -17,7 +17,8 @@ import (
 // a pass.
 
 // Prepare makes the process ready for a cold pass, and for a mark of resident memory:
-// the back end's tables are resident, as is the program's code; nothing is in stock.
+// the back end's tables are resident, as is the program's code; palloc and Go's heap
+// have no free memory.
 // It fails when Linux does not tell where the program is.
 func Prepare(t *trace.Trace, b trace.Backend) error {
 	if err := process.LoadProgram(); err != nil {
@@ -30,7 +31,7 @@ func Prepare(t *trace.Trace, b trace.Backend) error {
 	return nil
 }
 
-// GiveBack returns to the system what palloc and Go's heap have in stock, after a
+// GiveBack returns the free memory of palloc and of Go's heap to the system, after a
 // collection.
 func GiveBack() {
 	palloc.Trim()
