@@ -38,7 +38,7 @@ var floors = [][]string{
 	{"internal/kind"},
 	{"internal/chunk", "internal/block", "internal/cgroup"},
 	{"internal/osmem"},
-	{"internal/relaxed"},
+	{"internal/relaxed", "internal/process"},
 }
 
 // unsafeFiles may import unsafe.
@@ -47,13 +47,12 @@ var unsafeFiles = []string{
 	"internal/block/region.go",
 	"internal/kind/blocks.go", "internal/kind/core.go", "internal/kind/spans.go", "internal/kind/table.go",
 	"internal/kind/generation/hot.go", "internal/kind/slab/hot.go", "internal/kind/shared/spot.go",
-	"internal/osmem/at.go", "internal/osmem/goheap.go",
+	"internal/osmem/at.go", "internal/osmem/goheap.go", "internal/process/program_linux.go",
 	"internal/tree/names.go", "internal/tree/node.go",
-	"trace/backend.go", "trace/place.go", "trace/replay.go", "trace/strings.go", "trace/verify.go",
-	"trace/backend/palloc.go", "trace/backend/goheap.go", "trace/backend/floor.go",
-	"bench/cell/memory.go", "bench/cell/palloc_trace.go", "bench/cell/goheap_trace.go",
+	"trace/backend.go", "trace/place.go", "trace/strings.go", "trace/verify.go",
+	"trace/backend/palloc.go", "trace/backend/goheap.go", "trace/backend/floor.go", "trace/backend/table.go",
+	"bench/cell/memory.go",
 	"bench/cell/modernc.go", "bench/cell/modernc_free.go", "bench/cell/ristretto.go",
-	"bench/flat/flat.go", "bench/flat/load.go", "bench/flat/deaths.go", "bench/flat/memory_other.go",
 }
 
 // source is a parsed file of the repository that is no test.

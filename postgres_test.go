@@ -502,6 +502,9 @@ func TestPostgres19StatisticsArePrinted(t *testing.T) {
 			"\nGrand total: 0 bytes in 0 blocks; 0 free (0 chunks); 0 used\n"; got != want {
 		t.Errorf("one child of each:\n%swant\n%s", got, want)
 	}
+	if got := text(func(w io.Writer) error { return s.WriteText(w, math.MaxInt, math.MaxInt) }); strings.Count(got, "leaf: ") != 3 {
+		t.Errorf("without bounds:\n%s", got)
+	}
 	if got, want := text(s.WriteLog),
 		"level: 1; test: "+set+"\nlevel: 2; Table: "+set+"\nlevel: 3; b: "+bump+": "+clipped+"\n"+strings.Repeat("level: 4; leaf: "+bump+"\n", 3)+
 			"Grand total: 0 bytes in 0 blocks; 0 free (0 chunks); 0 used\n"; got != want {

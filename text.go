@@ -97,7 +97,7 @@ func (t *treePrinter) print(r *Row) {
 		t.children, t.hidden = append(t.children, 0), append(t.hidden, hidden{})
 	}
 	t.children[r.Level]++
-	if r.Level > 1 && (t.children[r.Level] > t.mostChildren || r.Level > t.levels+1) {
+	if r.Level > 1 && (t.children[r.Level] > t.mostChildren || r.Level-1 > t.levels) {
 		t.below = r.Level
 		t.hide(r.Level, r.Stats)
 		return

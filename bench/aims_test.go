@@ -77,8 +77,11 @@ func TestJudgeNamesTheWorstTrace(t *testing.T) {
 }
 
 func TestWhatWasNotMeasuredDoesNotHold(t *testing.T) {
-	v := against("churn", "ns", "palloc-allocset", "mimalloc", 0.68).judge(madeUp())
-	if v.measured.n != 0 || v.holds() {
-		t.Errorf("measured %v, holds %v", v.measured, v.holds())
+	unmeasured := append(onTraces("trace-touched", "resident", "postgres", 0.7, 1),
+		against("churn", "ns", "palloc-allocset", "mimalloc", 0.68))
+	for _, a := range unmeasured {
+		if v := a.judge(madeUp()); v.measured.n != 0 || v.holds() {
+			t.Errorf("measured %v, holds %v", v.measured, v.holds())
+		}
 	}
 }

@@ -52,7 +52,7 @@ func buildC(ctx context.Context, root, folder string, names []string) (b built) 
 			b.miss(p.name, err.Error())
 			continue
 		}
-		b.peers = append(b.peers, peer{p.name, []string{program}, packageVersion(ctx, p.debian)})
+		b.peers = append(b.peers, peer{p.name, []string{program}, packageVersion(ctx, p.debian), false})
 	}
 	return b
 }

@@ -34,7 +34,7 @@ func buildGo(ctx context.Context, root, folder string, names []string) (b built)
 			b.miss(name, err.Error()+": bench/cells wants the go command, and arenas a Go that has the experiment")
 			continue
 		}
-		b.peers = append(b.peers, peer{name, []string{program, name}, moduleVersion(name)})
+		b.peers = append(b.peers, peer{name, []string{program, name}, moduleVersion(name), false})
 	}
 	return b
 }

@@ -59,7 +59,7 @@ func buildPostgres(ctx context.Context, root, folder string, names []string) (b 
 			b.miss(p.name, err.Error())
 			continue
 		}
-		b.peers = append(b.peers, peer{p.name, []string{script, "run", place, p.mode, p.kind}, version})
+		b.peers = append(b.peers, peer{p.name, []string{script, "run", place, p.mode, p.kind}, version, true})
 	}
 	return b
 }

@@ -18,6 +18,6 @@ func buildRust(ctx context.Context, root, folder string, names []string) (b buil
 		return b
 	}
 	program := filepath.Join(folder, bumpalo)
-	b.peers = append(b.peers, peer{bumpalo, []string{program}, packageVersion(ctx, "librust-bumpalo-dev")})
+	b.peers = append(b.peers, peer{bumpalo, []string{program}, packageVersion(ctx, "librust-bumpalo-dev"), false})
 	return b
 }

@@ -99,6 +99,11 @@ func (o options) asks(peer string) bool {
 	return slices.ContainsFunc(o.workloads(), func(w workload) bool { return w.asks(peer) })
 }
 
+// onTraces reports whether a peer has recordings to replay.
+func (o options) onTraces(peer string) bool {
+	return slices.ContainsFunc(o.workloads(), func(w workload) bool { return w.onTraces() && w.asks(peer) })
+}
+
 // chosenPeers returns the names in a list, all when it is empty.
 func chosenPeers(list string) (names []string, err error) {
 	known := allPeers()

@@ -12,8 +12,8 @@ type verdict struct {
 	trace    string // the worst one, where the aim is on the worst
 }
 
-// holds says whether the aim was reached.
-func (v verdict) holds() bool { return v.measured.mid <= v.most }
+// holds reports whether the aim was reached.
+func (v verdict) holds() bool { return v.measured.n > 0 && v.measured.mid <= v.most }
 
 // judge holds a run against an aim.
 func (a aim) judge(r *raw) verdict {

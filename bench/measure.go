@@ -86,7 +86,7 @@ func findRoot() (string, error) {
 }
 
 // measure builds what takes part, and runs it.
-func measure(o options, root string, recorded []string, stderr io.Writer) (*raw, error) {
+func measure(o options, root string, recorded []recording, stderr io.Writer) (*raw, error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	folder, err := runFolder()
@@ -100,14 +100,13 @@ func measure(o options, root string, recorded []string, stderr io.Writer) (*raw,
 	for _, l := range b.leftOut {
 		fmt.Fprintln(stderr, l)
 	}
-	var flats []string
-	if slices.ContainsFunc(o.workloads(), workload.onTraces) {
-		if flats, err = flatten(recorded, folder); err != nil {
+	if slices.ContainsFunc(b.peers, func(p peer) bool { return p.flat && o.onTraces(p.name) }) {
+		if err := flatten(recorded, folder); err != nil {
 			return nil, err
 		}
 	}
 	r := newRaw(o, root, b)
-	groups := plan(o.workloads(), b.peers, flats, o.rounds)
+	groups := plan(o.workloads(), b.peers, recorded, o.rounds)
 	shown := newProgress(stderr, left(groups...))
 	defer shown.end()
 	for _, g := range groups {

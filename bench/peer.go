@@ -23,6 +23,7 @@ type peer struct {
 	name    string
 	command []string // what comes before WORKLOAD [FILE]
 	version string   // of the allocator, where it has one
+	flat    bool     // replays flat traces, not the recordings themselves
 }
 
 // exitUnknown is the status of a program that does not know the workload.

@@ -103,31 +103,26 @@ type group struct {
 type task struct {
 	peer     peer
 	workload workload
-	trace    string // a flat file; empty where the workload takes none
-	left     int    // rounds that are still to be run
+	trace    recording // empty where the workload takes none
+	left     int       // rounds that are still to be run
 }
 
 // args returns what the peer is started with.
 func (t *task) args() []string {
-	if t.trace == "" {
+	switch {
+	case t.trace.path == "":
 		return []string{t.workload.name}
+	case t.peer.flat:
+		return []string{t.workload.name, t.trace.flat}
 	}
-	return []string{t.workload.name, t.trace}
-}
-
-// file returns what the records call the trace.
-func (t *task) file() string {
-	if t.trace == "" {
-		return ""
-	}
-	return traceName(t.trace)
+	return []string{t.workload.name, t.trace.path}
 }
 
 // plan makes groups of the chosen workloads: one a family, and one a trace, so
 // that what the report compares ran within a few seconds.
-func plan(chosen []workload, peers []peer, traces []string, rounds int) (groups []*group) {
+func plan(chosen []workload, peers []peer, traces []recording, rounds int) (groups []*group) {
 	at := map[string]*group{}
-	put := func(name, trace string, w workload) {
+	put := func(name string, trace recording, w workload) {
 		var tasks []*task
 		for _, p := range peers {
 			if w.asks(p.name) {
@@ -142,11 +137,11 @@ func plan(chosen []workload, peers []peer, traces []string, rounds int) (groups 
 	}
 	for _, w := range chosen {
 		if !w.onTraces() {
-			put(w.family, "", w)
+			put(w.family, recording{}, w)
 			continue
 		}
 		for _, t := range traces {
-			put(traceName(t), t, w)
+			put(t.name(), t, w)
 		}
 	}
 	return groups

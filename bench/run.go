@@ -50,7 +50,7 @@ func (r *runner) round(ctx context.Context, tasks []*task, round int) {
 
 // cell runs one cell once.
 func (r *runner) cell(ctx context.Context, t *task, round int) {
-	r.shown.show(fmt.Sprint(t.peer.name, " ", t.workload.name, " ", t.file()))
+	r.shown.show(fmt.Sprint(t.peer.name, " ", t.workload.name, " ", t.trace.name()))
 	begin, before := time.Now(), t.left
 	figures, err := t.peer.run(ctx, r.limit, t.workload.threads, t.args()...)
 	if err == nil {
@@ -66,7 +66,7 @@ func (r *runner) cell(ctx context.Context, t *task, round int) {
 		t.left = 0
 		r.fail(t, err)
 	default:
-		r.raw.add(t.peer.name, t.workload.name, t.file(), sample{round, figures})
+		r.raw.add(t.peer.name, t.workload.name, t.trace.name(), sample{round, figures})
 		if round == 1 && time.Since(begin) > slow {
 			t.left = min(t.left, slowRounds-1)
 		}
@@ -77,7 +77,7 @@ func (r *runner) cell(ctx context.Context, t *task, round int) {
 // agrees refuses figures of a cell that did other work than those before it.
 func (r *runner) agrees(t *task, figures map[string]float64) error {
 	for _, c := range r.raw.Cells {
-		if c.Workload == t.workload.name && c.File == t.file() {
+		if c.Workload == t.workload.name && c.File == t.trace.name() {
 			if want, got := c.Rounds[0].Figures["check"], figures["check"]; want != got {
 				return fmt.Errorf("its check is %.0f, that of %s is %.0f: they did not do the same work", got, c.Peer, want)
 			}
@@ -88,7 +88,7 @@ func (r *runner) agrees(t *task, figures map[string]float64) error {
 
 // fail notes a cell that came to grief.
 func (r *runner) fail(t *task, err error) {
-	f := failure{t.peer.name, t.workload.name, t.file(), oneLine(err.Error())}
+	f := failure{t.peer.name, t.workload.name, t.trace.name(), oneLine(err.Error())}
 	r.raw.Failed = append(r.raw.Failed, f)
 	r.shown.say("%s", f)
 }

@@ -10,51 +10,66 @@ import (
 	"github.com/gopalloc/palloc/trace"
 )
 
-// The traces: recordings, made flat once, for cells in any language.
+// The recordings: cells in Go replay them as they are, those of PostgreSQL in a flat
+// form, which is made once.
 //
 // Invariant: a flat file may be read by every user, because a server of
 // PostgreSQL has one of its own. Cost: 24 bytes an op on disk.
 
-const (
-	traceSuffix = ".mctrace.gz"
-	flatSuffix  = ".flat"
-)
+// traceSuffix is what names of recordings end in.
+const traceSuffix = ".mctrace.gz"
+
+// recording is a recording, in both forms. The zero value is none.
+type recording struct {
+	path string
+	flat string // "" until flatten
+}
+
+// name returns what the report calls the recording, "" for none.
+func (r recording) name() string {
+	if r == (recording{}) {
+		return ""
+	}
+	return strings.TrimSuffix(filepath.Base(r.path), traceSuffix)
+}
 
 // ownRecordings is where the repository has recordings.
 var ownRecordings = filepath.Join("cmd", "palloc", "recording")
 
-// recordings returns the traces in a folder; the default, an empty name, is the
+// recordings returns the recordings in a folder; the default, an empty name, is the
 // folder traces beside the repository, or else what the repository has.
-func recordings(root, folder string) ([]string, error) {
+func recordings(root, folder string) ([]recording, error) {
 	if folder != "" {
 		return recordingsIn(folder)
 	}
-	if names, err := recordingsIn(filepath.Join(root, "..", "shared", "traces")); err == nil {
-		return names, nil
+	if list, err := recordingsIn(filepath.Join(root, "..", "shared", "traces")); err == nil {
+		return list, nil
 	}
 	return recordingsIn(filepath.Join(root, ownRecordings))
 }
 
-// recordingsIn returns the traces of one folder.
-func recordingsIn(folder string) ([]string, error) {
+// recordingsIn returns the recordings in one folder.
+func recordingsIn(folder string) (list []recording, err error) {
 	names, err := filepath.Glob(filepath.Join(folder, "*"+traceSuffix))
 	if err == nil && len(names) == 0 {
 		err = fmt.Errorf("-traces: there is no *%s in %s", traceSuffix, folder)
 	}
-	return names, err
+	for _, name := range names {
+		list = append(list, recording{path: name})
+	}
+	return list, err
 }
 
-// flatten writes a flat file of each trace and returns their names.
-func flatten(traces []string, folder string) (flats []string, err error) {
-	for _, name := range traces {
-		base := strings.TrimSuffix(filepath.Base(name), traceSuffix)
-		to := filepath.Join(folder, base+flatSuffix)
-		if err := flattenOne(name, to); err != nil {
-			return nil, fmt.Errorf("cannot make %s flat: %w", name, err)
+// flatten makes a flat file of each recording.
+func flatten(list []recording, folder string) error {
+	for i := range list {
+		r := &list[i]
+		r.flat = filepath.Join(folder, r.name()+".flat")
+		if err := flattenOne(r.path, r.flat); err != nil {
+			return fmt.Errorf("cannot make %s flat: %w", r.path, err)
 		}
-		flats = append(flats, to)
 	}
-	return flats, nil
+	return nil
 }
 
 func flattenOne(from, to string) error {
@@ -72,6 +87,3 @@ func flattenOne(from, to string) error {
 	}
 	return f.Close()
 }
-
-// traceName returns what the report calls a trace.
-func traceName(flat string) string { return strings.TrimSuffix(filepath.Base(flat), flatSuffix) }

@@ -2,62 +2,39 @@ package trace
 
 import "unsafe"
 
-// The contract between a replay and the allocator it drives.
+// The contract between a trace and the allocator that it is replayed on.
 //
-// Invariant: contexts go by the numbers of the trace, chunks by their address. A
-// back end that needs more finds it in the trace it got at Begin. Cost: one
-// indirect call an op.
+// Invariant: a back end has the loop over the ops, not the trace: a call for each
+// op, through an interface, would cost as much as an allocation, and nothing is
+// inlined through one. Cost: an indirect call for each Play.
 
-// Backend is an allocator as a [Replay] sees it. All calls come from one
-// goroutine, in the order of the trace. A back end that cannot do what is asked
-// panics.
+// A Backend replays traces on an allocator. A pass is Begin, any number of calls of
+// Play, and End; any number of passes may follow each other. All calls come from one
+// goroutine. A back end that cannot do what is asked panics.
 type Backend interface {
-	// Begin starts a pass. The table has MaxLive entries: chunks[slot] is the
-	// address of the live chunk in that slot. The replay fills it in and clears
-	// an entry before Free; entries that a Release ends stay until they are used
-	// again, unless the back end clears them.
-	Begin(t *Trace, chunks []unsafe.Pointer)
+	// Begin starts a pass. The trace is Addressable. What the loop of Play needs is
+	// allocated and resident when it returns.
+	Begin(t *Trace)
 
-	// End ends the pass and gives back all that it still holds. The replay
-	// clears the table afterwards.
+	// Play carries out the next ops of the trace. Over a pass the arguments are
+	// consecutive parts of Trace.Ops, from the first on.
+	//
+	// It does what the recorded program did to the memory, in the least: where an
+	// op is Touched, Play writes a byte at both ends of a new chunk, and at the
+	// last byte of a resized one. It writes nowhere else but where memory is wanted
+	// zeroed.
+	Play(ops []Op)
+
+	// Chunk returns the address of the live chunk in a slot. That of a chunk of 0
+	// bytes is never dereferenced. It is called between Begin and End only.
+	Chunk(slot uint32) unsafe.Pointer
+
+	// End ends the pass. It gives back all that the pass holds.
 	End()
-
-	// OnHeap reports whether chunks lie on Go's heap and live by being in the
-	// table. If not, the collector does not scan the table, and no address that
-	// was ever in it may come to lie in memory that the collector gives to
-	// others.
-	OnHeap() bool
-
-	// Create makes context mc under parent, or under None.
-	Create(mc, parent uint32)
-
-	// Alloc returns a chunk of size bytes, cleared if zero is set. A chunk of 0
-	// bytes is legal; its address is never dereferenced.
-	Alloc(mc uint32, size int, zero bool) unsafe.Pointer
-
-	// Free frees a chunk of context mc.
-	Free(mc uint32, p unsafe.Pointer)
-
-	// Realloc makes a chunk of context mc, old bytes long, size bytes long. It
-	// returns where the chunk now is, with the bytes that fit.
-	Realloc(mc uint32, p unsafe.Pointer, old, size int) unsafe.Pointer
-
-	// Release carries out a reset or delete (see Code.Releases) of o.Context().
-	// What it ends is Trace.Deaths(o); those chunks are still in the table.
-	Release(o Op)
-
-	// SetParent moves context mc under parent, or under None.
-	SetParent(mc, parent uint32)
-
-	// SetIdent names what context mc is for; "" for nothing.
-	SetIdent(mc uint32, ident string)
-
-	// OnReset registers an empty callback with context mc.
-	OnReset(mc uint32)
 }
 
-// Checker is a back end that can tell whether its own memory is in order. A verified
-// replay asks it at the end of its pass, before End.
+// A Checker is a back end that can tell whether its own memory is in order.
+// [Verify] asks it at the end of its pass, before End.
 type Checker interface {
 	// Check returns what is wrong, or nil.
 	Check() error

@@ -1,12 +1,12 @@
 package trace
 
-// What a trace knows of a context at its creation: its kind, its name and the
-// sizes it was made with.
+// Contexts at their creation: the kind, the name and the sizes that they were created
+// with.
 //
 // Invariant: a definition holds no pointer; its name is a number in the string
 // table. Cost: 32 bytes a context.
 
-// Kind is the way a context sells memory. The numbers are those of the format.
+// A Kind is the way in which a context allocates. The numbers are those of the format.
 type Kind uint8
 
 // The kinds.
@@ -29,17 +29,17 @@ func (k Kind) String() string {
 	return "unknown kind"
 }
 
-// Context describes a context as it was created. All sizes are bytes. A Slab
+// A Context describes a context as it was created. All sizes are bytes. A Slab
 // has BlockSize and ChunkSize, every other kind MinSize, InitSize and MaxSize;
 // the rest is 0.
 type Context struct {
 	Kind      Kind
 	Name      string
-	MinSize   int64 // size the context never shrinks below
-	InitSize  int64 // size of its first block
-	MaxSize   int64 // size its blocks grow to
-	BlockSize int64 // size of every block
-	ChunkSize int64 // size of every chunk
+	MinSize   int64 // the context never shrinks below it
+	InitSize  int64 // of the first block
+	MaxSize   int64 // of a block
+	BlockSize int64 // of every block
+	ChunkSize int64 // of every chunk
 }
 
 // definition is a Context as a trace keeps it.
@@ -57,10 +57,10 @@ func (k Kind) numSizes() int {
 	return 3
 }
 
-// chunkSize returns the one size a Slab sells, in bytes.
+// chunkSize returns the one size that a Slab allocates, in bytes.
 func (d *definition) chunkSize() int64 { return d.sizes[1] }
 
-// define turns a Context into a definition whose name is string number name.
+// define returns the definition of a Context whose name is string number name.
 func define(c Context, name uint32) definition {
 	d := definition{kind: c.Kind, name: name}
 	if c.Kind == Slab {

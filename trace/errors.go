@@ -2,10 +2,10 @@ package trace
 
 import "fmt"
 
-// The errors of a trace: what is wrong with a file, and what a verified replay
-// found wrong with a back end. Each is one line of text.
+// The errors of a trace: of a file that is damaged, and of a back end that fails
+// verification. Each is one line of text.
 
-// FormatError says that a file is not a valid trace, and where that shows.
+// A FormatError reports that a file is not a valid trace, and at which byte.
 type FormatError struct {
 	Offset  int64  // byte of the unwrapped (not gzip'd) stream
 	Op      int    // index of the op that starts at or before Offset; -1 outside the ops
@@ -25,8 +25,8 @@ func (e *FormatError) Error() string {
 // Unwrap returns the error underneath, such as the one of the gzip reader.
 func (e *FormatError) Unwrap() error { return e.Err }
 
-// VerifyError says that a back end broke the contract of an allocator, and at
-// which op that was noticed.
+// A VerifyError reports that a back end broke the contract of an allocator, and at
+// which op Verify noticed.
 type VerifyError struct {
 	Op      int     // index of the op
 	Code    Code    // the call it records
@@ -36,7 +36,7 @@ type VerifyError struct {
 	Addr    uintptr // address of the chunk; 0 when it has none
 	Size    int64   // bytes of the chunk
 	Problem string  // what was found and what was wanted
-	Err     error   // what the back end panicked with, if that was an error, or its Check returned
+	Err     error   // the error that the back end panicked with, or that its Check returned
 }
 
 // Error returns one line with the op, the context, the chunk and the problem.

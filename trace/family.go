@@ -1,17 +1,16 @@
 package trace
 
-// The family tree of contexts while a trace is put together: who is whose
-// child.
+// The tree of contexts while a trace is built.
 //
-// Invariant: a living context hangs on its parent's list of children, newest
-// first; one without a parent hangs nowhere. Cost: linking and unlinking are
+// Invariant: a live context is on its parent's list of children, newest first; one
+// without a parent is on no list. Cost: linking and unlinking are
 // constant, a walk visits each descendant once and needs no stack.
 
-type kinship struct {
+type links struct {
 	parent, first, prev, next uint32 // None where there is none
 }
 
-type family []kinship
+type family []links
 
 // link puts context mc under parent, which may be None.
 func (f family) link(mc, parent uint32) {
@@ -27,7 +26,7 @@ func (f family) link(mc, parent uint32) {
 	p.first = mc
 }
 
-// unlink takes context mc, with its descendants, away from its parent.
+// unlink removes context mc, with its descendants, from its parent's list.
 func (f family) unlink(mc uint32) {
 	k := &f[mc]
 	if k.parent == None {

@@ -6,13 +6,13 @@ package trace
 // byte. Every number is an unsigned LEB128 of at most ten bytes. An op is an
 // opcode byte, whose low four bits are its Code, and its operands.
 //
-// Invariant: a flag has one bit in the file, and reader and writer find it in
-// the same table. Cost: none.
+// Invariant: a flag has one bit in the file; reader and writer use the same
+// tables. Cost: none.
 
 // magic opens every trace: the name of the format and its version.
 const magic = "MCTRACE\x01"
 
-// Bits of the opcode byte that only shape the encoding.
+// Bits of the opcode byte that concern the encoding only.
 const (
 	bitExt  = 0x40 // OpAlloc, OpRealloc: an ext byte follows
 	bitSame = 0x80 // OpAlloc: the context is that of the OpAlloc before
@@ -21,14 +21,14 @@ const (
 // kindShift is where the kind of a context lies in the opcode byte of OpCreate.
 const kindShift = 4
 
-// shapeBits are the bits of each opcode byte that are no flags.
+// shapeBits are the bits of each opcode byte that are not flags.
 var shapeBits = [numCodes]byte{
 	OpAlloc:   bitExt | bitSame,
 	OpRealloc: bitExt,
 	OpCreate:  (numKinds - 1) << kindShift,
 }
 
-// flagBit ties a bit in the file to a flag.
+// flagBit is a bit in the file and the flag that it stands for.
 type flagBit struct {
 	bit  byte
 	flag Flags
@@ -44,7 +44,7 @@ var opcodeFlags = [numCodes][]flagBit{
 // extFlags are the flags in the ext byte.
 var extFlags = []flagBit{{0x01, Huge}, {0x02, NoOOM}}
 
-// unpack turns bits into flags, and returns the bits that are none.
+// unpack returns the flags that bits stand for, and the bits that are no flags.
 func unpack(bits byte, table []flagBit) (flags Flags, rest byte) {
 	for _, f := range table {
 		if bits&f.bit != 0 {
@@ -55,7 +55,7 @@ func unpack(bits byte, table []flagBit) (flags Flags, rest byte) {
 	return flags, bits
 }
 
-// pack turns flags into bits.
+// pack returns the bits of flags.
 func pack(flags Flags, table []flagBit) (bits byte) {
 	for _, f := range table {
 		if flags&f.flag != 0 {

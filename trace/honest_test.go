@@ -6,24 +6,58 @@ import (
 	"github.com/gopalloc/palloc/trace"
 )
 
-// honest is a back end that keeps every promise: chunks are slices, contexts are
-// nothing. The broken back ends of the tests embed it and break one promise each.
-type honest struct {
+// calls is an allocator of the tests, a method for each call that matters.
+type calls interface {
+	Alloc(size int, zero bool) unsafe.Pointer
+	Realloc(p unsafe.Pointer, old, size int) unsafe.Pointer
+	Release()
+	OnReset()
+	Check() error
+}
+
+// played is the back end that makes the calls.
+type played struct {
+	calls
 	t      *trace.Trace
 	chunks []unsafe.Pointer
 }
 
-func (b *honest) Begin(t *trace.Trace, chunks []unsafe.Pointer) { b.t, b.chunks = t, chunks }
-func (b *honest) End()                                          {}
-func (b *honest) OnHeap() bool                                  { return true }
-func (b *honest) Create(mc, parent uint32)                      {}
-func (b *honest) SetParent(mc, parent uint32)                   {}
-func (b *honest) SetIdent(mc uint32, ident string)              {}
-func (b *honest) OnReset(mc uint32)                             {}
-func (b *honest) Free(mc uint32, p unsafe.Pointer)              {}
+func (b *played) Begin(t *trace.Trace) {
+	b.t, b.chunks = t, make([]unsafe.Pointer, t.Counts().MaxLive)
+}
+
+func (b *played) Play(ops []trace.Op) {
+	for _, o := range ops {
+		if o.Touched() {
+			panic("a verified replay does not write to chunks")
+		}
+		switch code := o.Code(); {
+		case code == trace.OpAlloc:
+			b.chunks[o.Slot()] = b.Alloc(int(o.Size()), o.Zeroed())
+		case code == trace.OpRealloc:
+			_, old := b.t.Resize(o)
+			b.chunks[o.Slot()] = b.Realloc(b.chunks[o.Slot()], int(old), int(o.Size()))
+		case code.Releases():
+			b.Release()
+		case code == trace.OpOnReset:
+			b.OnReset()
+		}
+	}
+}
+
+func (b *played) Chunk(slot uint32) unsafe.Pointer { return b.chunks[slot] }
+func (b *played) End()                             {}
+
+// honest keeps every promise: chunks are slices, contexts are nothing. The broken
+// allocators of the tests embed it and break one promise each.
+type honest struct{}
+
+func (*honest) Release()     {}
+func (*honest) OnReset()     {}
+func (*honest) Check() error { return nil }
 
 // Alloc returns memory that is not zero unless that was asked for.
-func (b *honest) Alloc(_ uint32, size int, zero bool) unsafe.Pointer {
+func (*honest) Alloc(size int, zero bool) unsafe.Pointer {
 	s := make([]byte, size)
 	for i := range s {
 		if !zero {
@@ -33,14 +67,8 @@ func (b *honest) Alloc(_ uint32, size int, zero bool) unsafe.Pointer {
 	return unsafe.Pointer(unsafe.SliceData(s))
 }
 
-func (b *honest) Realloc(mc uint32, p unsafe.Pointer, old, size int) unsafe.Pointer {
-	q := b.Alloc(mc, size, false)
+func (b *honest) Realloc(p unsafe.Pointer, old, size int) unsafe.Pointer {
+	q := b.Alloc(size, false)
 	copy(unsafe.Slice((*byte)(q), size), unsafe.Slice((*byte)(p), old))
 	return q
-}
-
-func (b *honest) Release(o trace.Op) {
-	for _, slot := range b.t.Deaths(o).Slots {
-		b.chunks[slot] = nil
-	}
 }

@@ -9,10 +9,10 @@ import (
 )
 
 // The byte stream under the reader: unwraps gzip, counts offsets, and keeps the
-// first thing that went wrong.
+// first error.
 //
-// Invariant: after a failure every further read yields zeros and err stays as it
-// is, so a decoder may read a few fields before it looks. Cost: one buffered
+// Invariant: after an error every read returns zeros and err stays as it is, so that a
+// decoder reads several fields before it checks. Cost: one buffered
 // byte at a time; memory grows with what arrives, never with what is claimed.
 
 type input struct {
@@ -24,8 +24,8 @@ type input struct {
 	err error
 }
 
-// source is the reader of the caller. It remembers an error of its own, to tell
-// a failing disk from a damaged file.
+// source is the reader of the caller. It keeps that reader's error, which tells a
+// failing disk from a damaged file.
 type source struct {
 	r   io.Reader
 	err error
@@ -55,14 +55,14 @@ func newInput(r io.Reader) *input {
 	return in
 }
 
-// fail notes a problem at the given offset, unless there was one before.
+// fail sets err to a problem at the offset, unless there was one before.
 func (in *input) fail(offset int64, problem string, args ...any) {
 	if in.err == nil {
 		in.err = &FormatError{Offset: offset, Op: in.op, Problem: fmt.Sprintf(problem, args...)}
 	}
 }
 
-// broken notes that reading itself failed on the way to what.
+// broken sets err to an error of reading, where what should have followed.
 func (in *input) broken(err error, what string) {
 	switch {
 	case in.err != nil:
@@ -138,7 +138,7 @@ func (in *input) bytes(buf []byte, n uint64, what string) []byte {
 	return buf
 }
 
-// end refuses anything that follows, and lets gzip check its checksum.
+// end refuses data that follows, and has gzip check its checksum.
 func (in *input) end() {
 	if in.err != nil {
 		return
@@ -152,8 +152,8 @@ func (in *input) end() {
 	}
 }
 
-// blame looks for the cause of a failure in gzip'd data: when the wrapper proves
-// damaged further on (within 64 MiB), that is what the error says.
+// blame looks for the cause of an error in gzip'd data: where the wrapper is damaged
+// further on (within 64 MiB), the error says so.
 func (in *input) blame() {
 	e, ok := in.err.(*FormatError)
 	if !ok || !in.gz || e.Err != nil {

@@ -10,29 +10,45 @@ import "unsafe"
 //
 // Invariant: only tables without pointers are placed. Cost: one copy of each.
 
-// Place returns an equal trace whose tables lie in memory from alloc, which is
-// called once for each with its size in bytes (never 0) and returns memory
-// aligned to 8 that the caller keeps for as long as the trace is used.
-func (t *Trace) Place(alloc func(size int) unsafe.Pointer) *Trace {
+// Size returns the bytes of the tables of the trace.
+func (t *Trace) Size() int {
+	var p placer
+	t.place(&p)
+	return p.used
+}
+
+// Place returns an equal trace whose tables lie in the memory, which has Size bytes,
+// is aligned to 8, and is kept by the caller for as long as the trace is used.
+func (t *Trace) Place(memory []byte) *Trace { return t.place(&placer{memory: memory}) }
+
+// place returns the trace with its tables where the placer puts them.
+func (t *Trace) place(p *placer) *Trace {
 	u := *t
-	u.text.text = place(t.text.text, alloc)
-	u.text.ends = place(t.text.ends, alloc)
-	u.ops = place(t.ops, alloc)
-	u.contexts = place(t.contexts, alloc)
-	u.resizes = place(t.resizes, alloc)
-	u.deadSlots = place(t.deadSlots, alloc)
-	u.deadContexts = place(t.deadContexts, alloc)
-	u.deaths = place(t.deaths, alloc)
+	u.text.text = place(p, t.text.text)
+	u.text.ends = place(p, t.text.ends)
+	u.ops = place(p, t.ops)
+	u.contexts = place(p, t.contexts)
+	u.resizes = place(p, t.resizes)
+	u.deadSlots = place(p, t.deadSlots)
+	u.deadContexts = place(p, t.deadContexts)
+	u.deaths = place(p, t.deaths)
 	return &u
 }
 
-// place copies a table into memory from alloc.
-func place[T any](table []T, alloc func(size int) unsafe.Pointer) []T {
-	if len(table) == 0 {
+// A placer puts tables into memory, one after the other. Without memory it counts.
+type placer struct {
+	memory []byte
+	used   int
+}
+
+// place copies a table into the memory.
+func place[T any](p *placer, table []T) []T {
+	from := p.used
+	p.used += (len(table)*int(unsafe.Sizeof(*new(T))) + 7) &^ 7
+	if p.memory == nil || len(table) == 0 {
 		return nil
 	}
-	p := alloc(len(table) * int(unsafe.Sizeof(table[0])))
-	moved := unsafe.Slice((*T)(p), len(table))
+	moved := unsafe.Slice((*T)(unsafe.Pointer(&p.memory[from])), len(table))
 	copy(moved, table)
 	return moved
 }

@@ -10,23 +10,14 @@ import (
 // A placed trace is equal to the one it was made from and independent of it.
 func TestPlace(t *testing.T) {
 	tr := sample(t)
-	var given [][]uint64
-	placed := tr.Place(func(size int) unsafe.Pointer {
-		if size == 0 {
-			t.Error("no memory is wanted for an empty table")
-		}
-		memory := make([]uint64, (size+7)/8)
-		given = append(given, memory)
-		return unsafe.Pointer(unsafe.SliceData(memory))
-	})
+	words := make([]uint64, tr.Size()/8)
+	placed := tr.Place(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), tr.Size()))
 	wantSame(t, placed, tr)
 	wantVerified(t, placed, &honest{})
 	if string(plain(t, placed)) != string(plain(t, tr)) {
 		t.Error("a placed trace is written differently")
 	}
-	for _, memory := range given {
-		clear(memory)
-	}
+	clear(words)
 	if code := placed.Ops()[0].Code(); code != trace.OpEnd {
 		t.Errorf("the ops do not lie in the memory given: op 0 is %s when it is cleared", code)
 	}

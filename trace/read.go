@@ -9,9 +9,8 @@ import (
 
 // The reader: bytes to Trace.
 //
-// Invariant: what it returns obeys every rule of the format, because each op
-// went through the ledger and the counts of the header were compared with the
-// stream. Cost: some 100 ns an op, gunzip included; memory in proportion to the
+// Invariant: what it returns keeps every rule of the format, because the builder
+// checks each op, and the counts of the header are compared with the stream. Cost: some 100 ns an op, gunzip included; memory in proportion to the
 // bytes that arrive, whatever the header claims.
 
 // ReadFile reads the trace in the named file, plain or gzip'd. An error names
@@ -33,7 +32,7 @@ func ReadFile(name string) (*Trace, error) {
 // rule of the format: a file that is cut off, damaged or something else gives a
 // [*FormatError]; an error of r itself is wrapped.
 func Read(r io.Reader) (*Trace, error) {
-	d := &decoder{input: newInput(r), ledger: newLedger(), current: None}
+	d := &decoder{input: newInput(r), builder: newBuilder(), current: None}
 	claimed := d.header()
 	d.strings()
 	d.meta()
@@ -48,7 +47,7 @@ func Read(r io.Reader) (*Trace, error) {
 
 type decoder struct {
 	*input
-	*ledger
+	*builder
 	current uint32 // context of the last ALLOC, or None
 }
 
@@ -107,8 +106,8 @@ func (d *decoder) ops(n int) {
 	}
 }
 
-// one reads the operands of one op and enters it into the ledger. After a
-// failure of the input nothing is entered.
+// one reads the operands of one op and appends it with the builder. After an
+// error of the input nothing is appended.
 func (d *decoder) one(opcode byte) error {
 	code := Code(opcode & 0x0f)
 	flags, err := flagsOf(opcode)

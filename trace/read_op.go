@@ -36,7 +36,7 @@ func (d *decoder) ext(opcode byte) Flags {
 	b := d.byte("the ext byte")
 	flags, rest := unpack(b, extFlags)
 	if rest != 0 {
-		d.fail(start, "the ext byte %#02x has bits beside HUGE (0x01) and NO_OOM (0x02)", b)
+		d.fail(start, "the ext byte %#02x has other bits than HUGE (0x01) and NO_OOM (0x02)", b)
 	}
 	return flags
 }
@@ -62,7 +62,7 @@ func (d *decoder) chunk() uint32 {
 	return uint32(count - 1 - age)
 }
 
-// size reads a size in bytes; the ledger checks it.
+// size reads a size in bytes; the builder checks it.
 func (d *decoder) size() int64 {
 	return int64(d.bounded(maxBytes, "a size"))
 }

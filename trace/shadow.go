@@ -2,11 +2,10 @@ package trace
 
 import "math/bits"
 
-// The shadow: which bytes of the address space belong to a live chunk, one bit
-// for each.
+// The shadow: a bit for each byte of the address space, set where a live chunk is.
 //
-// Invariant: a bit is set exactly while a live chunk covers its byte, so two
-// chunks that overlap want the same bit. Cost: a map lookup for each 64 KiB that
+// Invariant: a bit is set exactly while a live chunk covers its byte, so that two
+// chunks that overlap need the same bit. Cost: a map lookup for each 64 KiB that
 // a chunk reaches into and a word for every 64 bytes of it; an eighth of the
 // memory under it.
 

@@ -1,11 +1,15 @@
 package trace
 
-import "slices"
+import (
+	"fmt"
+	"math"
+	"slices"
+)
 
-// A trace in memory: the ops, and beside them the tables they point into.
+// A trace in memory: the ops, and the tables that they index.
 //
 // Invariant: every table but meta is free of pointers, and all of them agree,
-// because only a ledger fills them. Cost: 16 bytes an op, 8 a reset or delete,
+// because only a builder fills them. Cost: 16 bytes an op, 8 a reset or delete,
 // 4 a chunk or context that one of those ends, 32 a context.
 
 // Counts are the figures in the header of a trace.
@@ -18,13 +22,13 @@ type Counts struct {
 	ForkOp    int   // index of the first op of the process itself; ops before it are inherited
 }
 
-// Meta is one remark about a trace, such as the name of the workload.
+// A Meta is one remark about a trace, such as the name of the workload.
 type Meta struct {
 	Key, Value string
 }
 
-// Trace is a recording in memory. It is immutable; make one with [Read],
-// [ReadFile] or a [Recorder].
+// A Trace is a recording in memory. It is immutable. [Read], [ReadFile] and a
+// [Recorder] make one.
 type Trace struct {
 	counts   Counts
 	text     stringTable
@@ -48,13 +52,13 @@ type resize struct {
 	mc  uint32
 }
 
-// death says how far deadSlots and deadContexts reach after one release.
+// death is how far deadSlots and deadContexts reach after one release.
 type death struct {
 	slots, contexts uint32
 }
 
-// Deaths are the chunks and contexts that one reset or delete ends, each
-// descendant before its parent. Both slices belong to the trace.
+// Deaths are the chunks and contexts that one reset or delete ends, descendants
+// before their parents. Both slices belong to the trace.
 type Deaths struct {
 	Slots    []uint32 // slots of the chunks
 	Contexts []uint32 // contexts that are deleted
@@ -93,6 +97,15 @@ func (t *Trace) PeakOps() int { return t.peakOps }
 
 // Largest returns the largest size of any chunk, in bytes.
 func (t *Trace) Largest() int64 { return t.largest }
+
+// Addressable returns nil, or an error that says which chunk is too large for the
+// machine: a replay can address its chunks.
+func (t *Trace) Addressable() error {
+	if t.largest > math.MaxInt {
+		return fmt.Errorf("trace: a chunk of %d bytes is more than the %d that can be addressed here", t.largest, math.MaxInt)
+	}
+	return nil
+}
 
 // Resize returns the context of the chunk that an OpRealloc concerns, and its
 // size in bytes before.

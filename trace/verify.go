@@ -13,24 +13,28 @@ import (
 // resized it. The stamps are read back before the chunk is freed, resized, or
 // ended by a reset or delete, and after a resize where they survive it; at the
 // end of the trace all live chunks are read once more, and a back end that is a
-// Checker is asked. No two live chunks may
-// share a byte, and memory wanted zeroed must be zero from end to end.
+// Checker is asked. No two live chunks may share a byte, and zeroed memory
+// must be zero from end to end.
 //
 // Invariant: between two ops every live chunk is stamped and covered in the
 // shadow. Cost: 50 to 250 ns an op, and an eighth of the memory replayed.
 
-// Verify replays the whole trace in a pass of its own. The first broken promise,
-// or panic of the back end, ends it and is returned as a [*VerifyError]; the
-// back end is then left in the middle of its pass.
-func (r *Replay) Verify() (err error) {
-	v := &verifier{Replay: r, held: make([]heldChunk, len(r.chunks)), shadow: newShadow()}
+// Verify replays the whole trace on b, op by op, in a pass of its own. It fails
+// when the trace is not [Trace.Addressable]. The first broken promise, or panic of
+// the back end, ends the pass and is returned as a [*VerifyError]; the back end is
+// then left in the middle of it.
+func Verify(t *Trace, b Backend) (err error) {
+	if err := t.Addressable(); err != nil {
+		return err
+	}
+	v := &verifier{t: t, b: b, held: make([]heldChunk, t.counts.MaxLive), shadow: newShadow()}
 	defer func() {
 		if p := recover(); p != nil {
 			err = v.panicked(p)
 		}
 	}()
-	r.Begin()
-	for i, o := range r.t.ops {
+	b.Begin(t)
+	for i, o := range t.ops {
 		v.op = i
 		if err := v.step(o); err != nil {
 			return err
@@ -42,11 +46,11 @@ func (r *Replay) Verify() (err error) {
 	if err := v.sound(); err != nil {
 		return err
 	}
-	r.End()
+	b.End()
 	return nil
 }
 
-// sound asks a back end that can check itself, at the end, when the most is known.
+// sound returns what a back end that is a Checker reports at the end of its pass.
 func (v *verifier) sound() error {
 	b, ok := v.b.(Checker)
 	if !ok {
@@ -59,8 +63,7 @@ func (v *verifier) sound() error {
 	return nil
 }
 
-// heldChunk is what the verifier knows of the chunk in a slot. Beside it, its
-// address is in the table of the replay.
+// heldChunk is what the verifier knows of the chunk in a slot.
 type heldChunk struct {
 	size int64
 	seed uint64 // of the stamps
@@ -69,46 +72,53 @@ type heldChunk struct {
 }
 
 type verifier struct {
-	*Replay
-	op     int // index of the current op
+	t      *Trace
+	b      Backend
+	op     int   // index of the current op
+	one    [1]Op // what is played, outside of t
 	held   []heldChunk
 	shadow *shadow
 }
 
-// step carries out one op between the checks before it and after it.
+// step checks, plays one op, and checks again.
 func (v *verifier) step(o Op) error {
-	switch {
-	case o.code == OpAlloc:
+	switch code := o.Code(); {
+	case code == OpAlloc:
 		return v.alloc(o)
-	case o.code == OpFree:
+	case code == OpFree:
 		if err := v.gone(o.arg); err != nil {
 			return err
 		}
-	case o.code == OpRealloc:
+	case code == OpRealloc:
 		return v.realloc(o)
-	case o.code.Releases():
+	case code.Releases():
 		for _, slot := range v.t.Deaths(o).Slots {
 			if err := v.gone(slot); err != nil {
 				return err
 			}
 		}
 	}
-	v.Play(v.t.ops[v.op : v.op+1])
+	v.play(o)
 	return nil
 }
 
+// play has the back end carry out one op, and leave the chunk as it is.
+func (v *verifier) play(o Op) {
+	v.one[0] = o.untouched()
+	v.b.Play(v.one[:])
+}
+
 func (v *verifier) alloc(o Op) error {
-	size, zero := int(o.Size()), o.flags&Zero != 0
-	p := v.b.Alloc(o.mc, size, zero)
-	v.chunks[o.arg] = p
-	v.held[o.arg] = heldChunk{size: o.Size(), mc: o.mc, live: true}
+	v.play(o)
+	h := &v.held[o.arg]
+	*h = heldChunk{size: o.Size(), mc: o.mc, live: true}
 	if err := v.admit(o.arg); err != nil {
 		return err
 	}
-	if zero {
-		for i, b := range unsafe.Slice((*byte)(p), size) {
+	if o.Zeroed() {
+		for i, b := range unsafe.Slice((*byte)(v.b.Chunk(o.arg)), h.size) {
 			if b != 0 {
-				return v.broken(o.arg, "the memory was wanted zeroed, but byte %d is %#02x", i, b)
+				return v.broken(o.arg, "the memory should be zeroed, but byte %d is %#02x", i, b)
 			}
 		}
 	}
@@ -120,9 +130,9 @@ func (v *verifier) realloc(o Op) error {
 	if err := v.gone(o.arg); err != nil {
 		return err
 	}
-	mc, old := v.t.Resize(o)
+	v.play(o)
 	h := &v.held[o.arg]
-	v.chunks[o.arg] = v.b.Realloc(mc, v.chunks[o.arg], int(old), int(o.Size()))
+	old := h.size
 	h.size, h.live = o.Size(), true
 	if err := v.admit(o.arg); err != nil {
 		return err
@@ -134,12 +144,13 @@ func (v *verifier) realloc(o Op) error {
 	return nil
 }
 
-// admit takes a chunk, new or moved, among the live ones.
+// admit adds a chunk, new or moved, to the live ones.
 func (v *verifier) admit(slot uint32) error {
-	h, p := &v.held[slot], v.chunks[slot]
+	h := &v.held[slot]
 	if h.size == 0 {
 		return nil
 	}
+	p := v.b.Chunk(slot)
 	if p == nil {
 		return v.broken(slot, "the back end returned nil")
 	}
@@ -147,7 +158,7 @@ func (v *verifier) admit(slot uint32) error {
 	if !ok {
 		other := v.holder(slot, taken)
 		return v.broken(slot, "it overlaps the live chunk in slot %d (%d bytes at %#x, context %d) at %#x",
-			other, v.held[other].size, uintptr(v.chunks[other]), v.held[other].mc, taken)
+			other, v.held[other].size, uintptr(v.b.Chunk(other)), v.held[other].mc, taken)
 	}
 	return nil
 }
@@ -156,7 +167,7 @@ func (v *verifier) admit(slot uint32) error {
 // addr.
 func (v *verifier) holder(slot uint32, addr uintptr) uint32 {
 	for i := range v.held {
-		start := uintptr(v.chunks[i])
+		start := uintptr(v.b.Chunk(uint32(i)))
 		if v.held[i].live && uint32(i) != slot && start <= addr && addr-start < uintptr(v.held[i].size) {
 			return uint32(i)
 		}
@@ -164,13 +175,13 @@ func (v *verifier) holder(slot uint32, addr uintptr) uint32 {
 	return slot
 }
 
-// gone checks a chunk for the last time and takes it from among the live ones.
+// gone checks a chunk for the last time and removes it from the live ones.
 func (v *verifier) gone(slot uint32) error {
 	h := &v.held[slot]
 	if err := v.compare(slot, h.size, "since it was stamped"); err != nil {
 		return err
 	}
-	v.shadow.release(uintptr(v.chunks[slot]), h.size)
+	v.shadow.release(uintptr(v.b.Chunk(slot)), h.size)
 	h.live = false
 	return nil
 }
@@ -194,7 +205,7 @@ const stampSize = 8
 // stamp writes both ends of a chunk. What a byte gets depends on its offset
 // alone, so the ends of a short chunk may overlap.
 func (v *verifier) stamp(slot uint32) {
-	h, p := &v.held[slot], v.chunks[slot]
+	h, p := &v.held[slot], v.b.Chunk(slot)
 	h.seed = (uint64(v.op) + 1) * 0x9e3779b97f4a7c15
 	for _, end := range ends(h.size) {
 		for i := end.from; i < end.to; i++ {
@@ -206,7 +217,7 @@ func (v *verifier) stamp(slot uint32) {
 // compare reads the stamps back that were written when the chunk had stamped
 // bytes, as far as the chunk still reaches.
 func (v *verifier) compare(slot uint32, stamped int64, when string) error {
-	h, p := &v.held[slot], v.chunks[slot]
+	h, p := &v.held[slot], v.b.Chunk(slot)
 	for _, end := range ends(stamped) {
 		for i := end.from; i < min(end.to, h.size); i++ {
 			if got := *(*byte)(unsafe.Add(p, i)); got != h.expected(i) {
@@ -227,25 +238,25 @@ func ends(size int64) [2]struct{ from, to int64 } {
 	return [2]struct{ from, to int64 }{{0, min(stampSize, size)}, {max(size-stampSize, 0), size}}
 }
 
-// broken reports a broken promise about the chunk in slot.
+// broken returns the error of a broken promise about the chunk in slot.
 func (v *verifier) broken(slot uint32, problem string, args ...any) error {
 	h := &v.held[slot]
 	return &VerifyError{
-		Op: v.op, Code: v.t.ops[v.op].code,
+		Op: v.op, Code: v.t.ops[v.op].Code(),
 		Context: h.mc, Name: v.t.Context(h.mc).Name,
-		Slot: slot, Addr: uintptr(v.chunks[slot]), Size: h.size,
+		Slot: slot, Addr: uintptr(v.b.Chunk(slot)), Size: h.size,
 		Problem: fmt.Sprintf(problem, args...),
 	}
 }
 
-// panicked reports that the back end panicked with p.
+// panicked returns the error of a back end that panicked with p.
 func (v *verifier) panicked(p any) error {
 	e := &VerifyError{Op: v.op, Slot: None, Context: None, Problem: fmt.Sprintf("the back end panicked: %v", p)}
 	e.Err, _ = p.(error)
 	if len(v.t.ops) > 0 {
 		o := v.t.ops[v.op]
-		e.Code = o.code
-		if e.Context = o.mc; o.code == OpRealloc {
+		e.Code = o.Code()
+		if e.Context = o.mc; e.Code == OpRealloc {
 			e.Context, _ = v.t.Resize(o)
 		}
 		e.Name = v.t.Context(e.Context).Name

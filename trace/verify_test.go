@@ -13,20 +13,16 @@ import (
 // is caught at the op where it can first be noticed.
 
 // wantVerified wants a back end to pass.
-func wantVerified(t testing.TB, tr *trace.Trace, b trace.Backend) {
+func wantVerified(t testing.TB, tr *trace.Trace, b calls) {
 	t.Helper()
 	if err := verify(t, tr, b); err != nil {
 		t.Fatalf("an honest back end does not pass: %v", err)
 	}
 }
 
-func verify(t testing.TB, tr *trace.Trace, b trace.Backend) error {
+func verify(t testing.TB, tr *trace.Trace, b calls) error {
 	t.Helper()
-	r, err := trace.NewReplay(tr, b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r.Verify()
+	return trace.Verify(tr, &played{calls: b})
 }
 
 func TestVerifyPassesTheHonest(t *testing.T) {
@@ -72,12 +68,12 @@ func (b *liar) hand(p unsafe.Pointer, size int) unsafe.Pointer {
 	return p
 }
 
-func (b *liar) Alloc(mc uint32, size int, zero bool) unsafe.Pointer {
-	return b.hand(b.honest.Alloc(mc, size, zero), size)
+func (b *liar) Alloc(size int, zero bool) unsafe.Pointer {
+	return b.hand(b.honest.Alloc(size, zero), size)
 }
 
-func (b *liar) Realloc(mc uint32, p unsafe.Pointer, old, size int) unsafe.Pointer {
-	return b.hand(b.honest.Realloc(mc, p, old, size), size)
+func (b *liar) Realloc(p unsafe.Pointer, old, size int) unsafe.Pointer {
+	return b.hand(b.honest.Realloc(p, old, size), size)
 }
 
 // spoil changes the byte at offset of a chunk.
@@ -154,12 +150,12 @@ type late struct {
 	last unsafe.Pointer
 }
 
-func (b *late) Alloc(mc uint32, size int, zero bool) unsafe.Pointer {
-	b.last = b.honest.Alloc(mc, size, zero)
+func (b *late) Alloc(size int, zero bool) unsafe.Pointer {
+	b.last = b.honest.Alloc(size, zero)
 	return b.last
 }
 
-func (b *late) OnReset(uint32) { spoil(b.last, 0) }
+func (b *late) OnReset() { spoil(b.last, 0) }
 
 func TestVerifyLooksAtSurvivors(t *testing.T) {
 	r := trace.NewRecorder()
@@ -178,7 +174,7 @@ type lender struct {
 	buffer [4096]byte
 }
 
-func (b *lender) Alloc(_ uint32, _ int, zero bool) unsafe.Pointer {
+func (b *lender) Alloc(_ int, zero bool) unsafe.Pointer {
 	if zero {
 		clear(b.buffer[:])
 	}
@@ -202,7 +198,7 @@ type panicker struct{ honest }
 
 var errPanic = errors.New("no such context")
 
-func (b *panicker) Release(trace.Op) { panic(errPanic) }
+func (b *panicker) Release() { panic(errPanic) }
 
 func TestVerifyReportsAPanic(t *testing.T) {
 	var bad *trace.VerifyError

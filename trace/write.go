@@ -7,7 +7,7 @@ import (
 	"io"
 )
 
-// The writer: Trace to bytes.
+// The writer: a Trace as bytes.
 //
 // Invariant: reading what was written gives an equal Trace, and every number
 // takes the fewest bytes. Cost: one pass over the ops, four bytes of memory a
@@ -42,7 +42,7 @@ func WriteGzip(w io.Writer, t *Trace) error {
 	return z.Close()
 }
 
-// encoder leaves errors to out, which keeps the first one until Flush.
+// encoder writes a trace. Its out keeps the first error until Flush.
 type encoder struct {
 	out     *bufio.Writer
 	t       *Trace
@@ -89,8 +89,9 @@ func (e *encoder) header() {
 }
 
 func (e *encoder) one(o Op) {
-	opcode := byte(o.code) | pack(o.flags, opcodeFlags[o.code])
-	switch o.code {
+	code := o.Code()
+	opcode := byte(code) | pack(o.Flags(), opcodeFlags[code])
+	switch code {
 	case OpAlloc:
 		e.alloc(o, opcode)
 	case OpFree, OpSpace:
@@ -133,7 +134,7 @@ func (e *encoder) create(o Op, opcode byte) {
 
 // ext writes the opcode byte, and the ext byte if there is something in it.
 func (e *encoder) ext(o Op, opcode byte) {
-	bits := pack(o.flags, extFlags)
+	bits := pack(o.Flags(), extFlags)
 	if bits == 0 {
 		e.out.WriteByte(opcode)
 		return

@@ -30,7 +30,7 @@ var ErrUnknown = errors.New("cell: the peer has no such workload")
 // figures are what a cell measured, by name.
 type figures = map[string]float64
 
-// workload runs one. The file is the flat trace to replay, for those that do.
+// workload runs one. The file is the recording to replay, for those that do.
 type workload func(file string) (figures, error)
 
 // peers are all, with their workloads, by name.
@@ -50,7 +50,7 @@ func plain(run func() figures) workload {
 }
 
 // Run runs a cell and returns its figures, in nanoseconds and bytes. The file is
-// a flat trace, for the workloads that replay one. The error is ErrUnknown for a
+// a recording, for the workloads that replay one. The error is ErrUnknown for a
 // workload that the peer does not have; another for a peer that is none, a trace
 // that cannot be read, or a figure that the system does not tell.
 func Run(peer, workload, file string) (map[string]float64, error) {

@@ -11,8 +11,6 @@ import (
 	"testing"
 
 	"github.com/gopalloc/palloc/bench/cell"
-	"github.com/gopalloc/palloc/bench/flat"
-	"github.com/gopalloc/palloc/trace"
 )
 
 // fills, frees and sizes are workloads by what an allocator must be able to do.
@@ -62,7 +60,7 @@ func TestEveryPeerKnowsItsWorkloads(t *testing.T) {
 
 func TestEveryCellHasFigures(t *testing.T) {
 	defer cell.Shorten()()
-	file := flatFile(t)
+	const file = "../../cmd/palloc/recording/pgbench_tpcb.mctrace.gz"
 	for _, peer := range cell.Peers() {
 		for _, workload := range cell.Workloads(peer) {
 			t.Run(peer+"/"+workload, func(t *testing.T) { run(t, peer, workload, file) })
@@ -130,23 +128,6 @@ func TestTheGameHasSoManyNodes(t *testing.T) {
 	if got := nodes(21); got != 345890270 {
 		t.Errorf("%.0f", got)
 	}
-}
-
-// flatFile is the recording that palloc carries, as a flat trace.
-func flatFile(t *testing.T) string {
-	t.Helper()
-	r, err := trace.ReadFile("../../cmd/palloc/recording/pgbench_tpcb.mctrace.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.Create(filepath.Join(t.TempDir(), "pgbench.flat"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(flat.Write(f, r), f.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return f.Name()
 }
 
 func TestWhatIsUnknownIsRefused(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"sync"
 
 	"github.com/gopalloc/palloc"
+	"github.com/gopalloc/palloc/internal/process"
+	"github.com/gopalloc/palloc/trace/backend"
 )
 
 // goroutines-10000: what palloc takes for many small contexts: 10,000 goroutines
@@ -28,14 +30,12 @@ func init() {
 func goroutines(string) (figures, error) {
 	crowd := newCrowd(scale.goroutines)
 	defer crowd.leave()
-	base, err := markResident()
-	if err != nil {
-		return nil, err
-	}
+	backend.GiveBack()
+	mark := process.MarkResident()
 	crowd.work()
-	peak, err := peakResident()
+	bytes, err := peak(mark)
 	inUse := scale.goroutines * contextsEach * chunksEach * 64
-	return figures{"ratio": float64(max(peak-base, 0)) / float64(inUse)}, err
+	return figures{"ratio": bytes / float64(inUse)}, err
 }
 
 // crowd are goroutines that wait to work, and then to leave.

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/gopalloc/palloc/internal/process"
 )
 
 // Timing: the clock is read around loops, never in them.
@@ -17,9 +19,9 @@ func per(spent time.Duration, n int) float64 { return float64(spent.Nanoseconds(
 // steady runs warm rounds of a loop, then n, and returns what one of the n took.
 func steady(warm, n int, loop func(n int)) float64 {
 	loop(warm)
-	start := cpuTime()
+	start := process.CPUTime()
 	loop(n)
-	return per(cpuTime()-start, n)
+	return per(process.CPUTime()-start, n)
 }
 
 // cached times rounds of a hundred chunks and a reset.
@@ -31,9 +33,9 @@ func cached(loop func(rounds int)) figures {
 func million(pass func(chunks int)) figures {
 	ns := make([]float64, 9)
 	for i := range ns {
-		start := cpuTime()
+		start := process.CPUTime()
 		pass(scale.chunks)
-		ns[i] = per(cpuTime()-start, scale.chunks)
+		ns[i] = per(process.CPUTime()-start, scale.chunks)
 	}
 	return figures{"cold": ns[0], "ns": median(ns[1:])}
 }
@@ -46,9 +48,9 @@ func steps(loop func(steps int)) figures {
 // stepsOfTwo times steps on two threads at once.
 func stepsOfTwo(loops [2]func(steps int)) figures {
 	both(func(i int) { loops[i](scale.steps / 10) })
-	cpu, wall := cpuTime(), time.Now()
+	cpu, wall := process.CPUTime(), time.Now()
 	both(func(i int) { loops[i](scale.steps) })
-	return figures{"wall": per(time.Since(wall), scale.steps), "ns": per(cpuTime()-cpu, 2*scale.steps)}
+	return figures{"wall": per(time.Since(wall), scale.steps), "ns": per(process.CPUTime()-cpu, 2*scale.steps)}
 }
 
 // both runs two at once, and returns when both are done.

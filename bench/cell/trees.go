@@ -1,6 +1,10 @@
 package cell
 
-import "time"
+import (
+	"time"
+
+	"github.com/gopalloc/palloc/internal/process"
+)
 
 // The Benchmarks Game's binary trees, without the allocator.
 //
@@ -23,7 +27,7 @@ type grove struct {
 
 // trees plays the game with a thread for each grove.
 func trees(groves ...grove) figures {
-	cpu, wall := cpuTime(), time.Now()
+	cpu, wall := process.CPUTime(), time.Now()
 	check := groves[0].plant(scale.depth+1, 1)
 	fell := groves[0].keep(scale.depth)
 	if len(groves) == 1 {
@@ -36,7 +40,7 @@ func trees(groves ...grove) figures {
 	check += fell()
 	return figures{
 		"wall":  float64(time.Since(wall).Nanoseconds()),
-		"ns":    float64((cpuTime() - cpu).Nanoseconds()),
+		"ns":    float64((process.CPUTime() - cpu).Nanoseconds()),
 		"check": float64(check),
 	}
 }

@@ -97,7 +97,7 @@ func TestBadInput(t *testing.T) {
 
 func TestGoodTracesOutliveABadOne(t *testing.T) {
 	good := small(t, 100)
-	o := palloc(t, "replay", "-json", "-passes", "2", good, "main.go", good)
+	o := palloc(t, "replay", "-json", "-passes", "2", "-backend", "palloc,goheap", good, "main.go", good)
 	o.wantComplaint(t, 2, "main.go", "byte 0")
 	if got := strings.Count(o.stdout, `"trace":"small"`); got != 4 {
 		t.Errorf("%d results, want 4, two traces on two back ends:\n%s", got, o.stdout)
@@ -136,7 +136,7 @@ func TestCrash(t *testing.T) {
 		t.Skip("a process is kept from memory with the shell's ulimit, on linux/amd64")
 	}
 	const script = `ulimit -v 67108864 && exec "$0" "$@"` // 64 GiB of address space
-	o := finish(t, exec.Command(shell, "-c", script, program, "replay", "-json", "-passes", "2", small(t, 1<<40), small(t, 100)))
+	o := finish(t, exec.Command(shell, "-c", script, program, "replay", "-json", "-passes", "2", "-backend", "palloc,goheap", small(t, 1<<40), small(t, 100)))
 	if o.status != 1 || strings.Count(o.stderr, "\n") != 2 {
 		t.Errorf("status %d and standard error %q, want 1 and a line for each back end", o.status, o.stderr)
 	}

@@ -11,18 +11,18 @@ import (
 	"github.com/gopalloc/palloc/trace/backend"
 )
 
-// A job: one trace on one back end, done by a fresh process, and the events that
-// it reports while it is at it.
+// A job: one trace on one back end, done by a new process, and its outcome.
 //
-// Invariant: the last event of a job is what its task ends in, or a failure. Cost:
-// a line of JSON an event, outside of what is measured.
+// Invariant: the outcome of a job is what its task asks for, or a failure. Cost: a
+// line of JSON each way, outside of what is measured.
 
-// job is what a worker is asked to do.
+// job is what a worker does.
 type job struct {
 	Task    task   `json:"task"`
 	Trace   string `json:"trace"` // file name, or embedded
 	Backend string `json:"backend"`
-	Passes  int    `json:"passes"` // of a measurement
+	Passes  int    `json:"passes"` // of a measurement, at least
+	Lines   int    `json:"lines"`  // of a tree, at most; 0 for all
 }
 
 // embedded stands for the recording that the program carries.
@@ -37,9 +37,8 @@ const (
 	taskTree    task = "tree"    // ends in the contexts at the peak; palloc only
 )
 
-// event is what a worker reports; one of the fields is set.
-type event struct {
-	Pass    int      `json:"pass,omitempty"` // this many passes are done
+// outcome is what a job returns; one of the fields is set.
+type outcome struct {
 	Result  *result  `json:"result,omitempty"`
 	Verdict *verdict `json:"verdict,omitempty"`
 	Tree    string   `json:"tree,omitempty"` // in PostgreSQL's text format
@@ -61,7 +60,7 @@ type result struct {
 	GCCPUNs       int64   `json:"gc_cpu_ns"`
 }
 
-// verdict says that a verified replay found nothing wrong.
+// verdict is the outcome of a verified replay that found nothing wrong.
 type verdict struct {
 	Trace    string `json:"trace"`
 	Backend  string `json:"backend"`
@@ -70,22 +69,22 @@ type verdict struct {
 	Verified bool   `json:"verified"`
 }
 
-// failure says why a job came to nothing, and the exit status it means.
+// failure is why a job failed, with the exit status.
 type failure struct {
 	Text   string `json:"text"`
 	Status int    `json:"status"`
 }
 
-// fails returns the event of a job that came to nothing because of err.
-func (j job) fails(err any) event {
-	return event{Failure: &failure{fmt.Sprintf("%s on %s: %v", j.Backend, j.label(), err), statusFailed}}
+// fails returns the outcome of a job that failed with err.
+func (j job) fails(err any) outcome {
+	return outcome{Failure: &failure{fmt.Sprintf("%s on %s: %v", j.Backend, j.label(), err), statusFailed}}
 }
 
 // Error returns the text.
 func (f *failure) Error() string { return f.Text }
 
-// label is what the trace of a job is called in reports: its file name without
-// the suffixes.
+// label returns the name of the job's trace in reports: its file name without the
+// suffixes.
 func (j job) label() string {
 	if j.Trace == embedded {
 		return recording.Name
@@ -94,15 +93,18 @@ func (j job) label() string {
 	return strings.TrimSuffix(name, ".mctrace")
 }
 
-// load reads the trace of a job.
-func (j job) load() (*trace.Trace, error) {
+// load reads the trace of a job. Its errors are those of bad input.
+func (j job) load() (t *trace.Trace, err error) {
 	if j.Trace == embedded {
 		return trace.Read(strings.NewReader(recording.TPCB))
 	}
 	if info, err := os.Stat(j.Trace); err == nil && info.IsDir() {
 		return nil, fmt.Errorf("%s is a directory; name the traces in it", j.Trace)
 	}
-	return trace.ReadFile(j.Trace)
+	if t, err = trace.ReadFile(j.Trace); err == nil {
+		err = t.Addressable()
+	}
+	return t, err
 }
 
 // backends are the allocators that a trace can be replayed on.

@@ -110,7 +110,7 @@ func TestUsage(t *testing.T) {
 	}
 	o := palloc(t, "replay", "-help")
 	o.wantClean(t)
-	if !strings.Contains(o.stdout, "-passes") || !strings.Contains(o.stdout, "-verify") {
+	if !strings.Contains(o.stdout, "-passes") || !strings.Contains(o.stdout, "-verify") || !strings.Contains(o.stdout, "-tree") {
 		t.Errorf("palloc replay -help prints %q, want the flags", o.stdout)
 	}
 }

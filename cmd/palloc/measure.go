@@ -1,19 +1,18 @@
 package main
 
 import (
-	"runtime/debug"
 	"runtime/metrics"
-	"slices"
 	"time"
 
-	"github.com/gopalloc/palloc"
+	"github.com/gopalloc/palloc/internal/process"
 	"github.com/gopalloc/palloc/trace"
+	"github.com/gopalloc/palloc/trace/backend"
 )
 
-// The measurement: some passes over a trace on one back end.
+// The measurement: some passes over a trace on one back end, as the bench has them.
 //
-// The first pass is cold: the back end has never held the memory. Of the others,
-// the best is warm. Time is what the process spends on its processors, the
+// The first pass is cold: the back end has never held the memory. The median of the
+// others is warm. Time is what the process spends on its processors, the
 // collector's share included. Peak memory is the high-water mark of resident
 // memory in the cold pass less what was resident just before.
 //
@@ -21,48 +20,33 @@ import (
 // in place and resident before the baseline is taken, so that none of them is
 // charged to the back end. Cost: a few system calls a pass.
 
-// measure replays t on the job's back end and calls done after each pass.
-func (j job) measure(t *trace.Trace, done func(pass int)) (*result, error) {
-	r, err := trace.NewReplay(t, backends[j.Backend]())
-	if err != nil {
+// enough is how long warm passes are repeated.
+const enough = 300 * time.Millisecond
+
+// measure replays t on the job's back end.
+func (j job) measure(t *trace.Trace) (*result, error) {
+	b := backends[j.Backend]()
+	if err := backend.Prepare(t, b); err != nil {
 		return nil, err
 	}
-	r.Begin()
-	palloc.Trim()
-	debug.FreeOSMemory()
-	gc, resident := readGC(), markResident()
-	spent := make([]time.Duration, 0, j.Passes)
-	spent = append(spent, play(r, t))
-	peak := resident.peak()
-	r.End()
-	done(1)
-	for len(spent) < j.Passes {
-		r.Begin()
-		spent = append(spent, play(r, t))
-		r.End()
-		done(len(spent))
-	}
+	gc, resident := readGC(), process.MarkResident()
+	cold := backend.Pass(t, b)
+	peak := resident.Peak()
+	warm, passes := backend.Warm(t, b, j.Passes-1, enough)
 	gc = readGC().minus(gc)
 	return &result{
 		Trace:         j.label(),
 		Backend:       j.Backend,
 		Ops:           t.Replayed(),
-		Passes:        j.Passes,
-		ColdNsPerOp:   perOp(spent[0], t),
-		WarmNsPerOp:   perOp(slices.Min(spent[1:]), t),
-		Clock:         clockName,
+		Passes:        passes + 1,
+		ColdNsPerOp:   perOp(cold, t),
+		WarmNsPerOp:   perOp(warm, t),
+		Clock:         process.Clock,
 		PeakRSSBytes:  peak,
 		LivePeakBytes: t.Counts().PeakBytes,
 		GCCycles:      gc.cycles,
 		GCCPUNs:       gc.cpu.Nanoseconds(),
 	}, nil
-}
-
-// play plays the whole trace and returns what the process spent on it.
-func play(r *trace.Replay, t *trace.Trace) time.Duration {
-	start := processTime()
-	r.Play(t.Ops())
-	return processTime() - start
 }
 
 // perOp returns nanoseconds for each operation; 0 for a trace without any.

@@ -8,10 +8,10 @@ import (
 	"golang.org/x/term"
 )
 
-// The progress bar: passes done of passes to do, on a terminal.
+// The progress bar: jobs done of jobs to do, on a terminal.
 //
 // Invariant: where standard error is no terminal, nothing is ever written. Cost:
-// a line redrawn after a pass, outside of what is measured: another process
+// a line redrawn after a job, outside of what is measured: another process
 // measures.
 
 // progress is the bar; its zero value shows nothing.
@@ -26,29 +26,22 @@ func newProgress(stderr io.Writer, o options) *progress {
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return &progress{}
 	}
-	jobs := len(o.traces) * len(o.backends)
-	passes := jobs * o.passes
-	if o.verify {
-		passes = jobs
-	}
-	return &progress{progressbar.NewOptions(passes,
+	return &progress{progressbar.NewOptions(len(o.traces)*len(o.backends),
 		progressbar.OptionSetWriter(f),
 		progressbar.OptionSetPredictTime(false),
 		progressbar.OptionClearOnFinish(),
 	)}
 }
 
-// watch runs a job under the bar and takes the bar off the terminal, to make room
-// for what comes of it.
-func (p *progress) watch(j job) (end event) {
+// watch runs a job under the bar and clears the bar, to make room for what is
+// printed.
+func (p *progress) watch(j job) (end outcome) {
 	if p.bar == nil {
-		return runJob(j, func(int) {})
+		return runJob(j)
 	}
 	p.bar.Describe(j.Backend + " on " + j.label())
-	end = runJob(j, func(int) { p.bar.Add(1) })
-	if j.Task == taskVerify {
-		p.bar.Add(1)
-	}
+	end = runJob(j)
+	p.bar.Add(1)
 	p.bar.Clear()
 	return end
 }

@@ -13,8 +13,7 @@ import (
 // The replay command: every trace on every back end, a job each.
 //
 // Invariant: a job that fails costs one line on standard error and the exit
-// status; results already printed stay, and the traces after it are replayed all
-// the same. Cost: one process at a time.
+// status; the traces after it are replayed. Cost: one process at a time.
 
 const replayUsage = `palloc replay replays recorded memory traffic (.mctrace, plain or gzip'd) on
 palloc and on Go's heap, and compares. Without a TRACE it replays the recording
@@ -23,17 +22,20 @@ it carries: a PostgreSQL backend under pgbench.
   palloc replay [flags] [TRACE ...]
 
 Each trace runs on each back end in a process of its own. The first pass is cold,
-the best of the others warm. Times are processor time of the whole process, Go's
-collector included, divided by the operations replayed. Peak memory is the most
-that was resident in the cold pass, above what was resident before it.
+the median of the others warm: at least as many as -passes says, until 0.3 s have
+passed. Times are processor time of the whole process, Go's collector included,
+divided by the operations replayed. Peak memory is the most that was resident in the
+cold pass, above what was resident before it. The floor is the loop of the replay
+without an allocator: what all figures have in common.
 
 `
 
-// options are what the flags say.
+// options are the flags and arguments.
 type options struct {
 	passes   int
 	verify   bool
 	json     bool
+	tree     bool // whole
 	backends []string
 	traces   []string
 }
@@ -44,10 +46,11 @@ func parse(args []string, stdout io.Writer) (o options, err error) {
 	flags := flag.NewFlagSet("replay", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	names := ""
-	flags.IntVar(&o.passes, "passes", 5, "how often each trace is replayed, at least 2")
+	flags.IntVar(&o.passes, "passes", 5, "how often each trace is replayed at least, 2 or more")
 	flags.BoolVar(&o.verify, "verify", false, "check every chunk instead of measuring")
 	flags.BoolVar(&o.json, "json", false, "print one JSON object a line for each trace and back end")
-	flags.StringVar(&names, "backend", "palloc,goheap", "what to replay on: palloc, goheap, floor (the replay alone), by commas")
+	flags.BoolVar(&o.tree, "tree", false, "print all contexts at the peak, not the largest only")
+	flags.StringVar(&names, "backend", "palloc,goheap,floor", "what to replay on, by commas; -verify leaves out the floor unless told")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(stdout, replayUsage)
@@ -57,6 +60,11 @@ func parse(args []string, stdout io.Writer) (o options, err error) {
 		return o, err
 	case err != nil:
 		return o, fmt.Errorf("replay: %w; 'palloc replay -help' lists the flags", err)
+	}
+	told := false
+	flags.Visit(func(f *flag.Flag) { told = told || f.Name == "backend" })
+	if o.verify && !told {
+		names = "palloc,goheap" // the floor keeps no promise
 	}
 	o.traces, o.backends = flags.Args(), strings.Split(names, ",")
 	if err := o.check(); err != nil {
@@ -68,10 +76,10 @@ func parse(args []string, stdout io.Writer) (o options, err error) {
 	return o, nil
 }
 
-// check refuses what cannot be meant.
+// check refuses options that make no sense.
 func (o options) check() error {
 	if o.passes < 2 {
-		return fmt.Errorf("replay: -passes is %d; it takes one pass to warm up and one to measure, so at least 2", o.passes)
+		return fmt.Errorf("replay: -passes is %d; it takes a cold pass and a warm one, so at least 2", o.passes)
 	}
 	for _, name := range o.backends {
 		if backends[name] == nil {
@@ -84,7 +92,7 @@ func (o options) check() error {
 	return nil
 }
 
-// task returns what the flags want done with each trace.
+// task returns what the options do with each trace.
 func (o options) task() task {
 	if o.verify {
 		return taskVerify
@@ -111,8 +119,8 @@ func replay(args []string, stdout, stderr io.Writer) int {
 	return status
 }
 
-// replayTrace does the jobs of one trace and prints what comes of them: verdicts
-// and JSON as they come, the table and the tree of contexts at the end. A trace
+// replayTrace does the jobs of one trace and prints their outcomes: verdicts and JSON
+// one by one, else the answer, the contexts and the table, when all are done. A trace
 // that cannot be read is not tried on the other back ends.
 func replayTrace(o options, name string, bar *progress, stdout io.Writer) (failed []*failure) {
 	var results []result
@@ -134,27 +142,33 @@ func replayTrace(o options, name string, bar *progress, stdout io.Writer) (faile
 			results = append(results, *end.Result)
 		}
 	}
-	if len(results) > 0 {
-		report(stdout, results)
+	if len(results) == 0 {
+		return failed
 	}
+	answer(stdout, results)
 	if find(results, "palloc") != nil {
-		failed = append(failed, printTree(name, stdout)...)
+		failed = append(failed, printTree(o, name, stdout)...)
 	}
+	table(stdout, results)
 	return failed
 }
 
-// printTree prints the contexts at the peak, as a fresh process has them.
-func printTree(name string, stdout io.Writer) []*failure {
-	end := runJob(job{Task: taskTree, Trace: name, Backend: "palloc"}, func(int) {})
+// printTree prints the contexts at the peak, as a new process has them.
+func printTree(o options, name string, stdout io.Writer) []*failure {
+	lines, which := foldedLines, ", the largest (-tree prints all)"
+	if o.tree {
+		lines, which = 0, ""
+	}
+	end := runJob(job{Task: taskTree, Trace: name, Backend: "palloc", Lines: lines})
 	if end.Failure != nil {
 		return []*failure{end.Failure}
 	}
-	fmt.Fprintf(stdout, "Contexts at the moment of peak memory:\n\n%s\n", end.Tree)
+	fmt.Fprintf(stdout, "Contexts at the moment of peak memory%s:\n\n%s\n", which, end.Tree)
 	return nil
 }
 
 // printJSON prints the result or verdict of a job as one line.
-func printJSON(stdout io.Writer, end event) {
+func printJSON(stdout io.Writer, end outcome) {
 	var line any = end.Result
 	if end.Verdict != nil {
 		line = end.Verdict

@@ -5,32 +5,48 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"time"
 )
 
-// The report: the table of a trace.
+// The report: the figures of a trace, in a sentence and in a table.
 //
 // Invariant: plain text, no control characters but newlines. Cost: none to speak
 // of.
 
-// report prints what the back ends made of one trace.
-func report(w io.Writer, results []result) {
+// answer prints what was replayed, and palloc's time against that of Go's heap.
+func answer(w io.Writer, results []result) {
 	first := results[0]
-	fmt.Fprintf(w, "%s: %s operations replayed in each of %d passes, %s live at the peak\n\n",
-		first.Trace, grouped(first.Ops), first.Passes, size(first.LivePeakBytes))
-	if first.Clock == "wall" {
-		fmt.Fprint(w, "times are those on the wall: this system does not tell the processor's\n\n")
+	fmt.Fprintf(w, "%s: %s operations replayed, %s live at the peak\n", first.Trace, grouped(first.Ops), size(first.LivePeakBytes))
+	palloc, goheap, floor := find(results, "palloc"), find(results, "goheap"), find(results, "floor")
+	if palloc != nil && goheap != nil {
+		fmt.Fprintf(w, "palloc takes %s warm, Go's heap %s: %s", perOpText(palloc.WarmNsPerOp),
+			perOpText(goheap.WarmNsPerOp), ratio(palloc.WarmNsPerOp, goheap.WarmNsPerOp))
+		if floor != nil {
+			fmt.Fprintf(w, "; of each, %s are the replay's own", perOpText(floor.WarmNsPerOp))
+		}
+		fmt.Fprintln(w)
 	}
-	row(w, "", "cold", "warm", "peak resident", "GC cycles", "GC CPU")
-	for _, r := range results {
-		row(w, r.Backend, perOpText(r.ColdNsPerOp), perOpText(r.WarmNsPerOp),
-			sizeOrDash(r.PeakRSSBytes), grouped(int(r.GCCycles)), milliseconds(r.GCCPUNs))
+	if first.Clock == "wall" {
+		fmt.Fprintln(w, "times are those on the wall: this system does not tell the processor's")
+	}
+	fmt.Fprintln(w)
+}
+
+// table prints the figures of all back ends.
+func table(w io.Writer, results []result) {
+	row(w, "", "cold", "warm", "of it GC", "peak resident", "passes")
+	for i := range results {
+		r := &results[i]
+		row(w, r.Backend, perOpText(r.ColdNsPerOp), perOpText(r.WarmNsPerOp), perOpText(r.gcNsPerOp()),
+			sizeOrDash(r.PeakRSSBytes), grouped(r.Passes))
 	}
 	if palloc, goheap := find(results, "palloc"), find(results, "goheap"); palloc != nil && goheap != nil {
 		ratioRow(w, palloc, goheap)
 	}
 	fmt.Fprintln(w)
 }
+
+// gcNsPerOp returns the collector's time for an operation, over all passes.
+func (r *result) gcNsPerOp() float64 { return float64(r.GCCPUNs) / float64(max(r.Ops*r.Passes, 1)) }
 
 func row(w io.Writer, name string, cells ...string) {
 	fmt.Fprintf(w, "%-14s", name)
@@ -49,9 +65,8 @@ func ratioRow(w io.Writer, palloc, goheap *result) {
 	row(w, "palloc/goheap",
 		ratio(palloc.ColdNsPerOp, goheap.ColdNsPerOp),
 		ratio(palloc.WarmNsPerOp, goheap.WarmNsPerOp),
-		resident,
-		ratio(float64(palloc.GCCycles), float64(goheap.GCCycles)),
-		ratio(float64(palloc.GCCPUNs), float64(goheap.GCCPUNs)))
+		ratio(palloc.gcNsPerOp(), goheap.gcNsPerOp()),
+		resident)
 }
 
 // find returns the result of a back end, or nil.
@@ -65,10 +80,6 @@ func find(results []result, backend string) *result {
 }
 
 func perOpText(ns float64) string { return fmt.Sprintf("%.1f ns/op", ns) }
-
-func milliseconds(ns int64) string {
-	return fmt.Sprintf("%.1f ms", float64(ns)/float64(time.Millisecond))
-}
 
 // ratio returns a/b, "-" when b is nothing.
 func ratio(a, b float64) string {

@@ -9,43 +9,47 @@ import (
 // Floor: one scratch buffer for every chunk.
 //
 // Invariant: the buffer is as long as the largest chunk of the trace. Cost: the
-// call, and clearing memory that is wanted zeroed, which no allocator is spared.
+// loop, and clearing memory that is wanted zeroed, which no allocator is spared.
 
 // Floor is no allocator: all chunks are the same memory. What a replay costs
 // with it is what the replay itself costs. The zero value is ready.
 type Floor struct {
-	noContexts
+	table   []address
 	scratch []byte
 }
 
 var _ trace.Backend = (*Floor)(nil)
 
 // Begin makes the buffer, unless there is one from the pass before.
-func (b *Floor) Begin(t *trace.Trace, _ []unsafe.Pointer) {
-	if int64(len(b.scratch)) < t.Largest() {
-		b.scratch = make([]byte, t.Largest())
+func (b *Floor) Begin(t *trace.Trace) {
+	b.table = sized(b.table, t.Counts().MaxLive)
+	b.scratch = sized(b.scratch, max(int(t.Largest()), 1))
+}
+
+// Play stores and writes as the other back ends do, and calls nothing.
+func (b *Floor) Play(ops []trace.Op) {
+	table, p := b.table, unsafe.Pointer(unsafe.SliceData(b.scratch))
+	for i := range ops {
+		o := &ops[i]
+		switch o.Code() {
+		case trace.OpAlloc:
+			if o.Zeroed() {
+				clear(unsafe.Slice((*byte)(p), int(o.Size())))
+			}
+			table[o.Slot()].set(p)
+			if o.Touched() {
+				touchEnds(p, int(o.Size()))
+			}
+		case trace.OpRealloc:
+			if o.Touched() {
+				touchLast(table[o.Slot()].chunk(), int(o.Size()))
+			}
+		}
 	}
 }
+
+// Chunk returns the buffer.
+func (b *Floor) Chunk(uint32) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(b.scratch)) }
 
 // End does nothing: the buffer serves the next pass.
 func (b *Floor) End() {}
-
-// OnHeap reports false: no chunk needs the table to live.
-func (b *Floor) OnHeap() bool { return false }
-
-// Alloc returns the buffer.
-func (b *Floor) Alloc(_ uint32, size int, zero bool) unsafe.Pointer {
-	if zero {
-		clear(b.scratch[:size])
-	}
-	return unsafe.Pointer(unsafe.SliceData(b.scratch))
-}
-
-// Free does nothing.
-func (b *Floor) Free(uint32, unsafe.Pointer) {}
-
-// Realloc returns the buffer.
-func (b *Floor) Realloc(_ uint32, p unsafe.Pointer, _, _ int) unsafe.Pointer { return p }
-
-// Release does nothing.
-func (b *Floor) Release(trace.Op) {}

@@ -1,4 +1,4 @@
-package cell
+package process
 
 import "time"
 
@@ -8,8 +8,8 @@ import "time"
 //
 // Invariant: no system call is made. Cost: the time it takes.
 
-// becomeCalm computes for long enough.
-func becomeCalm() {
+// BecomeCalm computes for as long as it takes the watcher to look seldom.
+func BecomeCalm() {
 	const enough = 30 * time.Millisecond
 	for start := time.Now(); time.Since(start) < enough; {
 	}

@@ -1,22 +1,23 @@
 //go:build unix && !linux
 
-package main
+package process
 
 import "runtime"
 
 // Resident memory where the high-water mark of a process only ever rises.
 //
-// Invariant: a figure that cannot be had is nil, never a guess: a pass that stays
-// below what reading the trace took does not show. Cost: a system call.
+// Invariant: a figure that cannot be had is nil, never a guess: use below an earlier
+// peak does not show. Cost: a system call.
 
-// residentMark remembers the high-water mark when it was made.
-type residentMark int64
+// Resident is the high-water mark at a moment, in bytes.
+type Resident int64
 
-func markResident() residentMark { return residentMark(highWater()) }
+// MarkResident returns the high-water mark.
+func MarkResident() Resident { return Resident(highWater()) }
 
-// peak returns how many bytes the high-water mark has risen since, or nil when it
+// Peak returns how many bytes the high-water mark has risen since, or nil when it
 // has not.
-func (m residentMark) peak() *int64 {
+func (m Resident) Peak() *int64 {
 	above := highWater() - int64(m)
 	if above <= 0 {
 		return nil
@@ -27,7 +28,7 @@ func (m residentMark) peak() *int64 {
 // highWater returns the most bytes that were ever resident. Apple counts in
 // bytes, everyone else in KiB.
 func highWater() int64 {
-	u := resourceUsage()
+	u := usage()
 	if runtime.GOOS == "darwin" || runtime.GOOS == "ios" {
 		return int64(u.Maxrss)
 	}

@@ -1,4 +1,4 @@
-package main
+package process
 
 import (
 	"bytes"
@@ -9,26 +9,26 @@ import (
 // Resident memory on Linux, where a process can set its high-water mark back.
 //
 // Invariant: a figure that cannot be had is nil, never a guess. Cost: two small
-// files of /proc, before and after a pass.
+// files of /proc for each of MarkResident and Peak.
 
-// residentMark remembers what was resident when it was made.
-type residentMark struct {
+// Resident is what was resident at a moment, in bytes.
+type Resident struct {
 	base int64
 	ok   bool
 }
 
-// markResident sets the high-water mark back to what is resident now.
-func markResident() residentMark {
+// MarkResident sets the high-water mark back to what is resident now.
+func MarkResident() Resident {
 	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
-		return residentMark{}
+		return Resident{}
 	}
 	base, ok := statusBytes("VmRSS:")
-	return residentMark{base, ok}
+	return Resident{base, ok}
 }
 
-// peak returns how many bytes more than at the mark have been resident since, or
+// Peak returns how many bytes more than at the mark have been resident since, or
 // nil when the system does not tell.
-func (m residentMark) peak() *int64 {
+func (m Resident) Peak() *int64 {
 	high, ok := statusBytes("VmHWM:")
 	if !m.ok || !ok {
 		return nil
