@@ -30,6 +30,7 @@ var floors = [][]string{
 	{"bench/flat"},
 	{"trace/backend", "palloctest"},
 	{"trace", "."},
+	{"internal/share", "internal/typerule"},
 	{"internal/kind/kinds"},
 	{"internal/kind/conformance", "internal/kind/shared"},
 	{"internal/kind/allocset", "internal/kind/slab", "internal/kind/generation", "internal/kind/bump"},
@@ -41,11 +42,12 @@ var floors = [][]string{
 
 // unsafeFiles may import unsafe.
 var unsafeFiles = []string{
-	"alloc.go", "array.go", "buffer.go", "buffer_grow.go", "context.go", "free.go", "inspect.go", "names.go", "pointers.go", "realloc.go", "slice.go", "typed.go",
+	"alloc.go", "array.go", "buffer.go", "buffer_grow.go", "context.go", "free.go", "inspect.go", "names.go", "realloc.go", "slice.go", "typed.go",
 	"internal/block/region.go",
 	"internal/kind/blocks.go", "internal/kind/core.go", "internal/kind/spans.go", "internal/kind/table.go",
 	"internal/kind/generation/hot.go", "internal/kind/slab/hot.go", "internal/kind/shared/spot.go",
 	"internal/osmem/at.go", "internal/osmem/goheap.go",
+	"internal/typerule/descriptor.go",
 	"trace/backend.go", "trace/place.go", "trace/replay.go", "trace/strings.go", "trace/verify.go",
 	"trace/backend/palloc.go", "trace/backend/goheap.go", "trace/backend/floor.go",
 	"bench/cell/memory.go", "bench/cell/palloc_trace.go", "bench/cell/goheap_trace.go",

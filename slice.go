@@ -13,6 +13,7 @@ import (
 	"github.com/gopalloc/palloc/internal/kind/bump"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/osmem"
+	"github.com/gopalloc/palloc/internal/typerule"
 )
 
 // Slices and strings in a context.
@@ -45,7 +46,7 @@ func TryMakeSlice[T any](mc Context, n, most int) ([]T, error) {
 
 // trySlice sells a zeroed slice; the error is an *OutOfMemoryError.
 func trySlice[T any](mc Context, op string, n, most int) ([]T, error) {
-	mc.ready(op, typeOf[T]())
+	mc.ready(op, typerule.Of[T]())
 	size := mc.sliceSize(op, n, most, unsafe.Sizeof(*new(T)))
 	if size == 0 {
 		return make([]T, n, most), nil // takes no memory
@@ -130,7 +131,7 @@ func growBy[T any](mc Context, op string, s []T, n int) ([]T, error) {
 // in s, and so its old chunk goes last; where the new place is the old one, what s had
 // is written over only by the values, which reach beyond it.
 func grow[T any](mc Context, op string, s, values []T, more int) ([]T, error) {
-	mc.ready(op, typeOf[T]())
+	mc.ready(op, typerule.Of[T]())
 	each := unsafe.Sizeof(*new(T))
 	if each == 0 {
 		return append(slices.Grow(s, len(values)+more), values...), nil // takes no memory
@@ -261,7 +262,7 @@ func Clone[T any](mc Context, s []T) []T {
 func TryClone[T any](mc Context, s []T) ([]T, error) { return clone(mc, "TryClone", s) }
 
 func clone[T any](mc Context, op string, s []T) ([]T, error) {
-	mc.ready(op, typeOf[T]())
+	mc.ready(op, typerule.Of[T]())
 	each := unsafe.Sizeof(*new(T))
 	size := mc.sliceSize(op, len(s), len(s), each)
 	if size == 0 {
