@@ -42,7 +42,7 @@ var floors = [][]string{
 
 // unsafeFiles may import unsafe.
 var unsafeFiles = []string{
-	"alloc.go", "array.go", "buffer.go", "buffer_grow.go", "context.go", "free.go", "inspect.go", "names.go", "realloc.go", "slice.go", "typed.go",
+	"alloc.go", "buffer.go", "context.go", "free.go", "inspect.go", "names.go", "realloc.go", "slice.go", "string.go", "typed.go",
 	"internal/block/region.go",
 	"internal/kind/blocks.go", "internal/kind/core.go", "internal/kind/spans.go", "internal/kind/table.go",
 	"internal/kind/generation/hot.go", "internal/kind/slab/hot.go", "internal/kind/shared/spot.go",
