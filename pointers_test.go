@@ -92,7 +92,7 @@ func TestAPointerIsRefusedWithItsPathAndTheLineToWrite(t *testing.T) {
 	for range 2 { // the second time it is known
 		refused[holder](t, mc, "palloc_test.holder.p (*palloc_test.leaf) is a Go pointer", "`type holder struct { palloc.Linked; ... }`")
 		refused[holder](t, mc, "palloc_test.holder.p", "`var _ = palloc.AllowPointers[palloc_test.holder](\"why that holds\")`")
-		refused[string](t, mc, "string (string) is a Go pointer", "`struct { palloc.Linked; v string }`")
+		refused[string](t, mc, "string (string) holds a Go pointer", "`struct { palloc.Linked; v string }`")
 		refused[linkedMap](t, mc, "palloc_test.linkedMap.m (map[string]int) lies on Go's heap", "`m int`")
 	}
 	wantEmpty(t, mc)

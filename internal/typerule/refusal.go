@@ -109,7 +109,11 @@ func (o *offender) refusal(r *Rule) string {
 	if k := o.typ.Kind(); k == reflect.Map || k == reflect.Chan {
 		return where + " lies on Go's heap, and the collector does not see that it is in use here: " + o.index()
 	}
-	return where + " is a Go pointer, which the collector does not see here: keep it on Go's heap, or, " +
+	verb := " holds" // a string, a slice, a func, an interface
+	if k := o.typ.Kind(); k == reflect.Pointer || k == reflect.UnsafePointer {
+		verb = " is"
+	}
+	return where + verb + " a Go pointer, which the collector does not see here: keep it on Go's heap, or, " +
 		"if it only ever leads into contexts that live as long, write " + o.marked(r.Marker)
 }
 

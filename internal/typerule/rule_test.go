@@ -85,9 +85,10 @@ type (
 )
 
 const (
-	hidden = " is a Go pointer, which the collector does not see here: keep it on Go's heap, or, " +
+	unseen = " a Go pointer, which the collector does not see here: keep it on Go's heap, or, " +
 		"if it only ever leads into contexts that live as long, write "
-	onHeap = " lies on Go's heap, and the collector does not see that it is in use here: " +
+	is, holds = " is" + unseen, " holds" + unseen
+	onHeap    = " lies on Go's heap, and the collector does not see that it is in use here: " +
 		"keep it there, in a variable of type []"
 )
 
@@ -118,30 +119,30 @@ func boxed(typ string) string { return "`struct { typerule_test.mark; v " + typ 
 
 func TestAPointerIsRefusedWithItsPathAndTheLineToWrite(t *testing.T) {
 	r := newRule()
-	refuses[holder](t, r, "typerule_test.holder.p (*typerule_test.leaf)"+hidden+marked("holder"))
-	refuses[deep](t, r, "typerule_test.deep.a.b[0].c (interface {})"+hidden+marked("deep"))
-	refuses[named](t, r, "typerule_test.named.id (string)"+hidden+marked("named"))
-	refuses[under](t, r, "typerule_test.under._ (*int)"+hidden+marked("under"))
-	refuses[lists](t, r, "typerule_test.lists.rows[0] ([]typerule_test.leaf)"+hidden+marked("lists"))
-	refuses[[4]holder](t, r, "[4]typerule_test.holder[0].p (*typerule_test.leaf)"+hidden+marked("holder"))
-	refuses[pair[int, string]](t, r, "typerule_test.pair[int,string].value (string)"+hidden+marked("pair[...]"))
-	refuses[pair[holder, int]](t, r, "typerule_test.pair[github.com/gopalloc/palloc/internal/typerule_test.holder,int].key.p (*typerule_test.leaf)"+hidden+marked("holder"))
-	refuses[struct{ p *int }](t, r, "struct { p *int }.p (*int)"+hidden+"`struct { typerule_test.mark; ... }`")
-	refuses[event](t, r, "typerule_test.event.when.loc (*time.Location)"+hidden+
+	refuses[holder](t, r, "typerule_test.holder.p (*typerule_test.leaf)"+is+marked("holder"))
+	refuses[deep](t, r, "typerule_test.deep.a.b[0].c (interface {})"+holds+marked("deep"))
+	refuses[named](t, r, "typerule_test.named.id (string)"+holds+marked("named"))
+	refuses[under](t, r, "typerule_test.under._ (*int)"+is+marked("under"))
+	refuses[lists](t, r, "typerule_test.lists.rows[0] ([]typerule_test.leaf)"+holds+marked("lists"))
+	refuses[[4]holder](t, r, "[4]typerule_test.holder[0].p (*typerule_test.leaf)"+is+marked("holder"))
+	refuses[pair[int, string]](t, r, "typerule_test.pair[int,string].value (string)"+holds+marked("pair[...]"))
+	refuses[pair[holder, int]](t, r, "typerule_test.pair[github.com/gopalloc/palloc/internal/typerule_test.holder,int].key.p (*typerule_test.leaf)"+is+marked("holder"))
+	refuses[struct{ p *int }](t, r, "struct { p *int }.p (*int)"+is+"`struct { typerule_test.mark; ... }`")
+	refuses[event](t, r, "typerule_test.event.when.loc (*time.Location)"+is+
 		"`type Time struct { typerule_test.mark; ... }`, or, if that type is not yours, "+allowed("time.Time"))
 }
 
 func TestAPointerInNoStructIsRefusedWithAStructAroundIt(t *testing.T) {
 	r := newRule()
-	refuses[*leaf](t, r, "*typerule_test.leaf (*typerule_test.leaf)"+hidden+boxed("*typerule_test.leaf"))
-	refuses[string](t, r, "string (string)"+hidden+boxed("string"))
-	refuses[[]byte](t, r, "[]uint8 ([]uint8)"+hidden+boxed("[]uint8"))
-	refuses[func()](t, r, "func() (func())"+hidden+boxed("func()"))
-	refuses[unsafe.Pointer](t, r, "unsafe.Pointer (unsafe.Pointer)"+hidden+boxed("unsafe.Pointer"))
-	refuses[error](t, r, "error (error)"+hidden+boxed("error"))
-	refuses[iface](t, r, "typerule_test.iface (typerule_test.iface)"+hidden+boxed("typerule_test.iface"))
-	refuses[[2]string](t, r, "[2]string[0] (string)"+hidden+boxed("string"))
-	refuses[text](t, r, "typerule_test.text (typerule_test.text)"+hidden+boxed("typerule_test.text")+", or "+allowed("typerule_test.text"))
+	refuses[*leaf](t, r, "*typerule_test.leaf (*typerule_test.leaf)"+is+boxed("*typerule_test.leaf"))
+	refuses[string](t, r, "string (string)"+holds+boxed("string"))
+	refuses[[]byte](t, r, "[]uint8 ([]uint8)"+holds+boxed("[]uint8"))
+	refuses[func()](t, r, "func() (func())"+holds+boxed("func()"))
+	refuses[unsafe.Pointer](t, r, "unsafe.Pointer (unsafe.Pointer)"+is+boxed("unsafe.Pointer"))
+	refuses[error](t, r, "error (error)"+holds+boxed("error"))
+	refuses[iface](t, r, "typerule_test.iface (typerule_test.iface)"+holds+boxed("typerule_test.iface"))
+	refuses[[2]string](t, r, "[2]string[0] (string)"+holds+boxed("string"))
+	refuses[text](t, r, "typerule_test.text (typerule_test.text)"+holds+boxed("typerule_test.text")+", or "+allowed("typerule_test.text"))
 }
 
 func TestMapsAndChannelsAreRefusedWithAnIndexInstead(t *testing.T) {
@@ -156,11 +157,11 @@ func TestMapsAndChannelsAreRefusedWithAnIndexInstead(t *testing.T) {
 
 func TestTheMarkerCountsOnlyWhereItIsEmbedded(t *testing.T) {
 	r := newRule()
-	refuses[notLast](t, r, "typerule_test.notLast.p (*typerule_test.leaf)"+hidden+marked("notLast"))
-	refuses[byPointer](t, r, "typerule_test.byPointer.mark (*typerule_test.mark)"+hidden+marked("byPointer"))
-	refuses[around](t, r, "typerule_test.around.p (*typerule_test.leaf)"+hidden+marked("around"))
+	refuses[notLast](t, r, "typerule_test.notLast.p (*typerule_test.leaf)"+is+marked("notLast"))
+	refuses[byPointer](t, r, "typerule_test.byPointer.mark (*typerule_test.mark)"+is+marked("byPointer"))
+	refuses[around](t, r, "typerule_test.around.p (*typerule_test.leaf)"+is+marked("around"))
 	refuses[pair[node, string]](t, r,
-		"typerule_test.pair[github.com/gopalloc/palloc/internal/typerule_test.node,string].value (string)"+hidden+marked("pair[...]"))
+		"typerule_test.pair[github.com/gopalloc/palloc/internal/typerule_test.node,string].value (string)"+holds+marked("pair[...]"))
 }
 
 // TestTheLineThatIsShownIsAccepted writes what the refusals show.
@@ -276,7 +277,7 @@ type (
 
 func TestAnAllowedTypeIsAcceptedWhereverItIsNested(t *testing.T) {
 	r := newRule()
-	refuses[foreign](t, r, "typerule_test.foreign.p (*typerule_test.leaf)"+hidden+marked("foreign"))
+	refuses[foreign](t, r, "typerule_test.foreign.p (*typerule_test.leaf)"+is+marked("foreign"))
 	for _, typ := range []reflect.Type{reflect.TypeFor[foreign](), reflect.TypeFor[text](), reflect.TypeFor[netip.Addr]()} {
 		if why := r.Allow(typ, "the test says so"); why != "" {
 			t.Fatal(why)
@@ -289,9 +290,9 @@ func TestAnAllowedTypeIsAcceptedWhereverItIsNested(t *testing.T) {
 	refuses[netip.Addr](t, r, "")
 	refuses[pair[foreign, text]](t, r, "")
 
-	refuses[unregistered](t, r, "typerule_test.unregistered.p (*typerule_test.leaf)"+hidden+marked("unregistered"))
-	refuses[mixed](t, r, "typerule_test.mixed.u.p (*typerule_test.leaf)"+hidden+marked("unregistered"))
-	refuses[*foreign](t, r, "*typerule_test.foreign (*typerule_test.foreign)"+hidden+boxed("*typerule_test.foreign"))
+	refuses[unregistered](t, r, "typerule_test.unregistered.p (*typerule_test.leaf)"+is+marked("unregistered"))
+	refuses[mixed](t, r, "typerule_test.mixed.u.p (*typerule_test.leaf)"+is+marked("unregistered"))
+	refuses[*foreign](t, r, "*typerule_test.foreign (*typerule_test.foreign)"+is+boxed("*typerule_test.foreign"))
 	if newRule().Accepts(typerule.Of[foreign]()) {
 		t.Error("another rule accepts it, too")
 	}
