@@ -2,6 +2,7 @@ package palloc
 
 import (
 	"fmt"
+	"math/bits"
 	"unsafe"
 
 	"github.com/gopalloc/palloc/internal/budget"
@@ -17,14 +18,15 @@ import (
 
 // Raw allocation: bytes by the number.
 //
-// Invariant: a handle is checked before anything is touched.
+// Invariant: a handle is checked before anything is touched. An overflowed product is
+// never a size.
 //
-// Cost: in a Bump, and in an AllocSet up to 1 KiB, Alloc unfolds where it is
-// called; the other kinds and sizes are one call.
+// Cost: for a Bump, and an AllocSet up to 1 KiB, Alloc is inlined; otherwise it is one
+// call, as are its variants.
 
-// Alloc sells size bytes, on a multiple of 8. Their content is undefined: New,
-// MakeSlice and AllocZeroed clear. A size of 0 is legal and gives a chunk of its
-// own. Memory that will hold Go pointers must be cleared before it is typed.
+// Alloc returns size uninitialized bytes, on a multiple of 8: New,
+// MakeSlice and AllocZeroed clear. A size of 0 is valid and returns a distinct
+// address. Memory that will hold Go pointers must be cleared before it is typed.
 // Alloc panics with a *Fault when the context is gone, the size negative or beyond
 // half the address space, or not the one size of a Slab; with an *OutOfMemoryError
 // when the system or a limit refuses memory. Owner only.
@@ -34,8 +36,8 @@ func (mc Context) Alloc(size int) unsafe.Pointer {
 	return osmem.At(admit(mc, uintptr(size), sell, bump.Alloc, allocset.Hot, stale, slow))
 }
 
-// admit is the first stage of every allocation: there is a handle, and it is
-// that of the context that owns the core.
+// admit is the first stage of every allocation: the handle must be that of the context
+// that has the node.
 func admit(mc Context, size uintptr, next seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
 	if mc.ref.Core == nil || mc.ref.Core.Epoch != mc.ref.Epoch {
 		return stale(mc)
@@ -46,21 +48,21 @@ func admit(mc Context, size uintptr, next seller, fromBump kind.First, fromSet k
 type seller func(mc Context, size uintptr, fromBump kind.First, fromSet kind.Stage, slow kind.Slow) uintptr
 
 // sell is the second stage. A kind without size classes goes the way of a Bump, which
-// finds nothing to sell in the core of a Slab; all others that of an AllocSet.
+// finds no memory in the node of a Slab; all others that of an AllocSet.
 func sell(mc Context, size uintptr, fromBump kind.First, fromSet kind.Stage, slow kind.Slow) uintptr {
-	return fromBump(mc.ref.Core, int64(mc.ref.Epoch) < 0, size, fromSet, slow) // the highest bit says that there are no classes
+	return fromBump(mc.ref.Core, int64(mc.ref.Epoch) < 0, size, fromSet, slow) // the highest bit is set for kinds without classes
 }
 
-// stale is apart from admit because it only ever panics.
+// stale is separate so that admit can be inlined: it always panics.
 func stale(mc Context) uintptr { panic(mc.gone("Context.Alloc")) }
 
-// slow is apart from the kinds' stages because it can call: new blocks, large
-// sizes, kinds that do not unfold, and errors.
+// slow is separate so that the kinds' stages can be inlined. It handles new blocks, large
+// sizes, kinds that are not inlined, and errors.
 func slow(c *kind.Core, size uintptr) uintptr {
 	return slab.Sell(c, "Context.Alloc", size, slab.Pop, slab.Take, slab.Cut, sellSlowly)
 }
 
-// sellSlowly is apart from slow because it can fail.
+// sellSlowly is the last stage: it allocates, or panics.
 func sellSlowly(c *kind.Core, op string, size uintptr) uintptr {
 	p, err := budget.Alloc(c, op, size)
 	if err != nil {
@@ -69,7 +71,7 @@ func sellSlowly(c *kind.Core, op string, size uintptr) uintptr {
 	return p
 }
 
-// AllocZeroed is Alloc of bytes that are all zero.
+// AllocZeroed returns size bytes that are all zero. It panics as Alloc does. Owner only.
 //
 // PostgreSQL: MemoryContextAllocZero.
 func (mc Context) AllocZeroed(size int) unsafe.Pointer {
@@ -83,22 +85,22 @@ func (mc Context) AllocZeroed(size int) unsafe.Pointer {
 	if size > kind.KeeperMost {
 		return mc.blankChunk(p, size)
 	}
-	clear(unsafe.Slice((*byte)(p), size)) // just sold, of that size
+	clear(unsafe.Slice((*byte)(p), size)) // just allocated, of that size
 	return p
 }
 
 // blankChunk clears a new chunk that may be fresh from the system, and so zero.
 func (mc Context) blankChunk(p unsafe.Pointer, size int) unsafe.Pointer {
 	if !mc.ref.Core.Blank(uintptr(p), uintptr(size)) {
-		clear(unsafe.Slice((*byte)(p), size)) // just sold, of that size
+		clear(unsafe.Slice((*byte)(p), size)) // just allocated, of that size
 	}
 	return p
 }
 
-// fewBytes are cleared sooner than the runtime is called to clear them.
+// fewBytes is the size up to which a loop clears faster than a call of the runtime.
 const fewBytes = 64
 
-// TryAlloc is Alloc, but returns the *OutOfMemoryError.
+// TryAlloc is Alloc, but returns the *OutOfMemoryError. Owner only.
 //
 // PostgreSQL: MemoryContextAllocExtended with MCXT_ALLOC_NO_OOM.
 func (mc Context) TryAlloc(size int) (unsafe.Pointer, error) {
@@ -131,8 +133,51 @@ func (mc Context) refuse(op string, size uintptr, err error) error {
 	return err
 }
 
-// AllocAligned is Alloc of bytes on a multiple of align, a power of two. Freed
-// and resized as any other chunk; Realloc keeps the alignment. The price is up
+// AllocArray returns an array of n elements of size bytes each, as Alloc of n*size
+// bytes does, and panics with a *Fault when n or size is negative or the product
+// overflows. The content is undefined: MakeSlice is typed and clears. Owner only.
+//
+// PostgreSQL: palloc_mul, palloc_array.
+func (mc Context) AllocArray(n, size int) unsafe.Pointer {
+	p, err := mc.allocArray("Context.AllocArray", n, size)
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
+// TryAllocArray is AllocArray, but returns the *OutOfMemoryError. Owner only.
+//
+// PostgreSQL: palloc_mul_extended, palloc_array_extended.
+func (mc Context) TryAllocArray(n, size int) (unsafe.Pointer, error) {
+	return mc.allocArray("Context.TryAllocArray", n, size)
+}
+
+func (mc Context) allocArray(op string, n, size int) (unsafe.Pointer, error) {
+	mc.check(op)
+	total, err := product(n, size)
+	if err != nil {
+		return nil, mc.refuse(op, 0, err)
+	}
+	p, err := budget.Alloc(mc.ref.Core, op, total)
+	if err != nil {
+		return nil, mc.refuse(op, total, err)
+	}
+	return osmem.At(p), nil
+}
+
+// product returns n*size; the error is a Misuse.
+func product(n, size int) (uintptr, error) {
+	over, total := bits.Mul64(uint64(n), uint64(size))
+	if n < 0 || size < 0 || over != 0 || total > uint64(kind.MostChunk) {
+		return 0, kind.Misuse(fmt.Sprintf("an array of %d elements of %d bytes: neither is negative, and the whole fits the address space", n, size))
+	}
+	return uintptr(total), nil
+}
+
+// AllocAligned returns size uninitialized bytes on a multiple of align, a power of two. It
+// panics as Alloc does. The chunk is freed
+// and resized as any other; Realloc keeps the alignment. The price is up
 // to align+8 bytes, in a Bump the gap only. A Slab's chunks lie on multiples of
 // 8 and no other. Owner only.
 //
@@ -145,7 +190,7 @@ func (mc Context) AllocAligned(size, align int) unsafe.Pointer {
 	return osmem.At(p)
 }
 
-// TryAllocAligned is AllocAligned, but returns the *OutOfMemoryError.
+// TryAllocAligned is AllocAligned, but returns the *OutOfMemoryError. Owner only.
 func (mc Context) TryAllocAligned(size, align int) (unsafe.Pointer, error) {
 	p, err := mc.allocAligned("Context.TryAllocAligned", size, align)
 	if err != nil {

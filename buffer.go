@@ -11,123 +11,125 @@ import (
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
-// Buffers: bytes that grow in a context.
+// Buffers: bytes that grow in a context. The order: the type and its checks, writing,
+// growing, reading, emptying.
 //
 // Invariant: the bytes are all of one chunk. While it lives, the context's stamp and
-// the chunk's header are what they were when it was sold; a reset or a deletion changes
-// the one, a free the other. What is not noticed is a chunk that was freed behind
-// the Buffer's back and sold again with the same size.
+// the chunk's header are what they were when it was allocated; a reset or a deletion
+// changes the one, a free the other. Not noticed is a chunk that was freed behind
+// the Buffer's back and allocated again with the same size. Without memory to grow the
+// Buffer is as it was.
 //
-// Cost: a write within capacity is a few compares and a copy; beyond it grows by
-// Append's rule, in place where the chunk can.
+// Cost: a write within capacity takes a few compares and a copy; beyond it the Buffer
+// grows by Append's rule, in place where the chunk can, else with a copy.
 
-// Buffer is bytes in a context that grow as they are written to. Its methods are
-// those of bytes.Buffer and strings.Builder, but for the reading ones: read
+// A Buffer is bytes in a context that grow as they are written. Its methods are
+// those of bytes.Buffer and strings.Builder, without those that read: read
 // Buffer.Bytes. Make one with NewBuffer; the zero Buffer has no context, and every
 // use of it panics. Do not copy it: of two that share their bytes, the one that is
 // used after the other grew or was freed panics, as a rule.
 //
 // The bytes are void when the context is reset or deleted: every use is then a
-// *Fault. A Buffer that was never written to has none to lose, and lives on over a
-// reset. When memory runs out, what returns an error returns the
-// *OutOfMemoryError, and nothing of it was written; what was there is there. Owner
+// *Fault. A Buffer that was never written to has no bytes, and stays valid over a
+// reset. When memory runs out, a method that returns an error returns the
+// *OutOfMemoryError and has written nothing; the bytes are as they were. Owner
 // only.
 //
 // PostgreSQL: StringInfo.
 type Buffer struct {
 	mc     Context
-	buf    []byte     // all of the chunk is its capacity; no capacity, no chunk
-	seller *kind.Core // of the chunk: the context's core, or a part of a shared one
-	stamp  uint64     // the seller's when the chunk was sold
+	buf    []byte     // its capacity is the whole chunk; no capacity, no chunk
+	owner  *kind.Core // of the chunk: the context's node, or a shard of a shared one
+	stamp  uint64     // the owner's when the chunk was allocated
 	header uint64     // the chunk's then
-	mark   *uint64    // where the chunk has it; noHeader, which is 0, where there is none
+	where  *uint64    // the address of the header; that of noHeader, which is 0, where there is none
 }
 
 // noHeader stands for the header where there is none: in a Bump, and without a chunk.
 var noHeader uint64
 
-// leastBuffer is the bytes of a Buffer's first chunk, as many as bytes.Buffer begins
+// minBuffer is the bytes of a Buffer's first chunk, as many as bytes.Buffer begins
 // with.
-const leastBuffer = 64
+const minBuffer = 64
 
-// NewBuffer makes an empty Buffer whose bytes are to lie in the context; until it is
+// NewBuffer returns an empty Buffer for bytes in the context; until it is
 // written to it takes no memory there. The Buffer itself is a small Go value, one
-// object on Go's heap where it escapes, as fmt.Fprintf makes it: keep it for many
+// object on Go's heap where it escapes, as with fmt.Fprintf: keep it for many
 // messages, with Buffer.Reset in between. It panics with a *Fault when the context
 // is gone or is a Slab, which has one size. Owner only.
 //
 // PostgreSQL: makeStringInfo, initStringInfo.
 func NewBuffer(mc Context) *Buffer {
-	return &Buffer{mc: mc, mark: &noHeader, seller: mc.ref.Core, stamp: mc.bufferStamp()}
+	return &Buffer{mc: mc, where: &noHeader, owner: mc.ref.Core, stamp: mc.bufferStamp()}
 }
 
-// bufferStamp is apart from NewBuffer, which is to unfold, so that a Buffer that
-// stays in a function stays on its stack.
+// bufferStamp is separate so that NewBuffer can be inlined, and a Buffer that does not
+// leave a function lies on its stack.
 //
 //go:noinline
 func (mc Context) bufferStamp() uint64 {
 	mc.check("NewBuffer")
 	if mc.ref.Core.Kind() == kind.Slab {
-		panic(mc.refuse("NewBuffer", 0, kind.Misuse("a Slab sells chunks of one size, and a Buffer grows: make it in a context of another kind")))
+		panic(mc.refuse("NewBuffer", 0, kind.Misuse("a Slab has chunks of one size, and a Buffer grows: make it in a context of another kind")))
 	}
 	return mc.ref.Core.Stamp
 }
 
-// live says whether the bytes are the Buffer's still.
+// live reports whether the bytes still are the Buffer's.
 func (b *Buffer) live() bool {
 	c := b.mc.ref.Core
-	return c != nil && c.Epoch == b.mc.ref.Epoch && b.seller.Stamp == b.stamp && *b.mark == b.header
+	return c != nil && c.Epoch == b.mc.ref.Epoch && b.owner.Stamp == b.stamp && *b.where == b.header
 }
 
 // check panics unless the Buffer can be used.
 func (b *Buffer) check(op string) {
 	if !b.live() {
-		b.revive(op)
+		b.recheck(op)
 	}
 }
 
-// revive is apart from check because it panics, but for a Buffer without bytes,
-// from which a reset took nothing.
-func (b *Buffer) revive(op string) {
+// recheck panics, except for a Buffer without bytes, from which a reset took nothing. It
+// is separate since correct programs rarely get there.
+func (b *Buffer) recheck(op string) {
 	if b.mc.ref.Core == nil {
 		panic(&Fault{Op: op, Reason: "the zero Buffer has no context: make one with NewBuffer"})
 	}
 	b.mc.check(op)
 	if cap(b.buf) == 0 {
-		b.forget()
+		b.drop()
 		return
 	}
 	panic(&Fault{Op: op, Context: b.mc.Path(), Address: b.address(), Reason: "the bytes are void: the context was reset, " +
 		"or they were freed, or grew, through a copy of the Buffer: make a new one with NewBuffer"})
 }
 
-// forget leaves the Buffer without a chunk.
-func (b *Buffer) forget() {
-	*b = Buffer{mc: b.mc, mark: &noHeader, seller: b.mc.ref.Core, stamp: b.mc.ref.Core.Stamp}
+// drop leaves the Buffer without a chunk.
+func (b *Buffer) drop() {
+	*b = Buffer{mc: b.mc, where: &noHeader, owner: b.mc.ref.Core, stamp: b.mc.ref.Core.Stamp}
 }
 
-// hold makes the chunk at p, of room bytes, the Buffer's; n of them are written.
+// hold makes the chunk at p, of room bytes, the Buffer's, with n bytes written.
 func (b *Buffer) hold(p, room uintptr, n int) {
-	b.buf, b.mark, b.seller = osmem.Bytes(p, room)[:n], &noHeader, b.mc.ref.Core
+	b.buf, b.where, b.owner = osmem.Bytes(p, room)[:n], &noHeader, b.mc.ref.Core
 	if b.mc.ref.Core.Kind() != kind.Bump {
-		b.mark, b.seller = (*uint64)(osmem.At(p-chunk.HeaderSize)), b.mc.seller(p)
+		b.where, b.owner = (*uint64)(osmem.At(p-chunk.HeaderSize)), b.mc.seller(p)
 	}
-	b.stamp, b.header = b.seller.Stamp, *b.mark
+	b.stamp, b.header = b.owner.Stamp, *b.where
 }
 
-// what is what the chunk's header says.
-func (b *Buffer) what() uint64 { return b.header ^ b.stamp }
+// tag returns the tag bits of the chunk's header.
+func (b *Buffer) tag() uint64 { return b.header ^ b.stamp }
 
-// address is where the bytes are.
+// address returns where the bytes are.
 func (b *Buffer) address() uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b.buf))) }
 
-// isAt says whether the Buffer has the bytes that it had before foreign code ran, and
+// isAt reports whether the Buffer has the bytes that it had before foreign code ran, and
 // as many.
 func (b *Buffer) isAt(was []byte) bool {
 	return b.live() && unsafe.SliceData(b.buf) == unsafe.SliceData(was) && len(b.buf) == len(was)
 }
 
-// fits says whether n bytes more can be written as it is.
+// fits reports whether n bytes more can be written without growing.
 func (b *Buffer) fits(n int) bool { return n <= cap(b.buf)-len(b.buf) && b.live() }
 
 // Write appends p. The error is nil or an *OutOfMemoryError. p may be bytes of the
@@ -143,7 +145,7 @@ func (b *Buffer) WriteString(s string) (n int, err error) {
 	return b.write("Buffer.WriteString", unsafe.Slice(unsafe.StringData(s), len(s))) // read only
 }
 
-// WriteRune appends the UTF-8 encoding of r, and answers its length. The error is nil
+// WriteRune appends the UTF-8 encoding of r, and returns its length. The error is nil
 // or an *OutOfMemoryError.
 //
 // PostgreSQL: appendStringInfoChar, byte by byte.
@@ -174,7 +176,88 @@ func (b *Buffer) WriteByte(c byte) error {
 	return nil
 }
 
-// Len is how many bytes are written.
+// Grow makes room for n bytes, so that writing as many does not move or fail. It
+// panics with a *Fault when n is negative or absurd, and with an
+// *OutOfMemoryError when the system or a limit refuses memory. Owner only.
+//
+// PostgreSQL: enlargeStringInfo.
+func (b *Buffer) Grow(n int) {
+	if err := b.reserve("Buffer.Grow", n); err != nil {
+		panic(err)
+	}
+}
+
+// TryGrow is Grow, but returns the *OutOfMemoryError. Owner only.
+//
+// PostgreSQL has none.
+func (b *Buffer) TryGrow(n int) error { return b.reserve("Buffer.TryGrow", n) }
+
+func (b *Buffer) reserve(op string, n int) error {
+	if b.check(op); n < 0 {
+		return b.mc.refuse(op, 0, kind.Misuse(fmt.Sprintf("room for %d bytes: the number is not negative", n)))
+	}
+	return b.extend(op, nil, n)
+}
+
+// extend appends p and makes room for spare bytes behind it, in a larger chunk where that
+// is needed. It is separate so that write stays short.
+func (b *Buffer) extend(op string, p []byte, spare int) error {
+	b.check(op)
+	need := uintptr(len(b.buf)) + uintptr(len(p)) + uintptr(spare)
+	if need > kind.MostChunk {
+		return b.mc.refuse(op, need, kind.TooLarge(need))
+	}
+	if need > uintptr(cap(b.buf)) {
+		return b.grow(op, p, max(need, minBuffer))
+	}
+	b.buf = append(b.buf, p...)
+	return nil
+}
+
+// grow moves the Buffer to a place of need bytes and appends p, which may be bytes of the
+// Buffer itself: they move with it. Only a Bump leaves them where they were.
+func (b *Buffer) grow(op string, p []byte, need uintptr) error {
+	was, from := b.buf, uintptr(unsafe.Pointer(unsafe.SliceData(p)))-b.address()
+	to, room, err := b.enlarge(op, need)
+	if err != nil {
+		return b.mc.refuse(op, need, err)
+	}
+	b.hold(to, room, len(was))
+	if from < uintptr(cap(was)) && b.where != &noHeader {
+		p = b.buf[from : from+uintptr(len(p)) : room]
+	}
+	b.buf = append(b.buf, p...)
+	return nil
+}
+
+// enlarge returns a place for need bytes and some to spare, with what was written, and
+// its capacity. The first chunk, and any of a Bump, is allocated as Append does; others
+// are resized, which leaves them where they are when they can grow there.
+func (b *Buffer) enlarge(op string, need uintptr) (to, room uintptr, err error) {
+	was, at, old, c := b.buf, b.address(), uintptr(cap(b.buf)), b.owner
+	if b.where == &noHeader {
+		to, room, err = b.mc.enlarge(op, at, uintptr(len(was)), old, need)
+		b.mustBeAt(op, was)
+		return to, room, err
+	}
+	to, err = withSpare(c.Payer(), op, curve(old, need), need, func(size uintptr) (uintptr, error) {
+		b.mustBeAt(op, was)
+		return kind.Realloc(kinds.Methods[c.Kind()], c, at, b.tag(), size)
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	return to, kind.Capacity(kinds.Methods[c.Kind()], c, to, chunk.Header(to)^c.Stamp), nil
+}
+
+// mustBeAt panics when a callback of OnPressure used the Buffer that was growing.
+func (b *Buffer) mustBeAt(op string, was []byte) {
+	if !b.isAt(was) {
+		panic(&Fault{Op: op, Context: b.mc.Path(), Reason: "a callback of OnPressure used the Buffer that was growing"})
+	}
+}
+
+// Len returns how many bytes are written. Owner only.
 //
 // PostgreSQL: StringInfoData.len.
 func (b *Buffer) Len() int {
@@ -182,7 +265,7 @@ func (b *Buffer) Len() int {
 	return len(b.buf)
 }
 
-// Cap is how many bytes the Buffer's chunk has, written or not.
+// Cap returns how many bytes the Buffer's chunk has, written or not. Owner only.
 //
 // PostgreSQL: StringInfoData.maxlen.
 func (b *Buffer) Cap() int {
@@ -190,7 +273,7 @@ func (b *Buffer) Cap() int {
 	return cap(b.buf)
 }
 
-// Available is how many bytes can be written before the Buffer grows.
+// Available returns how many bytes can be written before the Buffer grows. Owner only.
 //
 // PostgreSQL has none.
 func (b *Buffer) Available() int {
@@ -198,7 +281,7 @@ func (b *Buffer) Available() int {
 	return cap(b.buf) - len(b.buf)
 }
 
-// Bytes is what was written, and no copy of it: it may be changed, and is void after
+// Bytes returns what was written, without a copy: it may be changed, and is void after
 // the next write, Buffer.Reset, Buffer.Truncate, Buffer.WriteTo or Buffer.Free.
 //
 // PostgreSQL: StringInfoData.data.
@@ -207,17 +290,17 @@ func (b *Buffer) Bytes() []byte {
 	return b.buf
 }
 
-// String is what was written, and no copy of it: it must not be kept beyond where
-// Buffer.Bytes becomes void, or be looked at while those are changed. CloneString
+// String returns what was written, without a copy: it must not be kept beyond where
+// Buffer.Bytes becomes void, or be read while those are changed. CloneString
 // makes a lasting one in a context, strings.Clone one on Go's heap.
 //
 // PostgreSQL: StringInfoData.data.
 func (b *Buffer) String() string {
 	b.check("Buffer.String")
-	return unsafe.String(unsafe.SliceData(b.buf), len(b.buf)) // as long as nobody writes
+	return unsafe.String(unsafe.SliceData(b.buf), len(b.buf)) // until the next write
 }
 
-// AvailableBuffer is an empty slice of the room that is left, to be appended to and
+// AvailableBuffer returns an empty slice of the spare capacity, to be appended to and
 // given to Buffer.Write at once: b.Write(strconv.AppendInt(b.AvailableBuffer(), n,
 // 10)) formats in place. What does not fit goes to Go's heap first: call
 // Buffer.Grow before. Void after the next write.
@@ -228,7 +311,7 @@ func (b *Buffer) AvailableBuffer() []byte {
 	return b.buf[len(b.buf):]
 }
 
-// Clone is a copy of what was written, on Go's heap, which outlives the context.
+// Clone returns a copy of what was written, on Go's heap, which outlives the context.
 //
 // PostgreSQL has none.
 func (b *Buffer) Clone() []byte {
@@ -263,9 +346,9 @@ func (b *Buffer) Free() {
 	if b.check("Buffer.Free"); cap(b.buf) == 0 {
 		return
 	}
-	c := b.seller
-	if err := kind.Free(kinds.Methods[c.Kind()], c, b.address(), b.what()); err != nil {
+	c := b.owner
+	if err := kind.Free(kinds.Methods[c.Kind()], c, b.address(), b.tag()); err != nil {
 		panic(chunkFault("Buffer.Free", c, b.address(), err))
 	}
-	b.forget()
+	b.drop()
 }

@@ -121,7 +121,7 @@ var breaks = []struct {
 	{"an epoch has no kind", "there is no such kind", func(f *kin) func() {
 		return overwrite(&slotOf(f.a).Epoch, 7<<61)
 	}},
-	{"nobody owns a child that is not parked", "is parked as kind 0", func(f *kin) func() {
+	{"nobody owns a child that is not parked", "is cached as kind 0", func(f *kin) func() {
 		return overwrite(&slotOf(f.a).Epoch, 5)
 	}},
 	{"an owned core is parked", "it is a context, and it is cached", func(f *kin) func() {

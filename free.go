@@ -1,9 +1,11 @@
 package palloc
 
 import (
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/gopalloc/palloc/internal/block"
+	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/allocset"
@@ -12,13 +14,14 @@ import (
 	"github.com/gopalloc/palloc/internal/kind/slab"
 )
 
-// Freeing by the pointer alone.
+// Freeing: a chunk by the pointer alone, and the blocks that have no live chunk.
 //
 // Invariant: an address is looked up before it is followed, and nothing is
-// changed before header and core agree.
+// changed before header and node agree. Live chunks stay where they are.
 //
-// Cost: for an AllocSet's chunks up to 8 KiB it unfolds where it is called; the
-// others are one call.
+// Cost: for an AllocSet's chunks up to 8 KiB FreePointer is inlined; otherwise it is one
+// call. For Compact of an AllocSet a step for each chunk that was freed since the last
+// time, of a Slab and a Generation a step for each block.
 
 // FreePointer takes the chunk at p back; it finds the context by itself. It
 // panics with a *Fault when p is nil, is not the start of a live chunk, or lies
@@ -29,7 +32,7 @@ func FreePointer(p unsafe.Pointer) {
 	freeWith(uintptr(p), follow, matchSet, allocset.Push, freeOther, freeSlow) // a number, to be looked up
 }
 
-// freeWith is the first stage of every free: only an address of ours is followed.
+// freeWith is the first stage of every free: only an address in a region is followed.
 func freeWith(p uintptr, next follower, match matcher, push pusher, other kind.Other, slow func(uintptr)) {
 	if !block.AtHome(p) {
 		slow(p)
@@ -38,14 +41,14 @@ func freeWith(p uintptr, next follower, match matcher, push pusher, other kind.O
 	next(p, match, push, other)
 }
 
-// follow is the second stage: from the header to the core it names.
+// follow is the second stage: from the header to the node that it names.
 func follow(p uintptr, match matcher, push pusher, other kind.Other) {
 	h := chunk.Header(p)
 	match(p, h, kind.Of(h), push, other)
 }
 
-// matchSet is the third stage: header and core must agree. Chunks of an
-// AllocSet's classes then go on their freelist.
+// matchSet is the third stage: header and node must agree. Chunks of an AllocSet's
+// classes then go on their free list.
 func matchSet(p uintptr, h uint64, c *kind.Core, push pusher, other kind.Other) {
 	if class := h ^ c.Stamp; class < chunk.Classes {
 		push(c, p, h, class)
@@ -60,18 +63,18 @@ type (
 	pusher   func(c *kind.Core, p uintptr, h, class uint64)
 )
 
-// freeOther goes through the stages of a Generation's chunks.
+// freeOther frees a chunk of a Generation, and passes on any other.
 func freeOther(p uintptr, h uint64, c *kind.Core) {
 	generation.Free(p, h, c, generation.Find, generation.Match, generation.Count, generation.LetGo, freeSlab, freeRare)
 }
 
-// freeSlab goes through those of a Slab's.
+// freeSlab frees a chunk of a Slab, and passes on any other.
 func freeSlab(p uintptr, h uint64, c *kind.Core) {
 	slab.Free(p, h, c, slab.Sort, slab.Keep, slab.ToBlock, freeRare)
 }
 
-// freeRare is apart from freeSlab because it can fail: large and aligned chunks,
-// and what is no chunk.
+// freeRare is the last stage: it frees large and aligned chunks, and panics for what is no
+// chunk.
 func freeRare(p uintptr, h uint64, c *kind.Core) {
 	if h^c.Stamp >= chunk.Whats || c.Kind() == kind.None {
 		panic(headerFault("Free", p, h))
@@ -81,12 +84,34 @@ func freeRare(p uintptr, h uint64, c *kind.Core) {
 	}
 }
 
-// freeSlow is apart from freeWith because few addresses of ours are not near the
-// base of our memory, and all others are none of ours.
+// freeSlow frees at an address that is not in the first region. It is separate so that
+// freeWith can be inlined.
 func freeSlow(p uintptr) {
 	if !block.Known(p) {
 		panic(strangerFault("Free", p))
 	}
 	h := chunk.Header(p)
 	matchSet(p, h, kind.Of(h), allocset.Push, freeOther)
+}
+
+// compactions counts the calls of Compact, so that a request learns whether a callback
+// made one.
+var compactions atomic.Uint64
+
+// Compact releases the blocks of the context that hold no live chunk, and returns how
+// many bytes they had: what MemAllocated fell by. Other contexts can have that memory;
+// the system gets it with Trim. Freed chunks of an AllocSet that lie side by side become
+// one free span, which serves a request of any size. A callback of OnPressure that frees
+// single chunks calls it: see Pressure.Need. The context that allocates needs no call,
+// since a request beyond its limit tries its freed chunks first. Live
+// chunks do not move. A Bump has nothing to give back, since it does not know which
+// chunks are in use. The time it takes grows with the
+// number of chunks that were freed since the last time. Owner only; of a Shared context
+// any goroutine.
+//
+// PostgreSQL has none: blocks that chunks share go back at the reset.
+func (mc Context) Compact() int64 {
+	mc.check("Context.Compact")
+	budget.Compactions.Add(1)
+	return int64(kinds.Methods[mc.ref.Core.Kind()].Compact(mc.ref.Core))
 }

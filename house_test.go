@@ -31,7 +31,7 @@ var floors = [][]string{
 	{"trace/backend", "palloctest"},
 	{"trace", "."},
 	{"internal/budget"},
-	{"internal/tree"},
+	{"internal/tree", "internal/share", "internal/typerule"},
 	{"internal/kind/kinds"},
 	{"internal/kind/conformance", "internal/kind/shared"},
 	{"internal/kind/allocset", "internal/kind/slab", "internal/kind/generation", "internal/kind/bump"},
@@ -43,12 +43,12 @@ var floors = [][]string{
 
 // unsafeFiles may import unsafe.
 var unsafeFiles = []string{
-	"alloc.go", "array.go", "buffer.go", "buffer_grow.go", "free.go", "inspect.go", "pointers.go", "realloc.go", "slice.go", "typed.go",
+	"alloc.go", "buffer.go", "free.go", "inspect.go", "realloc.go", "slice.go", "string.go", "typed.go",
 	"internal/block/region.go",
 	"internal/kind/blocks.go", "internal/kind/core.go", "internal/kind/spans.go", "internal/kind/table.go",
 	"internal/kind/generation/hot.go", "internal/kind/slab/hot.go", "internal/kind/shared/spot.go",
 	"internal/osmem/at.go", "internal/osmem/goheap.go", "internal/process/program_linux.go",
-	"internal/tree/names.go", "internal/tree/node.go",
+	"internal/tree/names.go", "internal/tree/node.go", "internal/typerule/descriptor.go",
 	"trace/backend.go", "trace/place.go", "trace/strings.go", "trace/verify.go",
 	"trace/backend/palloc.go", "trace/backend/goheap.go", "trace/backend/floor.go", "trace/backend/table.go",
 	"bench/cell/memory.go",

@@ -1,20 +1,29 @@
 package palloc
 
 import (
+	"fmt"
 	"unsafe"
 
+	"github.com/gopalloc/palloc/internal/block"
+	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/allocset"
+	"github.com/gopalloc/palloc/internal/kind/bump"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
+	"github.com/gopalloc/palloc/internal/relaxed"
 	"github.com/gopalloc/palloc/internal/tree"
 )
 
-// Questions to a chunk, by the pointer alone.
+// Chunks by the pointer alone: their size, their context, and, for an address that is no
+// live chunk, the Fault that says what it is instead.
 //
-// Invariant: only a live chunk answers; an aligned one does as any other.
+// Invariant: an address is followed only where memory of ours is committed, and
+// a node only where its stamp agrees with the header.
 //
-// Cost: that of a free, without the free.
+// Cost: that of a free, without the free. A Fault may take its time to say what
+// happened.
 
-// UsableSize is how many bytes of the chunk at p may be used: what was asked for, or
+// UsableSize returns how many bytes of the chunk at p may be used: what was asked for, or
 // more where it was rounded up. Realloc to no more than that leaves a chunk of up to
 // 8 KiB where it is. It panics with a *Fault when p is nil, is not the start of a live
 // chunk, or lies in a Bump. Owner only.
@@ -25,7 +34,7 @@ func UsableSize(p unsafe.Pointer) int {
 	return int(usable)
 }
 
-// Footprint is how many bytes of its context's blocks the chunk at p takes: the
+// Footprint returns how many bytes of its context's blocks the chunk at p takes: the
 // usable ones, the 8 of its header, and of a chunk of AllocAligned what lies before
 // it. A chunk with a block of its own takes the whole block, head and rounding
 // included, which is what Stats.Total falls by when it is freed: up to a sixth more than
@@ -39,7 +48,7 @@ func Footprint(p unsafe.Pointer) int {
 	return int(taken)
 }
 
-// ContextOf is the context that sold the chunk at p. It panics as UsableSize does:
+// ContextOf returns the context of the chunk at p. It panics as UsableSize does:
 // a chunk of a Bump does not know its context. Owner only.
 //
 // PostgreSQL: GetMemoryChunkContext.
@@ -48,13 +57,122 @@ func ContextOf(p unsafe.Pointer) Context {
 	return Context{tree.RefOf(c.Payer())}
 }
 
-// measure is the core of the chunk at p, what may be used of the chunk, and what it
+// measure returns the node of the chunk at p, what may be used of the chunk, and what it
 // takes. It panics when there is no live chunk.
 func measure(op string, p uintptr) (c *kind.Core, usable, taken uintptr) {
-	c, what := chunkAt(op, p)
-	usable, taken, err := kind.Measure(kinds.Methods[c.Kind()], c, p, what)
+	c, tag := chunkAt(op, p)
+	usable, taken, err := kind.Measure(kinds.Methods[c.Kind()], c, p, tag)
 	if err != nil {
 		panic(chunkFault(op, c, p, err))
 	}
 	return c, usable, taken
+}
+
+// chunkAt returns the node of the chunk at p and the tag bits of its header. It panics
+// when there is no such chunk.
+func chunkAt(op string, p uintptr) (c *kind.Core, tag uint64) {
+	if !block.Known(p) {
+		panic(strangerFault(op, p))
+	}
+	h := chunk.Header(p)
+	c = kind.At(chunk.Index(h))
+	if h^c.Stamp >= chunk.Whats || c.Kind() == kind.None {
+		panic(headerFault(op, p, h))
+	}
+	return c, h ^ c.Stamp
+}
+
+// strangerFault returns the Fault about an address outside of all blocks.
+func strangerFault(op string, p uintptr) *Fault {
+	f := &Fault{Op: op, Address: p}
+	switch {
+	case p == 0:
+		f.Reason = "the pointer is nil"
+	case block.Known(p &^ (chunk.Align - 1)):
+		f.Reason = fmt.Sprintf("the address is not the start of a chunk: it is not a multiple of %d", chunk.Align)
+	default:
+		f.Reason = "the address belongs to no context: it is Go's heap, a stack, or someone else's memory"
+	}
+	return f
+}
+
+// headerFault returns the Fault about an address in a block without a valid header before it.
+func headerFault(op string, p uintptr, h uint64) *Fault {
+	owner := ownerOf(p)
+	if owner == nil {
+		return &Fault{Op: op, Address: p,
+			Reason: "no context holds this memory: the chunk was freed with its block, or its context reset or deleted"}
+	}
+	near, inside := whereabouts(owner, p)
+	tree.Lock()
+	defer tree.Unlock()
+	f := (&Fault{Op: op, Address: p}).in(owner)
+	switch id := owner.Kind(); {
+	case id == kind.None:
+		f.Context = kind.Slot[tree.Node](owner).Name()
+		f.Reason = "the chunk's context was deleted"
+	case id == kind.Bump:
+		f.Reason = string(bump.Unsupported)
+	case allocset.SaysPiece(owner, h):
+		f.Reason = "the chunk is already free, and joined with what is free around it"
+	case chunk.Index(h) == owner.Number():
+		f.Reason = "the address is not the start of a live chunk: what was there was taken back when its context was reset"
+		if inside {
+			f.Reason += near
+		}
+	default:
+		f.Reason = fmt.Sprintf("the address is not the start of a live chunk: no header of this context before it (%#016x)%s", h, near)
+	}
+	return f
+}
+
+// whereabouts returns what the headers around an address tell, as the rest of a
+// sentence, "" for nothing; inside reports whether the address lies inside of a chunk.
+func whereabouts(c *kind.Core, p uintptr) (near string, inside bool) {
+	at, size := c.Around(p)
+	switch {
+	case size == 0:
+		return "", false
+	case p < at+size:
+		return fmt.Sprintf(", which is %d bytes inside of the chunk at %#x, of %d bytes", p-at, at, size), true
+	case p == at+size+chunk.HeaderSize:
+		return fmt.Sprintf(": it may have been overwritten, from the chunk at %#x, whose %d bytes end before it", at, size), false
+	}
+	return fmt.Sprintf(": headers may have been overwritten, behind the chunk at %#x, of %d bytes", at, size), false
+}
+
+// in adds to the Fault which context it is about: that of a node. The caller holds the
+// tree's lock.
+func (f *Fault) in(c *kind.Core) *Fault {
+	c = c.Payer()
+	f.Context = tree.PathOf(c)
+	if id := c.Kind(); id != kind.None {
+		f.Kind, f.Ident = kindIn(relaxed.Load64(&c.Epoch)), kind.Slot[tree.Node](c).Ident()
+	}
+	return f
+}
+
+// ownerOf returns the node whose block holds p; nil when none does, or the block's head
+// names none.
+func ownerOf(p uintptr) *kind.Core {
+	addr, ok := block.Find(p)
+	if !ok || !kind.Handed(kind.BlockAt(addr).Owner) {
+		return nil
+	}
+	return kind.At(kind.BlockAt(addr).Owner)
+}
+
+// chunkFault returns the Fault about an address that a kind refuses as its chunk.
+func chunkFault(op string, c *kind.Core, p uintptr, err error) *Fault {
+	if owner := ownerOf(p); owner != nil && owner != c {
+		return headerFault(op, p, 0)
+	}
+	reason := err.Error()
+	near, _ := whereabouts(c, p)
+	if tag := chunk.Header(p) ^ c.Stamp; err == kind.NotAChunk || err == kind.WhatFault(tag) && !c.SaysFreed(p, tag) {
+		reason = fmt.Sprintf("%s: the header before it is no chunk's (%#016x)%s", kind.NotAChunk, chunk.Header(p), near)
+	}
+	tree.Lock()
+	defer tree.Unlock()
+	return (&Fault{Op: op, Address: p, Reason: reason}).in(c)
 }

@@ -1,10 +1,5 @@
 package palloc
 
-import (
-	"github.com/gopalloc/palloc/internal/budget"
-	"github.com/gopalloc/palloc/internal/kind/kinds"
-)
-
 // The ends of chunks and of contexts.
 //
 // Invariant: children before parents; of one context's callbacks the latest first, each
@@ -68,22 +63,4 @@ func (mc Context) OnReset(run func()) (stop func() bool) {
 		panic(&Fault{Op: op, Context: mc.Path(), Reason: "the function is nil"})
 	}
 	return mc.ref.OnReset(op, run)
-}
-
-// Compact gives the blocks of the context back that hold no live chunk, and returns how
-// many bytes they had: what MemAllocated fell by. Other contexts can have that memory;
-// the system gets it with Trim. Freed chunks of an AllocSet that lie side by side become
-// one free span, which serves a request of any size. A callback of OnPressure that frees
-// single chunks calls it: see Pressure.Need. The context that allocates needs no call,
-// since a request that its limit refuses is looked for among its freed chunks first. Live
-// chunks do not move. A Bump has nothing to give back, since it does not know which
-// chunks are in use. The time it takes grows with the
-// number of chunks that were freed since the last time. Owner only; of a Shared context
-// any goroutine.
-//
-// PostgreSQL has none: blocks that chunks share go back at the reset.
-func (mc Context) Compact() int64 {
-	mc.check("Context.Compact")
-	budget.Compactions.Add(1)
-	return int64(kinds.Methods[mc.ref.Core.Kind()].Compact(mc.ref.Core))
 }

@@ -2,8 +2,10 @@ package palloc_test
 
 import (
 	"fmt"
+	"net/netip"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
 	"unsafe"
@@ -11,27 +13,20 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// The pointer rule: what may lie in a context, what is refused and how, and that
-// linked memory and the garbage collector get along.
+// The pointer rule: that all ways to allocate a value ask it, how they refuse, and that
+// linked memory and the garbage collector get along. What it accepts is tested in
+// internal/typerule.
 
 type (
-	leaf   struct{ n, m int }
-	holder struct{ p *leaf }
-	deep   struct {
-		a struct{ b [3]struct{ c, d any } }
+	leaf    struct{ n, m int }
+	holder  struct{ p *leaf }
+	foreign struct{ p *leaf } // as if of another package
+
+	withForeign struct {
+		n     int
+		inner [2]struct{ f foreign }
 	}
-	named   struct{ id, name string }
-	under   struct{ _ *int }
-	lists   struct{ rows [2][]leaf }
-	notLast struct {
-		mark palloc.Linked // not embedded
-		p    *leaf
-	}
-	byPointer struct{ *palloc.Linked }
-	around    struct {
-		inner linkedNode
-		p     *leaf
-	}
+	lateForeign struct{ p *leaf }
 )
 
 type (
@@ -49,152 +44,100 @@ type (
 		u    unsafe.Pointer
 		deep struct{ p [2]*leaf }
 	}
-	linkedTwice struct{ pair [2]struct{ node linkedNode } }
-	linkedMap   struct {
+	linkedMap struct {
 		palloc.Linked
 		m map[string]int
 	}
-	linkedChan struct {
-		palloc.Linked
-		a [2]struct{ c chan int }
-	}
-	linkedPointers struct {
-		palloc.Linked
-		m *map[string]int
-		c []chan int
-	}
-	linkedOf[T any] struct {
-		palloc.Linked
-		value T
-		next  *linkedOf[T]
-	}
 )
 
-// refusal runs New and its kin for T, and wants the same refusal of all. path
-// is the first words of the Reason, "" when T is to be accepted.
-func refusal[T any](t *testing.T, mc palloc.Context, path string) {
+var (
+	_ = palloc.AllowPointers[netip.Addr]("the tests keep the zones alive")
+	_ = palloc.AllowPointers[foreign]("the tests keep the leaves alive")
+)
+
+// refused runs New and its kin for T, and wants the same Fault of all, whose Reason
+// begins with the path and has the code that would be accepted; no Fault where the path
+// is "".
+func refused[T any](t *testing.T, mc palloc.Context, path, code string) {
 	t.Helper()
 	typ := fmt.Sprintf("%T", *new(T))
 	t.Run(typ, func(t *testing.T) {
 		for name, use := range map[string]func(){
-			"New":       func() { palloc.New[T](mc) },
-			"TryNew":    func() { palloc.TryNew[T](mc) },
-			"MakeSlice": func() { palloc.MakeSlice[T](mc, 1, 1) },
-			"Append":    func() { palloc.Append(mc, nil, *new(T)) },
-			"Clone":     func() { palloc.Clone(mc, make([]T, 1)) },
+			"New":          func() { palloc.New[T](mc) },
+			"TryNew":       func() { palloc.TryNew[T](mc) },
+			"MakeSlice":    func() { palloc.MakeSlice[T](mc, 1, 1) },
+			"TryMakeSlice": func() { palloc.TryMakeSlice[T](mc, 1, 1) },
+			"Append":       func() { palloc.Append(mc, nil, *new(T)) },
+			"TryAppend":    func() { palloc.TryAppend(mc, nil, *new(T)) },
+			"Grow":         func() { palloc.Grow[T](mc, nil, 1) },
+			"TryGrow":      func() { palloc.TryGrow[T](mc, nil, 1) },
+			"Clone":        func() { palloc.Clone(mc, make([]T, 1)) },
+			"TryClone":     func() { palloc.TryClone(mc, make([]T, 1)) },
 		} {
-			f := faultOf(t, use)
-			if (f != nil) != (path != "") {
+			switch f := faultOf(t, use); {
+			case (f != nil) != (path != ""):
 				t.Errorf("%s: the Fault is %v", name, f)
-			} else if f != nil {
-				wantPath(t, f, name+"["+typ+"]", path)
+			case f != nil:
+				wantText(t, f)
+				if f.Op != name+"["+typ+"]" || !strings.HasPrefix(f.Reason, path) || !strings.Contains(f.Reason, code) {
+					t.Errorf("the Fault is %v\nnot one of %s[%s] about %s with %s", f, name, typ, path, code)
+				}
 			}
 		}
 	})
 }
 
-func wantPath(t *testing.T, f *palloc.Fault, op, path string) {
-	t.Helper()
-	want := path + " is a Go pointer, which the collector would not see here: " +
-		"embed palloc.Linked in the struct if it only ever leads into contexts, else keep it on Go's heap"
-	if strings.Contains(path, "(map[") || strings.Contains(path, "(chan ") {
-		want = path + " lies on Go's heap, and the collector would not see here that it is in use: keep it on Go's heap"
-	}
-	if f.Op != op || f.Reason != want {
-		t.Errorf("the Fault is\n\t%s: %s\nnot\n\t%s: %s", f.Op, f.Reason, op, want)
-	}
-}
-
-func TestAPointerIsRefusedWithItsPath(t *testing.T) {
+func TestAPointerIsRefusedWithItsPathAndTheLineToWrite(t *testing.T) {
 	mc := newRoot(t)
 	for range 2 { // the second time it is known
-		refusal[*leaf](t, mc, "*palloc_test.leaf (*palloc_test.leaf)")
-		refusal[string](t, mc, "string (string)")
-		refusal[[]byte](t, mc, "[]uint8 ([]uint8)")
-		refusal[func()](t, mc, "func() (func())")
-		refusal[unsafe.Pointer](t, mc, "unsafe.Pointer (unsafe.Pointer)")
-		refusal[map[string]int](t, mc, "map[string]int (map[string]int)")
-		refusal[chan int](t, mc, "chan int (chan int)")
-		refusal[holder](t, mc, "palloc_test.holder.p (*palloc_test.leaf)")
-		refusal[deep](t, mc, "palloc_test.deep.a.b[0].c (interface {})")
-		refusal[named](t, mc, "palloc_test.named.id (string)")
-		refusal[under](t, mc, "palloc_test.under._ (*int)")
-		refusal[lists](t, mc, "palloc_test.lists.rows[0] ([]palloc_test.leaf)")
-		refusal[[4]holder](t, mc, "[4]palloc_test.holder[0].p (*palloc_test.leaf)")
-		refusal[pair[int, string]](t, mc, "palloc_test.pair[int,string].value (string)")
-		refusal[pair[holder, int]](t, mc, "palloc_test.pair[github.com/gopalloc/palloc_test.holder,int].key.p (*palloc_test.leaf)")
+		refused[holder](t, mc, "palloc_test.holder.p (*palloc_test.leaf) is a Go pointer", "`type holder struct { palloc.Linked; ... }`")
+		refused[holder](t, mc, "palloc_test.holder.p", "`var _ = palloc.AllowPointers[palloc_test.holder](\"why that holds\")`")
+		refused[string](t, mc, "string (string) holds a Go pointer", "`struct { palloc.Linked; v string }`")
+		refused[linkedMap](t, mc, "palloc_test.linkedMap.m (map[string]int) lies on Go's heap", "`m int`")
 	}
 	wantEmpty(t, mc)
 	wantOrder(t, mc)
+	refused[leaf](t, mc, "", "")
+	refused[linkedNode](t, mc, "", "")
 }
 
-func TestLinkedCountsOnlyWhereItIsEmbedded(t *testing.T) {
+func TestAnAllowedTypeIsAcceptedWhereverItIsNested(t *testing.T) {
 	mc := newRoot(t)
-	refusal[notLast](t, mc, "palloc_test.notLast.p (*palloc_test.leaf)")
-	refusal[byPointer](t, mc, "palloc_test.byPointer.Linked (*palloc.Linked)")
-	refusal[around](t, mc, "palloc_test.around.p (*palloc_test.leaf)")
-	refusal[pair[linkedNode, string]](t, mc, "palloc_test.pair[github.com/gopalloc/palloc_test.linkedNode,string].value (string)")
+	refused[foreign](t, mc, "", "")
+	refused[withForeign](t, mc, "", "")
+	refused[netip.Addr](t, mc, "", "")
+	refused[pair[foreign, int]](t, mc, "", "")
+	refused[*foreign](t, mc, "*palloc_test.foreign (*palloc_test.foreign)", "palloc.Linked")
+	wantFault(t, func() { palloc.NewUncleared[foreign](mc) }, "NewUncleared[palloc_test.foreign]", "", "has pointers")
 }
 
-func TestLinkedTakesNoMapsAndNoChannels(t *testing.T) {
+func TestATypeMayBeAllowedAfterItWasRefused(t *testing.T) {
 	mc := newRoot(t)
-	refusal[linkedMap](t, mc, "palloc_test.linkedMap.m (map[string]int)")
-	refusal[linkedChan](t, mc, "palloc_test.linkedChan.a[0].c (chan int)")
-	refusal[linkedOf[map[int]int]](t, mc, "palloc_test.linkedOf[map[int]int].value (map[int]int)")
-}
-
-func TestTypesWithoutForeignPointersAreAccepted(t *testing.T) {
-	mc := newRoot(t)
-	for range 2 {
-		refusal[leaf](t, mc, "")
-		refusal[[3]leaf](t, mc, "")
-		refusal[uintptr](t, mc, "")
-		refusal[[0]*leaf](t, mc, "")
-		refusal[struct {
-			_ [0]func()
-			n int
-		}](t, mc, "")
-		refusal[linkedNode](t, mc, "")
-		refusal[linkedAll](t, mc, "")
-		refusal[linkedTwice](t, mc, "")
-		refusal[[2][2]linkedTwice](t, mc, "")
-		refusal[linkedPointers](t, mc, "")
-		refusal[linkedOf[string]](t, mc, "")
-		refusal[pair[linkedNode, int]](t, mc, "")
+	if faultOf(t, func() { palloc.New[lateForeign](mc) }) == nil {
+		return // an earlier run of the test, with -count, has allowed it
 	}
+	palloc.AllowPointers[lateForeign]("this test says so")
+	refused[lateForeign](t, mc, "", "")
+	refused[[2]lateForeign](t, mc, "", "")
 }
 
-// TestManyTypesKeepTheirVerdicts goes through more types than any small table
-// of verdicts can hold apart.
-func TestManyTypesKeepTheirVerdicts(t *testing.T) {
-	mc := newRoot(t)
-	for range 3 {
-		verdicts[byte](t, mc)
-		verdicts[int16](t, mc)
-		verdicts[float64](t, mc)
-		verdicts[leaf](t, mc)
-		verdicts[[2]leaf](t, mc)
-		verdicts[linkedNode](t, mc)
+func TestWhatNobodyCanPromiseIsAFault(t *testing.T) {
+	wantFault(t, func() { palloc.AllowPointers[string]("because") }, "AllowPointers[string]", "", "anybody's")
+	wantFault(t, func() { palloc.AllowPointers[linkedMap]("because") }, "AllowPointers[palloc_test.linkedMap]", "", "lies on Go's heap")
+	wantFault(t, func() { palloc.AllowPointers[holder]("") }, "AllowPointers[palloc_test.holder]", "", "no reason")
+}
+
+func TestAllowancesSayWhatWasAllowedAndWhy(t *testing.T) {
+	want := palloc.Allowance{Type: "palloc_test.foreign", Reason: "the tests keep the leaves alive"}
+	if got := palloc.AllowPointers[foreign](want.Reason); got != want {
+		t.Errorf("AllowPointers returns %+v, not %+v", got, want)
 	}
-}
-
-func verdicts[T any](t *testing.T, mc palloc.Context) {
-	t.Helper()
-	kind[T](t, mc)
-	kind[[2]T](t, mc)
-	kind[[3]T](t, mc)
-	kind[pair[T, T]](t, mc)
-	kind[pair[T, int]](t, mc)
-	kind[pair[[3]T, [5]T]](t, mc)
-}
-
-func kind[T any](t *testing.T, mc palloc.Context) {
-	t.Helper()
-	if f := faultOf(t, func() { palloc.New[linkedOf[T]](mc) }); f != nil {
-		t.Errorf("a linked type is refused: %v", f)
+	all := palloc.Allowances()
+	if !slices.Contains(all, want) {
+		t.Errorf("%+v is not among %+v", want, all)
 	}
-	if f := faultOf(t, func() { palloc.New[pair[T, *T]](mc) }); f == nil {
-		t.Errorf("%T is accepted", *new(pair[T, *T]))
+	if !slices.IsSortedFunc(all, func(a, b palloc.Allowance) int { return strings.Compare(a.Type, b.Type) }) {
+		t.Errorf("they are not sorted: %+v", all)
 	}
 }
 
@@ -316,6 +259,50 @@ func TestLinkedSlicesAndTheCollector(t *testing.T) {
 			if v.s != "" || v.u != nil {
 				t.Fatal("the tail is not zero")
 			}
+		}
+	}
+}
+
+// TestAllowedMemoryAndTheCollector keeps, in contexts, pointers that the collector
+// does not see, while it runs all the time; what they lead to is kept alive here.
+func TestAllowedMemoryAndTheCollector(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(1))
+	rounds := 50
+	if cramped() {
+		rounds = 5
+	}
+	leaves := make([]*leaf, 300)
+	for i := range leaves {
+		leaves[i] = &leaf{i, -i}
+	}
+	mc := newRoot(t)
+	c := palloc.NewAllocSet(mc, "c")
+	stop := collect()
+	defer stop()
+	for round := range rounds {
+		soil(c, palloc.KindAllocSet)
+		c.Reset()
+		var all []withForeign
+		for i, l := range leaves {
+			v := withForeign{n: i}
+			v.inner[1].f.p = l
+			all = palloc.Append(c, all, v)
+			one := palloc.New[foreign](c)
+			if one.p != nil {
+				t.Fatal("a new value is not zero")
+			}
+			one.p = l
+		}
+		addr := palloc.New[netip.Addr](c)
+		*addr = netip.MustParseAddr(fmt.Sprintf("10.0.0.%d", round))
+		garbage = make([]byte, 1<<16)
+		for i, v := range all {
+			if l := v.inner[1].f.p; v.n != i || v.inner[0].f.p != nil || l != leaves[i] || l.n != i || l.m != -i {
+				t.Fatalf("round %d: element %d is %+v", round, i, v)
+			}
+		}
+		if addr.String() != fmt.Sprintf("10.0.0.%d", round) {
+			t.Fatalf("round %d: the address is %v", round, addr)
 		}
 	}
 }

@@ -1,16 +1,21 @@
 package palloc
 
 import (
+	"context"
 	"errors"
 	"fmt"
 )
 
-// Scopes: a context for the time of a function.
+// Contexts that follow the program: Scope for the time of a function, and a
+// context.Context that carries one.
 //
-// Invariant: whatever f and the end of its context come to is told: as the error, or
-// as the panic.
+// Invariant: an error or a panic of f, and of the end of its context, is returned or goes
+// on. A context.Context and the Context that it carries do not end each other: a
+// cancellation resets and deletes nothing, and a deleted Context is still carried.
 //
-// Cost: that of a context.
+// Cost: of a Scope that of a context. Two small objects on Go's heap for each
+// NewGoContext, and a walk up the context.Context for each FromGoContext: call it once,
+// at the top of a handler.
 
 // Scope runs f with a new AllocSet below parent and deletes it afterwards, even
 // when f panics or ends its goroutine; f may delete it, or its parent, before. It
@@ -31,9 +36,9 @@ func Scope(parent Context, name string, f func(mc Context) error, opts ...Option
 	return f(mc)
 }
 
-// outcome ends the context of a scope, and is the error of the whole: what f returned,
-// what it panicked with, and what callbacks did in the end. It goes on with a panic that
-// is not about memory.
+// outcome ends the context of a scope and returns the error of the whole: what f returned,
+// what it panicked with, and what callbacks did in the end. A panic that is not about
+// memory goes on.
 func (mc Context) outcome(err error, panicked any) error {
 	late := mc.endAll()
 	if panicked == nil && late == nil {
@@ -60,9 +65,9 @@ func (mc Context) outcome(err error, panicked any) error {
 // maxLate is the number of callbacks that may panic in a deletion that Scope goes on with.
 const maxLate = 1000
 
-// endAll deletes the context, unless it is gone, and answers what callbacks panicked with
+// endAll deletes the context, unless it is gone, and returns what callbacks panicked with
 // meanwhile, each of which ran, so that the next attempt runs those that are left. It
-// gives up with callbacks that register each other for ever.
+// gives up where callbacks register each other for ever.
 func (mc Context) endAll() (late []any) {
 	for mc.Live() && len(late) < maxLate {
 		if r := recovered(mc.Delete); r != nil {
@@ -72,14 +77,14 @@ func (mc Context) endAll() (late []any) {
 	return late
 }
 
-// recovered runs f and answers what it panicked with, nil for nothing.
+// recovered runs f and returns what it panicked with, nil for nothing.
 func recovered(f func()) (r any) {
 	defer func() { r = recover() }()
 	f()
 	return nil
 }
 
-// joined is the only value as it is, or an error of all.
+// joined returns the only value as it is, or an error of all.
 func joined(values []any) any {
 	if len(values) == 1 {
 		return values[0]
@@ -95,9 +100,39 @@ func joined(values []any) any {
 	return errors.Join(all...)
 }
 
-// isOutOfMemory says whether what was panicked with is, or wraps, such an error.
+// isOutOfMemory reports whether what was panicked with is, or wraps, such an error.
 func isOutOfMemory(v any) bool {
 	err, ok := v.(error)
-	var oom *OutOfMemoryError
-	return ok && errors.As(err, &oom)
+	if !ok {
+		return false
+	}
+	var short *OutOfMemoryError
+	return errors.As(err, &short)
+}
+
+// goContextKey is the key under which a context.Context carries a Context.
+type goContextKey struct{}
+
+// NewGoContext returns a child of ctx that carries mc, and hides one that ctx carries. It
+// panics with a *Fault when mc is the zero Context or was deleted, and as
+// context.WithValue does when ctx is nil. The owner of mc still has to delete it, once
+// the result is not used any more. Any goroutine.
+//
+// PostgreSQL: MemoryContextSwitchTo, whose current context is a variable of the
+// process.
+func NewGoContext(ctx context.Context, mc Context) context.Context {
+	mc.check("NewGoContext")
+	return context.WithValue(ctx, goContextKey{}, mc)
+}
+
+// FromGoContext returns the Context that ctx carries; ok is false when it carries none:
+// mc is then the zero Context, whose every use panics. A Context that was deleted since is
+// still carried, and its use is a Fault: that is a mistake of its owner, which ok = false
+// would hide. Goroutines that share ctx share the Context, which is one
+// goroutine's at a time: give each a child of its own. Any goroutine.
+//
+// PostgreSQL: CurrentMemoryContext.
+func FromGoContext(ctx context.Context) (mc Context, ok bool) {
+	mc, ok = ctx.Value(goContextKey{}).(Context)
+	return mc, ok
 }

@@ -1,6 +1,7 @@
 package palloc_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/bits"
@@ -11,7 +12,8 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// Scope, and what happens when memory runs out.
+// Scope, what happens in it when memory runs out, and a context.Context that carries a
+// memory context.
 
 func TestScopeReturnsTheErrorAndDeletes(t *testing.T) {
 	mc := newRoot(t)
@@ -347,4 +349,38 @@ func TestAScopeWhoseCallbacksGoOnForEverEnds(t *testing.T) {
 	if fault == nil || !strings.Contains(fault.Reason, "go on for ever") || count(mc) != 0 {
 		t.Errorf("the Fault is %v, and %d contexts are left", fault, count(mc))
 	}
+}
+
+func TestAGoContextCarriesAContext(t *testing.T) {
+	type key struct{}
+	mc := newRoot(t)
+	inner := palloc.NewBump(mc, "inner")
+	background := context.Background()
+	if got, ok := palloc.FromGoContext(background); ok || got != (palloc.Context{}) {
+		t.Errorf("nothing carries %v", got)
+	}
+	outer := palloc.NewGoContext(background, mc)
+	child, cancel := context.WithCancel(context.WithValue(outer, key{}, "value"))
+	if got, ok := palloc.FromGoContext(child); !ok || got != mc {
+		t.Errorf("a child carries %v, %v", got, ok)
+	}
+	both := palloc.NewGoContext(child, inner)
+	cancel()
+	if got, ok := palloc.FromGoContext(both); !ok || got != inner || both.Err() != context.Canceled || both.Value(key{}) != "value" {
+		t.Errorf("the inner one is %v, %v, %v", got, ok, both.Err())
+	}
+	if got, _ := palloc.FromGoContext(outer); got != mc || !inner.Live() {
+		t.Error("the inner one or its cancellation changed the outer one")
+	}
+}
+
+func TestADeletedContextIsStillCarried(t *testing.T) {
+	c := palloc.NewAllocSet(newRoot(t), "c")
+	ctx := palloc.NewGoContext(context.Background(), c)
+	c.Delete()
+	got, ok := palloc.FromGoContext(ctx)
+	if !ok || got != c || got.Live() {
+		t.Errorf("it carries %v, %v", got, ok)
+	}
+	wantFault(t, func() { got.Alloc(1) }, "Alloc", "c", "deleted")
 }

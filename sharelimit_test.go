@@ -58,7 +58,7 @@ func TestGoGetsWhatContextsLeave(t *testing.T) {
 	eventually(t, "Go's limit rises again", func() bool { return debug.SetMemoryLimit(-1) > alone-step })
 }
 
-// TestUnusedMemoryGoesWhenGoGrows: the warehouse gives back what it retains as Go's
+// TestUnusedMemoryGoesWhenGoGrows: the page heap gives back what it retains as Go's
 // heap grows, before the two pass the total.
 func TestUnusedMemoryGoesWhenGoGrows(t *testing.T) {
 	returning(t)

@@ -3,9 +3,7 @@ package palloc_test
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
-	"unsafe"
 
 	"github.com/gopalloc/palloc"
 )
@@ -277,20 +275,6 @@ func TestACloneIsACopy(t *testing.T) {
 			}
 		}
 	})
-}
-
-func TestACloneOfAStringIsACopy(t *testing.T) {
-	c := palloc.NewAllocSet(newRoot(t), "c")
-	for _, n := range []int{1, 8, 9, 1000, 100_000} {
-		was := strings.Repeat("ä-", n)
-		clone := palloc.CloneString(c, was)
-		if clone != was || unsafe.StringData(clone) == unsafe.StringData(was) {
-			t.Errorf("the clone of %d bytes differs, or is the original", len(was))
-		}
-		palloc.FreeString(clone)
-	}
-	wantEmpty(t, c)
-	wantFault(t, func() { palloc.FreeString("constant") }, "Free", "", "belongs to no context")
 }
 
 func TestFreeSliceWantsTheStartOfAChunk(t *testing.T) {

@@ -10,68 +10,69 @@ import (
 	"github.com/gopalloc/palloc/internal/kind/bump"
 	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/osmem"
+	"github.com/gopalloc/palloc/internal/typerule"
 )
 
-// Typed allocation: values and slices in a context, zeroed as Go's are.
+// Typed allocation: values in a context, zeroed as Go's are.
 //
 // Invariant: memory that may hold pointers is cleared, as bytes, before it is
 // typed: the write barrier looks at what a pointer slot held before.
 //
-// Cost: New unfolds where it is called, sizes and the pointer rule folded into
-// constants; the clearing is a store for each 16 bytes.
+// Cost: New is inlined, sizes and the pointer rule folded into constants; clearing
+// takes a store for each 16 bytes.
 
-// New sells a zeroed T. It panics with a *Fault when the context is gone, when T
+// New returns a zeroed T. It panics with a *Fault when the context is gone, when T
 // holds Go pointers and is not Linked, or when it has not the one size of a
-// Slab; with an *OutOfMemoryError when the system refuses memory. Owner only.
+// Slab; with an *OutOfMemoryError when the system or a limit refuses memory. Owner only.
 //
 // PostgreSQL: palloc0_object.
 func New[T any](mc Context) *T {
-	p := osmem.At(typed(mc, typeOf[T](), unsafe.Sizeof(*new(T)), judge, admitNew, admit, sell, bumpConst, setConst, staleNew, slowNew))
-	clear((*mostBytes)(p)[:unsafe.Sizeof(*new(T))])
+	p := osmem.At(typed(mc, typerule.Of[T](), unsafe.Sizeof(*new(T)), judge, acceptNew, admit, sell, bumpConst, setConst, staleNew, slowNew))
+	clear((*maxBytes)(p)[:unsafe.Sizeof(*new(T))])
 	return (*T)(p)
 }
 
-// NewUncleared is New for a T without pointers that is about to be written whole:
-// what it holds is undefined. A T with pointers, even a Linked one, is a Fault,
-// since the write barrier looks at what was there before.
+// NewUncleared returns a T whose content is undefined, for a T without pointers that is
+// about to be written whole. It panics as New does. A T with pointers, even a Linked one,
+// is a Fault, since the write barrier looks at what was there before. Owner only.
 //
 // PostgreSQL: palloc_object.
 func NewUncleared[T any](mc Context) *T {
-	return (*T)(osmem.At(typed(mc, typeOf[T](), unsafe.Sizeof(*new(T)), judgeUncleared, refusePointers, admit, sell, bumpConst, setConst, staleUncleared, slowUncleared)))
+	return (*T)(osmem.At(typed(mc, typerule.Of[T](), unsafe.Sizeof(*new(T)), judgeUncleared, refusePointers, admit, sell, bumpConst, setConst, staleUncleared, slowUncleared)))
 }
 
-// mostBytes is an array as large as any type can be, to be sliced: unlike unsafe.Slice
-// it lets the compiler turn a clear of constant size into stores.
-type mostBytes [1<<31<<(19*(^uintptr(0)>>63)) - 2]byte // what every compiler allows, and an int counts
+// maxBytes is an array as large as any type can be. Unlike unsafe.Slice, slicing it lets
+// the compiler turn a clear of constant size into stores.
+type maxBytes [1<<31<<(19*(^uintptr(0)>>63)) - 2]byte // what every compiler allows, and an int counts
 
-// typed is an empty stage: what New can afford to unfold.
-func typed(mc Context, t *goType, size uintptr, first typer, look func(*goType), next admitter, sell seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
-	return first(mc, t, size, look, next, sell, fromBump, fromSet, stale, slow)
+// typed only calls first: it fits the budget for inlining New, which judge does not.
+func typed(mc Context, t *typerule.Type, size uintptr, first typer, refuse func(*typerule.Type), next admitter, sell seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
+	return first(mc, t, size, refuse, next, sell, fromBump, fromSet, stale, slow)
 }
 
-// judge is the stage before all others: the pointer rule.
-func judge(mc Context, t *goType, size uintptr, look func(*goType), next admitter, sell seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
-	if !mayHold(t) {
-		look(t)
-	}
-	return next(mc, size, sell, fromBump, fromSet, stale, slow)
-}
-
-type (
-	typer    func(mc Context, t *goType, size uintptr, look func(*goType), next admitter, sell seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
-	admitter func(mc Context, size uintptr, next seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
-)
-
-// judgeUncleared is judge where there must be no pointers at all.
-func judgeUncleared(mc Context, t *goType, size uintptr, refuse func(*goType), next admitter, sell seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
-	if t.ptrBytes != 0 {
+// judge is the stage before all others: it applies the pointer rule.
+func judge(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule.Type), next admitter, sell seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
+	if !rule.Accepts(t) {
 		refuse(t)
 	}
 	return next(mc, size, sell, fromBump, fromSet, stale, slow)
 }
 
-// setConst is allocset.Hot for a size that is a constant. It stands here because
-// the compiler carries on only what this package has unfolded itself.
+type (
+	typer    func(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule.Type), next admitter, sell seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
+	admitter func(mc Context, size uintptr, next seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
+)
+
+// judgeUncleared is judge for NewUncleared, which accepts no pointers at all.
+func judgeUncleared(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule.Type), next admitter, sell seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
+	if t.HasPointers() {
+		refuse(t)
+	}
+	return next(mc, size, sell, fromBump, fromSet, stale, slow)
+}
+
+// setConst is allocset.Hot for a size that is a constant. It is in this package because
+// the compiler carries on only what the package itself has inlined.
 func setConst(c *kind.Core, size uintptr, slow kind.Slow) uintptr {
 	return allocset.AllocConst(c, size, allocset.ClassifyConst, allocset.Pop, allocset.Take, allocset.Carve, slow)
 }
@@ -81,50 +82,52 @@ func bumpConst(c *kind.Core, classless bool, size uintptr, next kind.Stage, slow
 	return bump.AllocConst(c, classless, size, next, slow)
 }
 
-// admitNew is admitType, for New.
-func admitNew(t *goType) { admitType("New", t) }
+// acceptNew is mustAccept for New.
+func acceptNew(t *typerule.Type) { mustAccept("New", t) }
 
-// staleNew is stale, for New.
+// staleNew is stale for New.
 func staleNew(mc Context) uintptr { panic(mc.gone("New")) }
 
-// slowNew is slow, for New.
+// slowNew is slow for New.
 func slowNew(c *kind.Core, size uintptr) uintptr {
 	return slab.Sell(c, "New", size, slab.Pop, slab.Take, slab.Cut, sellSlowly)
 }
 
-// refusePointers is admitNew, for NewUncleared.
-func refusePointers(t *goType) {
-	panic(&Fault{Op: fmt.Sprintf("NewUncleared[%v]", t.reflected()),
-		Reason: "the type has pointers, and what was in their place before would be taken for some: use New"})
+// refusePointers is acceptNew for NewUncleared: it always panics.
+func refusePointers(t *typerule.Type) {
+	panic(&Fault{Op: fmt.Sprintf("NewUncleared[%v]", t.Reflect()),
+		Reason: "the type has pointers, and uninitialized memory would be read as pointers: use New"})
 }
 
-// staleUncleared is stale, for NewUncleared.
+// staleUncleared is stale for NewUncleared.
 func staleUncleared(mc Context) uintptr { panic(mc.gone("NewUncleared")) }
 
-// slowUncleared is slow, for NewUncleared.
+// slowUncleared is slow for NewUncleared.
 func slowUncleared(c *kind.Core, size uintptr) uintptr {
 	return slab.Sell(c, "NewUncleared", size, slab.Pop, slab.Take, slab.Cut, sellSlowly)
 }
 
-// TryNew is New, but returns the *OutOfMemoryError.
+// TryNew is New, but returns the *OutOfMemoryError. Owner only.
+//
+// PostgreSQL: palloc_extended with MCXT_ALLOC_NO_OOM and MCXT_ALLOC_ZERO.
 func TryNew[T any](mc Context) (*T, error) {
-	mc.ready("TryNew", typeOf[T]())
+	mc.ready("TryNew", typerule.Of[T]())
 	p, err := mc.zeroed("TryNew", unsafe.Sizeof(*new(T)))
 	if err != nil {
 		return nil, err
 	}
-	return (*T)(osmem.At(p)), nil // just sold, of that size
+	return (*T)(osmem.At(p)), nil // just allocated, of that size
 }
 
 // ready panics unless the context is live and may hold values of the type.
-func (mc Context) ready(op string, t *goType) {
+func (mc Context) ready(op string, t *typerule.Type) {
 	mc.check(op)
-	if !mayHold(t) {
-		admitType(op, t)
+	if !rule.Accepts(t) {
+		mustAccept(op, t)
 	}
 }
 
-// zeroed sells size zeroed bytes; the error is an *OutOfMemoryError.
+// zeroed allocates size zeroed bytes; the error is an *OutOfMemoryError.
 func (mc Context) zeroed(op string, size uintptr) (uintptr, error) {
 	p, err := budget.Alloc(mc.ref.Core, op, size)
 	if err != nil {
@@ -136,7 +139,7 @@ func (mc Context) zeroed(op string, size uintptr) (uintptr, error) {
 	return p, nil
 }
 
-// Free takes back the chunk at p, which New sold; it finds the context by
+// Free takes back the chunk at p, which New returned; it finds the context by
 // itself. It panics with a *Fault when p is nil, is not the start of a live
 // chunk, or lies in a Bump. Owner only.
 //

@@ -27,6 +27,7 @@ type audit struct {
 	filed    map[*account]uint64 // how often those of each had changed when it was checked
 }
 
+// NewAudit begins the check of the subtree of top. It implements tree.Auditor.
 func NewAudit(top *tree.Node, report tree.Report) *audit {
 	budgets.Lock()
 	defer budgets.Unlock()

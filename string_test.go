@@ -10,7 +10,21 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// Sprintf formats what fmt.Sprintf does, into a chunk of the context.
+// Strings: copies of others, and what Sprintf formats, each in a chunk of the context.
+
+func TestACloneOfAStringIsACopy(t *testing.T) {
+	c := palloc.NewAllocSet(newRoot(t), "c")
+	for _, n := range []int{1, 8, 9, 1000, 100_000} {
+		was := strings.Repeat("ä-", n)
+		clone := palloc.CloneString(c, was)
+		if clone != was || unsafe.StringData(clone) == unsafe.StringData(was) {
+			t.Errorf("the clone of %d bytes differs, or is the original", len(was))
+		}
+		palloc.FreeString(clone)
+	}
+	wantEmpty(t, c)
+	wantFault(t, func() { palloc.FreeString("constant") }, "Free", "", "belongs to no context")
+}
 
 // formats are what is formatted, with the arguments behind it.
 var formats = [][]any{

@@ -8,7 +8,7 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// The warehouse: its accounts, what it retains, and what it gives back by itself.
+// The page heap: its statistics, what it retains, and what it gives back by itself.
 
 // returning skips where memory that is given back stays resident.
 func returning(t *testing.T) {

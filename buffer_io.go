@@ -5,26 +5,26 @@ import (
 	"io"
 )
 
-// Buffers that are read into and written out by others.
+// Buffers and the readers and writers of others.
 //
-// Invariant: foreign code that was lent a Buffer's bytes has not moved them, or does
-// not come back.
+// Invariant: after a call to a Reader or Writer the Buffer still has the same bytes;
+// otherwise it panics.
 //
-// Cost: no copy between a reader or writer and the context.
+// Cost: no copy between a Reader or Writer and the context.
 
-// leastRead is the bytes that ReadFrom offers at least, as many as bytes.Buffer does.
-const leastRead = 512
+// minRead is the least room in bytes that ReadFrom reads into, as bytes.Buffer has it.
+const minRead = 512
 
-// ReadFrom appends what r has up to its end, and answers how many bytes that were. It
+// ReadFrom appends what r has up to its end, and returns how many bytes that were. It
 // reads straight into the context. The error is r's, other than io.EOF, or an
 // *OutOfMemoryError; what was read before is kept. It panics with a *Fault when r
-// answers a count that cannot be, or uses the Buffer meanwhile.
+// returns an impossible count, or uses the Buffer meanwhile. Owner only.
 //
 // PostgreSQL has none.
 func (b *Buffer) ReadFrom(r io.Reader) (n int64, err error) {
 	const op = "Buffer.ReadFrom"
 	for {
-		if err = b.extend(op, nil, leastRead); err != nil {
+		if err = b.extend(op, nil, minRead); err != nil {
 			return n, err
 		}
 		was := b.buf
@@ -43,9 +43,9 @@ func (b *Buffer) ReadFrom(r io.Reader) (n int64, err error) {
 	}
 }
 
-// WriteTo writes the bytes to w and takes those away that w took: all, where it
-// answers no error. The error is w's, or io.ErrShortWrite. It panics with a *Fault
-// when w answers a count that cannot be, or uses the Buffer meanwhile.
+// WriteTo writes the bytes to w and removes those that w took: all, where w
+// returns no error. The error is w's, or io.ErrShortWrite. It panics with a *Fault
+// when w returns an impossible count, or uses the Buffer meanwhile. Owner only.
 //
 // PostgreSQL has none.
 func (b *Buffer) WriteTo(w io.Writer) (n int64, err error) {
@@ -64,15 +64,15 @@ func (b *Buffer) WriteTo(w io.Writer) (n int64, err error) {
 }
 
 // afterCall panics when foreign code that was lent the bytes used the Buffer, or
-// answers a count n that is not from 0 to most.
-func (b *Buffer) afterCall(op string, was []byte, n, most int) {
+// returned a count n that is not from 0 to limit.
+func (b *Buffer) afterCall(op string, was []byte, n, limit int) {
 	b.check(op)
 	reason := ""
 	switch {
 	case !b.isAt(was):
-		reason = "what was called used the Buffer"
-	case n < 0 || n > most:
-		reason = fmt.Sprintf("what was called answers a count of %d: it is from 0 to %d", n, most)
+		reason = "the reader or writer used the Buffer"
+	case n < 0 || n > limit:
+		reason = fmt.Sprintf("the reader or writer returned a count of %d: it is from 0 to %d", n, limit)
 	default:
 		return
 	}

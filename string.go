@@ -1,0 +1,106 @@
+package palloc
+
+import (
+	"fmt"
+	"sync"
+	"unsafe"
+)
+
+// Strings in a context: copies and formatted ones.
+//
+// Invariant: a string that is not empty has a chunk of its own, as large as it needs.
+//
+// Cost: of CloneString one copy. Of Sprintf that of fmt, and one copy out of the buffer
+// that fmt formats in and keeps: no Go garbage but what the arguments make.
+
+// CloneString copies a string into the context. The result is void when the
+// context is reset or deleted: do not keep it in a map's key or an error beyond
+// that. The empty string takes no memory. Owner only.
+//
+// PostgreSQL: MemoryContextStrdup, pstrdup.
+func CloneString(mc Context, s string) string {
+	c, err := cloneString(mc, "CloneString", s)
+	if err != nil {
+		panic(err)
+	}
+	return c
+}
+
+// TryCloneString is CloneString, but returns the *OutOfMemoryError. Owner only.
+//
+// PostgreSQL has none.
+func TryCloneString(mc Context, s string) (string, error) {
+	return cloneString(mc, "TryCloneString", s)
+}
+
+func cloneString(mc Context, op, s string) (string, error) {
+	return cloneBytes(mc, op, unsafe.Slice(unsafe.StringData(s), len(s))) // read only
+}
+
+// cloneBytes copies bytes into a string in the context; the error is an *OutOfMemoryError.
+func cloneBytes(mc Context, op string, p []byte) (string, error) {
+	b, err := clone(mc, op, p)
+	if len(b) == 0 {
+		return "", err
+	}
+	return unsafe.String(unsafe.SliceData(b), len(b)), nil // nothing writes to b after this
+}
+
+// Sprintf formats as fmt.Sprintf does, into a string in the context. The result is
+// void when the context is reset or deleted; FreeString takes it back before. The
+// empty string takes no memory. It panics as CloneString does. The arguments'
+// methods must not delete the context. Owner only.
+//
+// PostgreSQL: psprintf.
+func Sprintf(mc Context, format string, args ...any) string {
+	s, err := sprintf(mc, "Sprintf", format, args)
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// TrySprintf is Sprintf, but returns the *OutOfMemoryError. Owner only.
+//
+// PostgreSQL has none.
+func TrySprintf(mc Context, format string, args ...any) (string, error) {
+	return sprintf(mc, "TrySprintf", format, args)
+}
+
+func sprintf(mc Context, op, format string, args []any) (string, error) {
+	mc.check(op)
+	f := formatters.Get().(*formatter)
+	f.mc, f.op = mc, op
+	_, err := fmt.Fprintf(f, format, args...)
+	s := f.text
+	*f = formatter{}
+	formatters.Put(f)
+	return s, err
+}
+
+// formatter is the io.Writer for fmt, which calls Write once: it copies the bytes into a
+// string in the context.
+type formatter struct {
+	mc   Context
+	op   string
+	text string
+}
+
+// formatters are those not in use. They are pooled, as fmt's own, since an io.Writer
+// escapes.
+var formatters = sync.Pool{New: func() any { return new(formatter) }}
+
+func (f *formatter) Write(p []byte) (n int, err error) {
+	f.text, err = cloneBytes(f.mc, f.op, p)
+	return len(p), err
+}
+
+// FreeString takes back the chunk of a string of CloneString. The empty string
+// has none and is left alone. It panics as FreeSlice does. Owner only.
+//
+// PostgreSQL: pfree.
+func FreeString(s string) {
+	if len(s) != 0 {
+		FreePointer(unsafe.Pointer(unsafe.StringData(s)))
+	}
+}
