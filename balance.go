@@ -82,7 +82,7 @@ var figures = []string{
 
 // measure reads what the two have.
 func (s *share) measure() (m sides) {
-	if osmem.Current().Returns() { // else contexts are part of Go's heap
+	if osmem.Current().DiscardFrees() { // else contexts are part of Go's heap
 		w := Warehouse()
 		m.ours, m.retained, m.accounts = w.Resident(), w.Retained, w.Accounts
 	}
@@ -192,6 +192,6 @@ func (s *share) set(limit int64) {
 // grant says when the warehouse is to ask again.
 func (s *share) grant(m sides) {
 
-	block.Grant(uintptr(max(0, s.granted-m.accounts)), uintptr(m.retained+s.step))
+	block.SetThresholds(uintptr(max(0, s.granted-m.accounts)), uintptr(m.retained+s.step))
 
 }

@@ -160,7 +160,7 @@ func create(parent Context, id kind.ID, name string) Context {
 	}
 	word, ok := s.take(id)
 	if ok && !s.waits(parent, key) {
-		relaxed.Release32(&s.Parked, word)
+		relaxed.StoreRelease32(&s.Parked, word)
 		ok = false
 	}
 	if !ok {

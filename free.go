@@ -31,7 +31,7 @@ func FreePointer(p unsafe.Pointer) {
 
 // freeWith is the first stage of every free: only an address of ours is followed.
 func freeWith(p uintptr, next follower, match matcher, push pusher, other kind.Other, slow func(uintptr)) {
-	if !block.AtHome(p) {
+	if !block.InFirstRegion(p) {
 		slow(p)
 		return
 	}
@@ -73,7 +73,7 @@ func freeSlab(p uintptr, h uint64, c *kind.Core) {
 // freeRare is apart from freeSlab because it can fail: large and aligned chunks,
 // and what is no chunk.
 func freeRare(p uintptr, h uint64, c *kind.Core) {
-	if h^c.Stamp >= chunk.Whats || c.Kind() == kind.None {
+	if h^c.Stamp >= chunk.TagLimit || c.Kind() == kind.None {
 		panic(headerFault("Free", p, h))
 	}
 	if err := kind.Free(kinds.Methods[c.Kind()], c, p, h^c.Stamp); err != nil {
@@ -84,7 +84,7 @@ func freeRare(p uintptr, h uint64, c *kind.Core) {
 // freeSlow is apart from freeWith because few addresses of ours are not near the
 // base of our memory, and all others are none of ours.
 func freeSlow(p uintptr) {
-	if !block.Known(p) {
+	if !block.Readable(p) {
 		panic(strangerFault("Free", p))
 	}
 	h := chunk.Header(p)

@@ -52,10 +52,10 @@ func TrimWhenIdle(after time.Duration) (stop func()) {
 // trimWhenIdle trims after each interval without trade, and then waits for trade.
 func trimWhenIdle(after time.Duration, quit <-chan struct{}) {
 	resumed := make(chan struct{}, 1)
-	defer block.TrimAndAwait(nil)
+	defer block.TrimAndNotify(nil)
 	for quiet(after, quit) {
 		dropSpares()
-		block.TrimAndAwait(resumed)
+		block.TrimAndNotify(resumed)
 		select {
 		case <-resumed:
 		case <-quit:
@@ -68,13 +68,13 @@ func trimWhenIdle(after time.Duration, quit <-chan struct{}) {
 func quiet(after time.Duration, quit <-chan struct{}) bool {
 	timer := time.NewTimer(after)
 	defer timer.Stop()
-	for seen := block.Trades(); ; {
+	for seen := block.Operations(); ; {
 		select {
 		case <-timer.C:
 		case <-quit:
 			return false
 		}
-		now := block.Trades()
+		now := block.Operations()
 		if now == seen {
 			return true
 		}

@@ -125,7 +125,7 @@ func (mc Context) Delete() {
 	s.Rewind()
 	atomic.StoreUint64(&s.Epoch, kind.NextEpoch(mc.epoch, kind.None)) // and a fence: see leave
 	if relaxed.Load32(&s.Has) == 0 && (s.first() || s.near()) {
-		relaxed.Release32(&s.Parked, asParked(kind.KindOf(mc.epoch), 1)) // a calm context is of a kind that parks
+		relaxed.StoreRelease32(&s.Parked, asParked(kind.KindOf(mc.epoch), 1)) // a calm context is of a kind that parks
 		if relaxed.Load32(&s.FirstChild) == 0 || !mc.retake() {
 			return
 		}

@@ -52,7 +52,7 @@ func (s *core) park(id kind.ID) bool {
 	if !barren || !parks(id) || !s.near() {
 		return false
 	}
-	relaxed.Release32(&s.Parked, asParked(id, together))
+	relaxed.StoreRelease32(&s.Parked, asParked(id, together))
 	return true
 }
 
@@ -154,7 +154,7 @@ func (mc Context) retake() bool {
 	s := mc.slot()
 	word, ok := s.take(kind.KindOf(mc.epoch))
 	if ok && relaxed.Load64(&s.Epoch) != kind.NextEpoch(mc.epoch, kind.None) {
-		relaxed.Release32(&s.Parked, word) // it was another's meanwhile
+		relaxed.StoreRelease32(&s.Parked, word) // it was another's meanwhile
 		return false
 	}
 	return ok

@@ -104,8 +104,8 @@ func knownTotal() (int64, error) {
 func (s *share) begin() {
 	s.before = debug.SetMemoryLimit(-1)
 	s.limit = s.before
-	if osmem.Current().Returns() {
-		block.Balance(s.adjust, s.yield)
+	if osmem.Current().DiscardFrees() {
+		block.OnExcess(s.adjust, s.yield)
 	}
 	s.adjust()
 	s.awaitCollection()
@@ -116,7 +116,7 @@ func (s *share) begin() {
 func (s *share) end() {
 	close(s.quit)
 	<-s.done
-	block.Balance(nil, nil)
+	block.OnExcess(nil, nil)
 	s.mu.Lock()
 	s.ended = true
 	debug.SetMemoryLimit(s.before)

@@ -225,11 +225,11 @@ func curve(old, need uintptr) uintptr {
 // then nobody sees more of the chunk than the array. It panics when the chunk was
 // freed.
 func (mc Context) hasWhole(op string, p, size, each uintptr) (what uint64, yes bool) {
-	if !block.Known(p) || mc.core.Kind() == kind.Bump {
+	if !block.Readable(p) || mc.core.Kind() == kind.Bump {
 		return 0, false
 	}
 	c := mc.seller(p)
-	if what = chunk.Header(p) ^ c.Stamp; what >= chunk.Whats {
+	if what = chunk.Header(p) ^ c.Stamp; what >= chunk.TagLimit {
 		return 0, false
 	}
 	capacity := kind.Capacity(kinds.Methods[c.Kind()], c, p, what)

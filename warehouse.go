@@ -51,13 +51,13 @@ func (s WarehouseStats) Resident() int64 { return s.InUse + s.Retained + s.Accou
 //
 // PostgreSQL has none.
 func Warehouse() WarehouseStats {
-	s := block.Count()
+	s := block.ReadStats()
 	return WarehouseStats{
 		Reserved:  int64(s.Reserved),
 		Committed: int64(s.Committed),
-		InUse:     int64(s.Sold),
+		InUse:     int64(s.InUse),
 		Retained:  int64(s.Retained),
-		Accounts:  int64(s.Accounts + kind.SlotsSize()),
+		Accounts:  int64(s.Metadata + kind.SlotsSize()),
 	}
 }
 
@@ -81,5 +81,5 @@ func SetRetention(bytes int64) {
 	if bytes < 0 {
 		panic(&Fault{Op: "SetRetention", Reason: fmt.Sprintf("a retention of %d bytes: it is at least 0, or DefaultRetention", bytes)})
 	}
-	block.SetRetention(uintptr(min(uint64(bytes), uint64(block.MostRetention))))
+	block.SetRetention(uintptr(min(uint64(bytes), uint64(block.MaxRetention))))
 }

@@ -23,8 +23,8 @@ func isZero(b []byte) bool { return b[0] == 0 && bytes.Equal(b[1:], b[:len(b)-1]
 
 func TestABlankBlockIsZero(t *testing.T) {
 	defer func() { system.scribbles = false }()
-	defer block.SetRetention(block.MostRetention)
-	for _, system.scribbles = range []bool{false, osmem.Current().Returns()} {
+	defer block.SetRetention(block.MaxRetention)
+	for _, system.scribbles = range []bool{false, osmem.Current().DiscardFrees()} {
 		used := exhaust(t, 16<<10) // so that there is something fresh
 		rng := rand.New(rand.NewPCG(12, 13))
 		type bought struct{ addr, size, room uintptr }
@@ -41,14 +41,14 @@ func TestABlankBlockIsZero(t *testing.T) {
 				var err error
 				size := randomSize(rng)
 				if k < 100 {
-					b.addr, b.size, b.room, err = block.BuyRoom(size, 4*size)
-				} else if b.addr, b.size, err = block.Buy(size); err == nil {
+					b.addr, b.size, b.room, err = block.AcquireGrowable(size, 4*size)
+				} else if b.addr, b.size, err = block.Acquire(size); err == nil {
 					b.room = b.size
 				}
 				if err != nil {
 					t.Fatal(err)
 				}
-				if block.Blank(b.addr) {
+				if block.KnownZero(b.addr) {
 					blank++
 					if !isZero(osmem.Bytes(b.addr, b.room)) {
 						t.Fatalf("a block of %d bytes, room for %d, is said to be blank, and is not zero", b.size, b.room)
@@ -60,17 +60,17 @@ func TestABlankBlockIsZero(t *testing.T) {
 				i := rng.IntN(len(held))
 				b := &held[i]
 				if k < 600 && b.size*2 <= b.room {
-					b.size = block.Widen(b.addr, b.size, b.room, b.size*2)
+					b.size = block.Grow(b.addr, b.size, b.room, b.size*2)
 					fillWith(osmem.Bytes(b.addr, b.size), 0xff)
 					break
 				}
-				block.SellRoom(b.addr, b.size, b.room)
+				block.ReleaseGrowable(b.addr, b.size, b.room)
 				held[i] = held[len(held)-1]
 				held = held[:len(held)-1]
 			}
 		}
 		for _, b := range held {
-			block.SellRoom(b.addr, b.size, b.room)
+			block.ReleaseGrowable(b.addr, b.size, b.room)
 		}
 		sellAll(used)
 		if blank == 0 {
@@ -85,11 +85,11 @@ func TestFreshMemoryIsBlank(t *testing.T) {
 	for _, size := range []uintptr{80 << 10, 1 << 20, 9 << 20, 30 << 20} {
 		held := exhaust(t, size)
 		buy := func() (r run, blank bool) {
-			addr, got, err := block.Buy(size)
+			addr, got, err := block.Acquire(size)
 			if err != nil {
 				t.Fatal(err)
 			}
-			blank = block.Blank(addr)
+			blank = block.KnownZero(addr)
 			fillWith(osmem.Bytes(addr, got), 1)
 			return run{addr, got}, blank
 		}
@@ -101,22 +101,22 @@ func TestFreshMemoryIsBlank(t *testing.T) {
 		if !blank {
 			t.Errorf("a block of %d bytes that is fresh from the system is not blank", size)
 		}
-		block.Sell(r.addr, r.size)
+		block.Release(r.addr, r.size)
 		if r, blank = buy(); blank {
 			t.Errorf("a block of %d bytes that was just sold back is blank", size)
 		}
-		block.Sell(r.addr, r.size)
+		block.Release(r.addr, r.size)
 		sellAll(held)
-		if block.Trim(); !osmem.Current().Returns() || !osmem.Current().Zeroes() {
+		if block.Trim(); !osmem.Current().DiscardFrees() || !osmem.Current().DiscardZeroes() {
 			continue
 		}
 		if r, blank = buy(); !blank {
 			t.Errorf("a block of %d bytes whose memory went back to the system is not blank", size)
 		}
-		block.Sell(r.addr, r.size)
+		block.Release(r.addr, r.size)
 	}
 	for _, addr := range []uintptr{0, 8, ^uintptr(7)} {
-		if block.Blank(addr) {
+		if block.KnownZero(addr) {
 			t.Errorf("at %#x, which is none of ours, a block is blank", addr)
 		}
 	}

@@ -39,16 +39,16 @@ var home struct {
 	open uintptr // words of 8 bytes that are committed, from base
 }
 
-// AtHome says whether addr is a multiple of 8 in the committed part of the first
+// InFirstRegion says whether addr is a multiple of 8 in the committed part of the first
 // region: if so, the words at it and before it can be read. False says nothing:
-// ask Known.
-func AtHome(addr uintptr) bool {
+// ask Readable.
+func InFirstRegion(addr uintptr) bool {
 	return uintptr(bits.RotateLeft(uint(addr-home.base), -3)) < relaxed.Peek(&home.open)
 }
 
-// Known says whether addr is a multiple of 8 in committed memory of ours: the
+// Readable says whether addr is a multiple of 8 in committed memory of ours: the
 // words at it and before it can be read.
-func Known(addr uintptr) bool {
+func Readable(addr uintptr) bool {
 	r := regionOf(addr)
 	return r != nil && addr%8 == 0 && addr != r.base
 }
@@ -65,10 +65,10 @@ func Find(addr uintptr) (uintptr, bool) {
 	return r.base + off, ok
 }
 
-// Buy takes a block of at least size bytes and answers its address and its true
+// Acquire takes a block of at least size bytes and answers its address and its true
 // size, a multiple of 256. The content is undefined. The error wraps
 // osmem.ErrNoMemory and leaves the warehouse as it was.
-func Buy(size uintptr) (addr, got uintptr, err error) {
+func Acquire(size uintptr) (addr, got uintptr, err error) {
 	l, n, ok := plan(size)
 	if !ok {
 		return 0, 0, fmt.Errorf("%w: no region is as large as %d bytes", osmem.ErrNoMemory, size)
@@ -76,9 +76,9 @@ func Buy(size uintptr) (addr, got uintptr, err error) {
 	return buy(l, n, anywhere)
 }
 
-// Rounded is the true size of a block that is bought for size bytes; size itself
+// RoundUp is the true size of a block that is bought for size bytes; size itself
 // where no block is as large.
-func Rounded(size uintptr) uintptr {
+func RoundUp(size uintptr) uintptr {
 	l, n, ok := plan(size)
 	if !ok {
 		return size
@@ -86,9 +86,9 @@ func Rounded(size uintptr) uintptr {
 	return uintptr(n) << unitShift(l)
 }
 
-// BuyFrame takes a block of size bytes, a power of two of at least LeastFrame, on
-// a multiple of size. As Buy otherwise.
-func BuyFrame(size uintptr) (addr uintptr, err error) {
+// AcquireAligned takes a block of size bytes, a power of two of at least MinSize, on
+// a multiple of size. As Acquire otherwise.
+func AcquireAligned(size uintptr) (addr uintptr, err error) {
 	l, n, ok := plan(size)
 	if !ok || size != uintptr(n)<<unitShift(l) || size&(size-1) != 0 {
 		return 0, fmt.Errorf("%w: no frame has %d bytes", osmem.ErrNoMemory, size)
@@ -97,20 +97,20 @@ func BuyFrame(size uintptr) (addr uintptr, err error) {
 	return addr, err
 }
 
-// LeastFrame is the size of the smallest frame in bytes: a unit of the finest
+// MinSize is the size of the smallest frame in bytes: a unit of the finest
 // level.
-const LeastFrame = 1 << firstShift
+const MinSize = 1 << firstShift
 
-// Ration, when there is one, is asked before each purchase of so many bytes: it is the
+// AcquireHook, when there is one, is asked before each purchase of so many bytes: it is the
 // seam where tests make memory run out at any purchase they like. It must not be set
 // while others buy.
-var Ration func(size uintptr) error
+var AcquireHook func(size uintptr) error
 
 func rationed(size uintptr) error {
-	if Ration == nil {
+	if AcquireHook == nil {
 		return nil
 	}
-	return Ration(size)
+	return AcquireHook(size)
 }
 
 func buy(l int, n uint, where uint64) (addr, got uintptr, err error) {
@@ -177,12 +177,12 @@ func fresh(l int, n uint, where uint64) (*region, uintptr, error) {
 	return grow(l, n, where)
 }
 
-// Sell takes back a block that Buy sold: its address and its true size.
-func Sell(addr, size uintptr) { SellRoom(addr, size, size) }
+// Release takes back a block that Acquire sold: its address and its true size.
+func Release(addr, size uintptr) { ReleaseGrowable(addr, size, size) }
 
-// SellRoom takes back a block that BuyRoom sold, of a size that Widen may have
+// ReleaseGrowable takes back a block that AcquireGrowable sold, of a size that Grow may have
 // changed since.
-func SellRoom(addr, size, room uintptr) {
+func ReleaseGrowable(addr, size, room uintptr) {
 	l, n, _ := plan(room)
 	r := regionOf(addr)
 	off := addr - r.base
@@ -192,7 +192,7 @@ func SellRoom(addr, size, room uintptr) {
 	warehouse.trade()
 	warehouse.sold -= size
 	r.retained += resident
-	if over := retained() > warehouse.bound() && osmem.Current().Returns(); over || !r.lay(l, off, n) {
+	if over := retained() > warehouse.bound() && osmem.Current().DiscardFrees(); over || !r.lay(l, off, n) {
 		if l, off, n := r.sell(l, off, n); over {
 			r.release(l, off, n)
 		}
@@ -204,25 +204,25 @@ func SellRoom(addr, size, room uintptr) {
 	}
 }
 
-// Stock is what the warehouse has, in bytes.
-type Stock struct {
+// Stats is what the warehouse has, in bytes.
+type Stats struct {
 	Reserved  uintptr // address space
 	Committed uintptr // of it, made usable
-	Sold      uintptr // in the hands of contexts
+	InUse     uintptr // in the hands of contexts
 	Retained  uintptr // unused, and resident
-	Accounts  uintptr // the accounts of all that, as far as they were made usable
+	Metadata  uintptr // the accounts of all that, as far as they were made usable
 }
 
-// Count reads the stock at one moment.
-func Count() Stock {
+// ReadStats reads the stock at one moment.
+func ReadStats() Stats {
 	warehouse.mu.Lock()
 	defer warehouse.mu.Unlock()
-	s := Stock{Sold: warehouse.sold, Retained: retained()}
+	s := Stats{InUse: warehouse.sold, Retained: retained()}
 	for _, r := range regions() {
 		s.Reserved += r.size
 		s.Committed += r.frontier.Load()
 		for l := range r.levels {
-			s.Accounts += r.levels[l].committed
+			s.Metadata += r.levels[l].committed
 		}
 	}
 	return s
@@ -264,7 +264,7 @@ func grow(l int, n uint, where uint64) (*region, uintptr, error) {
 	for _, r := range regions() {
 		all += r.size
 	}
-	r, err := newRegion(max(osmem.Current().Region(), uintptr(least), 1<<bits.Len(uint(all))>>3), uintptr(least))
+	r, err := newRegion(max(osmem.Current().RegionSize(), uintptr(least), 1<<bits.Len(uint(all))>>3), uintptr(least))
 	if err != nil {
 		return nil, 0, err
 	}

@@ -27,13 +27,13 @@ func randomSize(rng *rand.Rand) uintptr {
 
 func TestBlocksNeverOverlapAndAreFound(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	before := block.Count().Sold
+	before := block.ReadStats().InUse
 	var live []run // by address
 	for range 20000 {
 		if len(live) > 300 || (len(live) > 0 && rng.IntN(2) == 0) {
 			i := rng.IntN(len(live))
 			checkFound(t, rng, live[i])
-			block.Sell(live[i].addr, live[i].size)
+			block.Release(live[i].addr, live[i].size)
 			if _, ok := block.Find(live[i].addr); ok {
 				t.Fatalf("block at %#x is found after it was sold back", live[i].addr)
 			}
@@ -43,9 +43,9 @@ func TestBlocksNeverOverlapAndAreFound(t *testing.T) {
 		live = insert(t, live, randomSize(rng))
 	}
 	for _, r := range live {
-		block.Sell(r.addr, r.size)
+		block.Release(r.addr, r.size)
 	}
-	if after := block.Count().Sold; after != before {
+	if after := block.ReadStats().InUse; after != before {
 		t.Fatalf("%d bytes are counted as sold after everything came back, %d before", after, before)
 	}
 }
@@ -53,7 +53,7 @@ func TestBlocksNeverOverlapAndAreFound(t *testing.T) {
 // insert buys a block, checks its neighbours and marks both of its ends.
 func insert(t *testing.T, live []run, size uintptr) []run {
 	t.Helper()
-	addr, got, err := block.Buy(size)
+	addr, got, err := block.Acquire(size)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestForeignAddressesAreNotKnown(t *testing.T) {
 	var onStack [4]uint64
 	onHeap := make([]uint64, 1000)
 	for _, addr := range []uintptr{0, 8, ^uintptr(7), addressOf(&onStack[1]), addressOf(&onHeap[9])} {
-		if block.AtHome(addr) || block.Known(addr) {
+		if block.InFirstRegion(addr) || block.Readable(addr) {
 			t.Errorf("address %#x passes for ours", addr)
 		}
 		if _, ok := block.Find(addr); ok {
@@ -104,16 +104,16 @@ func TestForeignAddressesAreNotKnown(t *testing.T) {
 }
 
 func TestOddAddressesAreNotAtHome(t *testing.T) {
-	addr, size, err := block.Buy(256)
+	addr, size, err := block.Acquire(256)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer block.Sell(addr, size)
-	if !block.AtHome(addr) || !block.Known(addr) {
+	defer block.Release(addr, size)
+	if !block.InFirstRegion(addr) || !block.Readable(addr) {
 		t.Fatalf("a block at %#x is not ours", addr)
 	}
 	for off := uintptr(1); off < 8; off++ {
-		if block.AtHome(addr+off) || block.Known(addr+off) {
+		if block.InFirstRegion(addr+off) || block.Readable(addr+off) {
 			t.Fatalf("odd address %#x passes for a chunk's", addr+off)
 		}
 	}
@@ -122,35 +122,35 @@ func TestOddAddressesAreNotAtHome(t *testing.T) {
 // TestNothingBeforeARegionIsRead: the word before an address that passes for a
 // chunk's lies in committed memory, too.
 func TestNothingBeforeARegionIsRead(t *testing.T) {
-	base, size, err := block.Buy(256)
+	base, size, err := block.Acquire(256)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer block.Sell(base, size)
-	for base -= base % 256; block.Known(base - 256 + 8); base -= 256 {
+	defer block.Release(base, size)
+	for base -= base % 256; block.Readable(base - 256 + 8); base -= 256 {
 	}
-	if block.Known(base) || block.AtHome(base) {
+	if block.Readable(base) || block.InFirstRegion(base) {
 		t.Errorf("the first address of the region, %#x, passes for a chunk's", base)
 	}
-	if !block.Known(base + 8) {
+	if !block.Readable(base + 8) {
 		t.Errorf("the second word of the region, %#x, is not known", base+8)
 	}
 }
 
 func TestTrimEmptiesWhatIsUnused(t *testing.T) {
-	if !osmem.Current().Returns() {
+	if !osmem.Current().DiscardFrees() {
 		t.Skip("this maker of memory gives nothing back to the system")
 	}
-	addr, size, err := block.Buy(8 << 20)
+	addr, size, err := block.Acquire(8 << 20)
 	if err != nil {
 		t.Fatal(err)
 	}
 	osmem.Bytes(addr, size)[5] = 1
-	block.Sell(addr, size)
+	block.Release(addr, size)
 	if given := block.Trim(); given < 8<<20 {
 		t.Fatalf("Trim gave back %d bytes, at least %d were unused", given, 8<<20)
 	}
-	if left := block.Count().Retained; left > 64<<10 {
+	if left := block.ReadStats().Retained; left > 64<<10 {
 		t.Fatalf("%d bytes are still retained after Trim", left)
 	}
 	if again := block.Trim(); again != 0 {
@@ -161,21 +161,21 @@ func TestTrimEmptiesWhatIsUnused(t *testing.T) {
 // TestRetentionFollowsTheTide: what a burst used is kept for the next burst, and
 // let go when no burst comes for two periods.
 func TestRetentionFollowsTheTide(t *testing.T) {
-	if !osmem.Current().Returns() {
+	if !osmem.Current().DiscardFrees() {
 		t.Skip("this maker of memory gives nothing back to the system")
 	}
 	block.Trim()
 	const piece, pieces, least, period = 4 << 20, 40, 64 << 20, 1 << 14
 	buySell(t, piece, pieces)
-	if s := block.Count(); s.Retained < piece*pieces*3/4 {
+	if s := block.ReadStats(); s.Retained < piece*pieces*3/4 {
 		t.Fatalf("%d bytes retained right after a burst of %d", s.Retained, piece*pieces)
 	}
 	for range 3 * period {
 		buySell(t, 1<<10, 1)
 	}
 	eventually(t, "two quiet periods after a burst little is retained", func() bool {
-		s := block.Count()
-		return s.Retained <= (least+s.Sold)*17/16
+		s := block.ReadStats()
+		return s.Retained <= (least+s.InUse)*17/16
 	})
 }
 
@@ -183,7 +183,7 @@ func TestRetentionFollowsTheTide(t *testing.T) {
 // unit of a coarser level, neither counts for more than it is nor goes back to the
 // system.
 func TestWhatWasInUseIsKeptWhole(t *testing.T) {
-	if !osmem.Current().Returns() {
+	if !osmem.Current().DiscardFrees() {
 		t.Skip("this maker of memory gives nothing back to the system")
 	}
 	for _, cycle := range []struct{ piece, pieces uintptr }{{1 << 20, 70}, {16 << 20, 5}, {16 << 20, 17}} {
@@ -194,7 +194,7 @@ func TestWhatWasInUseIsKeptWhole(t *testing.T) {
 		all, discards := cycle.piece*cycle.pieces, system.discards.Load()
 		for range 6 {
 			buySell(t, cycle.piece, int(cycle.pieces))
-			if s := block.Count(); s.Retained < all || s.Retained > all+all/16 {
+			if s := block.ReadStats(); s.Retained < all || s.Retained > all+all/16 {
 				t.Fatalf("%d bytes retained after %d were in use", s.Retained, all)
 			}
 		}
@@ -210,24 +210,24 @@ func TestFramesLieOnMultiplesOfTheirSize(t *testing.T) {
 	for range 4000 {
 		if len(live) > 100 {
 			i := rng.IntN(len(live))
-			block.Sell(live[i].addr, live[i].size)
+			block.Release(live[i].addr, live[i].size)
 			live = slices.Delete(live, i, i+1)
 		}
 		if rng.IntN(2) == 0 {
 			live = insert(t, live, randomSize(rng))
 			continue
 		}
-		size := uintptr(block.LeastFrame) << rng.IntN(14)
-		addr, err := block.BuyFrame(size)
+		size := uintptr(block.MinSize) << rng.IntN(14)
+		addr, err := block.AcquireAligned(size)
 		if err != nil || addr%size != 0 {
 			t.Fatalf("BuyFrame(%d) = %#x, %v", size, addr, err)
 		}
 		live = place(t, live, addr, size)
 	}
 	for _, r := range live {
-		block.Sell(r.addr, r.size)
+		block.Release(r.addr, r.size)
 	}
-	if _, err := block.BuyFrame(3 << 10); !errors.Is(err, osmem.ErrNoMemory) {
+	if _, err := block.AcquireAligned(3 << 10); !errors.Is(err, osmem.ErrNoMemory) {
 		t.Errorf("BuyFrame of 3 KiB: %v", err)
 	}
 }
@@ -238,43 +238,43 @@ func buySell(t *testing.T, size uintptr, n int) {
 	t.Helper()
 	var held []run
 	for range n {
-		addr, got, err := block.Buy(size)
+		addr, got, err := block.Acquire(size)
 		if err != nil {
 			t.Fatal(err)
 		}
 		held = append(held, run{addr, got})
 	}
 	for _, r := range slices.Backward(held) {
-		block.Sell(r.addr, r.size)
+		block.Release(r.addr, r.size)
 	}
 }
 
 func TestTooLargeIsRefused(t *testing.T) {
-	before := block.Count()
-	if _, _, err := block.Buy(^uintptr(0) >> 1); !errors.Is(err, osmem.ErrNoMemory) {
+	before := block.ReadStats()
+	if _, _, err := block.Acquire(^uintptr(0) >> 1); !errors.Is(err, osmem.ErrNoMemory) {
 		t.Fatalf("Buy of half the address space: %v", err)
 	}
-	if after := block.Count(); after.Sold != before.Sold {
+	if after := block.ReadStats(); after.InUse != before.InUse {
 		t.Fatalf("a refused purchase changed the stock: %+v, was %+v", after, before)
 	}
 }
 
 func BenchmarkBuySell(b *testing.B) {
 	for b.Loop() {
-		addr, size, err := block.Buy(2048)
+		addr, size, err := block.Acquire(2048)
 		if err != nil {
 			b.Fatal(err)
 		}
-		block.Sell(addr, size)
+		block.Release(addr, size)
 	}
 }
 
 func BenchmarkFind(b *testing.B) {
-	addr, size, err := block.Buy(2048)
+	addr, size, err := block.Acquire(2048)
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer block.Sell(addr, size)
+	defer block.Release(addr, size)
 	for b.Loop() {
 		if _, ok := block.Find(addr + 1000); !ok {
 			b.Fatal("not found")

@@ -9,8 +9,8 @@ func Steps() uint64 {
 	return warehouse.steps
 }
 
-// MostSteps is what a slice may look at, with what it sorts in and puts back.
-const MostSteps = mostSteps + (mostResting+1)*maxLevels
+// MaxSteps is what a slice may look at, with what it sorts in and puts back.
+const MaxSteps = mostSteps + (mostResting+1)*maxLevels
 
 // Slices has Trim's slices made one by one, and answers how many pages each looked
 // at, at the most.

@@ -10,9 +10,9 @@ import "math/bits"
 //
 // Cost: the lock, and a step for each level.
 
-// Extent is how many bytes the sold run has that begins at addr, room to grow
+// CapacityAt is how many bytes the sold run has that begins at addr, room to grow
 // included; 0 when none begins there.
-func Extent(addr uintptr) uintptr {
+func CapacityAt(addr uintptr) uintptr {
 	warehouse.mu.Lock()
 	defer warehouse.mu.Unlock()
 	r, l, ok := begun(addr)

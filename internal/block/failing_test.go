@@ -14,7 +14,7 @@ import (
 // and the system's.
 
 type failing struct {
-	osmem.Maker
+	osmem.Source
 	commits  int // how many more to grant; negative: no end
 	reserves int
 	bytes    int          // how many more to commit; negative: no end
@@ -28,7 +28,7 @@ type failing struct {
 var system = &failing{commits: -1, reserves: -1, bytes: -1}
 
 func TestMain(m *testing.M) {
-	system.Maker = osmem.Current()
+	system.Source = osmem.Current()
 	osmem.Use(system)
 	os.Exit(m.Run())
 }
@@ -48,7 +48,7 @@ func (f *failing) Commit(addr, size uintptr) error {
 	if f.bytes >= 0 {
 		f.bytes -= int(size)
 	}
-	return f.Maker.Commit(addr, size)
+	return f.Source.Commit(addr, size)
 }
 
 func (f *failing) Discard(addr, size uintptr) error {
@@ -58,7 +58,7 @@ func (f *failing) Discard(addr, size uintptr) error {
 			return err
 		}
 	}
-	err := f.Maker.Discard(addr, size)
+	err := f.Source.Discard(addr, size)
 	if f.scribbles {
 		for i, b := 0, osmem.Bytes(addr, size); i < len(b); i += 256 {
 			b[i] = 0xa5
@@ -67,13 +67,13 @@ func (f *failing) Discard(addr, size uintptr) error {
 	return err
 }
 
-func (f *failing) Zeroes() bool { return f.Maker.Zeroes() && !f.scribbles }
+func (f *failing) DiscardZeroes() bool { return f.Source.DiscardZeroes() && !f.scribbles }
 
 func (f *failing) Reserve(size uintptr) (uintptr, error) {
 	if !granted(&f.reserves) {
 		return 0, osmem.ErrNoMemory
 	}
-	addr, err := f.Maker.Reserve(size)
+	addr, err := f.Source.Reserve(size)
 	if err == nil {
 		f.taken += size
 	}
@@ -82,7 +82,7 @@ func (f *failing) Reserve(size uintptr) (uintptr, error) {
 
 func (f *failing) Release(addr, size uintptr) {
 	f.taken -= size
-	f.Maker.Release(addr, size)
+	f.Source.Release(addr, size)
 }
 
 // TestARefusedPurchaseChangesNothing lets every step of a purchase that needs
@@ -90,25 +90,25 @@ func (f *failing) Release(addr, size uintptr) {
 func TestARefusedPurchaseChangesNothing(t *testing.T) {
 	defer func() { system.commits, system.reserves = -1, -1 }()
 	sizes := []uintptr{1 << 10, 40 << 10, 1 << 20, 3 << 20, 9 << 20, 200 << 20}
-	if !osmem.Current().Returns() {
+	if !osmem.Current().DiscardFrees() {
 		sizes = sizes[:5] // what this maker makes stays for ever
 	}
 	for _, size := range sizes {
 		refused := 0
 		for steps := 0; ; steps++ {
-			before := block.Count()
+			before := block.ReadStats()
 			held := exhaust(t, size)
 			system.commits, system.reserves = steps, steps
-			addr, got, err := block.Buy(size)
+			addr, got, err := block.Acquire(size)
 			system.commits, system.reserves = -1, -1
 			if err == nil {
-				block.Sell(addr, got)
+				block.Release(addr, got)
 			} else if refused++; !errors.Is(err, osmem.ErrNoMemory) {
 				t.Fatalf("Buy(%d): %v", size, err)
 			}
 			sellAll(held)
-			if after := block.Count(); after.Sold != before.Sold {
-				t.Fatalf("%d bytes sold, %d before a purchase of %d that ended with %v", after.Sold, before.Sold, size, err)
+			if after := block.ReadStats(); after.InUse != before.InUse {
+				t.Fatalf("%d bytes sold, %d before a purchase of %d that ended with %v", after.InUse, before.InUse, size, err)
 			}
 			if err == nil {
 				break
@@ -127,7 +127,7 @@ func exhaust(t *testing.T, size uintptr) (held []run) {
 	system.commits, system.reserves = 0, 0
 	defer func() { system.commits, system.reserves = -1, -1 }()
 	for {
-		addr, got, err := block.Buy(size)
+		addr, got, err := block.Acquire(size)
 		if err != nil {
 			return held
 		}
@@ -142,8 +142,8 @@ func TestRefusalsTakeNoAddressSpace(t *testing.T) {
 	for range 50 {
 		held := exhaust(t, 1<<20)
 		system.commits = 0
-		if addr, size, err := block.Buy(1 << 20); err == nil {
-			block.Sell(addr, size)
+		if addr, size, err := block.Acquire(1 << 20); err == nil {
+			block.Release(addr, size)
 			t.Error("a purchase that needs fresh memory succeeds without it")
 		}
 		system.commits = -1
@@ -156,6 +156,6 @@ func TestRefusalsTakeNoAddressSpace(t *testing.T) {
 
 func sellAll(held []run) {
 	for _, r := range held {
-		block.Sell(r.addr, r.size)
+		block.Release(r.addr, r.size)
 	}
 }

@@ -37,7 +37,7 @@ func init() { warehouse.landing.L = &warehouse.mu }
 // giveBack gives unused memory back until no more than keep answers, under the lock,
 // is retained, and answers how many bytes that were.
 func giveBack(keep func() uintptr) (given uintptr) {
-	if !osmem.Current().Returns() {
+	if !osmem.Current().DiscardFrees() {
 		return 0
 	}
 	for w, more := (walk{}), true; more; {

@@ -23,12 +23,12 @@ func eventually(t *testing.T, what string, so func() bool) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	t.Errorf("it does not come to pass that %s: %+v", what, block.Count())
+	t.Errorf("it does not come to pass that %s: %+v", what, block.ReadStats())
 }
 
 func returning(t *testing.T) {
 	t.Helper()
-	if !osmem.Current().Returns() {
+	if !osmem.Current().DiscardFrees() {
 		t.Skip("this maker of memory gives nothing back to the system")
 	}
 }
@@ -51,7 +51,7 @@ func pieces(t *testing.T, n int) (held []run) {
 	t.Helper()
 	var unused []run
 	for i := range 8 * n {
-		addr, size, err := block.Buy(8 << 10)
+		addr, size, err := block.Acquire(8 << 10)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,16 +80,16 @@ var ways = map[string]func(t *testing.T){
 	"TrimTo":       func(*testing.T) { block.TrimTo(1 << 20) },
 	"SetRetention": func(*testing.T) { block.SetRetention(1 << 20) },
 	"TrimAndAwait": func(*testing.T) {
-		block.TrimAndAwait(make(chan struct{}, 1))
-		block.TrimAndAwait(nil)
+		block.TrimAndNotify(make(chan struct{}, 1))
+		block.TrimAndNotify(nil)
 	},
 	"a sale": func(t *testing.T) {
-		addr, size, err := block.Buy(1 << 20)
+		addr, size, err := block.Acquire(1 << 20)
 		if err != nil {
 			t.Fatal(err)
 		}
 		block.SetRetention(0) // gives back what is unused without
-		block.Sell(addr, size)
+		block.Release(addr, size)
 	},
 	"a period's end": func(t *testing.T) {
 		block.SetRetention(1 << 30)
@@ -101,7 +101,7 @@ func TestNobodyWaitsForTheSystemToTakeMemoryBack(t *testing.T) {
 	returning(t)
 	for name, way := range ways {
 		t.Run(name, func(t *testing.T) {
-			defer block.SetRetention(block.MostRetention)
+			defer block.SetRetention(block.MaxRetention)
 			defer func() { system.onDiscard = nil }()
 			held := pieces(t, 2000) // 109 MiB: more than is retained after a period
 			buySell(t, 1<<20, 30)
@@ -112,7 +112,7 @@ func TestNobodyWaitsForTheSystemToTakeMemoryBack(t *testing.T) {
 				}
 				inTime(t, "a purchase while the system takes memory back", func() {
 					for range 20 {
-						a, s, err := block.Buy(8 << 10)
+						a, s, err := block.Acquire(8 << 10)
 						if err != nil {
 							t.Error(err)
 							return
@@ -127,14 +127,14 @@ func TestNobodyWaitsForTheSystemToTakeMemoryBack(t *testing.T) {
 							t.Errorf("a block is found at %#x in what the system takes", at)
 						}
 					}
-					if s := block.Count(); s.Retained < size && name != "a sale" {
+					if s := block.ReadStats(); s.Retained < size && name != "a sale" {
 						t.Errorf("%d bytes are retained while the system takes %d", s.Retained, size)
 					}
 				})
 				return nil
 			}
 			way(t)
-			eventually(t, "memory goes back", func() bool { return block.Count().Retained <= (64<<20+block.Count().Sold)*17/16 })
+			eventually(t, "memory goes back", func() bool { return block.ReadStats().Retained <= (64<<20+block.ReadStats().InUse)*17/16 })
 			block.Trim()
 			system.onDiscard = nil
 			if calls == 0 {
@@ -171,7 +171,7 @@ func TestAPurchaseGivesNothingBack(t *testing.T) {
 		t.Errorf("%d calls of the system are under way at once", n)
 	}
 	close(goOn)
-	eventually(t, "memory goes back", func() bool { return block.Count().Retained <= (64<<20+block.Count().Sold)*17/16 })
+	eventually(t, "memory goes back", func() bool { return block.ReadStats().Retained <= (64<<20+block.ReadStats().InUse)*17/16 })
 	eventually(t, "the goroutine ends", func() bool { return runtime.NumGoroutine() <= before })
 	sellAll(held)
 	block.Trim()
@@ -185,15 +185,15 @@ func TestMemoryOnItsWayIsHadBeforeAPurchaseIsRefused(t *testing.T) {
 	block.Trim()
 	held := exhaust(t, 1<<20)
 	last := held[len(held)-1]
-	block.Sell(last.addr, last.size)
+	block.Release(last.addr, last.size)
 	system.commits = 0
 	got := make(chan error)
 	system.onDiscard = func(addr, size uintptr) error {
 		system.onDiscard = nil
 		go func() {
-			addr, size, err := block.Buy(1 << 20)
+			addr, size, err := block.Acquire(1 << 20)
 			if err == nil {
-				block.Sell(addr, size)
+				block.Release(addr, size)
 			}
 			got <- err
 		}()
@@ -216,10 +216,10 @@ func TestWhatTheSystemDoesNotTakeStays(t *testing.T) {
 	returning(t)
 	defer func() { system.onDiscard = nil }()
 	held := pieces(t, 500)
-	before := block.Count()
+	before := block.ReadStats()
 	system.onDiscard = func(uintptr, uintptr) error { return errors.New("these pages are locked") }
-	if given := block.Trim(); given != 0 || block.Count() != before {
-		t.Errorf("a refused Trim gave back %d bytes; the stock is %+v, and was %+v", given, block.Count(), before)
+	if given := block.Trim(); given != 0 || block.ReadStats() != before {
+		t.Errorf("a refused Trim gave back %d bytes; the stock is %+v, and was %+v", given, block.ReadStats(), before)
 	}
 	audit(t)
 	system.onDiscard = nil
@@ -233,7 +233,7 @@ func TestWhatTheSystemDoesNotTakeStays(t *testing.T) {
 // TestAMakerThatPanicsLeavesNoLockBehind: nor is memory lost.
 func TestAMakerThatPanicsLeavesNoLockBehind(t *testing.T) {
 	returning(t)
-	defer block.SetRetention(block.MostRetention)
+	defer block.SetRetention(block.MaxRetention)
 	defer func() { system.onDiscard = nil }()
 	for name, way := range ways {
 		if name == "a period's end" {
@@ -241,7 +241,7 @@ func TestAMakerThatPanicsLeavesNoLockBehind(t *testing.T) {
 		}
 		held := pieces(t, 500)
 		buySell(t, 1<<20, 5)
-		sold := block.Count().Sold
+		sold := block.ReadStats().InUse
 		system.onDiscard = func(uintptr, uintptr) error { panic("the maker") }
 		func() {
 			defer func() {
@@ -253,12 +253,12 @@ func TestAMakerThatPanicsLeavesNoLockBehind(t *testing.T) {
 		}()
 		system.onDiscard = nil
 		inTime(t, name+", and then a Trim", func() { block.Trim() })
-		if name != "a sale" && block.Count().Sold != sold {
-			t.Errorf("%s: %d bytes are sold, and were %d", name, block.Count().Sold, sold)
+		if name != "a sale" && block.ReadStats().InUse != sold {
+			t.Errorf("%s: %d bytes are sold, and were %d", name, block.ReadStats().InUse, sold)
 		}
 		sellAll(held)
 		audit(t)
-		block.SetRetention(block.MostRetention)
+		block.SetRetention(block.MaxRetention)
 	}
 }
 
@@ -278,7 +278,7 @@ func TestNeighboursGoBackTogether(t *testing.T) {
 // given back, in whatever order.
 func TestWhatIsRetainedIsCountedExactly(t *testing.T) {
 	defer func() { system.onDiscard = nil }()
-	defer block.SetRetention(block.MostRetention)
+	defer block.SetRetention(block.MaxRetention)
 	rng := rand.New(rand.NewPCG(8, 9))
 	type bought struct{ addr, size, room uintptr }
 	var held []bought
@@ -300,8 +300,8 @@ func TestWhatIsRetainedIsCountedExactly(t *testing.T) {
 			var b bought
 			var err error
 			if size := randomSize(rng); k < 50 {
-				b.addr, b.size, b.room, err = block.BuyRoom(size, 4*size)
-			} else if b.addr, b.size, err = block.Buy(size); err == nil {
+				b.addr, b.size, b.room, err = block.AcquireGrowable(size, 4*size)
+			} else if b.addr, b.size, err = block.Acquire(size); err == nil {
 				b.room = b.size
 			}
 			if err != nil {
@@ -312,10 +312,10 @@ func TestWhatIsRetainedIsCountedExactly(t *testing.T) {
 			i := rng.IntN(len(held))
 			b := &held[i]
 			if k < 520 && b.size*2 <= b.room {
-				b.size = block.Widen(b.addr, b.size, b.room, b.size*2)
+				b.size = block.Grow(b.addr, b.size, b.room, b.size*2)
 				break
 			}
-			block.SellRoom(b.addr, b.size, b.room)
+			block.ReleaseGrowable(b.addr, b.size, b.room)
 			held[i] = held[len(held)-1]
 			held = held[:len(held)-1]
 		}
@@ -326,7 +326,7 @@ func TestWhatIsRetainedIsCountedExactly(t *testing.T) {
 		}
 	}
 	for _, b := range held {
-		block.SellRoom(b.addr, b.size, b.room)
+		block.ReleaseGrowable(b.addr, b.size, b.room)
 	}
 	audit(t)
 }

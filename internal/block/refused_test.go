@@ -20,7 +20,7 @@ const refusedAfter = 24 << 20
 func fill(t *testing.T, size uintptr) (held []run) {
 	t.Helper()
 	for {
-		addr, got, err := block.Buy(size)
+		addr, got, err := block.Acquire(size)
 		if err != nil {
 			if !errors.Is(err, osmem.ErrNoMemory) {
 				t.Fatal(err)
@@ -42,7 +42,7 @@ func TestWhatIsSoldBackIsHadAgainAfterARefusal(t *testing.T) {
 			again := fill(t, size)
 			if len(again)*100 < len(first)*95 {
 				t.Errorf("%d blocks of %d bytes until the system refused; in round %d of those after that %d, with %d MiB retained",
-					len(first), size, round, len(again), block.Count().Retained>>20)
+					len(first), size, round, len(again), block.ReadStats().Retained>>20)
 			}
 			rand.Shuffle(len(again), func(i, j int) { again[i], again[j] = again[j], again[i] })
 			sellAll(again)
@@ -50,7 +50,7 @@ func TestWhatIsSoldBackIsHadAgainAfterARefusal(t *testing.T) {
 		system.bytes = -1
 		more := first[:0]
 		for range len(first) + 10 { // the system gives again
-			addr, got, err := block.Buy(size)
+			addr, got, err := block.Acquire(size)
 			if err != nil {
 				t.Fatalf("a block of %d bytes, after the system refused and then gave again: %v", size, err)
 			}
@@ -70,16 +70,16 @@ func TestARefusedRegionIsGivenBack(t *testing.T) {
 			sizes[i] <<= 9 // up to 2 TiB
 		}
 	}
-	taken, before := system.taken, block.Count()
+	taken, before := system.taken, block.ReadStats()
 	for range 40 {
 		for _, size := range sizes {
 			system.bytes = 64 << 20 // enough for the region's accounts
-			if _, _, err := block.Buy(size); !errors.Is(err, osmem.ErrNoMemory) {
+			if _, _, err := block.Acquire(size); !errors.Is(err, osmem.ErrNoMemory) {
 				t.Fatalf("Buy(%d): %v", size, err)
 			}
 		}
 	}
-	if system.taken != taken || block.Count() != before {
-		t.Errorf("refused requests took %d bytes of address space; the stock is %+v, and was %+v", system.taken-taken, block.Count(), before)
+	if system.taken != taken || block.ReadStats() != before {
+		t.Errorf("refused requests took %d bytes of address space; the stock is %+v, and was %+v", system.taken-taken, block.ReadStats(), before)
 	}
 }

@@ -24,7 +24,7 @@ type tide struct {
 // bought counts a purchase, and answers whom to call, the lock free again; nil: nobody.
 func bought(size uintptr) func() {
 	warehouse.trade()
-	if warehouse.rise(size) && retained() > warehouse.bound() && osmem.Current().Returns() {
+	if warehouse.rise(size) && retained() > warehouse.bound() && osmem.Current().DiscardFrees() {
 		if warehouse.due = true; !warehouse.underway {
 			warehouse.underway = true
 			return endPeriod
@@ -67,11 +67,11 @@ func (t *tide) bound() uintptr {
 }
 
 // SetRetention limits the bound to so many bytes, and gives back what lies above.
-// MostRetention and above is no limit.
+// MaxRetention and above is no limit.
 func SetRetention(bytes uintptr) {
 	warehouse.mu.Lock()
 	warehouse.limit = bytes + 1
-	if bytes >= MostRetention {
+	if bytes >= MaxRetention {
 		warehouse.limit = 0
 	}
 	warehouse.mu.Unlock()
@@ -85,5 +85,5 @@ func Trim() uintptr { return giveBack(nothing) }
 // TrimTo is Trim, but stops when about so many bytes are retained.
 func TrimTo(keep uintptr) uintptr { return giveBack(func() uintptr { return keep }) }
 
-// MostRetention is what no bound reaches.
-const MostRetention = ^uintptr(0) >> 1
+// MaxRetention is what no bound reaches.
+const MaxRetention = ^uintptr(0) >> 1

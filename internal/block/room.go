@@ -14,23 +14,23 @@ import (
 //
 // Cost: that of any block, and for each widening the lock.
 
-// BuyRoom takes a block of at least size bytes at the beginning of at least room
-// bytes, and answers its address, its true size and the true room. As Buy
+// AcquireGrowable takes a block of at least size bytes at the beginning of at least room
+// bytes, and answers its address, its true size and the true room. As Acquire
 // otherwise.
-func BuyRoom(size, room uintptr) (addr, got, most uintptr, err error) {
+func AcquireGrowable(size, room uintptr) (addr, got, most uintptr, err error) {
 	l, n, ok := plan(room)
 	if !ok {
 		return 0, 0, 0, fmt.Errorf("%w: no region has room for %d bytes", osmem.ErrNoMemory, room)
 	}
-	got = Grained(size)
+	got = RoundUpGrowable(size)
 	addr, err = purchase(l, n, got, anywhere)
 	return addr, got, uintptr(n) << unitShift(l), err
 }
 
-// Widen makes a block of BuyRoom at least size bytes large, within its room, and
+// Grow makes a block of AcquireGrowable at least size bytes large, within its room, and
 // answers its true size.
-func Widen(addr, old, room, size uintptr) (got uintptr) {
-	got = Grained(size)
+func Grow(addr, old, room, size uintptr) (got uintptr) {
+	got = RoundUpGrowable(size)
 	warehouse.mu.Lock()
 	warehouse.sold += got - old
 	warehouse.peak = max(warehouse.peak, warehouse.sold)
@@ -43,9 +43,9 @@ func Widen(addr, old, room, size uintptr) (got uintptr) {
 	return got
 }
 
-// Grained is the true size of a block with room that is bought for, or widened to,
+// RoundUpGrowable is the true size of a block with room that is bought for, or widened to,
 // size bytes.
-func Grained(size uintptr) uintptr { return roundUp(size, 1<<firstShift) }
+func RoundUpGrowable(size uintptr) uintptr { return roundUp(size, 1<<firstShift) }
 
 // units is how many units of level l size bytes take.
 func units(l int, size uintptr) uint {

@@ -21,7 +21,7 @@ var peakPieces = flag.Int("pieces", 1<<14, "pieces of 8 KiB that BenchmarkStall 
 // take at the most, and the longest: "nothing" is the control, the same load with
 // nothing going back.
 func BenchmarkStall(b *testing.B) {
-	if !osmem.Current().Returns() {
+	if !osmem.Current().DiscardFrees() {
 		b.Skip("this maker of memory gives nothing back to the system")
 	}
 	for _, way := range []struct {
@@ -38,7 +38,7 @@ func BenchmarkStall(b *testing.B) {
 			for b.Loop() {
 				held := peak(b, *peakPieces)
 				pairs = append(pairs, trade(b, way.do)...)
-				block.SetRetention(block.MostRetention)
+				block.SetRetention(block.MaxRetention)
 				sellAll(held)
 				block.Trim()
 			}
@@ -55,7 +55,7 @@ func BenchmarkStall(b *testing.B) {
 func peak(b *testing.B, n int) (held []run) {
 	var unused []run
 	for i := range n {
-		addr, size, err := block.Buy(8 << 10)
+		addr, size, err := block.Acquire(8 << 10)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -79,12 +79,12 @@ func trade(b *testing.B, do func()) (pairs []time.Duration) {
 	pairs = make([]time.Duration, 0, 1<<24)
 	for !done.Load() && len(pairs) < cap(pairs) {
 		begin := time.Now()
-		addr, size, err := block.Buy(20 << 10)
+		addr, size, err := block.Acquire(20 << 10)
 		if err != nil {
 			b.Error(err)
 			return pairs
 		}
-		block.Sell(addr, size)
+		block.Release(addr, size)
 		pairs = append(pairs, time.Since(begin))
 	}
 	return pairs
@@ -93,7 +93,7 @@ func trade(b *testing.B, do func()) (pairs []time.Duration) {
 // awaitPeriods waits until the periods that the trade ends have made memory go back.
 func awaitPeriods() {
 	for range 2000 {
-		if s := block.Count(); s.Retained <= (max(64<<20, s.Sold)+1<<20)*17/16 {
+		if s := block.ReadStats(); s.Retained <= (max(64<<20, s.InUse)+1<<20)*17/16 {
 			return
 		}
 		time.Sleep(5 * time.Millisecond)

@@ -30,7 +30,7 @@ func (m *meter) of(f func()) {
 // TestStepsUnderTheLockAreBounded: of a purchase, a sale and a slice of a Trim.
 func TestStepsUnderTheLockAreBounded(t *testing.T) {
 	defer func() { system.onDiscard = nil }()
-	if osmem.Current().Returns() {
+	if osmem.Current().DiscardFrees() {
 		system.onDiscard = func(uintptr, uintptr) error { return nil }
 	}
 	for _, n := range peaks {
@@ -42,7 +42,7 @@ func TestStepsUnderTheLockAreBounded(t *testing.T) {
 			buying, selling := meter{what: "a purchase"}, meter{what: "a sale"}
 			buy := func(size uintptr) (r run) {
 				buying.of(func() {
-					addr, got, err := block.Buy(size)
+					addr, got, err := block.Acquire(size)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -50,7 +50,7 @@ func TestStepsUnderTheLockAreBounded(t *testing.T) {
 				})
 				return r
 			}
-			sell := func(r run) { selling.of(func() { block.Sell(r.addr, r.size) }) }
+			sell := func(r run) { selling.of(func() { block.Release(r.addr, r.size) }) }
 			var held []run
 			for range n {
 				held = append(held, buy(8<<10))
@@ -62,8 +62,8 @@ func TestStepsUnderTheLockAreBounded(t *testing.T) {
 					held = held[:len(held)-1]
 				}
 				slice, slices := block.Slices(0)
-				if slice > block.MostSteps {
-					t.Errorf("a slice of %d looks at %d pages; at most %d are right", slices, slice, block.MostSteps)
+				if slice > block.MaxSteps {
+					t.Errorf("a slice of %d looks at %d pages; at most %d are right", slices, slice, block.MaxSteps)
 				}
 				for size := uintptr(1 << 10); size < 32<<20; size += size/3 + 256 { // of all lengths
 					sell(buy(size))
@@ -79,8 +79,8 @@ func TestStepsUnderTheLockAreBounded(t *testing.T) {
 			sell(buy(uintptr(n) * 8 << 10 / 2)) // of units that were in many parts
 			for _, m := range []meter{buying, selling} {
 				t.Logf("%s: %d steps at the most", m.what, m.most)
-				if m.most > block.MostSteps {
-					t.Errorf("%s looks at %d pages; at most %d are right", m.what, m.most, block.MostSteps)
+				if m.most > block.MaxSteps {
+					t.Errorf("%s looks at %d pages; at most %d are right", m.what, m.most, block.MaxSteps)
 				}
 			}
 		})
@@ -93,15 +93,15 @@ func TestASystemCallIsBounded(t *testing.T) {
 	returning(t)
 	defer func() { system.onDiscard = nil }()
 	held := exhaust(t, 8<<20)
-	addr, size, err := block.Buy(200 << 20)
+	addr, size, err := block.Acquire(200 << 20)
 	if err != nil {
 		t.Skip("address space is short: ", err)
 	}
-	block.Sell(addr, size)
+	block.Release(addr, size)
 	var most uintptr
 	system.onDiscard = func(_, size uintptr) error { most = max(most, size); return nil }
 	block.TrimTo(150 << 20)
-	if kept := block.Count().Retained; kept > 150<<20 || kept < 142<<20 {
+	if kept := block.ReadStats().Retained; kept > 150<<20 || kept < 142<<20 {
 		t.Errorf("%d bytes are retained where 150 MiB are to be kept", kept)
 	}
 	block.Trim()

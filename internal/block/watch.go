@@ -56,33 +56,33 @@ func (b *balancer) afterSale() func() {
 // resident is what is in use, as if all of it were written to, and what is retained.
 func resident() uintptr { return warehouse.sold + retained() }
 
-// Balance has functions called when more is resident, or retained, than Grant
+// OnExcess has functions called when more is resident, or retained, than SetThresholds
 // granted, which is nothing at first: grown by the goroutine that has bought, piled by
 // one that has sold and may hold locks of its own. nil takes them away; a call that
 // has begun may then still be under way.
-func Balance(grown, piled func()) {
+func OnExcess(grown, piled func()) {
 	warehouse.mu.Lock()
 	defer warehouse.mu.Unlock()
 	warehouse.balancer = balancer{grown: grown, piled: piled}
 }
 
-// Grant lets so many bytes be resident, and retained, without a question.
-func Grant(most, kept uintptr) {
+// SetThresholds lets so many bytes be resident, and retained, without a question.
+func SetThresholds(most, kept uintptr) {
 	warehouse.mu.Lock()
 	defer warehouse.mu.Unlock()
 	warehouse.most, warehouse.mostKept = most, kept
 }
 
-// Trades is how many purchases and sales there were.
-func Trades() uint64 {
+// Operations is how many purchases and sales there were.
+func Operations() uint64 {
 	warehouse.mu.Lock()
 	defer warehouse.mu.Unlock()
 	return warehouse.trades
 }
 
-// TrimAndAwait is Trim, and has resumed, which must have room for one, told of the
+// TrimAndNotify is Trim, and has resumed, which must have room for one, told of the
 // next trade, once; a trade while it trims is one. nil ends the wait for that.
-func TrimAndAwait(resumed chan<- struct{}) {
+func TrimAndNotify(resumed chan<- struct{}) {
 	warehouse.mu.Lock()
 	warehouse.resumed = resumed
 	warehouse.mu.Unlock()

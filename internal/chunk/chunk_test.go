@@ -7,13 +7,13 @@ import (
 )
 
 func TestEverySizeFitsItsClassTightly(t *testing.T) {
-	for n := uintptr(0); n <= chunk.MostSize; n++ {
+	for n := uintptr(0); n <= chunk.MaxSize; n++ {
 		k := chunk.Class(n)
 		if chunk.Size(k) < n || chunk.Size(k)%chunk.Align != 0 {
 			t.Fatalf("size %d has class %d of %d bytes", n, k, chunk.Size(k))
 		}
-		if chunk.Whole(k) != chunk.Size(k)+chunk.HeaderSize {
-			t.Fatalf("a chunk of %d bytes takes %d with its header", chunk.Size(k), chunk.Whole(k))
+		if chunk.TotalSize(k) != chunk.Size(k)+chunk.HeaderSize {
+			t.Fatalf("a chunk of %d bytes takes %d with its header", chunk.Size(k), chunk.TotalSize(k))
 		}
 		if k > 0 && chunk.Size(k-1) >= n && n > 0 {
 			t.Fatalf("size %d has class %d, but class %d of %d bytes would do", n, k, k-1, chunk.Size(k-1))
@@ -22,23 +22,23 @@ func TestEverySizeFitsItsClassTightly(t *testing.T) {
 }
 
 func TestFineTablesAgree(t *testing.T) {
-	for n := uintptr(1); n <= chunk.MostFine; n++ {
+	for n := uintptr(1); n <= chunk.MaxSmall; n++ {
 		want := chunk.Class(n)
-		if got := chunk.FineClass(n); got != want {
+		if got := chunk.SmallClass(n); got != want {
 			t.Fatalf("FineClass(%d) = %d, Class has %d", n, got, want)
 		}
 		if got := chunk.ConstClass(n); got != want {
 			t.Fatalf("ConstClass(%d) = %d, Class has %d", n, got, want)
 		}
-		if got, want := chunk.FineWhole(n), chunk.Size(want)+chunk.HeaderSize; got != want {
+		if got, want := chunk.SmallTotalSize(n), chunk.Size(want)+chunk.HeaderSize; got != want {
 			t.Fatalf("FineWhole(%d) = %d, want %d", n, got, want)
 		}
 	}
 }
 
 func TestFittingIsTheLargestThatFits(t *testing.T) {
-	for room := uintptr(8); room < 3*chunk.MostSize; room++ {
-		k := chunk.Fitting(room)
+	for room := uintptr(8); room < 3*chunk.MaxSize; room++ {
+		k := chunk.FloorClass(room)
 		if chunk.Size(k) > room {
 			t.Fatalf("Fitting(%d) is a class of %d bytes", room, chunk.Size(k))
 		}
@@ -49,15 +49,15 @@ func TestFittingIsTheLargestThatFits(t *testing.T) {
 }
 
 func TestRenewGoesThroughEverySalt(t *testing.T) {
-	first := chunk.Stamp(77, 12345)
+	first := chunk.Cookie(77, 12345)
 	stamp, seen := first, 0
 	for {
-		stamp = chunk.Renew(stamp)
+		stamp = chunk.NextCookie(stamp)
 		seen++
 		if chunk.Index(stamp) != 77 {
 			t.Fatalf("stamp %#x lost its number", stamp)
 		}
-		if stamp^first < chunk.Whats {
+		if stamp^first < chunk.TagLimit {
 			break
 		}
 	}

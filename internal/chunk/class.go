@@ -10,8 +10,8 @@ import "math/bits"
 // size into a number, and keeps them in read-only memory.
 const (
 	Classes  = 32
-	MostFine = 1024 // largest size of the table that the hot path looks into
-	MostSize = 8192 // largest size of any class
+	MaxSmall = 1024 // largest size of the table that the hot path looks into
+	MaxSize  = 8192 // largest size of any class
 )
 
 // fineClass has the class of sizes up to 1024, by (size-1)/8.
@@ -46,13 +46,13 @@ var classWhole = [Classes]uint16{
 	1288, 1544, 1800, 2056, 3080, 4104, 6152, 8200,
 }
 
-// FineClass is the class of a size from 1 to MostFine.
-func FineClass(size uintptr) uint64 { return uint64(fineClass[(size-1)>>3]) }
+// SmallClass is the class of a size from 1 to MaxSmall.
+func SmallClass(size uintptr) uint64 { return uint64(fineClass[(size-1)>>3]) }
 
-// FineWhole is what a chunk of a size from 1 to MostFine takes with its header.
-func FineWhole(size uintptr) uintptr { return uintptr(fineWhole[(size-1)>>3]) << 3 }
+// SmallTotalSize is what a chunk of a size from 1 to MaxSmall takes with its header.
+func SmallTotalSize(size uintptr) uintptr { return uintptr(fineWhole[(size-1)>>3]) << 3 }
 
-// ConstClass is FineClass, for a size that is a constant: the compiler works
+// ConstClass is SmallClass, for a size that is a constant: the compiler works
 // arithmetic out earlier than it looks into tables.
 func ConstClass(size uintptr) uint64 {
 	n := uint64(size - 1)
@@ -60,10 +60,10 @@ func ConstClass(size uintptr) uint64 {
 	return n>>(length-3) + 4*length - 24
 }
 
-// Class is the class of a size from 0 to MostSize.
+// Class is the class of a size from 0 to MaxSize.
 func Class(size uintptr) uint64 {
-	if size <= MostFine {
-		return FineClass(max(size, 1))
+	if size <= MaxSmall {
+		return SmallClass(max(size, 1))
 	}
 	return uint64(coarseClass[(size-1)>>8])
 }
@@ -71,12 +71,12 @@ func Class(size uintptr) uint64 {
 // Size is the size of a class.
 func Size(class uint64) uintptr { return uintptr(classSize[class]) }
 
-// Whole is what a chunk of a class takes with its header.
-func Whole(class uint64) uintptr { return uintptr(classWhole[class]) }
+// TotalSize is what a chunk of a class takes with its header.
+func TotalSize(class uint64) uintptr { return uintptr(classWhole[class]) }
 
-// Fitting is the largest class whose size is at most room; room is at least 8.
-func Fitting(room uintptr) uint64 {
-	if room >= MostSize {
+// FloorClass is the largest class whose size is at most room; room is at least 8.
+func FloorClass(room uintptr) uint64 {
+	if room >= MaxSize {
 		return Classes - 1
 	}
 	class := Class(room)

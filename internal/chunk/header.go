@@ -36,8 +36,8 @@ const (
 	// IndexShift is where a header has the number of the core.
 	IndexShift = 38
 
-	// MostCores is how many cores there can be at one time.
-	MostCores = 1 << (64 - IndexShift)
+	// MaxCores is how many cores there can be at one time.
+	MaxCores = 1 << (64 - IndexShift)
 )
 
 // What a chunk is: the low bits of its header. Live chunks of an AllocSet's
@@ -52,31 +52,31 @@ const (
 	GenerationMask  = 0x7f00
 	GenerationGap   = 0xc0 // mask | GenerationGap: 8 bytes that no chunk has
 
-	Large      = 0x80 // has a block of its own
-	LargeFreed = 0x81
-	Redirect   = 0x82 // an aligned address; the true chunk's is kept before it
-	Redirected = 0x83 // the same, freed
+	Large         = 0x80 // has a block of its own
+	LargeFreed    = 0x81
+	Redirect      = 0x82 // an aligned address; the true chunk's is kept before it
+	RedirectFreed = 0x83 // the same, freed
 
 	// Slab | frame and SlabFreed | frame.
-	Slab      = 0x90
-	SlabFreed = 0xa0
-	SlabFrame = 13 // the largest: 2 MiB, since regions lie on multiples of 4
+	Slab         = 0x90
+	SlabFreed    = 0xa0
+	MaxSlabOrder = 13 // the largest: 2 MiB, since regions lie on multiples of 4
 
 	// Free memory of an AllocSet that was joined, see allocset/span.go. A span says
 	// its size itself; a crumb is too small for that and says it here, in words.
-	Span    = 0xb0
-	Crumb   = 0xb0 // plus 1 to 4 words
-	Unlined = 0xb5 // two words that are on no list
-	Tail    = 0xb6 // up to the end of the block
-	Joined  = 0xb7 // became a part of what is free around it
+	Span         = 0xb0
+	SmallSpan    = 0xb0 // plus 1 to 4 words
+	UnlistedSpan = 0xb5 // two words that are on no list
+	Tail         = 0xb6 // up to the end of the block
+	Coalesced    = 0xb7 // became a part of what is free around it
 
 	// Shared | class and SharedFreed | class: of a part of a context that many
 	// goroutines use.
 	Shared      = 0xc0
 	SharedFreed = 0xe0
 
-	// Whats is the end of the values.
-	Whats = 1 << saltShift
+	// TagLimit is the end of the values.
+	TagLimit = 1 << saltShift
 )
 
 // Header reads the word in front of the chunk at p.
@@ -88,14 +88,14 @@ func SetHeader(p uintptr, h uint64) { *(*uint64)(osmem.At(p - HeaderSize)) = h }
 // Index is the number of the core that a header names.
 func Index(h uint64) uint32 { return uint32(h >> IndexShift) }
 
-// Stamp is the number and the salt of a core, as its headers have them.
-func Stamp(index uint32, salt uint64) uint64 {
+// Cookie is the number and the salt of a core, as its headers have them.
+func Cookie(index uint32, salt uint64) uint64 {
 	return uint64(index)<<IndexShift | salt&saltMask<<saltShift
 }
 
-// Renew is the stamp with another salt. The step is odd, so that all 2^22 salts
+// NextCookie is the stamp with another salt. The step is odd, so that all 2^22 salts
 // pass before one comes back.
-func Renew(stamp uint64) uint64 {
+func NextCookie(stamp uint64) uint64 {
 	const step = 0x2545f5
 	salt := (stamp>>saltShift + step) & saltMask
 	return stamp&^(saltMask<<saltShift) | salt<<saltShift

@@ -3,7 +3,7 @@ package osmem
 import "unsafe"
 
 // At is the one door from a number to a pointer. addr must lie in memory that a
-// Maker reserved and committed; such memory is never unmapped and never moves,
+// Source reserved and committed; such memory is never unmapped and never moves,
 // so the number cannot go stale.
 //
 // It is exempt from checkptr, which takes the Go heap's twin for ordinary

@@ -10,15 +10,15 @@ import (
 // GoHeap makes memory of large Go objects without pointers in them. They are
 // kept for ever, and Go's collector does not move objects, so their addresses
 // may be held as numbers. Nothing goes back to the system.
-var GoHeap Maker = &goHeap{}
+var GoHeap Source = &goHeap{}
 
 type goHeap struct {
 	mu   sync.Mutex
 	kept [][]uint64
 }
 
-func (*goHeap) Name() string    { return "goheap" }
-func (*goHeap) Region() uintptr { return goHeapRegion }
+func (*goHeap) Name() string        { return "goheap" }
+func (*goHeap) RegionSize() uintptr { return goHeapRegion }
 
 func (g *goHeap) Reserve(size uintptr) (uintptr, error) {
 	if size > goHeapMost {
@@ -41,7 +41,7 @@ func (g *goHeap) Release(addr, size uintptr) {
 
 func (*goHeap) Commit(addr, size uintptr) error  { return nil } // large Go objects are made zero
 func (*goHeap) Discard(addr, size uintptr) error { return errKept }
-func (*goHeap) Returns() bool                    { return false }
-func (*goHeap) Zeroes() bool                     { return true } // nothing is discarded
+func (*goHeap) DiscardFrees() bool               { return false }
+func (*goHeap) DiscardZeroes() bool              { return true } // nothing is discarded
 
 var errKept = errors.New("memory of Go's heap is kept for ever")

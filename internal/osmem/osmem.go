@@ -14,18 +14,18 @@ package osmem
 
 import "errors"
 
-// ErrNoMemory is what a Maker answers when the system has no more to give.
+// ErrNoMemory is what a Source answers when the system has no more to give.
 // Makers may wrap it with the system's own reason.
 var ErrNoMemory = errors.New("the operating system refused memory")
 
-// Maker gets memory wholesale. Addresses and sizes of Commit and Discard are
+// Source gets memory wholesale. Addresses and sizes of Commit and Discard are
 // multiples of the system's page (4 KiB to 64 KiB are known).
-type Maker interface {
+type Source interface {
 	// Name says which maker this is, for messages and tests.
 	Name() string
 	// Region is how much address space to reserve at a time, in bytes, when
 	// no more is needed: a power of two.
-	Region() uintptr
+	RegionSize() uintptr
 	// Reserve takes size bytes of address space. Nothing may be read or
 	// written there before Commit.
 	Reserve(size uintptr) (uintptr, error)
@@ -38,16 +38,16 @@ type Maker interface {
 	// their content is lost. On an error any of them may be as it was.
 	Discard(addr, size uintptr) error
 	// Returns says whether Discard really lowers the resident size.
-	Returns() bool
+	DiscardFrees() bool
 	// Zeroes says whether discarded bytes read as zero until they are written.
-	Zeroes() bool
+	DiscardZeroes() bool
 }
 
 var maker = preferred
 
 // Use replaces the maker. It is for tests, and must come before the first
 // purchase: it is the seam where memory runs out on demand.
-func Use(m Maker) { maker = m }
+func Use(m Source) { maker = m }
 
 // Current is the maker in use.
-func Current() Maker { return maker }
+func Current() Source { return maker }

@@ -2,4 +2,4 @@
 
 package osmem
 
-var preferred Maker = system{}
+var preferred Source = system{}

@@ -12,11 +12,11 @@ import (
 // without access and opened by mprotect.
 type system struct{}
 
-func (system) Name() string  { return "mmap" }
-func (system) Returns() bool { return true }
-func (system) Zeroes() bool  { return true } // Discard leaves anonymous pages that were never touched
+func (system) Name() string        { return "mmap" }
+func (system) DiscardFrees() bool  { return true }
+func (system) DiscardZeroes() bool { return true } // Discard leaves anonymous pages that were never touched
 
-func (system) Region() uintptr { return systemRegion }
+func (system) RegionSize() uintptr { return systemRegion }
 
 func (system) Reserve(size uintptr) (uintptr, error) {
 	p, err := unix.MmapPtr(-1, 0, nil, size, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|reserveFlags)

@@ -9,10 +9,10 @@ import (
 // system is the maker of Windows: VirtualAlloc in its two steps.
 type system struct{}
 
-func (system) Name() string  { return "VirtualAlloc" }
-func (system) Returns() bool { return true }
+func (system) Name() string       { return "VirtualAlloc" }
+func (system) DiscardFrees() bool { return true }
 
-func (system) Region() uintptr { return systemRegion }
+func (system) RegionSize() uintptr { return systemRegion }
 
 func (system) Reserve(size uintptr) (uintptr, error) {
 	addr, err := windows.VirtualAlloc(0, size, windows.MEM_RESERVE, windows.PAGE_READWRITE)
@@ -34,7 +34,7 @@ func (system) Commit(addr, size uintptr) error {
 }
 
 // Zeroes: what DiscardVirtualMemory and MEM_RESET leave is undefined.
-func (system) Zeroes() bool { return false }
+func (system) DiscardZeroes() bool { return false }
 
 var discardVirtualMemory = windows.NewLazySystemDLL("kernel32.dll").NewProc("DiscardVirtualMemory")
 
