@@ -2,16 +2,17 @@
 
 package osmem
 
-// wasm counts here: its pointers have 64 bits, but its memory has 32.
+// wasm belongs here: its pointers have 64 bits, but its memory has 32.
 const (
-	// WideShift is what a table may be larger, as a power of two, where address
-	// space costs nothing.
+	// WideShift says how much larger tables may be than with 32 bits, as a power of
+	// two: 2 where address space costs nothing, else 0.
 	WideShift = 0
 
-	// goHeapMost is the largest piece asked of Go's heap: make panics where the
-	// system refuses, so that what is out of reach is refused before.
-	goHeapMost = 1 << 29
+	// maxGoHeapReserve is the largest reservation in Go's heap, in bytes. Where the
+	// system refuses memory make panics, so that what is out of reach is refused first.
+	maxGoHeapReserve = 1 << 29
 
+	// The sizes of regions, in bytes.
 	goHeapRegion = 16 << 20
-	systemRegion = 128 << 20 // address space only: nothing is behind it until Commit
+	systemRegion = 128 << 20 // address space only; no memory until Commit
 )
