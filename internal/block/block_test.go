@@ -10,10 +10,11 @@ import (
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
+// run is a block that a test has acquired.
 type run struct{ addr, size uintptr }
 
-// randomSize favours small blocks, as contexts do, and reaches every level that
-// a test can afford to touch.
+// randomSize returns mostly small sizes, as contexts have them, and some of every level
+// that a test can afford to write to.
 func randomSize(rng *rand.Rand) uintptr {
 	switch rng.IntN(20) {
 	case 0:
@@ -25,7 +26,7 @@ func randomSize(rng *rand.Rand) uintptr {
 	}
 }
 
-func TestBlocksNeverOverlapAndAreFound(t *testing.T) {
+func TestBlocksDoNotOverlapAndAreFound(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	before := block.ReadStats().InUse
 	var live []run // by address
@@ -35,7 +36,7 @@ func TestBlocksNeverOverlapAndAreFound(t *testing.T) {
 			checkFound(t, rng, live[i])
 			block.Release(live[i].addr, live[i].size)
 			if _, ok := block.Find(live[i].addr); ok {
-				t.Fatalf("block at %#x is found after it was sold back", live[i].addr)
+				t.Fatalf("block at %#x is found after it was released", live[i].addr)
 			}
 			live = slices.Delete(live, i, i+1)
 			continue
@@ -46,11 +47,11 @@ func TestBlocksNeverOverlapAndAreFound(t *testing.T) {
 		block.Release(r.addr, r.size)
 	}
 	if after := block.ReadStats().InUse; after != before {
-		t.Fatalf("%d bytes are counted as sold after everything came back, %d before", after, before)
+		t.Fatalf("%d bytes are in use after everything was released, %d before", after, before)
 	}
 }
 
-// insert buys a block, checks its neighbours and marks both of its ends.
+// insert acquires a block, checks its neighbours and writes to both of its ends.
 func insert(t *testing.T, live []run, size uintptr) []run {
 	t.Helper()
 	addr, got, err := block.Acquire(size)
@@ -63,8 +64,7 @@ func insert(t *testing.T, live []run, size uintptr) []run {
 	return place(t, live, addr, got)
 }
 
-// place puts a block among the others, by address, and checks that it overlaps
-// none.
+// place inserts a block among the others, by address, and checks that it overlaps none.
 func place(t *testing.T, live []run, addr, got uintptr) []run {
 	t.Helper()
 	i, _ := slices.BinarySearchFunc(live, addr, func(r run, a uintptr) int {
@@ -81,6 +81,7 @@ func place(t *testing.T, live []run, addr, got uintptr) []run {
 	return slices.Insert(live, i, run{addr, got})
 }
 
+// checkFound checks that Find returns the beginning of r for addresses in it.
 func checkFound(t *testing.T, rng *rand.Rand, r run) {
 	t.Helper()
 	for _, off := range []uintptr{0, r.size - 1, uintptr(rng.Int64N(int64(r.size)))} {
@@ -90,12 +91,12 @@ func checkFound(t *testing.T, rng *rand.Rand, r run) {
 	}
 }
 
-func TestForeignAddressesAreNotKnown(t *testing.T) {
+func TestForeignAddressesAreNotReadable(t *testing.T) {
 	var onStack [4]uint64
 	onHeap := make([]uint64, 1000)
 	for _, addr := range []uintptr{0, 8, ^uintptr(7), addressOf(&onStack[1]), addressOf(&onHeap[9])} {
 		if block.InFirstRegion(addr) || block.Readable(addr) {
-			t.Errorf("address %#x passes for ours", addr)
+			t.Errorf("address %#x passes for one of a region", addr)
 		}
 		if _, ok := block.Find(addr); ok {
 			t.Errorf("address %#x is found in a block", addr)
@@ -103,14 +104,14 @@ func TestForeignAddressesAreNotKnown(t *testing.T) {
 	}
 }
 
-func TestOddAddressesAreNotAtHome(t *testing.T) {
+func TestOddAddressesAreNotReadable(t *testing.T) {
 	addr, size, err := block.Acquire(256)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer block.Release(addr, size)
 	if !block.InFirstRegion(addr) || !block.Readable(addr) {
-		t.Fatalf("a block at %#x is not ours", addr)
+		t.Fatalf("a block at %#x is not readable", addr)
 	}
 	for off := uintptr(1); off < 8; off++ {
 		if block.InFirstRegion(addr+off) || block.Readable(addr+off) {
@@ -119,9 +120,9 @@ func TestOddAddressesAreNotAtHome(t *testing.T) {
 	}
 }
 
-// TestNothingBeforeARegionIsRead: the word before an address that passes for a
-// chunk's lies in committed memory, too.
-func TestNothingBeforeARegionIsRead(t *testing.T) {
+// TestFirstWordOfARegionIsNotReadable: the word before a Readable address is in
+// committed memory, too.
+func TestFirstWordOfARegionIsNotReadable(t *testing.T) {
 	base, size, err := block.Acquire(256)
 	if err != nil {
 		t.Fatal(err)
@@ -133,59 +134,53 @@ func TestNothingBeforeARegionIsRead(t *testing.T) {
 		t.Errorf("the first address of the region, %#x, passes for a chunk's", base)
 	}
 	if !block.Readable(base + 8) {
-		t.Errorf("the second word of the region, %#x, is not known", base+8)
+		t.Errorf("the second word of the region, %#x, is not readable", base+8)
 	}
 }
 
-func TestTrimEmptiesWhatIsUnused(t *testing.T) {
-	if !osmem.Current().DiscardFrees() {
-		t.Skip("this maker of memory gives nothing back to the system")
-	}
+func TestTrimReturnsFreeMemory(t *testing.T) {
+	skipUnlessDiscardFrees(t)
 	addr, size, err := block.Acquire(8 << 20)
 	if err != nil {
 		t.Fatal(err)
 	}
 	osmem.Bytes(addr, size)[5] = 1
 	block.Release(addr, size)
-	if given := block.Trim(); given < 8<<20 {
-		t.Fatalf("Trim gave back %d bytes, at least %d were unused", given, 8<<20)
+	if returned := block.Trim(); returned < 8<<20 {
+		t.Fatalf("Trim returned %d bytes, at least %d were free", returned, 8<<20)
 	}
 	if left := block.ReadStats().Retained; left > 64<<10 {
 		t.Fatalf("%d bytes are still retained after Trim", left)
 	}
 	if again := block.Trim(); again != 0 {
-		t.Fatalf("a second Trim gave back %d bytes", again)
+		t.Fatalf("a second Trim returned %d bytes", again)
 	}
 }
 
-// TestRetentionFollowsTheTide: what a burst used is kept for the next burst, and
-// let go when no burst comes for two periods.
-func TestRetentionFollowsTheTide(t *testing.T) {
-	if !osmem.Current().DiscardFrees() {
-		t.Skip("this maker of memory gives nothing back to the system")
-	}
+// TestRetentionFollowsThePeak: what a burst used is retained for the next burst, and
+// returned when no burst comes for two periods.
+func TestRetentionFollowsThePeak(t *testing.T) {
+	skipUnlessDiscardFrees(t)
 	block.Trim()
-	const piece, pieces, least, period = 4 << 20, 40, 64 << 20, 1 << 14
-	buySell(t, piece, pieces)
+	const piece, pieces, minRetention, period = 4 << 20, 40, 64 << 20, 1 << 14
+	acquireRelease(t, piece, pieces)
 	if s := block.ReadStats(); s.Retained < piece*pieces*3/4 {
 		t.Fatalf("%d bytes retained right after a burst of %d", s.Retained, piece*pieces)
 	}
 	for range 3 * period {
-		buySell(t, 1<<10, 1)
+		acquireRelease(t, 1<<10, 1)
 	}
 	eventually(t, "two quiet periods after a burst little is retained", func() bool {
 		s := block.ReadStats()
-		return s.Retained <= (least+s.InUse)*17/16
+		return s.Retained <= (minRetention+s.InUse)*17/16
 	})
 }
 
-// TestWhatWasInUseIsKeptWhole: what a service uses in turn, in pieces that fill no
-// unit of a coarser level, neither counts for more than it is nor goes back to the
+// TestCyclicUseIsRetained: what a service uses again and again, in pieces that do not
+// fill a unit of a coarser level, is neither counted too high nor returned to the
 // system.
-func TestWhatWasInUseIsKeptWhole(t *testing.T) {
-	if !osmem.Current().DiscardFrees() {
-		t.Skip("this maker of memory gives nothing back to the system")
-	}
+func TestCyclicUseIsRetained(t *testing.T) {
+	skipUnlessDiscardFrees(t)
 	for _, cycle := range []struct{ piece, pieces uintptr }{{1 << 20, 70}, {16 << 20, 5}, {16 << 20, 17}} {
 		if cycle.piece*cycle.pieces > 100<<20 && osmem.WideShift == 0 {
 			continue // address space is short
@@ -193,18 +188,18 @@ func TestWhatWasInUseIsKeptWhole(t *testing.T) {
 		block.Trim()
 		all, discards := cycle.piece*cycle.pieces, system.discards.Load()
 		for range 6 {
-			buySell(t, cycle.piece, int(cycle.pieces))
+			acquireRelease(t, cycle.piece, int(cycle.pieces))
 			if s := block.ReadStats(); s.Retained < all || s.Retained > all+all/16 {
 				t.Fatalf("%d bytes retained after %d were in use", s.Retained, all)
 			}
 		}
 		if n := system.discards.Load() - discards; n != 0 {
-			t.Errorf("%d times memory went back to the system, of %d bytes in use in turn", n, all)
+			t.Errorf("memory was returned to the system %d times, of %d bytes in cyclic use", n, all)
 		}
 	}
 }
 
-func TestFramesLieOnMultiplesOfTheirSize(t *testing.T) {
+func TestAlignedBlocksBeginAtMultiplesOfTheirSize(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	var live []run
 	for range 4000 {
@@ -232,9 +227,9 @@ func TestFramesLieOnMultiplesOfTheirSize(t *testing.T) {
 	}
 }
 
-// buySell holds n blocks at once and then sells them back, as a context does at its
-// reset: the latest first.
-func buySell(t *testing.T, size uintptr, n int) {
+// acquireRelease acquires n blocks and then releases them, the latest first, as the
+// reset of a context does.
+func acquireRelease(t *testing.T, size uintptr, n int) {
 	t.Helper()
 	var held []run
 	for range n {
@@ -249,17 +244,17 @@ func buySell(t *testing.T, size uintptr, n int) {
 	}
 }
 
-func TestTooLargeIsRefused(t *testing.T) {
+func TestAcquireOfTooMuchIsRefused(t *testing.T) {
 	before := block.ReadStats()
 	if _, _, err := block.Acquire(^uintptr(0) >> 1); !errors.Is(err, osmem.ErrNoMemory) {
 		t.Fatalf("Buy of half the address space: %v", err)
 	}
 	if after := block.ReadStats(); after.InUse != before.InUse {
-		t.Fatalf("a refused purchase changed the stock: %+v, was %+v", after, before)
+		t.Fatalf("a refused Acquire changed the figures: %+v, were %+v", after, before)
 	}
 }
 
-func BenchmarkBuySell(b *testing.B) {
+func BenchmarkAcquireRelease(b *testing.B) {
 	for b.Loop() {
 		addr, size, err := block.Acquire(2048)
 		if err != nil {

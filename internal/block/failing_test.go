@@ -10,19 +10,20 @@ import (
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
-// Memory that runs out: a maker that refuses on demand, between the warehouse
-// and the system's.
+// Memory that runs out: a source that refuses on demand, between the page heap and the
+// system's.
 
+// failing passes calls on to another source, or refuses them.
 type failing struct {
 	osmem.Source
-	commits  int // how many more to grant; negative: no end
+	commits  int // how many more to allow; negative: all
 	reserves int
-	bytes    int          // how many more to commit; negative: no end
-	taken    uintptr      // address space, reserved and not released
-	discards atomic.Int64 // some come from a goroutine of the warehouse
+	bytes    int          // how many more to commit; negative: all
+	taken    uintptr      // bytes of address space that are reserved
+	discards atomic.Int64 // some come from a goroutine of the page heap
 
-	onDiscard func(addr, size uintptr) error // before it is passed on, if that is no error
-	scribbles bool                           // what is discarded is not zero
+	onDiscard func(addr, size uintptr) error // called first; on an error nothing is passed on
+	scribbles bool                           // discarded memory is not zero
 }
 
 var system = &failing{commits: -1, reserves: -1, bytes: -1}
@@ -33,7 +34,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func granted(left *int) bool {
+// allowed counts *left down, and reports whether it was not 0.
+func allowed(left *int) bool {
 	if *left == 0 {
 		return false
 	}
@@ -42,7 +44,7 @@ func granted(left *int) bool {
 }
 
 func (f *failing) Commit(addr, size uintptr) error {
-	if !granted(&f.commits) || f.bytes >= 0 && size > uintptr(f.bytes) {
+	if !allowed(&f.commits) || f.bytes >= 0 && size > uintptr(f.bytes) {
 		return osmem.ErrNoMemory
 	}
 	if f.bytes >= 0 {
@@ -70,7 +72,7 @@ func (f *failing) Discard(addr, size uintptr) error {
 func (f *failing) DiscardZeroes() bool { return f.Source.DiscardZeroes() && !f.scribbles }
 
 func (f *failing) Reserve(size uintptr) (uintptr, error) {
-	if !granted(&f.reserves) {
+	if !allowed(&f.reserves) {
 		return 0, osmem.ErrNoMemory
 	}
 	addr, err := f.Source.Reserve(size)
@@ -85,13 +87,13 @@ func (f *failing) Release(addr, size uintptr) {
 	f.Source.Release(addr, size)
 }
 
-// TestARefusedPurchaseChangesNothing lets every step of a purchase that needs
-// fresh memory fail in its turn; the same purchase succeeds afterwards.
-func TestARefusedPurchaseChangesNothing(t *testing.T) {
+// TestRefusedAcquireChangesNothing: each step of an Acquire that needs fresh memory fails
+// in turn; the same Acquire succeeds afterwards.
+func TestRefusedAcquireChangesNothing(t *testing.T) {
 	defer func() { system.commits, system.reserves = -1, -1 }()
 	sizes := []uintptr{1 << 10, 40 << 10, 1 << 20, 3 << 20, 9 << 20, 200 << 20}
 	if !osmem.Current().DiscardFrees() {
-		sizes = sizes[:5] // what this maker makes stays for ever
+		sizes = sizes[:5] // this source keeps its memory for ever
 	}
 	for _, size := range sizes {
 		refused := 0
@@ -106,9 +108,9 @@ func TestARefusedPurchaseChangesNothing(t *testing.T) {
 			} else if refused++; !errors.Is(err, osmem.ErrNoMemory) {
 				t.Fatalf("Buy(%d): %v", size, err)
 			}
-			sellAll(held)
+			releaseAll(held)
 			if after := block.ReadStats(); after.InUse != before.InUse {
-				t.Fatalf("%d bytes sold, %d before a purchase of %d that ended with %v", after.InUse, before.InUse, size, err)
+				t.Fatalf("%d bytes in use, %d before an Acquire of %d that returned %v", after.InUse, before.InUse, size, err)
 			}
 			if err == nil {
 				break
@@ -116,12 +118,12 @@ func TestARefusedPurchaseChangesNothing(t *testing.T) {
 		}
 		t.Logf("%d bytes: refused %d times", size, refused)
 		if refused == 0 && size > 4<<20 {
-			t.Errorf("a purchase of %d bytes never needed the system", size)
+			t.Errorf("an Acquire of %d bytes never needed the system", size)
 		}
 	}
 }
 
-// exhaust buys blocks of a size until the next one needs fresh memory.
+// exhaust acquires blocks of a size until the next one needs fresh memory.
 func exhaust(t *testing.T, size uintptr) (held []run) {
 	t.Helper()
 	system.commits, system.reserves = 0, 0
@@ -135,8 +137,8 @@ func exhaust(t *testing.T, size uintptr) (held []run) {
 	}
 }
 
-// TestRefusalsTakeNoAddressSpace: a system that refuses memory is not asked for
-// ever more address space.
+// TestRefusalsTakeNoAddressSpace: from a system that refuses memory, no more and more
+// address space is reserved.
 func TestRefusalsTakeNoAddressSpace(t *testing.T) {
 	before := system.taken
 	for range 50 {
@@ -144,17 +146,18 @@ func TestRefusalsTakeNoAddressSpace(t *testing.T) {
 		system.commits = 0
 		if addr, size, err := block.Acquire(1 << 20); err == nil {
 			block.Release(addr, size)
-			t.Error("a purchase that needs fresh memory succeeds without it")
+			t.Error("an Acquire that needs fresh memory succeeds without it")
 		}
 		system.commits = -1
-		sellAll(held)
+		releaseAll(held)
 	}
 	if after := system.taken; after != before {
 		t.Errorf("%d bytes of address space after the refusals, %d before", after, before)
 	}
 }
 
-func sellAll(held []run) {
+// releaseAll releases all blocks of held.
+func releaseAll(held []run) {
 	for _, r := range held {
 		block.Release(r.addr, r.size)
 	}

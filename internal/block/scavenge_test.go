@@ -11,10 +11,10 @@ import (
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
-// Memory on its way back to the system: nobody waits for it, nobody gets it, and what
-// the system refuses stays.
+// Memory that is being returned to the system: no request waits for it or gets it, and
+// what the system refuses stays.
 
-// eventually waits for what a goroutine of the warehouse does.
+// eventually waits until so returns true, which a goroutine of the page heap causes.
 func eventually(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	for range 2000 {
@@ -23,17 +23,17 @@ func eventually(t *testing.T, what string, so func() bool) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	t.Errorf("it does not come to pass that %s: %+v", what, block.ReadStats())
+	t.Errorf("not so within 10 s: %s; %+v", what, block.ReadStats())
 }
 
-func returning(t *testing.T) {
+func skipUnlessDiscardFrees(t testing.TB) {
 	t.Helper()
 	if !osmem.Current().DiscardFrees() {
-		t.Skip("this maker of memory gives nothing back to the system")
+		t.Skip("the source in use returns no memory to the system")
 	}
 }
 
-// inTime has f done, or fails where that takes for ever.
+// inTime calls f, and fails if that takes more than 30 s.
 func inTime(t *testing.T, what string, f func()) {
 	t.Helper()
 	done := make(chan struct{})
@@ -41,15 +41,14 @@ func inTime(t *testing.T, what string, f func()) {
 	select {
 	case <-done:
 	case <-time.After(30 * time.Second):
-		t.Fatalf("%s takes for ever", what)
+		t.Fatalf("%s takes more than 30 s", what)
 	}
 }
 
-// pieces has 7 n blocks of 8 KiB unused, and others that lie between each 7 of them,
-// which it answers.
+// pieces makes 7 n free runs of 8 KiB, and returns the blocks between each 7 of them.
 func pieces(t *testing.T, n int) (held []run) {
 	t.Helper()
-	var unused []run
+	var free []run
 	for i := range 8 * n {
 		addr, size, err := block.Acquire(8 << 10)
 		if err != nil {
@@ -57,25 +56,25 @@ func pieces(t *testing.T, n int) (held []run) {
 		}
 		osmem.Bytes(addr, size)[100] = 1
 		if i%8 != 0 {
-			unused = append(unused, run{addr, size})
+			free = append(free, run{addr, size})
 		} else {
 			held = append(held, run{addr, size})
 		}
 	}
-	sellAll(unused)
+	releaseAll(free)
 	return held
 }
 
-// endPeriods buys and sells until two periods are over.
+// endPeriods acquires and releases until two periods are over.
 func endPeriods(t *testing.T) {
 	t.Helper()
 	for range 2<<14 + 1 {
-		buySell(t, 1<<10, 1)
+		acquireRelease(t, 1<<10, 1)
 	}
 }
 
-// ways are all that give memory back, by name.
-var ways = map[string]func(t *testing.T){
+// scavenges has all calls that return memory to the system, by name.
+var scavenges = map[string]func(t *testing.T){
 	"Trim":         func(*testing.T) { block.Trim() },
 	"TrimTo":       func(*testing.T) { block.TrimTo(1 << 20) },
 	"SetRetention": func(*testing.T) { block.SetRetention(1 << 20) },
@@ -83,34 +82,34 @@ var ways = map[string]func(t *testing.T){
 		block.TrimAndNotify(make(chan struct{}, 1))
 		block.TrimAndNotify(nil)
 	},
-	"a sale": func(t *testing.T) {
+	"Release": func(t *testing.T) {
 		addr, size, err := block.Acquire(1 << 20)
 		if err != nil {
 			t.Fatal(err)
 		}
-		block.SetRetention(0) // gives back what is unused without
+		block.SetRetention(0) // returns what is free without it
 		block.Release(addr, size)
 	},
-	"a period's end": func(t *testing.T) {
+	"end of a period": func(t *testing.T) {
 		block.SetRetention(1 << 30)
 		endPeriods(t)
 	},
 }
 
-func TestNobodyWaitsForTheSystemToTakeMemoryBack(t *testing.T) {
-	returning(t)
-	for name, way := range ways {
+func TestAcquireDoesNotWaitForDiscard(t *testing.T) {
+	skipUnlessDiscardFrees(t)
+	for name, call := range scavenges {
 		t.Run(name, func(t *testing.T) {
 			defer block.SetRetention(block.MaxRetention)
 			defer func() { system.onDiscard = nil }()
-			held := pieces(t, 2000) // 109 MiB: more than is retained after a period
-			buySell(t, 1<<20, 30)
+			held := pieces(t, 2000) // 109 MiB: more than is retained after two periods
+			acquireRelease(t, 1<<20, 30)
 			calls := 0
 			system.onDiscard = func(addr, size uintptr) error {
 				if calls++; calls > 3 {
 					return nil
 				}
-				inTime(t, "a purchase while the system takes memory back", func() {
+				inTime(t, "an Acquire while the system takes memory back", func() {
 					for range 20 {
 						a, s, err := block.Acquire(8 << 10)
 						if err != nil {
@@ -118,45 +117,46 @@ func TestNobodyWaitsForTheSystemToTakeMemoryBack(t *testing.T) {
 							return
 						}
 						if a < addr+size && addr < a+s {
-							t.Errorf("a block at %#x is had while the system takes %d bytes at %#x", a, size, addr)
+							t.Errorf("a block at %#x is acquired while the system takes %d bytes at %#x", a, size, addr)
 						}
 						held = append(held, run{a, s})
 					}
 					for _, at := range []uintptr{addr, addr + size/2, addr + size - 1} {
 						if at, ok := block.Find(at); ok {
-							t.Errorf("a block is found at %#x in what the system takes", at)
+							t.Errorf("a block is found at %#x in memory that the system takes", at)
 						}
 					}
-					if s := block.ReadStats(); s.Retained < size && name != "a sale" {
+					if s := block.ReadStats(); s.Retained < size && name != "Release" {
 						t.Errorf("%d bytes are retained while the system takes %d", s.Retained, size)
 					}
 				})
 				return nil
 			}
-			way(t)
-			eventually(t, "memory goes back", func() bool { return block.ReadStats().Retained <= (64<<20+block.ReadStats().InUse)*17/16 })
+			call(t)
+			eventually(t, "memory is returned to the system", func() bool { return block.ReadStats().Retained <= (64<<20+block.ReadStats().InUse)*17/16 })
 			block.Trim()
 			system.onDiscard = nil
 			if calls == 0 {
-				t.Error("nothing went back")
+				t.Error("nothing was returned to the system")
 			}
-			sellAll(held)
+			releaseAll(held)
 			audit(t)
 		})
 	}
 }
 
+// audit checks the figure of retained bytes.
 func audit(t *testing.T) {
 	t.Helper()
-	if said, found := block.Audit(); said != found {
-		t.Errorf("%d bytes are said to be retained, and %d are found", said, found)
+	if recorded, found := block.Audit(); recorded != found {
+		t.Errorf("ReadStats has %d retained bytes, and the pages have %d", recorded, found)
 	}
 }
 
-// TestAPurchaseGivesNothingBack: the one that ends a period neither, even while the
-// system takes its time, and the goroutine that does is gone afterwards.
-func TestAPurchaseGivesNothingBack(t *testing.T) {
-	returning(t)
+// TestAcquireDoesNotScavenge: not even one that ends a period, while the system takes its
+// time; the goroutine that scavenges ends afterwards.
+func TestAcquireDoesNotScavenge(t *testing.T) {
+	skipUnlessDiscardFrees(t)
 	defer func() { system.onDiscard = nil }()
 	block.Trim()
 	before := runtime.NumGoroutine()
@@ -165,22 +165,23 @@ func TestAPurchaseGivesNothingBack(t *testing.T) {
 	system.onDiscard = func(uintptr, uintptr) error { <-goOn; return nil }
 	discards := system.discards.Load()
 	inTime(t, "a period", func() { endPeriods(t) })
-	eventually(t, "memory is on its way", func() bool { return system.discards.Load() > discards })
+	eventually(t, "memory is being returned to the system", func() bool { return system.discards.Load() > discards })
 	inTime(t, "another period", func() { endPeriods(t) })
 	if n := system.discards.Load() - discards; n != 1 {
-		t.Errorf("%d calls of the system are under way at once", n)
+		t.Errorf("%d calls of the system at once", n)
 	}
 	close(goOn)
-	eventually(t, "memory goes back", func() bool { return block.ReadStats().Retained <= (64<<20+block.ReadStats().InUse)*17/16 })
-	eventually(t, "the goroutine ends", func() bool { return runtime.NumGoroutine() <= before })
-	sellAll(held)
+	eventually(t, "memory is returned to the system", func() bool { return block.ReadStats().Retained <= (64<<20+block.ReadStats().InUse)*17/16 })
+	eventually(t, "the goroutine has ended", func() bool { return runtime.NumGoroutine() <= before })
+	releaseAll(held)
 	block.Trim()
 	audit(t)
 }
 
-// TestMemoryOnItsWayIsHadBeforeAPurchaseIsRefused: it comes back.
-func TestMemoryOnItsWayIsHadBeforeAPurchaseIsRefused(t *testing.T) {
-	returning(t)
+// TestAcquireWaitsForDiscardBeforeItIsRefused: the memory that is being returned is free
+// afterwards.
+func TestAcquireWaitsForDiscardBeforeItIsRefused(t *testing.T) {
+	skipUnlessDiscardFrees(t)
 	defer func() { system.onDiscard, system.commits = nil, -1 }()
 	block.Trim()
 	held := exhaust(t, 1<<20)
@@ -199,74 +200,74 @@ func TestMemoryOnItsWayIsHadBeforeAPurchaseIsRefused(t *testing.T) {
 		}()
 		select {
 		case err := <-got:
-			t.Errorf("answered too early: %v", err)
+			t.Errorf("returned too early: %v", err)
 		case <-time.After(50 * time.Millisecond):
 		}
 		return nil
 	}
 	block.Trim()
 	if err := <-got; err != nil {
-		t.Errorf("refused, though the memory was only on its way back: %v", err)
+		t.Errorf("refused, though the memory was only being returned: %v", err)
 	}
 	system.commits = -1
-	sellAll(held[:len(held)-1])
+	releaseAll(held[:len(held)-1])
 }
 
-func TestWhatTheSystemDoesNotTakeStays(t *testing.T) {
-	returning(t)
+func TestMemoryThatTheSystemRefusesStaysRetained(t *testing.T) {
+	skipUnlessDiscardFrees(t)
 	defer func() { system.onDiscard = nil }()
 	held := pieces(t, 500)
 	before := block.ReadStats()
 	system.onDiscard = func(uintptr, uintptr) error { return errors.New("these pages are locked") }
-	if given := block.Trim(); given != 0 || block.ReadStats() != before {
-		t.Errorf("a refused Trim gave back %d bytes; the stock is %+v, and was %+v", given, block.ReadStats(), before)
+	if returned := block.Trim(); returned != 0 || block.ReadStats() != before {
+		t.Errorf("a refused Trim returned %d bytes; the figures are %+v, and were %+v", returned, block.ReadStats(), before)
 	}
 	audit(t)
 	system.onDiscard = nil
-	if given := block.Trim(); given < 500*7*8<<10/2 {
-		t.Errorf("%d bytes go back once the system takes them", given)
+	if returned := block.Trim(); returned < 500*7*8<<10/2 {
+		t.Errorf("Trim returned %d bytes once the system takes them", returned)
 	}
-	sellAll(held)
+	releaseAll(held)
 	audit(t)
 }
 
-// TestAMakerThatPanicsLeavesNoLockBehind: nor is memory lost.
-func TestAMakerThatPanicsLeavesNoLockBehind(t *testing.T) {
-	returning(t)
+// TestSourceThatPanicsLeavesNoLockHeld: nor is memory lost.
+func TestSourceThatPanicsLeavesNoLockHeld(t *testing.T) {
+	skipUnlessDiscardFrees(t)
 	defer block.SetRetention(block.MaxRetention)
 	defer func() { system.onDiscard = nil }()
-	for name, way := range ways {
-		if name == "a period's end" {
-			continue // a panic of a goroutine of the warehouse's own ends the process
+	for name, call := range scavenges {
+		if name == "end of a period" {
+			continue // a panic in the page heap's own goroutine ends the process
 		}
 		held := pieces(t, 500)
-		buySell(t, 1<<20, 5)
-		sold := block.ReadStats().InUse
-		system.onDiscard = func(uintptr, uintptr) error { panic("the maker") }
+		acquireRelease(t, 1<<20, 5)
+		inUse := block.ReadStats().InUse
+		system.onDiscard = func(uintptr, uintptr) error { panic("the source") }
 		func() {
 			defer func() {
 				if recover() == nil {
-					t.Errorf("%s: nothing went back", name)
+					t.Errorf("%s: nothing was returned to the system", name)
 				}
 			}()
-			way(t)
+			call(t)
 		}()
 		system.onDiscard = nil
 		inTime(t, name+", and then a Trim", func() { block.Trim() })
-		if name != "a sale" && block.ReadStats().InUse != sold {
-			t.Errorf("%s: %d bytes are sold, and were %d", name, block.ReadStats().InUse, sold)
+		if name != "Release" && block.ReadStats().InUse != inUse {
+			t.Errorf("%s: %d bytes are in use, and were %d", name, block.ReadStats().InUse, inUse)
 		}
-		sellAll(held)
+		releaseAll(held)
 		audit(t)
 		block.SetRetention(block.MaxRetention)
 	}
 }
 
-// TestNeighboursGoBackTogether: unused runs in a row take one call of the system.
-func TestNeighboursGoBackTogether(t *testing.T) {
-	returning(t)
+// TestNeighboursAreDiscardedTogether: free runs in a row take one system call.
+func TestNeighboursAreDiscardedTogether(t *testing.T) {
+	skipUnlessDiscardFrees(t)
 	block.Trim()
-	buySell(t, 8<<10, 4000)
+	acquireRelease(t, 8<<10, 4000)
 	calls := system.discards.Load()
 	block.Trim()
 	if calls = system.discards.Load() - calls; calls > 60 {
@@ -274,14 +275,14 @@ func TestNeighboursGoBackTogether(t *testing.T) {
 	}
 }
 
-// TestWhatIsRetainedIsCountedExactly: whatever is bought, sold, widened, refused and
-// given back, in whatever order.
-func TestWhatIsRetainedIsCountedExactly(t *testing.T) {
+// TestRetainedIsExact: whatever is acquired, released, grown, refused and returned to the
+// system, in any order.
+func TestRetainedIsExact(t *testing.T) {
 	defer func() { system.onDiscard = nil }()
 	defer block.SetRetention(block.MaxRetention)
 	rng := rand.New(rand.NewPCG(8, 9))
-	type bought struct{ addr, size, room uintptr }
-	var held []bought
+	type growable struct{ addr, size, capacity uintptr }
+	var held []growable
 	system.onDiscard = func(uintptr, uintptr) error {
 		if rng.IntN(10) == 0 {
 			return errors.New("refused")
@@ -297,12 +298,12 @@ func TestWhatIsRetainedIsCountedExactly(t *testing.T) {
 		case k < 6:
 			block.SetRetention(uintptr(rng.IntN(32 << 20)))
 		case k < 500 && len(held) < 400:
-			var b bought
+			var b growable
 			var err error
 			if size := randomSize(rng); k < 50 {
-				b.addr, b.size, b.room, err = block.AcquireGrowable(size, 4*size)
+				b.addr, b.size, b.capacity, err = block.AcquireGrowable(size, 4*size)
 			} else if b.addr, b.size, err = block.Acquire(size); err == nil {
-				b.room = b.size
+				b.capacity = b.size
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -311,11 +312,11 @@ func TestWhatIsRetainedIsCountedExactly(t *testing.T) {
 		case len(held) > 0:
 			i := rng.IntN(len(held))
 			b := &held[i]
-			if k < 520 && b.size*2 <= b.room {
-				b.size = block.Grow(b.addr, b.size, b.room, b.size*2)
+			if k < 520 && b.size*2 <= b.capacity {
+				b.size = block.Grow(b.addr, b.size, b.capacity, b.size*2)
 				break
 			}
-			block.ReleaseGrowable(b.addr, b.size, b.room)
+			block.ReleaseGrowable(b.addr, b.size, b.capacity)
 			held[i] = held[len(held)-1]
 			held = held[:len(held)-1]
 		}
@@ -326,7 +327,7 @@ func TestWhatIsRetainedIsCountedExactly(t *testing.T) {
 		}
 	}
 	for _, b := range held {
-		block.ReleaseGrowable(b.addr, b.size, b.room)
+		block.ReleaseGrowable(b.addr, b.size, b.capacity)
 	}
 	audit(t)
 }
