@@ -18,9 +18,9 @@ type run struct{ addr, size uintptr }
 func randomSize(rng *rand.Rand) uintptr {
 	switch rng.IntN(20) {
 	case 0:
-		return uintptr(rng.IntN(5 << 20))
+		return uintptr(rng.IntN(5<<20)) + 1
 	case 1, 2, 3:
-		return uintptr(rng.IntN(200 << 10))
+		return uintptr(rng.IntN(200<<10)) + 1
 	default:
 		return uintptr(rng.IntN(20<<10)) + 1
 	}

@@ -9,34 +9,24 @@ import (
 
 func TestCapacityAtIsThatOfTheBlock(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 9))
-	type growable struct{ addr, size, capacity uintptr }
 	var held []growable
 	for range 3000 {
 		if len(held) > 0 && r.IntN(2) == 0 {
 			i := r.IntN(len(held))
-			b := held[i]
-			held[i] = held[len(held)-1]
-			held = held[:len(held)-1]
-			block.ReleaseGrowable(b.addr, b.size, b.capacity)
-			if got := block.CapacityAt(b.addr); got != 0 {
-				t.Fatalf("CapacityAt(%#x), of a released block, returns %d", b.addr, got)
+			addr := held[i].addr
+			held = releaseOne(held, i)
+			if got := block.CapacityAt(addr); got != 0 {
+				t.Fatalf("CapacityAt(%#x), of a released block, returns %d", addr, got)
 			}
 			continue
 		}
 		size := uintptr(1) << r.IntN(18)
 		size += uintptr(r.Uint64()) % size
-		var b growable
-		var err error
+		capacity := size
 		if r.IntN(10) == 0 {
-			b.addr, b.size, b.capacity, err = block.AcquireGrowable(size, 2<<20)
-		} else {
-			b.addr, b.size, err = block.Acquire(size)
-			b.capacity = b.size
+			capacity = 2 << 20
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		held = append(held, b)
+		held = append(held, acquireGrowable(t, size, capacity))
 		for _, b := range held {
 			if got := block.CapacityAt(b.addr); got != b.capacity {
 				t.Fatalf("a block with a capacity of %d bytes at %#x: CapacityAt returns %d", b.capacity, b.addr, got)
@@ -49,7 +39,7 @@ func TestCapacityAtIsThatOfTheBlock(t *testing.T) {
 		}
 	}
 	for _, b := range held {
-		block.ReleaseGrowable(b.addr, b.size, b.capacity)
+		b.release()
 	}
 	for _, addr := range []uintptr{0, 8, ^uintptr(0), ^uintptr(0) - 7} {
 		if got := block.CapacityAt(addr); got != 0 {

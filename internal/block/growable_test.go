@@ -8,6 +8,35 @@ import (
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
+// growable is a block with a capacity that a test has acquired.
+type growable struct{ addr, size, capacity uintptr }
+
+// acquireGrowable acquires a block of size bytes: a growable one if capacity is more.
+func acquireGrowable(t *testing.T, size, capacity uintptr) (b growable) {
+	t.Helper()
+	var err error
+	if capacity > size {
+		b.addr, b.size, b.capacity, err = block.AcquireGrowable(size, capacity)
+	} else {
+		b.addr, b.size, err = block.Acquire(size)
+		b.capacity = b.size
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func (b *growable) grow(size uintptr) { b.size = block.Grow(b.addr, b.size, b.capacity, size) }
+func (b *growable) release()          { block.ReleaseGrowable(b.addr, b.size, b.capacity) }
+
+// releaseOne releases block i of held, and returns the others.
+func releaseOne(held []growable, i int) []growable {
+	held[i].release()
+	held[i] = held[len(held)-1]
+	return held[:len(held)-1]
+}
+
 // TestGrowCountsAsInUse: to the byte, up to the capacity, until the block is released.
 func TestGrowCountsAsInUse(t *testing.T) {
 	rng := rand.New(rand.NewPCG(10, 11))

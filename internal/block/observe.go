@@ -22,13 +22,9 @@ type thresholds struct {
 // countOperation counts an acquisition, release or growth.
 func (o *observers) countOperation() {
 	o.operations++
-	if o.resumed != nil {
-		o.notifyResumed()
+	if o.resumed == nil {
+		return
 	}
-}
-
-// notifyResumed is separate from countOperation so that that can be inlined.
-func (o *observers) notifyResumed() {
 	select {
 	case o.resumed <- struct{}{}:
 	default: // it has the value of an earlier operation

@@ -281,7 +281,6 @@ func TestRetainedIsExact(t *testing.T) {
 	defer func() { system.onDiscard = nil }()
 	defer block.SetRetention(block.MaxRetention)
 	rng := rand.New(rand.NewPCG(8, 9))
-	type growable struct{ addr, size, capacity uintptr }
 	var held []growable
 	system.onDiscard = func(uintptr, uintptr) error {
 		if rng.IntN(10) == 0 {
@@ -298,27 +297,20 @@ func TestRetainedIsExact(t *testing.T) {
 		case k < 6:
 			block.SetRetention(uintptr(rng.IntN(32 << 20)))
 		case k < 500 && len(held) < 400:
-			var b growable
-			var err error
-			if size := randomSize(rng); k < 50 {
-				b.addr, b.size, b.capacity, err = block.AcquireGrowable(size, 4*size)
-			} else if b.addr, b.size, err = block.Acquire(size); err == nil {
-				b.capacity = b.size
+			size := randomSize(rng)
+			capacity := size
+			if k < 50 {
+				capacity *= 4
 			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			held = append(held, b)
+			held = append(held, acquireGrowable(t, size, capacity))
 		case len(held) > 0:
 			i := rng.IntN(len(held))
 			b := &held[i]
 			if k < 520 && b.size*2 <= b.capacity {
-				b.size = block.Grow(b.addr, b.size, b.capacity, b.size*2)
+				b.grow(b.size * 2)
 				break
 			}
-			block.ReleaseGrowable(b.addr, b.size, b.capacity)
-			held[i] = held[len(held)-1]
-			held = held[:len(held)-1]
+			held = releaseOne(held, i)
 		}
 		if i%50 == 0 {
 			if audit(t); t.Failed() {
@@ -327,7 +319,7 @@ func TestRetainedIsExact(t *testing.T) {
 		}
 	}
 	for _, b := range held {
-		block.ReleaseGrowable(b.addr, b.size, b.capacity)
+		b.release()
 	}
 	audit(t)
 }

@@ -29,7 +29,6 @@ func TestKnownZeroBlocksAreZero(t *testing.T) {
 	for _, system.scribbles = range []bool{false, osmem.Current().DiscardFrees()} {
 		used := exhaust(t, 16<<10) // so that there is fresh memory
 		rng := rand.New(rand.NewPCG(12, 13))
-		type growable struct{ addr, size, capacity uintptr }
 		var held []growable
 		zero := 0
 		for range 1500 {
@@ -39,17 +38,12 @@ func TestKnownZeroBlocksAreZero(t *testing.T) {
 			case k < 10:
 				block.SetRetention(uintptr(rng.IntN(32 << 20)))
 			case k < 520 && len(held) < 200:
-				var b growable
-				var err error
 				size := randomSize(rng)
+				capacity := size
 				if k < 100 {
-					b.addr, b.size, b.capacity, err = block.AcquireGrowable(size, 4*size)
-				} else if b.addr, b.size, err = block.Acquire(size); err == nil {
-					b.capacity = b.size
+					capacity *= 4
 				}
-				if err != nil {
-					t.Fatal(err)
-				}
+				b := acquireGrowable(t, size, capacity)
 				if block.KnownZero(b.addr) {
 					zero++
 					if !isZero(osmem.Bytes(b.addr, b.capacity)) {
@@ -62,17 +56,15 @@ func TestKnownZeroBlocksAreZero(t *testing.T) {
 				i := rng.IntN(len(held))
 				b := &held[i]
 				if k < 600 && b.size*2 <= b.capacity {
-					b.size = block.Grow(b.addr, b.size, b.capacity, b.size*2)
+					b.grow(b.size * 2)
 					fillWith(osmem.Bytes(b.addr, b.size), 0xff)
 					break
 				}
-				block.ReleaseGrowable(b.addr, b.size, b.capacity)
-				held[i] = held[len(held)-1]
-				held = held[:len(held)-1]
+				held = releaseOne(held, i)
 			}
 		}
 		for _, b := range held {
-			block.ReleaseGrowable(b.addr, b.size, b.capacity)
+			b.release()
 		}
 		releaseAll(used)
 		if zero == 0 {
