@@ -38,12 +38,12 @@ var heap struct {
 }
 
 // Acquire returns the address of a block of at least size bytes, and its true size, a
-// multiple of MinSize. The content is undefined. On an error, which wraps
-// osmem.ErrNoMemory, the page heap is as it was.
+// multiple of MinSize. size is at least 1. The content is undefined; see KnownZero. On
+// an error, which wraps osmem.ErrNoMemory, the page heap is as it was.
 func Acquire(size uintptr) (addr, got uintptr, err error) {
 	l, n, ok := levelFor(size)
 	if !ok {
-		return 0, 0, fmt.Errorf("%w: no region is as large as %d bytes", osmem.ErrNoMemory, size)
+		return 0, 0, fmt.Errorf("%w: a block of %d bytes is larger than any region", osmem.ErrNoMemory, size)
 	}
 	got = uintptr(n) << unitShift(l)
 	addr, err = acquireRun(l, n, got, anyUnit)
@@ -65,7 +65,7 @@ func RoundUp(size uintptr) uintptr {
 func AcquireAligned(size uintptr) (addr uintptr, err error) {
 	l, n, ok := levelFor(size)
 	if !ok || size != uintptr(n)<<unitShift(l) || size&(size-1) != 0 {
-		return 0, fmt.Errorf("%w: no aligned block has %d bytes", osmem.ErrNoMemory, size)
+		return 0, fmt.Errorf("%w: no aligned block has %d bytes: it takes a power of two from %d to what a region holds", osmem.ErrNoMemory, size, MinSize)
 	}
 	return acquireRun(l, n, size, alignedUnits(n))
 }

@@ -61,8 +61,8 @@ func (s *freeLists) next(i int) int {
 	return s.bestFit(uint(s.pages[i].longest) + 1)
 }
 
-// bestFit returns the page with the shortest longest run of at least n free units, or
-// -1.
+// bestFit returns, of the pages whose longest run has at least n free units, one where
+// it is the shortest, or -1.
 func (s *freeLists) bestFit(n uint) int {
 	if n > unitsPerPage {
 		return -1

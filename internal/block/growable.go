@@ -20,7 +20,7 @@ import (
 func AcquireGrowable(size, capacity uintptr) (addr, got, limit uintptr, err error) {
 	l, n, ok := levelFor(capacity)
 	if !ok {
-		return 0, 0, 0, fmt.Errorf("%w: no region has a capacity of %d bytes", osmem.ErrNoMemory, capacity)
+		return 0, 0, 0, fmt.Errorf("%w: a capacity of %d bytes is larger than any region", osmem.ErrNoMemory, capacity)
 	}
 	got = RoundUpGrowable(size)
 	addr, err = acquireRun(l, n, got, anyUnit)

@@ -10,6 +10,9 @@ import (
 
 // The levels of a region: the size of a unit, as a power of two. A page of one level is
 // eight units of the next, so that the sizes of runs increase by at most a seventh.
+//
+// In this package l is a level, i the number of a page among those of its level, u the
+// number of a unit in its page, n a number of units, and off an offset from base.
 const (
 	firstShift     = 8  // 256 bytes
 	levelShift     = 3  // eight times that, and so on

@@ -2,6 +2,7 @@ package osmem
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"unsafe"
@@ -24,7 +25,7 @@ func (*goHeap) DiscardZeroes() bool { return true } // nothing is ever discarded
 
 func (g *goHeap) Reserve(size uintptr) (uintptr, error) {
 	if size > maxGoHeapReserve {
-		return 0, ErrNoMemory
+		return 0, fmt.Errorf("%w: %d bytes, and Go's heap is asked for at most %d at a time", ErrNoMemory, size, uint64(maxGoHeapReserve))
 	}
 	words := make([]uint64, size/8)
 	g.mu.Lock()
