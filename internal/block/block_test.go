@@ -59,7 +59,7 @@ func insert(t *testing.T, live []run, size uintptr) []run {
 		t.Fatal(err)
 	}
 	if got < size || got%256 != 0 || addr%256 != 0 {
-		t.Fatalf("Buy(%d) = %d bytes at %#x", size, got, addr)
+		t.Fatalf("Acquire(%d) = %d bytes at %#x", size, got, addr)
 	}
 	return place(t, live, addr, got)
 }
@@ -215,7 +215,7 @@ func TestAlignedBlocksBeginAtMultiplesOfTheirSize(t *testing.T) {
 		size := uintptr(block.MinSize) << rng.IntN(14)
 		addr, err := block.AcquireAligned(size)
 		if err != nil || addr%size != 0 {
-			t.Fatalf("BuyFrame(%d) = %#x, %v", size, addr, err)
+			t.Fatalf("AcquireAligned(%d) = %#x, %v", size, addr, err)
 		}
 		live = place(t, live, addr, size)
 	}
@@ -223,7 +223,7 @@ func TestAlignedBlocksBeginAtMultiplesOfTheirSize(t *testing.T) {
 		block.Release(r.addr, r.size)
 	}
 	if _, err := block.AcquireAligned(3 << 10); !errors.Is(err, osmem.ErrNoMemory) {
-		t.Errorf("BuyFrame of 3 KiB: %v", err)
+		t.Errorf("AcquireAligned of 3 KiB: %v", err)
 	}
 }
 
@@ -247,7 +247,7 @@ func acquireRelease(t *testing.T, size uintptr, n int) {
 func TestAcquireOfTooMuchIsRefused(t *testing.T) {
 	before := block.ReadStats()
 	if _, _, err := block.Acquire(^uintptr(0) >> 1); !errors.Is(err, osmem.ErrNoMemory) {
-		t.Fatalf("Buy of half the address space: %v", err)
+		t.Fatalf("Acquire of half the address space: %v", err)
 	}
 	if after := block.ReadStats(); after.InUse != before.InUse {
 		t.Fatalf("a refused Acquire changed the figures: %+v, were %+v", after, before)

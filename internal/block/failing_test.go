@@ -106,7 +106,7 @@ func TestRefusedAcquireChangesNothing(t *testing.T) {
 			if err == nil {
 				block.Release(addr, got)
 			} else if refused++; !errors.Is(err, osmem.ErrNoMemory) {
-				t.Fatalf("Buy(%d): %v", size, err)
+				t.Fatalf("Acquire(%d): %v", size, err)
 			}
 			releaseAll(held)
 			if after := block.ReadStats(); after.InUse != before.InUse {

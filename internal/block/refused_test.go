@@ -77,7 +77,7 @@ func TestRefusedRegionIsReleased(t *testing.T) {
 		for _, size := range sizes {
 			system.bytes = 64 << 20 // enough for the region's metadata
 			if _, _, err := block.Acquire(size); !errors.Is(err, osmem.ErrNoMemory) {
-				t.Fatalf("Buy(%d): %v", size, err)
+				t.Fatalf("Acquire(%d): %v", size, err)
 			}
 		}
 	}

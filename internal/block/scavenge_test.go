@@ -78,7 +78,7 @@ var scavenges = map[string]func(t *testing.T){
 	"Trim":         func(*testing.T) { block.Trim() },
 	"TrimTo":       func(*testing.T) { block.TrimTo(1 << 20) },
 	"SetRetention": func(*testing.T) { block.SetRetention(1 << 20) },
-	"TrimAndAwait": func(*testing.T) {
+	"TrimAndNotify": func(*testing.T) {
 		block.TrimAndNotify(make(chan struct{}, 1))
 		block.TrimAndNotify(nil)
 	},

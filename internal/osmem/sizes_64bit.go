@@ -3,12 +3,12 @@
 package osmem
 
 const (
-	// WideShift says how much larger tables may be than with 32 bits, as a power of
-	// two: 2 where address space costs nothing, else 0.
+	// WideShift is how much larger tables are than with 32 bits, as a power of two: 2
+	// where address space costs nothing, else 0.
 	WideShift = 2
 
-	// maxGoHeapReserve is the largest reservation in Go's heap, in bytes. Where the
-	// system refuses memory make panics, so that what is out of reach is refused first.
+	// maxGoHeapReserve is the largest reservation in Go's heap, in bytes. Larger ones
+	// are refused, because make panics where the system refuses memory.
 	maxGoHeapReserve = 1 << 36
 
 	// The sizes of regions, in bytes.
