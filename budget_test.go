@@ -33,16 +33,16 @@ func leastFor(k palloc.Kind, size int) int64 {
 	n := uintptr(max(size, 1)+7) &^ 7
 	switch k {
 	case palloc.KindBump:
-		return int64(block.Rounded(32 + n))
+		return int64(block.RoundUp(32 + n))
 	case palloc.KindGeneration:
 		if n > 2048 {
-			return int64(block.Rounded(40 + n))
+			return int64(block.RoundUp(40 + n))
 		}
 		return frame(64 + 8 + classOf(n))
 	case palloc.KindSlab:
 		return frame(64 + 8 + n)
 	}
-	return int64(block.Rounded(32 + 8 + classOf(n)))
+	return int64(block.RoundUp(32 + 8 + classOf(n)))
 }
 
 func frame(n uintptr) int64 {
@@ -516,8 +516,8 @@ func TestWhatGrowsNeedsTheOldAndTheNew(t *testing.T) {
 					mc.SetLimit(limit)
 					return grow(mc, size) == nil
 				})
-				old := block.Rounded(uintptr(size) + 64)
-				if most := int64(old+block.Rounded(old+64)) + 16<<10; least > most+most/64 {
+				old := block.RoundUp(uintptr(size) + 64)
+				if most := int64(old+block.RoundUp(old+64)) + 16<<10; least > most+most/64 {
 					t.Errorf("%s in a %v of one byte to %d needs a limit of %d: %.2f times as much", name, k, size, least, float64(least)/float64(size))
 				}
 			}

@@ -257,9 +257,9 @@ func TestCheckBuysNothing(t *testing.T) {
 	for range 200 {
 		s.step()
 	}
-	accounts, stock := s.mc.MemAllocated(true), block.Count()
+	accounts, stock := s.mc.MemAllocated(true), block.ReadStats()
 	wantSound(t, "after the script", palloc.Top())
-	if s.mc.MemAllocated(true) != accounts || block.Count() != stock {
-		t.Errorf("the check makes %d bytes of %d, and %+v of %+v", s.mc.MemAllocated(true), accounts, block.Count(), stock)
+	if s.mc.MemAllocated(true) != accounts || block.ReadStats() != stock {
+		t.Errorf("the check makes %d bytes of %d, and %+v of %+v", s.mc.MemAllocated(true), accounts, block.ReadStats(), stock)
 	}
 }

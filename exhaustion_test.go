@@ -20,14 +20,14 @@ import (
 
 // stingy is a maker of memory that refuses on demand.
 type stingy struct {
-	osmem.Maker
+	osmem.Source
 	refuse bool
 }
 
 var system = &stingy{}
 
 func TestMain(m *testing.M) {
-	system.Maker = osmem.Current()
+	system.Source = osmem.Current()
 	osmem.Use(system)
 	os.Exit(m.Run())
 }
@@ -36,14 +36,14 @@ func (s *stingy) Reserve(size uintptr) (uintptr, error) {
 	if s.refuse {
 		return 0, osmem.ErrNoMemory
 	}
-	return s.Maker.Reserve(size)
+	return s.Source.Reserve(size)
 }
 
 func (s *stingy) Commit(addr, size uintptr) error {
 	if s.refuse {
 		return osmem.ErrNoMemory
 	}
-	return s.Maker.Commit(addr, size)
+	return s.Source.Commit(addr, size)
 }
 
 // operation is something that may buy memory. prepare readies what it works on and
@@ -315,7 +315,7 @@ type injection struct {
 
 func (i *injection) inject() {
 	left := i.at
-	block.Ration = func(uintptr) error {
+	block.AcquireHook = func(uintptr) error {
 		if left--; left >= 0 || !i.forGood && i.refused > 0 {
 			return nil
 		}
@@ -324,7 +324,7 @@ func (i *injection) inject() {
 	}
 }
 
-func (i *injection) end() { block.Ration = nil }
+func (i *injection) end() { block.AcquireHook = nil }
 
 // shortOf runs f and answers the *OutOfMemoryError that it panics with.
 func shortOf(t *testing.T, f func()) (oom *palloc.OutOfMemoryError) {
@@ -462,7 +462,7 @@ func TestContextsRunOut(t *testing.T) {
 var largeRefused bool // TestTheSystemRefusesALargeChunk ran
 
 func TestTheSystemRefusesALargeChunk(t *testing.T) {
-	if cramped() || !system.Returns() {
+	if cramped() || !system.DiscardFrees() {
 		t.Skip("what this maker makes stays for ever, and this is many gigabytes")
 	}
 	if largeRefused {

@@ -34,7 +34,7 @@ func FreePointer(p unsafe.Pointer) {
 
 // freeWith is the first stage of every free: only an address in a region is followed.
 func freeWith(p uintptr, next follower, match matcher, push pusher, other kind.Other, slow func(uintptr)) {
-	if !block.AtHome(p) {
+	if !block.InFirstRegion(p) {
 		slow(p)
 		return
 	}
@@ -76,7 +76,7 @@ func freeSlab(p uintptr, h uint64, c *kind.Core) {
 // freeRare is the last stage: it frees large and aligned chunks, and panics for what is no
 // chunk.
 func freeRare(p uintptr, h uint64, c *kind.Core) {
-	if h^c.Stamp >= chunk.Whats || c.Kind() == kind.None {
+	if h^c.Stamp >= chunk.TagLimit || c.Kind() == kind.None {
 		panic(headerFault("Free", p, h))
 	}
 	if err := kind.Free(kinds.Methods[c.Kind()], c, p, h^c.Stamp); err != nil {
@@ -87,7 +87,7 @@ func freeRare(p uintptr, h uint64, c *kind.Core) {
 // freeSlow frees at an address that is not in the first region. It is separate so that
 // freeWith can be inlined.
 func freeSlow(p uintptr) {
-	if !block.Known(p) {
+	if !block.Readable(p) {
 		panic(strangerFault("Free", p))
 	}
 	h := chunk.Header(p)

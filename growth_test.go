@@ -47,7 +47,7 @@ func TestAChunkThatGrowsStaysWhereItIs(t *testing.T) {
 // TestABufferOfAGigabyteIsHardlyCopied: doubling a buffer from 1 KiB to 1 GiB copies
 // at most an eighth of what copying it each time would.
 func TestABufferOfAGigabyteIsHardlyCopied(t *testing.T) {
-	if runtime.GOOS != "linux" || cramped() || !system.Returns() {
+	if runtime.GOOS != "linux" || cramped() || !system.DiscardFrees() {
 		t.Skip("address space is not plentiful here, or stays memory for ever: a chunk that grows moves")
 	}
 	for _, k := range []palloc.Kind{palloc.KindAllocSet, palloc.KindGeneration} {

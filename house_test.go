@@ -261,7 +261,7 @@ var unfolding = map[string][]string{
 	"./internal/kind/allocset": {"Hot", "Alloc", "AllocConst", "ClassifyConst", "Pop", "Take", "Carve", "Push"},
 	"./internal/kind/bump":     {"Alloc", "AllocConst"},
 	"./internal/kind":          {"Of"},
-	"./internal/block":         {"AtHome"},
+	"./internal/block":         {"InFirstRegion"},
 }
 
 func TestHotPathsUnfold(t *testing.T) {

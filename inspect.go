@@ -71,12 +71,12 @@ func measure(op string, p uintptr) (c *kind.Core, usable, taken uintptr) {
 // chunkAt returns the node of the chunk at p and the tag bits of its header. It panics
 // when there is no such chunk.
 func chunkAt(op string, p uintptr) (c *kind.Core, tag uint64) {
-	if !block.Known(p) {
+	if !block.Readable(p) {
 		panic(strangerFault(op, p))
 	}
 	h := chunk.Header(p)
 	c = kind.At(chunk.Index(h))
-	if h^c.Stamp >= chunk.Whats || c.Kind() == kind.None {
+	if h^c.Stamp >= chunk.TagLimit || c.Kind() == kind.None {
 		panic(headerFault(op, p, h))
 	}
 	return c, h ^ c.Stamp
@@ -88,7 +88,7 @@ func strangerFault(op string, p uintptr) *Fault {
 	switch {
 	case p == 0:
 		f.Reason = "the pointer is nil"
-	case block.Known(p &^ (chunk.Align - 1)):
+	case block.Readable(p &^ (chunk.Align - 1)):
 		f.Reason = fmt.Sprintf("the address is not the start of a chunk: it is not a multiple of %d", chunk.Align)
 	default:
 		f.Reason = "the address belongs to no context: it is Go's heap, a stack, or someone else's memory"

@@ -50,19 +50,19 @@ type WarehouseStats struct {
 
 // Resident returns the most that palloc can have resident: InUse, as if every byte of it
 // were written to, Retained and Accounts.
-func (s WarehouseStats) Resident() int64 { return s.InUse + s.Retained + s.Accounts }
+func (s WarehouseStats) Resident() int64 { return s.InUse + s.Retained + s.Metadata }
 
 // Warehouse returns the statistics of the page heap at one moment. Any goroutine.
 //
 // PostgreSQL has none.
 func Warehouse() WarehouseStats {
-	s := block.Count()
+	s := block.ReadStats()
 	return WarehouseStats{
 		Reserved:  int64(s.Reserved),
 		Committed: int64(s.Committed),
-		InUse:     int64(s.Sold),
+		InUse:     int64(s.InUse),
 		Retained:  int64(s.Retained),
-		Accounts:  int64(s.Accounts + kind.SlotsSize()),
+		Accounts:  int64(s.Metadata + kind.SlotsSize()),
 	}
 }
 
@@ -86,7 +86,7 @@ func SetRetention(bytes int64) {
 	if bytes < 0 {
 		panic(&Fault{Op: "SetRetention", Reason: fmt.Sprintf("a retention of %d bytes: it is at least 0, or DefaultRetention", bytes)})
 	}
-	block.SetRetention(uintptr(min(uint64(bytes), uint64(block.MostRetention))))
+	block.SetRetention(uintptr(min(uint64(bytes), uint64(block.MaxRetention))))
 }
 
 // Trim gives the memory that no context holds back to the operating system, and returns
@@ -134,10 +134,10 @@ func TrimWhenIdle(after time.Duration) (stop func()) {
 // trimWhenIdle trims after each idle interval, and then waits for the next block.
 func trimWhenIdle(after time.Duration, quit <-chan struct{}) {
 	resumed := make(chan struct{}, 1)
-	defer block.TrimAndAwait(nil)
+	defer block.TrimAndNotify(nil)
 	for awaitIdle(after, quit) {
 		tree.ReleaseKeepers()
-		block.TrimAndAwait(resumed)
+		block.TrimAndNotify(resumed)
 		select {
 		case <-resumed:
 		case <-quit:
@@ -151,13 +151,13 @@ func trimWhenIdle(after time.Duration, quit <-chan struct{}) {
 func awaitIdle(after time.Duration, quit <-chan struct{}) bool {
 	timer := time.NewTimer(after)
 	defer timer.Stop()
-	for seen := block.Trades(); ; {
+	for seen := block.Operations(); ; {
 		select {
 		case <-timer.C:
 		case <-quit:
 			return false
 		}
-		now := block.Trades()
+		now := block.Operations()
 		if now == seen {
 			return true
 		}

@@ -231,11 +231,11 @@ func curve(old, need uintptr) uintptr {
 // context, but for less than one more element, and returns the tag bits of the chunk's
 // header: then no other slice has more of the chunk. It panics when the chunk was freed.
 func (mc Context) hasWhole(op string, p, size, each uintptr) (tag uint64, yes bool) {
-	if !block.Known(p) || mc.ref.Core.Kind() == kind.Bump {
+	if !block.Readable(p) || mc.ref.Core.Kind() == kind.Bump {
 		return 0, false
 	}
 	c := mc.seller(p)
-	if tag = chunk.Header(p) ^ c.Stamp; tag >= chunk.Whats {
+	if tag = chunk.Header(p) ^ c.Stamp; tag >= chunk.TagLimit {
 		return 0, false
 	}
 	capacity := kind.Capacity(kinds.Methods[c.Kind()], c, p, tag)

@@ -97,7 +97,7 @@ func (mc Context) chunks() (n uint32) {
 // there it takes a few steps, and the race detector would see the core's next owner
 // begin.
 func (mc Context) look(read func()) {
-	if relaxed.Counts {
+	if relaxed.HotCounters {
 		tree.Lock()
 		defer tree.Unlock()
 		if !mc.Live() {

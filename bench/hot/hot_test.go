@@ -50,7 +50,7 @@ var guarded = map[string][]string{
 	".": {"Context.Alloc", "Context.Delete", "Context.Reset", "FreePointer", "NewAllocSet", "Top", "admit", "bumpConst",
 		"createNew", "follow", "freeOther", "freeSlab", "freeWith", "judge", "judgeUncleared", "matchSet", "newContext", "sell",
 		"setConst", "slow", "typed"},
-	"internal/block":           {"AtHome"},
+	"internal/block":           {"InFirstRegion"},
 	"internal/kind":            {"(*Core).Calm", "(*Core).Rewind", "(*Core).Settle", "Of"},
 	"internal/kind/allocset":   {"Alloc", "AllocConst", "Carve", "ClassifyConst", "Hot", "Pop", "Push", "Take"},
 	"internal/kind/bump":       {"Alloc", "AllocConst"},

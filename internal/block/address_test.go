@@ -2,5 +2,5 @@ package block_test
 
 import "unsafe"
 
-// addressOf is where a Go variable lies; the tests only compare the number.
+// addressOf returns the address of a Go variable; the tests only compare the number.
 func addressOf[T any](p *T) uintptr { return uintptr(unsafe.Pointer(p)) }

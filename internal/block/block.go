@@ -1,288 +1,130 @@
-// Package block is the warehouse: memory bought wholesale.
+// Package block is the page heap of contexts: it gets memory from the operating system
+// and hands it out in blocks.
 //
 // It holds: large reservations of address space (regions), cut into pages of 64
-// units, units of 256 bytes, 2 KiB, 16 KiB and so on; a bit for each unit says
-// whether it is sold. A block is a run of units that one context owns.
+// units. Units have 256 bytes, 2 KiB, 16 KiB and so on, by the level of the page; a
+// bit for each unit says whether it is in use. A block is a run of units of one page,
+// which one context owns.
 //
-// Invariant: every byte belongs to one block, is free, or is on its way back to the
-// system. Address space is never unmapped; what is freed stays resident for the next
-// request within a bound, and is given back beyond it.
+// Invariant: every byte belongs to one block, is free, or is being returned to the
+// system. Address space is never unmapped. Freed memory stays resident for the next
+// request within a bound; beyond the bound it is returned to the system.
 //
-// Cost: to take or free a block is one lock and some tens of instructions, however
-// much is free; the lock is held for a bounded number of steps, and while
-// the system makes address space usable, but not while it takes memory back.
-// Asking whose an address is takes no lock.
+// Cost: acquiring or releasing a block takes one lock and some tens of instructions,
+// however much is free. The lock is held for a bounded number of steps, and while the
+// system commits memory, but not while the system takes memory back. Finding the
+// block of an address takes no lock.
+//
+// All functions may be called by any goroutine, except where they say otherwise.
+// Sizes are in bytes.
 package block
 
 import (
 	"fmt"
-	"math/bits"
 	"sync"
 	"sync/atomic"
 
 	"github.com/gopalloc/palloc/internal/osmem"
-	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
-// warehouse is the process's stock. There is one: an address has one owner.
-var warehouse struct {
+// heap is the page heap of the process. There is one: an address has one owner.
+// Its lock guards all that is in it and in the regions, except what says otherwise.
+var heap struct {
 	mu      sync.Mutex
-	regions atomic.Pointer[[]*region] // grows only; replaced, never changed
-	tide
-	watch
-	returns
+	regions atomic.Pointer[[]*region] // a copy replaces it when a region is added
+	demand
+	observers
+	scavenger
 }
 
-// home is the first region, which a hot path asks about by itself.
-var home struct {
-	base uintptr // the region's, and 8; written once, before anything is sold
-	open uintptr // words of 8 bytes that are committed, from base
-}
-
-// AtHome says whether addr is a multiple of 8 in the committed part of the first
-// region: if so, the words at it and before it can be read. False says nothing:
-// ask Known.
-func AtHome(addr uintptr) bool {
-	return uintptr(bits.RotateLeft(uint(addr-home.base), -3)) < relaxed.Peek(&home.open)
-}
-
-// Known says whether addr is a multiple of 8 in committed memory of ours: the
-// words at it and before it can be read.
-func Known(addr uintptr) bool {
-	r := regionOf(addr)
-	return r != nil && addr%8 == 0 && addr != r.base
-}
-
-// Find is the address at which the block begins that holds addr; false when no
-// block in anyone's hands does. Asked about a block that is being sold or
-// bought meanwhile, it may answer either way.
-func Find(addr uintptr) (uintptr, bool) {
-	r := regionOf(addr)
-	if r == nil {
-		return 0, false
-	}
-	off, ok := r.find(addr - r.base)
-	return r.base + off, ok
-}
-
-// Buy takes a block of at least size bytes and answers its address and its true
-// size, a multiple of 256. The content is undefined. The error wraps
-// osmem.ErrNoMemory and leaves the warehouse as it was.
-func Buy(size uintptr) (addr, got uintptr, err error) {
-	l, n, ok := plan(size)
+// Acquire returns the address of a block of at least size bytes, and its true size, a
+// multiple of MinSize. size is at least 1. The content is undefined; see KnownZero. On
+// an error, which wraps osmem.ErrNoMemory, the page heap is as it was.
+func Acquire(size uintptr) (addr, got uintptr, err error) {
+	l, n, ok := levelFor(size)
 	if !ok {
-		return 0, 0, fmt.Errorf("%w: no region is as large as %d bytes", osmem.ErrNoMemory, size)
+		return 0, 0, fmt.Errorf("%w: a block of %d bytes is larger than any region", osmem.ErrNoMemory, size)
 	}
-	return buy(l, n, anywhere)
+	got = uintptr(n) << unitShift(l)
+	addr, err = acquireRun(l, n, got, anyUnit)
+	return addr, got, err
 }
 
-// Rounded is the true size of a block that is bought for size bytes; size itself
-// where no block is as large.
-func Rounded(size uintptr) uintptr {
-	l, n, ok := plan(size)
+// RoundUp returns the true size of a block that is acquired for size bytes, or size if
+// no block is that large.
+func RoundUp(size uintptr) uintptr {
+	l, n, ok := levelFor(size)
 	if !ok {
 		return size
 	}
 	return uintptr(n) << unitShift(l)
 }
 
-// BuyFrame takes a block of size bytes, a power of two of at least LeastFrame, on
-// a multiple of size. As Buy otherwise.
-func BuyFrame(size uintptr) (addr uintptr, err error) {
-	l, n, ok := plan(size)
+// AcquireAligned returns the address of a block of size bytes, a power of two of at
+// least MinSize, that begins at a multiple of size. Otherwise it is like Acquire.
+func AcquireAligned(size uintptr) (addr uintptr, err error) {
+	l, n, ok := levelFor(size)
 	if !ok || size != uintptr(n)<<unitShift(l) || size&(size-1) != 0 {
-		return 0, fmt.Errorf("%w: no frame has %d bytes", osmem.ErrNoMemory, size)
+		return 0, fmt.Errorf("%w: no aligned block has %d bytes: it takes a power of two from %d to what a region holds", osmem.ErrNoMemory, size, MinSize)
 	}
-	addr, _, err = buy(l, n, multiples(n))
-	return addr, err
+	return acquireRun(l, n, size, alignedUnits(n))
 }
 
-// LeastFrame is the size of the smallest frame in bytes: a unit of the finest
-// level.
-const LeastFrame = 1 << firstShift
+// MinSize is the size of the smallest block: a unit of the finest level.
+const MinSize = 1 << firstShift
 
-// Ration, when there is one, is asked before each purchase of so many bytes: it is the
-// seam where tests make memory run out at any purchase they like. It must not be set
-// while others buy.
-var Ration func(size uintptr) error
+// AcquireHook, if not nil, is called before a block of size bytes is acquired, and its
+// error is returned. Tests use it to make memory run out at any block they like. It
+// must not be set while other goroutines acquire blocks.
+var AcquireHook func(size uintptr) error
 
-func rationed(size uintptr) error {
-	if Ration == nil {
-		return nil
+// acquireRun returns the address of a run of n units of level l, which begins at one
+// of the units in starts. size bytes of it are for use now.
+func acquireRun(l int, n uint, size uintptr, starts uint64) (addr uintptr, err error) {
+	if AcquireHook != nil {
+		if err := AcquireHook(size); err != nil {
+			return 0, err
+		}
 	}
-	return Ration(size)
-}
-
-func buy(l int, n uint, where uint64) (addr, got uintptr, err error) {
-	got = uintptr(n) << unitShift(l)
-	addr, err = purchase(l, n, got, where)
-	return addr, got, err
-}
-
-// purchase sells a run of n units of level l, got bytes of which are for use, that
-// begins with one of the units in where.
-func purchase(l int, n uint, got uintptr, where uint64) (addr uintptr, err error) {
-	if err := rationed(got); err != nil {
-		return 0, err
-	}
-	warehouse.mu.Lock()
-	r, off, err := find(l, n, where)
+	heap.mu.Lock()
+	r, off, err := allocRun(l, n, starts)
 	if err != nil {
-		warehouse.mu.Unlock()
+		heap.mu.Unlock()
 		return 0, err
 	}
-	r.retained -= r.owned(l, off, n)
-	ask := bought(got)
-	warehouse.mu.Unlock()
-	if ask != nil {
-		ask()
-	}
+	resident := r.residentBytes(l, off, n)
+	r.retained -= resident
+	unlockAndCall(afterAcquire(size))
 	return r.base + off, nil
 }
 
-// find takes a run of n units of level l that begins with one of where: one that is
-// committed, in whatever region, before the system is asked for more. Where it
-// refuses, memory that was on its way back to the system is waited for once.
-func find(l int, n uint, where uint64) (r *region, off uintptr, err error) {
-	for until := warehouse.launched; ; warehouse.landing.Wait() {
-		for _, r := range regions() {
-			if off, ok := r.wake(l, n, where); ok {
-				return r, off, nil
-			}
-			if off, err := r.buy(l, n, where, r.frontier.Load()); err == nil {
-				return r, off, nil
-			}
-		}
-		if r, off, err = fresh(l, n, where); err == nil || warehouse.landed >= until {
-			return r, off, err
-		}
-	}
-}
+// Release frees a block that Acquire or AcquireAligned returned; size is its true size.
+func Release(addr, size uintptr) { ReleaseGrowable(addr, size, size) }
 
-// fresh is find in memory that is not committed yet.
-func fresh(l int, n uint, where uint64) (*region, uintptr, error) {
-	var refused error
-	for _, r := range regions() {
-		off, err := r.commit(l, n, where)
-		if err == nil {
-			return r, off, nil
-		}
-		if err != errFull {
-			refused = err
-		}
-	}
-	if refused != nil { // more address space would not help
-		return nil, 0, refused
-	}
-	return grow(l, n, where)
-}
-
-// Sell takes back a block that Buy sold: its address and its true size.
-func Sell(addr, size uintptr) { SellRoom(addr, size, size) }
-
-// SellRoom takes back a block that BuyRoom sold, of a size that Widen may have
-// changed since.
-func SellRoom(addr, size, room uintptr) {
-	l, n, _ := plan(room)
+// ReleaseGrowable frees a block that AcquireGrowable returned; size is what Grow made
+// of it, if it was called.
+func ReleaseGrowable(addr, size, capacity uintptr) {
+	l, n, _ := levelFor(capacity)
 	r := regionOf(addr)
 	off := addr - r.base
-	warehouse.mu.Lock()
-	r.soil(l, off, size)
-	resident := r.owned(l, off, n)
-	warehouse.trade()
-	warehouse.sold -= size
+	heap.mu.Lock()
+	r.markDirty(l, off, size)
+	resident := r.residentBytes(l, off, n)
+	heap.countOperation()
+	heap.inUse -= size
 	r.retained += resident
-	if over := retained() > warehouse.bound() && osmem.Current().Returns(); over || !r.lay(l, off, n) {
-		if l, off, n := r.sell(l, off, n); over {
-			r.release(l, off, n)
+	if over := retained() > heap.bound() && osmem.Current().DiscardFrees(); over || !r.cacheRun(l, off, n) {
+		if l, off, n := r.freeRun(l, off, n); over {
+			r.discardFreed(l, off, n)
 		}
 	}
-	ask := warehouse.afterSale()
-	warehouse.mu.Unlock()
-	if ask != nil {
-		ask()
-	}
+	unlockAndCall(heap.retainedExcess())
 }
 
-// Stock is what the warehouse has, in bytes.
-type Stock struct {
-	Reserved  uintptr // address space
-	Committed uintptr // of it, made usable
-	Sold      uintptr // in the hands of contexts
-	Retained  uintptr // unused, and resident
-	Accounts  uintptr // the accounts of all that, as far as they were made usable
-}
-
-// Count reads the stock at one moment.
-func Count() Stock {
-	warehouse.mu.Lock()
-	defer warehouse.mu.Unlock()
-	s := Stock{Sold: warehouse.sold, Retained: retained()}
-	for _, r := range regions() {
-		s.Reserved += r.size
-		s.Committed += r.frontier.Load()
-		for l := range r.levels {
-			s.Accounts += r.levels[l].committed
-		}
+// unlockAndCall releases the lock and then calls f, which may be nil.
+func unlockAndCall(f func()) {
+	heap.mu.Unlock()
+	if f != nil {
+		f()
 	}
-	return s
-}
-
-func regions() []*region {
-	if p := warehouse.regions.Load(); p != nil {
-		return *p
-	}
-	return nil
-}
-
-// regionOf is the region in whose committed part addr lies, or nil.
-func regionOf(addr uintptr) *region {
-	for _, r := range regions() {
-		if addr-r.base < r.frontier.Load() {
-			return r
-		}
-	}
-	return nil
-}
-
-func retained() (sum uintptr) {
-	for _, r := range regions() {
-		sum += r.retained
-	}
-	return sum
-}
-
-// grow is find in a further region, of which nobody hears unless the run is had
-// there. Each is an eighth of all before it at least, so that they stay few.
-func grow(l int, n uint, where uint64) (*region, uintptr, error) {
-	need := uint64(n+perPage) << unitShift(l) // the first units are split for the one that is kept
-	least := uint64(1) << bits.Len64(need-1)
-	if least > uint64(^uintptr(0))-commitStep {
-		return nil, 0, fmt.Errorf("%w: a region of %d bytes is more than the address space", osmem.ErrNoMemory, least)
-	}
-	var all uintptr
-	for _, r := range regions() {
-		all += r.size
-	}
-	r, err := newRegion(max(osmem.Current().Region(), uintptr(least), 1<<bits.Len(uint(all))>>3), uintptr(least))
-	if err != nil {
-		return nil, 0, err
-	}
-	off, err := r.commit(l, n, where)
-	if err != nil {
-		r.forget()
-		return nil, 0, err
-	}
-	r.announce()
-	return r, off, nil
-}
-
-// announce makes a region one of the warehouse's.
-func (r *region) announce() {
-	all := append(regions()[:len(regions()):len(regions())], r)
-	if len(all) == 1 {
-		home.base = r.base + 8
-	}
-	warehouse.regions.Store(&all)
-	r.publish()
 }

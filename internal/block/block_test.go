@@ -10,32 +10,33 @@ import (
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
+// run is a block that a test has acquired.
 type run struct{ addr, size uintptr }
 
-// randomSize favours small blocks, as contexts do, and reaches every level that
-// a test can afford to touch.
+// randomSize returns mostly small sizes, as contexts have them, and some of every level
+// that a test can afford to write to.
 func randomSize(rng *rand.Rand) uintptr {
 	switch rng.IntN(20) {
 	case 0:
-		return uintptr(rng.IntN(5 << 20))
+		return uintptr(rng.IntN(5<<20)) + 1
 	case 1, 2, 3:
-		return uintptr(rng.IntN(200 << 10))
+		return uintptr(rng.IntN(200<<10)) + 1
 	default:
 		return uintptr(rng.IntN(20<<10)) + 1
 	}
 }
 
-func TestBlocksNeverOverlapAndAreFound(t *testing.T) {
+func TestBlocksDoNotOverlapAndAreFound(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	before := block.Count().Sold
+	before := block.ReadStats().InUse
 	var live []run // by address
 	for range 20000 {
 		if len(live) > 300 || (len(live) > 0 && rng.IntN(2) == 0) {
 			i := rng.IntN(len(live))
 			checkFound(t, rng, live[i])
-			block.Sell(live[i].addr, live[i].size)
+			block.Release(live[i].addr, live[i].size)
 			if _, ok := block.Find(live[i].addr); ok {
-				t.Fatalf("block at %#x is found after it was sold back", live[i].addr)
+				t.Fatalf("block at %#x is found after it was released", live[i].addr)
 			}
 			live = slices.Delete(live, i, i+1)
 			continue
@@ -43,28 +44,27 @@ func TestBlocksNeverOverlapAndAreFound(t *testing.T) {
 		live = insert(t, live, randomSize(rng))
 	}
 	for _, r := range live {
-		block.Sell(r.addr, r.size)
+		block.Release(r.addr, r.size)
 	}
-	if after := block.Count().Sold; after != before {
-		t.Fatalf("%d bytes are counted as sold after everything came back, %d before", after, before)
+	if after := block.ReadStats().InUse; after != before {
+		t.Fatalf("%d bytes are in use after everything was released, %d before", after, before)
 	}
 }
 
-// insert buys a block, checks its neighbours and marks both of its ends.
+// insert acquires a block, checks its neighbours and writes to both of its ends.
 func insert(t *testing.T, live []run, size uintptr) []run {
 	t.Helper()
-	addr, got, err := block.Buy(size)
+	addr, got, err := block.Acquire(size)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got < size || got%256 != 0 || addr%256 != 0 {
-		t.Fatalf("Buy(%d) = %d bytes at %#x", size, got, addr)
+		t.Fatalf("Acquire(%d) = %d bytes at %#x", size, got, addr)
 	}
 	return place(t, live, addr, got)
 }
 
-// place puts a block among the others, by address, and checks that it overlaps
-// none.
+// place inserts a block among the others, by address, and checks that it overlaps none.
 func place(t *testing.T, live []run, addr, got uintptr) []run {
 	t.Helper()
 	i, _ := slices.BinarySearchFunc(live, addr, func(r run, a uintptr) int {
@@ -81,6 +81,7 @@ func place(t *testing.T, live []run, addr, got uintptr) []run {
 	return slices.Insert(live, i, run{addr, got})
 }
 
+// checkFound checks that Find returns the beginning of r for addresses in it.
 func checkFound(t *testing.T, rng *rand.Rand, r run) {
 	t.Helper()
 	for _, off := range []uintptr{0, r.size - 1, uintptr(rng.Int64N(int64(r.size)))} {
@@ -90,12 +91,12 @@ func checkFound(t *testing.T, rng *rand.Rand, r run) {
 	}
 }
 
-func TestForeignAddressesAreNotKnown(t *testing.T) {
+func TestForeignAddressesAreNotReadable(t *testing.T) {
 	var onStack [4]uint64
 	onHeap := make([]uint64, 1000)
 	for _, addr := range []uintptr{0, 8, ^uintptr(7), addressOf(&onStack[1]), addressOf(&onHeap[9])} {
-		if block.AtHome(addr) || block.Known(addr) {
-			t.Errorf("address %#x passes for ours", addr)
+		if block.InFirstRegion(addr) || block.Readable(addr) {
+			t.Errorf("address %#x passes for one of a region", addr)
 		}
 		if _, ok := block.Find(addr); ok {
 			t.Errorf("address %#x is found in a block", addr)
@@ -103,89 +104,83 @@ func TestForeignAddressesAreNotKnown(t *testing.T) {
 	}
 }
 
-func TestOddAddressesAreNotAtHome(t *testing.T) {
-	addr, size, err := block.Buy(256)
+func TestOddAddressesAreNotReadable(t *testing.T) {
+	addr, size, err := block.Acquire(256)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer block.Sell(addr, size)
-	if !block.AtHome(addr) || !block.Known(addr) {
-		t.Fatalf("a block at %#x is not ours", addr)
+	defer block.Release(addr, size)
+	if !block.InFirstRegion(addr) || !block.Readable(addr) {
+		t.Fatalf("a block at %#x is not readable", addr)
 	}
 	for off := uintptr(1); off < 8; off++ {
-		if block.AtHome(addr+off) || block.Known(addr+off) {
+		if block.InFirstRegion(addr+off) || block.Readable(addr+off) {
 			t.Fatalf("odd address %#x passes for a chunk's", addr+off)
 		}
 	}
 }
 
-// TestNothingBeforeARegionIsRead: the word before an address that passes for a
-// chunk's lies in committed memory, too.
-func TestNothingBeforeARegionIsRead(t *testing.T) {
-	base, size, err := block.Buy(256)
+// TestFirstWordOfARegionIsNotReadable: the word before a Readable address is in
+// committed memory, too.
+func TestFirstWordOfARegionIsNotReadable(t *testing.T) {
+	base, size, err := block.Acquire(256)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer block.Sell(base, size)
-	for base -= base % 256; block.Known(base - 256 + 8); base -= 256 {
+	defer block.Release(base, size)
+	for base -= base % 256; block.Readable(base - 256 + 8); base -= 256 {
 	}
-	if block.Known(base) || block.AtHome(base) {
+	if block.Readable(base) || block.InFirstRegion(base) {
 		t.Errorf("the first address of the region, %#x, passes for a chunk's", base)
 	}
-	if !block.Known(base + 8) {
-		t.Errorf("the second word of the region, %#x, is not known", base+8)
+	if !block.Readable(base + 8) {
+		t.Errorf("the second word of the region, %#x, is not readable", base+8)
 	}
 }
 
-func TestTrimEmptiesWhatIsUnused(t *testing.T) {
-	if !osmem.Current().Returns() {
-		t.Skip("this maker of memory gives nothing back to the system")
-	}
-	addr, size, err := block.Buy(8 << 20)
+func TestTrimReturnsFreeMemory(t *testing.T) {
+	skipUnlessDiscardFrees(t)
+	addr, size, err := block.Acquire(8 << 20)
 	if err != nil {
 		t.Fatal(err)
 	}
 	osmem.Bytes(addr, size)[5] = 1
-	block.Sell(addr, size)
-	if given := block.Trim(); given < 8<<20 {
-		t.Fatalf("Trim gave back %d bytes, at least %d were unused", given, 8<<20)
+	block.Release(addr, size)
+	if returned := block.Trim(); returned < 8<<20 {
+		t.Fatalf("Trim returned %d bytes, at least %d were free", returned, 8<<20)
 	}
-	if left := block.Count().Retained; left > 64<<10 {
+	if left := block.ReadStats().Retained; left > 64<<10 {
 		t.Fatalf("%d bytes are still retained after Trim", left)
 	}
 	if again := block.Trim(); again != 0 {
-		t.Fatalf("a second Trim gave back %d bytes", again)
+		t.Fatalf("a second Trim returned %d bytes", again)
 	}
 }
 
-// TestRetentionFollowsTheTide: what a burst used is kept for the next burst, and
-// let go when no burst comes for two periods.
-func TestRetentionFollowsTheTide(t *testing.T) {
-	if !osmem.Current().Returns() {
-		t.Skip("this maker of memory gives nothing back to the system")
-	}
+// TestRetentionFollowsThePeak: what a burst used is retained for the next burst, and
+// returned when no burst comes for two periods.
+func TestRetentionFollowsThePeak(t *testing.T) {
+	skipUnlessDiscardFrees(t)
 	block.Trim()
-	const piece, pieces, least, period = 4 << 20, 40, 64 << 20, 1 << 14
-	buySell(t, piece, pieces)
-	if s := block.Count(); s.Retained < piece*pieces*3/4 {
+	const piece, pieces, minRetention, period = 4 << 20, 40, 64 << 20, 1 << 14
+	acquireRelease(t, piece, pieces)
+	if s := block.ReadStats(); s.Retained < piece*pieces*3/4 {
 		t.Fatalf("%d bytes retained right after a burst of %d", s.Retained, piece*pieces)
 	}
 	for range 3 * period {
-		buySell(t, 1<<10, 1)
+		acquireRelease(t, 1<<10, 1)
 	}
 	eventually(t, "two quiet periods after a burst little is retained", func() bool {
-		s := block.Count()
-		return s.Retained <= (least+s.Sold)*17/16
+		s := block.ReadStats()
+		return s.Retained <= (minRetention+s.InUse)*17/16
 	})
 }
 
-// TestWhatWasInUseIsKeptWhole: what a service uses in turn, in pieces that fill no
-// unit of a coarser level, neither counts for more than it is nor goes back to the
+// TestCyclicUseIsRetained: what a service uses again and again, in pieces that do not
+// fill a unit of a coarser level, is neither counted too high nor returned to the
 // system.
-func TestWhatWasInUseIsKeptWhole(t *testing.T) {
-	if !osmem.Current().Returns() {
-		t.Skip("this maker of memory gives nothing back to the system")
-	}
+func TestCyclicUseIsRetained(t *testing.T) {
+	skipUnlessDiscardFrees(t)
 	for _, cycle := range []struct{ piece, pieces uintptr }{{1 << 20, 70}, {16 << 20, 5}, {16 << 20, 17}} {
 		if cycle.piece*cycle.pieces > 100<<20 && osmem.WideShift == 0 {
 			continue // address space is short
@@ -193,88 +188,88 @@ func TestWhatWasInUseIsKeptWhole(t *testing.T) {
 		block.Trim()
 		all, discards := cycle.piece*cycle.pieces, system.discards.Load()
 		for range 6 {
-			buySell(t, cycle.piece, int(cycle.pieces))
-			if s := block.Count(); s.Retained < all || s.Retained > all+all/16 {
+			acquireRelease(t, cycle.piece, int(cycle.pieces))
+			if s := block.ReadStats(); s.Retained < all || s.Retained > all+all/16 {
 				t.Fatalf("%d bytes retained after %d were in use", s.Retained, all)
 			}
 		}
 		if n := system.discards.Load() - discards; n != 0 {
-			t.Errorf("%d times memory went back to the system, of %d bytes in use in turn", n, all)
+			t.Errorf("memory was returned to the system %d times, of %d bytes in cyclic use", n, all)
 		}
 	}
 }
 
-func TestFramesLieOnMultiplesOfTheirSize(t *testing.T) {
+func TestAlignedBlocksBeginAtMultiplesOfTheirSize(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	var live []run
 	for range 4000 {
 		if len(live) > 100 {
 			i := rng.IntN(len(live))
-			block.Sell(live[i].addr, live[i].size)
+			block.Release(live[i].addr, live[i].size)
 			live = slices.Delete(live, i, i+1)
 		}
 		if rng.IntN(2) == 0 {
 			live = insert(t, live, randomSize(rng))
 			continue
 		}
-		size := uintptr(block.LeastFrame) << rng.IntN(14)
-		addr, err := block.BuyFrame(size)
+		size := uintptr(block.MinSize) << rng.IntN(14)
+		addr, err := block.AcquireAligned(size)
 		if err != nil || addr%size != 0 {
-			t.Fatalf("BuyFrame(%d) = %#x, %v", size, addr, err)
+			t.Fatalf("AcquireAligned(%d) = %#x, %v", size, addr, err)
 		}
 		live = place(t, live, addr, size)
 	}
 	for _, r := range live {
-		block.Sell(r.addr, r.size)
+		block.Release(r.addr, r.size)
 	}
-	if _, err := block.BuyFrame(3 << 10); !errors.Is(err, osmem.ErrNoMemory) {
-		t.Errorf("BuyFrame of 3 KiB: %v", err)
+	if _, err := block.AcquireAligned(3 << 10); !errors.Is(err, osmem.ErrNoMemory) {
+		t.Errorf("AcquireAligned of 3 KiB: %v", err)
 	}
 }
 
-// buySell holds n blocks at once and then sells them back, as a context does at its
-// reset: the latest first.
-func buySell(t *testing.T, size uintptr, n int) {
+// acquireRelease acquires n blocks and then releases them, the latest first, as the
+// reset of a context does.
+func acquireRelease(t *testing.T, size uintptr, n int) {
 	t.Helper()
 	var held []run
 	for range n {
-		addr, got, err := block.Buy(size)
+		addr, got, err := block.Acquire(size)
 		if err != nil {
 			t.Fatal(err)
 		}
 		held = append(held, run{addr, got})
 	}
 	for _, r := range slices.Backward(held) {
-		block.Sell(r.addr, r.size)
+		block.Release(r.addr, r.size)
 	}
 }
 
-func TestTooLargeIsRefused(t *testing.T) {
-	before := block.Count()
-	if _, _, err := block.Buy(^uintptr(0) >> 1); !errors.Is(err, osmem.ErrNoMemory) {
-		t.Fatalf("Buy of half the address space: %v", err)
+func TestAcquireOfTooMuchIsRefused(t *testing.T) {
+	before := block.ReadStats()
+	if _, _, err := block.Acquire(^uintptr(0) >> 1); !errors.Is(err, osmem.ErrNoMemory) {
+		t.Fatalf("Acquire of half the address space: %v", err)
 	}
-	if after := block.Count(); after.Sold != before.Sold {
-		t.Fatalf("a refused purchase changed the stock: %+v, was %+v", after, before)
+	if after := block.ReadStats(); after.InUse != before.InUse {
+		t.Fatalf("a refused Acquire changed the figures: %+v, were %+v", after, before)
 	}
 }
 
-func BenchmarkBuySell(b *testing.B) {
+func BenchmarkAcquireRelease(b *testing.B) {
 	for b.Loop() {
-		addr, size, err := block.Buy(2048)
+		addr, size, err := block.Acquire(2048)
 		if err != nil {
 			b.Fatal(err)
 		}
-		block.Sell(addr, size)
+		block.Release(addr, size)
 	}
 }
 
 func BenchmarkFind(b *testing.B) {
-	addr, size, err := block.Buy(2048)
+	addr, size, err := block.Acquire(2048)
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer block.Sell(addr, size)
+	defer block.Release(addr, size)
 	for b.Loop() {
 		if _, ok := block.Find(addr + 1000); !ok {
 			b.Fatal("not found")

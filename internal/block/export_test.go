@@ -2,47 +2,48 @@ package block
 
 import "math/bits"
 
-// Steps is how many pages were ever looked at under the lock.
+// Steps returns how many pages were ever looked at under the lock.
 func Steps() uint64 {
-	warehouse.mu.Lock()
-	defer warehouse.mu.Unlock()
-	return warehouse.steps
+	heap.mu.Lock()
+	defer heap.mu.Unlock()
+	return heap.steps
 }
 
-// MostSteps is what a slice may look at, with what it sorts in and puts back.
-const MostSteps = mostSteps + (mostResting+1)*maxLevels
+// MaxSteps is how many pages a slice may look at, with the cached runs that it frees and
+// the run that it returns.
+const MaxSteps = maxSteps + (maxCached+1)*maxLevels
 
-// Slices has Trim's slices made one by one, and answers how many pages each looked
-// at, at the most.
-func Slices(keep uintptr) (most uint64, slices int) {
+// Slices makes the slices of TrimTo one by one. It returns the maximum number of pages
+// that one of them looked at, and the number of slices.
+func Slices(keep uintptr) (pages uint64, slices int) {
 	for w, more := (walk{}), true; more; slices++ {
 		before := Steps()
 		_, more = w.slice(func() uintptr { return keep })
-		most = max(most, Steps()-before)
+		pages = max(pages, Steps()-before)
 	}
-	return most, slices
+	return pages, slices
 }
 
-// Audit counts again what is retained, page by page, and answers both figures. It
-// panics where a page is empty and was not joined. Nobody may buy, sell or trim
-// meanwhile.
-func Audit() (said, found uintptr) {
+// Audit counts the retained bytes page by page, and returns the figure of the page heap
+// and its own. It panics where an empty page was not coalesced. No other goroutine may
+// acquire, release or trim meanwhile.
+func Audit() (recorded, found uintptr) {
 	for _, r := range regions() {
-		said += r.retained
+		recorded += r.retained
 		found += r.audit(r.top, 0)
 	}
-	return said, found
+	return recorded, found
 }
 
 func (r *region) audit(l, i int) (sum uintptr) {
 	p := &r.levels[l].pages[i]
 	if p.used == 0 && l < r.top {
-		panic("an empty page was not joined")
+		panic("an empty page was not coalesced")
 	}
-	idle := p.dirty & (^p.used | p.rest)
-	sum = uintptr(bits.OnesCount64(idle&^p.part))<<unitShift(l) + r.inParts(l, i, idle&p.part)
-	for u := range perPage {
-		if p.split&mask(uint(u)*perPage, perPage) != 0 {
+	resident := p.dirty & (^p.used | p.cached)
+	sum = uintptr(bits.OnesCount64(resident&^p.part))<<unitShift(l) + r.residentInParts(l, i, resident&p.part)
+	for u := range unitsPerParent {
+		if p.split&mask(uint(u)*unitsPerParent, unitsPerParent) != 0 {
 			sum += r.audit(l-1, i<<levelShift+u)
 		}
 	}

@@ -10,30 +10,32 @@ import (
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
-// Memory that runs out: a maker that refuses on demand, between the warehouse
-// and the system's.
+// Memory that runs out: a source that refuses on demand, between the page heap and the
+// system's.
 
+// failing passes calls on to another source, or refuses them.
 type failing struct {
-	osmem.Maker
-	commits  int // how many more to grant; negative: no end
+	osmem.Source
+	commits  int // how many more to allow; negative: all
 	reserves int
-	bytes    int          // how many more to commit; negative: no end
-	taken    uintptr      // address space, reserved and not released
-	discards atomic.Int64 // some come from a goroutine of the warehouse
+	bytes    int          // how many more to commit; negative: all
+	taken    uintptr      // bytes of address space that are reserved
+	discards atomic.Int64 // some come from a goroutine of the page heap
 
-	onDiscard func(addr, size uintptr) error // before it is passed on, if that is no error
-	scribbles bool                           // what is discarded is not zero
+	onDiscard func(addr, size uintptr) error // called first; on an error nothing is passed on
+	scribbles bool                           // discarded memory is not zero
 }
 
 var system = &failing{commits: -1, reserves: -1, bytes: -1}
 
 func TestMain(m *testing.M) {
-	system.Maker = osmem.Current()
+	system.Source = osmem.Current()
 	osmem.Use(system)
 	os.Exit(m.Run())
 }
 
-func granted(left *int) bool {
+// allowed counts *left down, and reports whether it was not 0.
+func allowed(left *int) bool {
 	if *left == 0 {
 		return false
 	}
@@ -42,13 +44,13 @@ func granted(left *int) bool {
 }
 
 func (f *failing) Commit(addr, size uintptr) error {
-	if !granted(&f.commits) || f.bytes >= 0 && size > uintptr(f.bytes) {
+	if !allowed(&f.commits) || f.bytes >= 0 && size > uintptr(f.bytes) {
 		return osmem.ErrNoMemory
 	}
 	if f.bytes >= 0 {
 		f.bytes -= int(size)
 	}
-	return f.Maker.Commit(addr, size)
+	return f.Source.Commit(addr, size)
 }
 
 func (f *failing) Discard(addr, size uintptr) error {
@@ -58,7 +60,7 @@ func (f *failing) Discard(addr, size uintptr) error {
 			return err
 		}
 	}
-	err := f.Maker.Discard(addr, size)
+	err := f.Source.Discard(addr, size)
 	if f.scribbles {
 		for i, b := 0, osmem.Bytes(addr, size); i < len(b); i += 256 {
 			b[i] = 0xa5
@@ -67,13 +69,13 @@ func (f *failing) Discard(addr, size uintptr) error {
 	return err
 }
 
-func (f *failing) Zeroes() bool { return f.Maker.Zeroes() && !f.scribbles }
+func (f *failing) DiscardZeroes() bool { return f.Source.DiscardZeroes() && !f.scribbles }
 
 func (f *failing) Reserve(size uintptr) (uintptr, error) {
-	if !granted(&f.reserves) {
+	if !allowed(&f.reserves) {
 		return 0, osmem.ErrNoMemory
 	}
-	addr, err := f.Maker.Reserve(size)
+	addr, err := f.Source.Reserve(size)
 	if err == nil {
 		f.taken += size
 	}
@@ -82,33 +84,33 @@ func (f *failing) Reserve(size uintptr) (uintptr, error) {
 
 func (f *failing) Release(addr, size uintptr) {
 	f.taken -= size
-	f.Maker.Release(addr, size)
+	f.Source.Release(addr, size)
 }
 
-// TestARefusedPurchaseChangesNothing lets every step of a purchase that needs
-// fresh memory fail in its turn; the same purchase succeeds afterwards.
-func TestARefusedPurchaseChangesNothing(t *testing.T) {
+// TestRefusedAcquireChangesNothing: each step of an Acquire that needs fresh memory fails
+// in turn; the same Acquire succeeds afterwards.
+func TestRefusedAcquireChangesNothing(t *testing.T) {
 	defer func() { system.commits, system.reserves = -1, -1 }()
 	sizes := []uintptr{1 << 10, 40 << 10, 1 << 20, 3 << 20, 9 << 20, 200 << 20}
-	if !osmem.Current().Returns() {
-		sizes = sizes[:5] // what this maker makes stays for ever
+	if !osmem.Current().DiscardFrees() {
+		sizes = sizes[:5] // this source keeps its memory for ever
 	}
 	for _, size := range sizes {
 		refused := 0
 		for steps := 0; ; steps++ {
-			before := block.Count()
+			before := block.ReadStats()
 			held := exhaust(t, size)
 			system.commits, system.reserves = steps, steps
-			addr, got, err := block.Buy(size)
+			addr, got, err := block.Acquire(size)
 			system.commits, system.reserves = -1, -1
 			if err == nil {
-				block.Sell(addr, got)
+				block.Release(addr, got)
 			} else if refused++; !errors.Is(err, osmem.ErrNoMemory) {
-				t.Fatalf("Buy(%d): %v", size, err)
+				t.Fatalf("Acquire(%d): %v", size, err)
 			}
-			sellAll(held)
-			if after := block.Count(); after.Sold != before.Sold {
-				t.Fatalf("%d bytes sold, %d before a purchase of %d that ended with %v", after.Sold, before.Sold, size, err)
+			releaseAll(held)
+			if after := block.ReadStats(); after.InUse != before.InUse {
+				t.Fatalf("%d bytes in use, %d before an Acquire of %d that returned %v", after.InUse, before.InUse, size, err)
 			}
 			if err == nil {
 				break
@@ -116,18 +118,18 @@ func TestARefusedPurchaseChangesNothing(t *testing.T) {
 		}
 		t.Logf("%d bytes: refused %d times", size, refused)
 		if refused == 0 && size > 4<<20 {
-			t.Errorf("a purchase of %d bytes never needed the system", size)
+			t.Errorf("an Acquire of %d bytes never needed the system", size)
 		}
 	}
 }
 
-// exhaust buys blocks of a size until the next one needs fresh memory.
+// exhaust acquires blocks of a size until the next one needs fresh memory.
 func exhaust(t *testing.T, size uintptr) (held []run) {
 	t.Helper()
 	system.commits, system.reserves = 0, 0
 	defer func() { system.commits, system.reserves = -1, -1 }()
 	for {
-		addr, got, err := block.Buy(size)
+		addr, got, err := block.Acquire(size)
 		if err != nil {
 			return held
 		}
@@ -135,27 +137,28 @@ func exhaust(t *testing.T, size uintptr) (held []run) {
 	}
 }
 
-// TestRefusalsTakeNoAddressSpace: a system that refuses memory is not asked for
-// ever more address space.
+// TestRefusalsTakeNoAddressSpace: from a system that refuses memory, no more and more
+// address space is reserved.
 func TestRefusalsTakeNoAddressSpace(t *testing.T) {
 	before := system.taken
 	for range 50 {
 		held := exhaust(t, 1<<20)
 		system.commits = 0
-		if addr, size, err := block.Buy(1 << 20); err == nil {
-			block.Sell(addr, size)
-			t.Error("a purchase that needs fresh memory succeeds without it")
+		if addr, size, err := block.Acquire(1 << 20); err == nil {
+			block.Release(addr, size)
+			t.Error("an Acquire that needs fresh memory succeeds without it")
 		}
 		system.commits = -1
-		sellAll(held)
+		releaseAll(held)
 	}
 	if after := system.taken; after != before {
 		t.Errorf("%d bytes of address space after the refusals, %d before", after, before)
 	}
 }
 
-func sellAll(held []run) {
+// releaseAll releases all blocks of held.
+func releaseAll(held []run) {
 	for _, r := range held {
-		block.Sell(r.addr, r.size)
+		block.Release(r.addr, r.size)
 	}
 }

@@ -1,56 +1,76 @@
 package block
 
-import "math/bits"
+import (
+	"math/bits"
 
-// unitsPerPage is how many units a page is cut into: one for each bit of a word.
+	"github.com/gopalloc/palloc/internal/relaxed"
+)
+
+// unitsPerPage is the number of units in a page: one for each bit of a word.
 const unitsPerPage = 64
 
-// page is the account of 64 units of one size, a bit for each.
+// page is the metadata of 64 units of one size, a bit for each.
 //
-// Invariant: start and split are parts of used; eight units that are split are a
-// page of the next finer level; a run is one bit of start and the used bits from
-// there up to the next start or gap.
+// Invariant: units in start, split and cached are also in used. Eight units in split
+// are one page of the next finer level. A block is the unit of one bit in start and
+// the used units that follow, up to the next start, split or cached unit or gap.
 //
-// Cost: a few instructions for a purchase or a sale, whatever the page holds.
+// Cost: a few instructions to allocate or free a run, whatever is in the page.
 type page struct {
-	used  uint64 // sold, or split into a page of finer units
-	start uint64 // first unit of a sold run
-	split uint64 // cut further: see the level below
-	dirty uint64 // written since the system last had it: resident, used or not
-	part  uint64 // of the dirty units, those that are so in part: see the level below
-	rest  uint64 // of the used units, those of runs that rest: see rest.go
+	used   uint64 // not free
+	start  uint64 // first unit of a block
+	split  uint64 // cut into finer units: see the level below
+	dirty  uint64 // written since the system gave the memory: resident, used or not
+	part   uint64 // of the dirty units, those of which only parts are: see the level below
+	cached uint64 // in a cached run, or being returned to the system: see cache.go, scavenge.go
 
-	next, prev uint32 // neighbours on the shelf, by page number plus one
-	longest    uint32 // longest run of unused units: the shelf it stands on
-	_          uint32 // keeps the words of the next page on multiples of 8
+	next, prev uint32 // neighbours in the free list, by page number plus one
+	longest    uint32 // length of the longest free run: which free list it is in
+	_          uint32 // keeps the words of the next page at multiples of 8
 }
 
-// mask has n bits from bit u up.
+// load reads used, start, split or cached of a page, which Find does without the lock.
+func load(w *uint64) uint64 { return relaxed.Load64(w) }
+
+// store writes a word that load reads.
+func store(w *uint64, v uint64) { relaxed.Store64(w, v) }
+
+// set overwrites a page that is in no free list, word by word, since Find may be
+// reading it.
+func (p *page) set(to page) {
+	store(&p.used, to.used)
+	store(&p.start, to.start)
+	store(&p.split, to.split)
+	store(&p.cached, 0)
+	p.dirty, p.part, p.longest, p.next, p.prev = to.dirty, to.part, to.longest, 0, 0
+}
+
+// mask returns n bits from bit u up.
 func mask(u, n uint) uint64 { return (^uint64(0) >> (unitsPerPage - n)) << u }
 
-// firstRun is the lowest of the units in where that begins n set bits of free, or
-// -1.
-func firstRun(free uint64, n uint, where uint64) int {
+// anyUnit has the bits of all units of a page.
+const anyUnit = ^uint64(0)
+
+// alignedUnits returns the bits of the units whose number is a multiple of n, a power
+// of two below 64.
+func alignedUnits(n uint) uint64 { return anyUnit / (1<<n - 1) }
+
+// firstRun returns the lowest unit of starts that begins a run of n set bits in free,
+// or -1.
+func firstRun(free uint64, n uint, starts uint64) int {
 	for have := uint(1); have < n && free != 0; {
 		step := min(have, n-have)
 		free &= free >> step
 		have += step
 	}
-	if free &= where; free == 0 {
+	if free &= starts; free == 0 {
 		return -1
 	}
 	return bits.TrailingZeros64(free)
 }
 
-// anywhere are all units of a page.
-const anywhere = ^uint64(0)
-
-// multiples are the units of a page whose number is a multiple of n, a power of
-// two below 64.
-func multiples(n uint) uint64 { return anywhere / (1<<n - 1) }
-
-// longestRun is the length of the longest run of set bits in free: it halves
-// its way down from the largest power of two that still fits.
+// longestRun returns the length of the longest run of set bits in free. It searches
+// from the largest power of two that fits downward.
 func longestRun(free uint64) uint32 {
 	if free == 0 {
 		return 0
@@ -76,12 +96,12 @@ func longestRun(free uint64) uint32 {
 	return have
 }
 
-// take marks n units as one sold run, beginning with one of where, and answers
-// the first of them. Units that are already resident go first.
-func (p *page) take(n uint, where uint64) uint {
-	u := firstRun(^p.used&p.dirty, n, where)
+// alloc marks n units as a block that begins at one of the units in starts, and
+// returns its first unit. Runs that are resident come first.
+func (p *page) alloc(n uint, starts uint64) uint {
+	u := firstRun(^p.used&p.dirty, n, starts)
 	if u < 0 {
-		u = firstRun(^p.used, n, where)
+		u = firstRun(^p.used, n, starts)
 	}
 	m := mask(uint(u), n)
 	store(&p.start, p.start|1<<u)
@@ -90,8 +110,8 @@ func (p *page) take(n uint, where uint64) uint {
 	return uint(u)
 }
 
-// give marks a sold run as unused again.
-func (p *page) give(u, n uint) {
+// free marks n units as free.
+func (p *page) free(u, n uint) {
 	m := mask(u, n)
 	store(&p.used, p.used&^m)
 	store(&p.start, p.start&^m)
@@ -99,11 +119,11 @@ func (p *page) give(u, n uint) {
 	p.longest = longestRun(^p.used)
 }
 
-// runAt is the first unit of the run that holds unit u; false when u is unused
-// or split.
-func (p *page) runAt(u uint) (uint, bool) {
-	used, start, split, rest := load(&p.used), load(&p.start), load(&p.split), load(&p.rest)
-	if used&^split&^rest&(1<<u) == 0 {
+// runStart returns the first unit of the block that holds unit u; false if u is free,
+// split or cached. It takes no lock.
+func (p *page) runStart(u uint) (uint, bool) {
+	used, start, split, cached := load(&p.used), load(&p.start), load(&p.split), load(&p.cached)
+	if used&^split&^cached&(1<<u) == 0 {
 		return 0, false
 	}
 	before := start & mask(0, u+1)

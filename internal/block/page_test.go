@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// slowRuns answers firstRun for every n, and longestRun, by counting.
+// slowRuns returns what firstRun does for every n, and longestRun, by counting.
 func slowRuns(free uint64) (first [65]int, longest int) {
 	for n := range first {
 		first[n] = -1
@@ -23,7 +23,7 @@ func slowRuns(free uint64) (first [65]int, longest int) {
 	return first, longest
 }
 
-func TestRunsOfBits(t *testing.T) {
+func TestFirstRunAndLongestRunOfBits(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for round := range 20000 {
 		free := rng.Uint64() & rng.Uint64()
@@ -40,18 +40,18 @@ func TestRunsOfBits(t *testing.T) {
 			t.Fatalf("longestRun(%064b) = %d, want %d", free, got, longest)
 		}
 		for n := uint(1); n <= 64; n++ {
-			if got := firstRun(free, n, anywhere); got != first[n] {
+			if got := firstRun(free, n, anyUnit); got != first[n] {
 				t.Fatalf("firstRun(%064b, %d) = %d, want %d", free, n, got, first[n])
 			}
 		}
 	}
 }
 
-func TestMultiplesAreWhereFramesBegin(t *testing.T) {
+func TestAlignedUnitsAreMultiples(t *testing.T) {
 	for n := uint(1); n < unitsPerPage; n *= 2 {
 		for u := range uint(unitsPerPage) {
-			if got, want := multiples(n)>>u&1 == 1, u%n == 0; got != want {
-				t.Fatalf("multiples(%d) has unit %d: %v, want %v", n, u, got, want)
+			if got, want := alignedUnits(n)>>u&1 == 1, u%n == 0; got != want {
+				t.Fatalf("alignedUnits(%d) has unit %d: %v, want %v", n, u, got, want)
 			}
 		}
 	}

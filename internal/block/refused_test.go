@@ -9,18 +9,20 @@ import (
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
-// A system that commits so much and no more: what is sold back can be had again.
+// A system that commits a certain amount of memory: what is released can be acquired
+// again.
 
-// refusedSizes are of every level that a few MiB reach.
+// refusedSizes has sizes of every level up to some MiB.
 var refusedSizes = []uintptr{10 << 10, 20 << 10, 40 << 10, 100 << 10, 400 << 10, 1 << 20, 3 << 20, 1000, 8000, 6 << 20, 7 << 20, 20 << 20}
 
+// refusedAfter is how many bytes the system commits.
 const refusedAfter = 24 << 20
 
-// fill buys blocks of a size until the system refuses.
+// fill acquires blocks of a size until the system refuses.
 func fill(t *testing.T, size uintptr) (held []run) {
 	t.Helper()
 	for {
-		addr, got, err := block.Buy(size)
+		addr, got, err := block.Acquire(size)
 		if err != nil {
 			if !errors.Is(err, osmem.ErrNoMemory) {
 				t.Fatal(err)
@@ -31,38 +33,38 @@ func fill(t *testing.T, size uintptr) (held []run) {
 	}
 }
 
-func TestWhatIsSoldBackIsHadAgainAfterARefusal(t *testing.T) {
+func TestReleasedMemoryIsAcquiredAgainAfterARefusal(t *testing.T) {
 	defer func() { system.bytes = -1 }()
-	defer sellAll(exhaust(t, 1<<20)) // what was committed before
+	defer releaseAll(exhaust(t, 1<<20)) // what was committed before
 	for _, size := range refusedSizes {
 		system.bytes = refusedAfter
 		first := fill(t, size)
-		sellAll(first)
+		releaseAll(first)
 		for round := range 3 {
 			again := fill(t, size)
 			if len(again)*100 < len(first)*95 {
 				t.Errorf("%d blocks of %d bytes until the system refused; in round %d of those after that %d, with %d MiB retained",
-					len(first), size, round, len(again), block.Count().Retained>>20)
+					len(first), size, round, len(again), block.ReadStats().Retained>>20)
 			}
 			rand.Shuffle(len(again), func(i, j int) { again[i], again[j] = again[j], again[i] })
-			sellAll(again)
+			releaseAll(again)
 		}
 		system.bytes = -1
 		more := first[:0]
 		for range len(first) + 10 { // the system gives again
-			addr, got, err := block.Buy(size)
+			addr, got, err := block.Acquire(size)
 			if err != nil {
 				t.Fatalf("a block of %d bytes, after the system refused and then gave again: %v", size, err)
 			}
 			more = append(more, run{addr, got})
 		}
-		sellAll(more)
+		releaseAll(more)
 	}
 }
 
-// TestARefusedRegionIsGivenBack: requests that need a region of their own, which the
-// system reserves and then does not commit, or which is more than there can be.
-func TestARefusedRegionIsGivenBack(t *testing.T) {
+// TestRefusedRegionIsReleased: of requests that need a region of their own, which the
+// system reserves and then does not commit, or which is larger than any can be.
+func TestRefusedRegionIsReleased(t *testing.T) {
 	defer func() { system.bytes = -1 }()
 	sizes := []uintptr{1 << 29, 1500 << 20, 1700 << 20, 1 << 31, 3 << 30, 4<<30 - 1<<20}
 	if osmem.WideShift != 0 {
@@ -70,16 +72,16 @@ func TestARefusedRegionIsGivenBack(t *testing.T) {
 			sizes[i] <<= 9 // up to 2 TiB
 		}
 	}
-	taken, before := system.taken, block.Count()
+	taken, before := system.taken, block.ReadStats()
 	for range 40 {
 		for _, size := range sizes {
-			system.bytes = 64 << 20 // enough for the region's accounts
-			if _, _, err := block.Buy(size); !errors.Is(err, osmem.ErrNoMemory) {
-				t.Fatalf("Buy(%d): %v", size, err)
+			system.bytes = 64 << 20 // enough for the region's metadata
+			if _, _, err := block.Acquire(size); !errors.Is(err, osmem.ErrNoMemory) {
+				t.Fatalf("Acquire(%d): %v", size, err)
 			}
 		}
 	}
-	if system.taken != taken || block.Count() != before {
-		t.Errorf("refused requests took %d bytes of address space; the stock is %+v, and was %+v", system.taken-taken, block.Count(), before)
+	if system.taken != taken || block.ReadStats() != before {
+		t.Errorf("refused requests took %d bytes of address space; the figures are %+v, and were %+v", system.taken-taken, block.ReadStats(), before)
 	}
 }

@@ -1,11 +1,11 @@
-// Package cgroup knows how much memory Linux grants the process's container.
+// Package cgroup finds the memory limit of the process's Linux container.
 //
-// It holds: where the limits of control groups stand, of both versions.
+// It holds: where control groups, of version 1 and 2, keep their limits.
 //
-// Invariant: a group's limit is the least of its own and of those around it. Where
-// the process sees only its own part of the tree, that part's root is asked.
+// Invariant: the limit of a group is the lowest of its own and its ancestors'. Where
+// the process sees only its own part of the hierarchy, the root of that part is read.
 //
-// Cost: a few small files, once.
+// Cost: a few small files, read once.
 package cgroup
 
 import (
@@ -15,31 +15,33 @@ import (
 	"strings"
 )
 
-// none is where the figures begin that mean no limit: version 1 says so by the
-// largest multiple of a page.
-const none = 1 << 62
+// unlimited is the lowest figure that means no limit: version 1 writes the largest
+// multiple of a page.
+const unlimited = 1 << 62
 
-// Limit is the bytes that the process's control groups grant it, read from a root
-// directory; false where none does, or none can be read.
+// Limit returns the memory limit, in bytes, that control groups set for the process.
+// ok is false when none does, or none can be read. root is the root directory of the
+// file system.
 func Limit(root fs.FS) (bytes int64, ok bool) {
 	list, err := fs.ReadFile(root, "proc/self/cgroup")
 	if err != nil {
 		return 0, false
 	}
-	least := int64(none)
+	lowest := int64(unlimited)
 	for line := range strings.Lines(string(list)) {
 		fields := strings.SplitN(strings.TrimSpace(line), ":", 3) // hierarchy, controllers, path
 		switch {
 		case len(fields) != 3:
 		case fields[0] == "0":
-			least = min(least, along(root, "sys/fs/cgroup", fields[2], "memory.max"))
+			lowest = min(lowest, lowestLimit(root, "sys/fs/cgroup", fields[2], "memory.max"))
 		case hasMemory(fields[1]):
-			least = min(least, along(root, "sys/fs/cgroup/memory", fields[2], "memory.limit_in_bytes"))
+			lowest = min(lowest, lowestLimit(root, "sys/fs/cgroup/memory", fields[2], "memory.limit_in_bytes"))
 		}
 	}
-	return least, least < none
+	return lowest, lowest < unlimited
 }
 
+// hasMemory reports whether the memory controller is in a comma-separated list.
 func hasMemory(controllers string) bool {
 	for c := range strings.SplitSeq(controllers, ",") {
 		if c == "memory" {
@@ -49,19 +51,19 @@ func hasMemory(controllers string) bool {
 	return false
 }
 
-// along is the least limit of a group and of those around it; none where no file says.
-func along(root fs.FS, mount, group, file string) int64 {
-	least := int64(none)
+// lowestLimit returns the lowest limit of a group and its ancestors, or unlimited.
+func lowestLimit(root fs.FS, mount, group, file string) int64 {
+	lowest := int64(unlimited)
 	for group = path.Clean("/" + group); ; group = path.Dir(group) {
 		text, err := fs.ReadFile(root, path.Join(mount, group, file))
 		if err == nil {
-			// "max" is no number, and no limit.
+			// "max" is not a number: no limit.
 			if n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil {
-				least = min(least, n)
+				lowest = min(lowest, n)
 			}
 		}
 		if group == "/" {
-			return least
+			return lowest
 		}
 	}
 }

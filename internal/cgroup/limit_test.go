@@ -7,11 +7,11 @@ import (
 	"github.com/gopalloc/palloc/internal/cgroup"
 )
 
-func TestTheLeastLimitAroundTheProcessCounts(t *testing.T) {
+func TestLimitIsTheLowestOfAllAncestors(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		files map[string]string
-		want  int64 // 0: none
+		want  int64 // bytes; 0: no limit
 	}{
 		{"not Linux", nil, 0},
 		{"no group has a limit", map[string]string{
@@ -25,12 +25,12 @@ func TestTheLeastLimitAroundTheProcessCounts(t *testing.T) {
 			"sys/fs/cgroup/a/memory.max":   "max\n",
 			"sys/fs/cgroup/a/b/memory.max": "536870912\n",
 		}, 512 << 20},
-		{"version 2, the one around is less", map[string]string{
+		{"version 2, the parent's is lower", map[string]string{
 			"proc/self/cgroup":             "0::/a/b\n",
 			"sys/fs/cgroup/a/memory.max":   "268435456\n",
 			"sys/fs/cgroup/a/b/memory.max": "536870912\n",
 		}, 256 << 20},
-		{"version 2, in a container that sees only itself", map[string]string{
+		{"version 2, in a container that sees only its own part", map[string]string{
 			"proc/self/cgroup":         "0::/\n",
 			"sys/fs/cgroup/memory.max": "1073741824\n",
 		}, 1 << 30},
@@ -53,7 +53,7 @@ func TestTheLeastLimitAroundTheProcessCounts(t *testing.T) {
 			root[name] = &fstest.MapFile{Data: []byte(text)}
 		}
 		if got, ok := cgroup.Limit(root); ok != (c.want != 0) || ok && got != c.want {
-			t.Errorf("%s: a limit of %d bytes (%v), not %d", c.name, got, ok, c.want)
+			t.Errorf("%s: Limit returns %d bytes, %v; want %d", c.name, got, ok, c.want)
 		}
 	}
 }

@@ -54,7 +54,7 @@ func follow(c *Core, q uintptr) (p uintptr, what uint64, err error) {
 		return 0, 0, NotAChunk
 	}
 	what = chunk.Header(p) ^ c.Stamp
-	if what >= chunk.Whats {
+	if what >= chunk.TagLimit {
 		return 0, 0, NotAChunk
 	}
 	return p, what, nil
@@ -69,7 +69,7 @@ func Free(m Methods, c *Core, p uintptr, what uint64) error {
 	if err != nil {
 		return err
 	}
-	chunk.SetHeader(p, c.Stamp|chunk.Redirected)
+	chunk.SetHeader(p, c.Stamp|chunk.RedirectFreed)
 	return m.Free(c, whole, what)
 }
 
@@ -110,7 +110,7 @@ func (c *Core) reallocAligned(m Methods, p, whole uintptr, what uint64, capacity
 	if size <= usable {
 		need = min(need, capacity)
 	}
-	chunk.SetHeader(p, c.Stamp|chunk.Redirected) // before the true chunk is somebody else's
+	chunk.SetHeader(p, c.Stamp|chunk.RedirectFreed) // before the true chunk is somebody else's
 	to, err := m.Realloc(c, whole, what, need)
 	if err != nil {
 		chunk.SetHeader(p, c.Stamp|chunk.Redirect)

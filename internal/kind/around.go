@@ -21,9 +21,9 @@ func (c *Core) Around(p uintptr) (at, size uintptr) {
 	}
 	defer c.exclude()()
 	if b.Alone != 0 {
-		return b.Address() + headroom, block.Extent(b.Address()) - headroom
+		return b.Address() + headroom, block.CapacityAt(b.Address()) - headroom
 	}
-	end := b.Address() + block.Extent(b.Address())
+	end := b.Address() + block.CapacityAt(b.Address())
 	for q := b.Address() + headOf(c.Kind()) + chunk.HeaderSize; q < min(p, end); {
 		next := c.sizeBy(chunk.Header(q) ^ c.Stamp)
 		if next == 0 {
@@ -65,7 +65,7 @@ func (c *Core) sizeBy(what uint64) uintptr {
 		rest &^= chunk.GenerationMask
 		isClass = rest == chunk.Generation || rest == chunk.GenerationFreed
 	case Slab:
-		if what-chunk.Slab <= chunk.SlabFrame || what-chunk.SlabFreed <= chunk.SlabFrame {
+		if what-chunk.Slab <= chunk.MaxSlabOrder || what-chunk.SlabFreed <= chunk.MaxSlabOrder {
 			return max(uintptr(c.Fixed)+chunk.Align-1, chunk.Align) &^ (chunk.Align - 1)
 		}
 	}
@@ -81,13 +81,13 @@ func (c *Core) sizeBy(what uint64) uintptr {
 func (c *Core) SaysFreed(p uintptr, what uint64) bool {
 	b := c.BlockOf(p)
 	switch {
-	case b == nil || what == chunk.LargeFreed || what == chunk.Redirected || what == chunk.Joined:
+	case b == nil || what == chunk.LargeFreed || what == chunk.RedirectFreed || what == chunk.Coalesced:
 		return true
 	case c.sizeBy(what) == 0:
 		return false
 	}
 	defer c.exclude()()
-	end := b.Address() + block.Extent(b.Address())
+	end := b.Address() + block.CapacityAt(b.Address())
 	if b.Address() == c.Blocks && c.Cur != 0 {
 		end = c.Cur
 	}

@@ -36,11 +36,11 @@ func (b *Block) End() uintptr { return b.Address() + b.Size }
 
 // Buy gets a block of at least size bytes for the core. It is on no list yet.
 func (c *Core) Buy(size uintptr) (*Block, error) {
-	p, err := c.bid(block.Rounded(size))
+	p, err := c.bid(block.RoundUp(size))
 	if err != nil {
 		return nil, err
 	}
-	addr, got, err := block.Buy(size)
+	addr, got, err := block.Acquire(size)
 	if err != nil {
 		c.lost(p)
 		return nil, err
@@ -72,7 +72,7 @@ func (c *Core) BuyShared(need, most uintptr) (*Block, error) {
 // Sell gives a block that is on no list back to the warehouse.
 func (c *Core) Sell(b *Block) {
 	c.sold(b.Size)
-	block.SellRoom(b.Address(), b.Size, b.room())
+	block.ReleaseGrowable(b.Address(), b.Size, b.room())
 }
 
 // Link puts a block at the head of a list.
@@ -113,7 +113,7 @@ func (c *Core) BlockOf(p uintptr) *Block {
 // at work; nil at its end, or when the block is not the core's any more.
 func (c *Core) Seen(list *uintptr) *Block {
 	addr := relaxed.Load(list)
-	if !block.Known(addr) || BlockAt(addr).Owner != c.Number() {
+	if !block.Readable(addr) || BlockAt(addr).Owner != c.Number() {
 		return nil
 	}
 	return BlockAt(addr)

@@ -84,7 +84,7 @@ func (c *Core) List(class uint64) *uintptr {
 }
 
 // Freed is how many chunks the freelist of a class has, an AllocSet's own part,
-// where relaxed.Counts.
+// where relaxed.HotCounters.
 func (c *Core) Freed(class uint64) *uint32 {
 	return (*uint32)(unsafe.Add(unsafe.Pointer(c), PrivateAt+class*4)) // a class is below twice the words
 }
@@ -92,7 +92,7 @@ func (c *Core) Freed(class uint64) *uint32 {
 var _ [2*relaxed.Words - chunk.Classes]byte // they all fit
 
 // Cut is how many chunks were cut at Cur, the first word of a Generation's own
-// part, where relaxed.Counts.
+// part, where relaxed.HotCounters.
 func (c *Core) Cut() *uint32 { return (*uint32)(unsafe.Add(unsafe.Pointer(c), PrivateAt)) } // as Private
 
 // Default sizes of blocks, in bytes.
@@ -102,7 +102,7 @@ const (
 	growthShift  = 5 // a later block of a large context is a 32nd of what it holds
 
 	// BlockGrain is what sizes of blocks are multiples of: the warehouse's.
-	BlockGrain = block.LeastFrame
+	BlockGrain = block.MinSize
 )
 
 // Kind is the kind of the context that owns the core, None when none does. It

@@ -15,11 +15,11 @@ import (
 // Cost: none beyond that of any block.
 
 // FrameSize is the size of a frame in bytes.
-func FrameSize(frame uint64) uintptr { return block.LeastFrame << frame }
+func FrameSize(frame uint64) uintptr { return block.MinSize << frame }
 
 // FrameOf is the frame of a block, false when it is none.
 func (b *Block) FrameOf() (frame uint64, ok bool) {
-	frame = uint64(bits.TrailingZeros64(uint64(b.Size / block.LeastFrame)))
+	frame = uint64(bits.TrailingZeros64(uint64(b.Size / block.MinSize)))
 	return frame, b.Size == FrameSize(frame) && b.Address()%b.Size == 0
 }
 
@@ -27,7 +27,7 @@ func (b *Block) FrameOf() (frame uint64, ok bool) {
 // first of which needs need bytes, the block's own head included. It asks for
 // less when the system refuses.
 func (c *Core) BuyFrame(need, most uintptr) (*Block, error) {
-	least := ceil(max(need, block.LeastFrame))
+	least := ceil(max(need, block.MinSize))
 	size := min(c.NextSize(need), most)
 	if c.Blocks != 0 {
 		size = size/2 + 1 // rounded down below; the first block up, as it was chosen to be enough
@@ -46,7 +46,7 @@ func (c *Core) buyFrame(size uintptr) (*Block, error) {
 	if err != nil {
 		return nil, err
 	}
-	addr, err := block.BuyFrame(size)
+	addr, err := block.AcquireAligned(size)
 	if err != nil {
 		c.lost(p)
 		return nil, err

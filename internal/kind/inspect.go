@@ -36,7 +36,7 @@ type Inspection struct {
 // number of the core is certain, by which everything is found.
 func Inspect(c *Core, report func(Flaw)) *Inspection {
 	x := &Inspection{c: c, report: report, blocks: map[uintptr]bool{}}
-	if At(c.Number()) != c || c.Stamp%chunk.Whats != 0 {
+	if At(c.Number()) != c || c.Stamp%chunk.TagLimit != 0 {
 		x.Flaw(0, 0, "the core's stamp is %#016x, which is not one of this core", c.Stamp)
 		return nil
 	}
@@ -150,7 +150,7 @@ func CheckKeeper(c *Core, report func(Flaw)) {
 // BlockOf is the block that holds the size bytes of a chunk at p with its header,
 // nil when none that came by does.
 func (x *Inspection) BlockOf(p, size uintptr) *Block {
-	if !block.Known(p) {
+	if !block.Readable(p) {
 		return nil
 	}
 	addr, ok := block.Find(p)

@@ -34,7 +34,7 @@ func (x *Inspection) List(name string, head uintptr) (sound []*Block) {
 // enter is the block to which a list leads from another one, nil when it is to be
 // followed no further.
 func (x *Inspection) enter(name string, from, addr uintptr) *Block {
-	if block.Extent(addr) == 0 {
+	if block.CapacityAt(addr) == 0 {
 		x.Flaw(from, 0, "the list of %s leads to %#x, where no block begins", name, addr)
 		return nil
 	}
@@ -53,7 +53,7 @@ func (x *Inspection) enter(name string, from, addr uintptr) *Block {
 
 // sized says whether the block has the size that it says it has.
 func (x *Inspection) sized(b *Block) bool {
-	extent := block.Extent(b.Address())
+	extent := block.CapacityAt(b.Address())
 	if b.room() != extent || b.Size > extent || b.Size == 0 || b.Size%BlockGrain != 0 {
 		x.Flaw(b.Address(), 0, "its head says %d bytes with room for %d, and the warehouse sold %d", b.Size, b.room(), extent)
 		x.torn = true

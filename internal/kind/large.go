@@ -85,11 +85,11 @@ func (c *Core) GrowLarge(p, size uintptr) (uintptr, error) {
 	}
 	old := b.Size
 	if need := size + headroom; need <= b.room() {
-		payer, err := c.bid(block.Grained(need) - old)
+		payer, err := c.bid(block.RoundUpGrowable(need) - old)
 		if err != nil {
 			return 0, err
 		}
-		b.Size = block.Widen(b.Address(), old, b.room(), need)
+		b.Size = block.Grow(b.Address(), old, b.room(), need)
 		c.won(payer, b.Size-old, 0)
 		return p, nil
 	}
@@ -112,11 +112,11 @@ func (c *Core) allocRoom(size uintptr) (uintptr, error) {
 	if !roomy || need > mostRoom/factor {
 		return c.AllocLarge(size)
 	}
-	payer, err := c.bid(block.Grained(need))
+	payer, err := c.bid(block.RoundUpGrowable(need))
 	if err != nil {
 		return 0, err
 	}
-	addr, got, room, err := block.BuyRoom(need, max(leastRoom, factor*need))
+	addr, got, room, err := block.AcquireGrowable(need, max(leastRoom, factor*need))
 	if err != nil {
 		c.lost(payer)
 		return c.AllocLarge(size)
@@ -160,5 +160,5 @@ func isLarge(p uintptr) bool {
 
 func inBlank(p uintptr) bool {
 	addr, ok := block.Find(p)
-	return ok && block.Blank(addr)
+	return ok && block.KnownZero(addr)
 }

@@ -26,7 +26,7 @@ func TooLarge(size uintptr) Misuse {
 // WhatFault explains a what that is no live chunk's of the kind.
 func WhatFault(what uint64) Misuse {
 	freed := what >= chunk.Freed && what < 2*chunk.Classes || what == chunk.LargeFreed ||
-		what-chunk.SlabFreed <= chunk.SlabFrame || what == chunk.Redirected || what == chunk.Joined || what&^(chunk.GenerationMask|chunk.Classes-1) == chunk.GenerationFreed ||
+		what-chunk.SlabFreed <= chunk.MaxSlabOrder || what == chunk.RedirectFreed || what == chunk.Coalesced || what&^(chunk.GenerationMask|chunk.Classes-1) == chunk.GenerationFreed ||
 		what&^(chunk.Classes-1) == chunk.SharedFreed
 	if freed {
 		return "the chunk is already free"

@@ -57,7 +57,7 @@ func (c *Core) Payer() *Core {
 // PartOf is the part of c with a number, nil when there is none: for who does not trust
 // either.
 func (c *Core) PartOf(number uint32) *Hired {
-	if number >= chunk.MostCores {
+	if number >= chunk.MaxCores {
 		return nil
 	}
 	h := Slot[Hired](At(number))

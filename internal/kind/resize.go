@@ -40,7 +40,7 @@ func Resize(m Methods, c *Core, p uintptr, what uint64, size uintptr) (uintptr, 
 // where it is, if the block has room for the class and no freed chunk of it waits: who
 // passed those by would grow for ever. It says false, and does nothing, when it cannot.
 func (c *Core) Extend(p, capacity, size uintptr) bool {
-	if p+capacity != c.Cur || size > chunk.MostSize {
+	if p+capacity != c.Cur || size > chunk.MaxSize {
 		return false
 	}
 	class := chunk.Class(size)
@@ -56,7 +56,7 @@ func (c *Core) Extend(p, capacity, size uintptr) bool {
 // sellGrown sells the new chunk of one that is resized: with room to grow further
 // when one of the classes grows beyond them.
 func (c *Core) sellGrown(m Methods, what uint64, size uintptr) (uintptr, error) {
-	if what < chunk.Classes && size > chunk.MostSize && size <= MostChunk {
+	if what < chunk.Classes && size > chunk.MaxSize && size <= MostChunk {
 		return c.allocRoom(size)
 	}
 	return m.Alloc(c, size)
@@ -65,5 +65,5 @@ func (c *Core) sellGrown(m Methods, what uint64, size uintptr) (uintptr, error) 
 // keepsPlace says whether a chunk of capacity bytes stays where it is when it is
 // made size bytes large: it fits, and would not waste three quarters.
 func keepsPlace(capacity, size uintptr) bool {
-	return size <= capacity && (capacity <= chunk.MostSize || size >= capacity/4)
+	return size <= capacity && (capacity <= chunk.MaxSize || size >= capacity/4)
 }

@@ -28,7 +28,7 @@ func (c *Core) Rewind() {
 
 // Restamp makes every header of the context's chunks void.
 func (c *Core) Restamp() {
-	c.Tag = chunk.Renew(c.Stamp)
+	c.Tag = chunk.NextCookie(c.Stamp)
 	relaxed.Store64(&c.Stamp, c.Tag)
 }
 

@@ -23,7 +23,7 @@ import (
 const (
 	segmentShift = 14 + osmem.WideShift
 	segmentSlots = 1 << segmentShift
-	segments     = chunk.MostCores >> segmentShift
+	segments     = chunk.MaxCores >> segmentShift
 	slotShift    = 8
 
 	// listPlane is the way from a core to its freelists: a segment has as many
@@ -56,7 +56,7 @@ func Of(header uint64) *Core {
 // other. The error wraps osmem.ErrNoMemory.
 func OpenSlot() (*Core, error) {
 	index := table.opened
-	if index == chunk.MostCores {
+	if index == chunk.MaxCores {
 		return nil, osmem.ErrNoMemory
 	}
 	if index%segmentSlots == 0 {
@@ -73,7 +73,7 @@ func OpenSlot() (*Core, error) {
 	}
 	relaxed.Store32(&table.opened, index+1)
 	c := At(index)
-	c.Stamp = chunk.Stamp(index, uint64(index)*saltSpread^processSalt)
+	c.Stamp = chunk.Cookie(index, uint64(index)*saltSpread^processSalt)
 	c.Tag = c.Stamp
 	return c, nil
 }

@@ -1,12 +1,13 @@
-// Package osmem is the only room that talks to the operating system.
+// Package osmem gets memory from the operating system. No other package does.
 //
-// It holds: address space reserved in large pieces, made usable by parts, and
-// emptied by parts. There are two makers: the system's own, and the Go heap's,
-// which is used where there is no other (js, wasip1, plan9), under the race
-// detector, which sees nothing outside Go's heap, and with the build tag
-// palloc_goheap.
+// It holds: address space that is reserved in large pieces, committed (made usable)
+// in parts, and discarded (emptied) in parts. There are two sources: the system, and
+// Go's heap. Go's heap is used where there is no file for the system (js, wasip1,
+// plan9), under the race detector, which sees nothing outside Go's heap, and with the
+// build tag palloc_goheap. To add a system, write a system_NAME.go whose init sets
+// current.
 //
-// Invariant: an address that was once sold stays reserved to the end of the
+// Invariant: an address that was once in a block stays reserved to the end of the
 // process, so that a stale pointer never comes to point into Go's heap.
 //
 // Cost: a system call each, except on Go's heap. Never on a hot path.
@@ -14,40 +15,45 @@ package osmem
 
 import "errors"
 
-// ErrNoMemory is what a Maker answers when the system has no more to give.
-// Makers may wrap it with the system's own reason.
+// ErrNoMemory is the error of a Source when the system refuses memory. A Source may
+// wrap it together with the system's error.
 var ErrNoMemory = errors.New("the operating system refused memory")
 
-// Maker gets memory wholesale. Addresses and sizes of Commit and Discard are
-// multiples of the system's page (4 KiB to 64 KiB are known).
-type Maker interface {
-	// Name says which maker this is, for messages and tests.
+// A Source is where memory comes from. Addresses and sizes of Commit and Discard are
+// multiples of PageSize (4 KiB to 64 KiB are known). All sizes are in bytes. Any
+// goroutine.
+type Source interface {
+	// Name returns the name of the source, for messages and tests.
 	Name() string
-	// Region is how much address space to reserve at a time, in bytes, when
-	// no more is needed: a power of two.
-	Region() uintptr
-	// Reserve takes size bytes of address space. Nothing may be read or
-	// written there before Commit.
+	// RegionSize returns how much address space to reserve at a time when no
+	// more is needed: a power of two.
+	RegionSize() uintptr
+	// Reserve returns the address of size bytes of address space. Nothing may be
+	// read or written there before Commit. Its error wraps ErrNoMemory.
 	Reserve(size uintptr) (uintptr, error)
-	// Release gives back a whole reservation of which no byte was ever sold.
+	// Release gives back a whole reservation of which no byte was ever in a block.
 	Release(addr, size uintptr)
-	// Commit makes reserved bytes readable and writable. They are zero.
+	// Commit makes reserved bytes readable and writable. They are zero. Its error
+	// wraps ErrNoMemory.
 	Commit(addr, size uintptr) error
-	// Discard gives the physical memory behind committed bytes back to the
-	// system. The bytes stay committed, readable and writable, whatever happens;
-	// their content is lost. On an error any of them may be as it was.
+	// Discard returns the physical memory of committed bytes to the system. Their
+	// content is lost. They stay committed, readable and writable, also when
+	// Discard fails; then each byte may have its old content.
 	Discard(addr, size uintptr) error
-	// Returns says whether Discard really lowers the resident size.
-	Returns() bool
-	// Zeroes says whether discarded bytes read as zero until they are written.
-	Zeroes() bool
+	// DiscardFrees reports whether Discard really lowers the resident size.
+	DiscardFrees() bool
+	// DiscardZeroes reports whether discarded bytes read as zero until they are
+	// written.
+	DiscardZeroes() bool
 }
 
-var maker = preferred
+// current is the source in use. The file of the system sets it to system{}, where
+// there is one and goHeapOnly is false.
+var current = GoHeap
 
-// Use replaces the maker. It is for tests, and must come before the first
-// purchase: it is the seam where memory runs out on demand.
-func Use(m Maker) { maker = m }
+// Use replaces the source in use. Tests use it to make memory run out, before any
+// memory is reserved.
+func Use(s Source) { current = s }
 
-// Current is the maker in use.
-func Current() Maker { return maker }
+// Current returns the source in use.
+func Current() Source { return current }

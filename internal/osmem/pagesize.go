@@ -4,5 +4,6 @@ import "os"
 
 var pageSize = uintptr(os.Getpagesize())
 
-// PageSize is the system's page in bytes: the grain of Commit and Discard.
+// PageSize returns the size of the system's pages in bytes: Commit and Discard take
+// multiples of it.
 func PageSize() uintptr { return pageSize }

@@ -3,14 +3,15 @@
 package osmem
 
 const (
-	// WideShift is what a table may be larger, as a power of two, where address
-	// space costs nothing.
+	// WideShift is how much larger tables are than with 32 bits, as a power of two: 2
+	// where address space costs nothing, else 0.
 	WideShift = 2
 
-	// goHeapMost is the largest piece asked of Go's heap: make panics where the
-	// system refuses, so that what is out of reach is refused before.
-	goHeapMost = 1 << 36
+	// maxGoHeapReserve is the largest reservation in Go's heap, in bytes. Larger ones
+	// are refused, because make panics where the system refuses memory.
+	maxGoHeapReserve = 1 << 36
 
+	// The sizes of regions, in bytes.
 	goHeapRegion = 256 << 20
-	systemRegion = 1 << 40 // address space only: nothing is behind it until Commit
+	systemRegion = 1 << 40 // address space only; no memory until Commit
 )

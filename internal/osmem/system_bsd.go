@@ -4,10 +4,11 @@ package osmem
 
 import "golang.org/x/sys/unix"
 
-// reserveFlags: pages without access cost nothing here.
+// reserveFlags are further flags of mmap: none, since these systems charge nothing
+// for pages without access.
 const reserveFlags = 0
 
-// Discard maps fresh pages over the old ones, which stay where this is refused.
+// Discard maps new pages over the old ones, which stay where the system refuses.
 // MADV_FREE is lazy on these systems and leaves the pages in the resident size;
 // MADV_DONTNEED is a hint.
 func (system) Discard(addr, size uintptr) error {

@@ -8,15 +8,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// system is the maker of the unix family: private anonymous mappings, reserved
-// without access and opened by mprotect.
+// system is the source of the unix family, Android and iOS included: private
+// anonymous mappings, reserved without access and made accessible by mprotect.
 type system struct{}
 
-func (system) Name() string  { return "mmap" }
-func (system) Returns() bool { return true }
-func (system) Zeroes() bool  { return true } // Discard leaves anonymous pages that were never touched
+func init() {
+	if !goHeapOnly {
+		current = system{}
+	}
+}
 
-func (system) Region() uintptr { return systemRegion }
+func (system) Name() string        { return "mmap" }
+func (system) RegionSize() uintptr { return systemRegion }
+func (system) DiscardFrees() bool  { return true }
+func (system) DiscardZeroes() bool { return true } // Discard leaves anonymous pages that were never touched
 
 func (system) Reserve(size uintptr) (uintptr, error) {
 	p, err := unix.MmapPtr(-1, 0, nil, size, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|reserveFlags)
@@ -27,7 +32,7 @@ func (system) Reserve(size uintptr) (uintptr, error) {
 }
 
 func (system) Release(addr, size uintptr) {
-	_ = unix.MunmapPtr(At(addr), size) // refused: the addresses stay taken
+	_ = unix.MunmapPtr(At(addr), size) // on an error the addresses stay reserved
 }
 
 func (system) Commit(addr, size uintptr) error {

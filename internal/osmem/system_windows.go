@@ -6,13 +6,20 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// system is the maker of Windows: VirtualAlloc in its two steps.
+// system is the source of Windows: VirtualAlloc, which reserves first and commits
+// later.
 type system struct{}
 
-func (system) Name() string  { return "VirtualAlloc" }
-func (system) Returns() bool { return true }
+func init() {
+	if !goHeapOnly {
+		current = system{}
+	}
+}
 
-func (system) Region() uintptr { return systemRegion }
+func (system) Name() string        { return "VirtualAlloc" }
+func (system) RegionSize() uintptr { return systemRegion }
+func (system) DiscardFrees() bool  { return true }
+func (system) DiscardZeroes() bool { return false } // undefined after DiscardVirtualMemory and MEM_RESET
 
 func (system) Reserve(size uintptr) (uintptr, error) {
 	addr, err := windows.VirtualAlloc(0, size, windows.MEM_RESERVE, windows.PAGE_READWRITE)
@@ -23,7 +30,7 @@ func (system) Reserve(size uintptr) (uintptr, error) {
 }
 
 func (system) Release(addr, size uintptr) {
-	_ = windows.VirtualFree(addr, 0, windows.MEM_RELEASE) // refused: the addresses stay taken
+	_ = windows.VirtualFree(addr, 0, windows.MEM_RELEASE) // on an error the addresses stay reserved
 }
 
 func (system) Commit(addr, size uintptr) error {
@@ -33,17 +40,14 @@ func (system) Commit(addr, size uintptr) error {
 	return nil
 }
 
-// Zeroes: what DiscardVirtualMemory and MEM_RESET leave is undefined.
-func (system) Zeroes() bool { return false }
-
 var discardVirtualMemory = windows.NewLazySystemDLL("kernel32.dll").NewProc("DiscardVirtualMemory")
 
-// Discard drops the pages and leaves them committed. To decommit them and commit
-// them anew would leave them zero, but the system may refuse the second, and a look
-// at a stale address would then fault. Windows before 8.1 has no
-// DiscardVirtualMemory, and some later ones refuse it at times: MEM_RESET says that
-// the content is not wanted, and to unlock pages that are not locked takes them out
-// of the working set.
+// Discard drops the pages and leaves them committed. It does not decommit them and
+// commit them again, which would leave them zero: the system may refuse the second
+// step, and a read at a stale address would then fault. Windows before 8.1 has no
+// DiscardVirtualMemory, and some later versions refuse it at times. Then MEM_RESET
+// tells the system that the content is not needed, and VirtualUnlock, of pages that
+// are not locked, takes them out of the working set.
 func (system) Discard(addr, size uintptr) error {
 	if discardVirtualMemory.Find() == nil {
 		if code, _, _ := discardVirtualMemory.Call(addr, size); code == 0 {
@@ -53,6 +57,6 @@ func (system) Discard(addr, size uintptr) error {
 	if _, err := windows.VirtualAlloc(addr, size, windows.MEM_RESET, windows.PAGE_READWRITE); err != nil {
 		return err
 	}
-	_ = windows.VirtualUnlock(addr, size) // answers that they were not locked
+	_ = windows.VirtualUnlock(addr, size) // always fails: they were not locked
 	return nil
 }

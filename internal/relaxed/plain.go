@@ -2,35 +2,38 @@
 
 package relaxed
 
-// Store writes the owner's word.
+// Store sets the owner's word.
 func Store(p *uintptr, v uintptr) { *p = v }
 
-// Store32 writes the owner's 32-bit word.
+// Store32 sets the owner's 32-bit word.
 func Store32(p *uint32, v uint32) { *p = v }
 
-// Store64 writes the owner's 64-bit word.
+// Store64 sets the owner's 64-bit word.
 func Store64(p *uint64, v uint64) { *p = v }
 
-// Release32 writes a word behind all that was written before it.
-func Release32(p *uint32, v uint32) { release32(p, v) }
+// StoreRelease32 sets a 32-bit word after all earlier writes of this goroutine: a
+// goroutine that loads v sees them, too.
+func StoreRelease32(p *uint32, v uint32) { storeRelease32(p, v) }
 
 // Inc adds one to the owner's 32-bit word.
 func Inc(p *uint32) { *p++ }
 
-// Dec takes one from the owner's 32-bit word.
+// Dec subtracts one from the owner's 32-bit word.
 func Dec(p *uint32) { *p-- }
 
-// Plain says that a store is a plain move. A hot path that asks writes it out: where
-// nothing is left of an unfolded call, the compiler marks its place with a no-op.
-const Plain = true
+// PlainStores reports whether Store is a plain move. If so, the hottest paths write
+// the assignment instead of the call: the compiler leaves a no-op where it inlined a
+// call of which no instruction is left.
+const PlainStores = true
 
-// Counts says whether hot paths count. Where they do not, who wants to know looks at
-// what was to be counted: that costs the hot path nothing, but is a race by the
-// detector's rules.
-const Counts = false
+// HotCounters reports whether hot paths keep counters. If not, a statistic is derived
+// from the data that would have been counted: that costs the hot path nothing, but
+// the race detector would report it.
+const HotCounters = false
 
 // Clear sets the owner's words to zero.
 func Clear(words *[Words]uint64) { *words = [Words]uint64{} }
 
-// Peek is Load for a hot path: a plain one, which may be old.
+// Peek returns a word that another goroutine may be writing, for hot paths: a plain
+// load, whose value may be old.
 func Peek(p *uintptr) uintptr { return *p }

@@ -4,29 +4,30 @@ package relaxed
 
 import "sync/atomic"
 
-// Store writes the owner's word.
+// Store sets the owner's word.
 func Store(p *uintptr, v uintptr) { atomic.StoreUintptr(p, v) }
 
-// Store32 writes the owner's 32-bit word.
+// Store32 sets the owner's 32-bit word.
 func Store32(p *uint32, v uint32) { atomic.StoreUint32(p, v) }
 
-// Store64 writes the owner's 64-bit word.
+// Store64 sets the owner's 64-bit word.
 func Store64(p *uint64, v uint64) { atomic.StoreUint64(p, v) }
 
-// Release32 writes a word behind all that was written before it.
-func Release32(p *uint32, v uint32) { atomic.StoreUint32(p, v) }
+// StoreRelease32 sets a 32-bit word after all earlier writes of this goroutine: a
+// goroutine that loads v sees them, too.
+func StoreRelease32(p *uint32, v uint32) { atomic.StoreUint32(p, v) }
 
 // Inc adds one to the owner's 32-bit word.
 func Inc(p *uint32) { atomic.AddUint32(p, 1) }
 
-// Dec takes one from the owner's 32-bit word.
+// Dec subtracts one from the owner's 32-bit word.
 func Dec(p *uint32) { atomic.AddUint32(p, ^uint32(0)) }
 
-// Plain says that a store is a plain move.
-const Plain = false
+// PlainStores reports whether Store is a plain move.
+const PlainStores = false
 
-// Counts says whether hot paths count.
-const Counts = true
+// HotCounters reports whether hot paths keep counters.
+const HotCounters = true
 
 // Clear sets the owner's words to zero.
 func Clear(words *[Words]uint64) {
@@ -35,5 +36,6 @@ func Clear(words *[Words]uint64) {
 	}
 }
 
-// Peek is Load for a hot path: a plain one, which may be old.
+// Peek returns a word that another goroutine may be writing, for hot paths: an atomic
+// load here, so that the race detector does not report it.
 func Peek(p *uintptr) uintptr { return atomic.LoadUintptr(p) }

@@ -4,4 +4,4 @@ package relaxed
 
 import "sync/atomic"
 
-func release32(p *uint32, v uint32) { atomic.StoreUint32(p, v) }
+func storeRelease32(p *uint32, v uint32) { atomic.StoreUint32(p, v) }

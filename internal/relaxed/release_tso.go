@@ -2,5 +2,6 @@
 
 package relaxed
 
-// release32 is a plain store: these processors show stores in their order.
-func release32(p *uint32, v uint32) { *p = v }
+// storeRelease32 is a plain store: these processors make stores visible in program
+// order (total store order).
+func storeRelease32(p *uint32, v uint32) { *p = v }

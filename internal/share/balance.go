@@ -47,7 +47,7 @@ var metricNames = []string{
 
 // measure reads what the two have.
 func (s *share) measure() (m sides) {
-	if osmem.Current().Returns() { // else contexts are part of Go's heap
+	if osmem.Current().DiscardFrees() { // else contexts are part of Go's heap
 		f := s.heap.Figures()
 		m.ours, m.retained, m.fixed = f.Resident, f.Retained, f.Fixed
 	}
@@ -157,5 +157,5 @@ func (s *share) set(limit int64) {
 
 // grant tells the page heap when to ask again.
 func (s *share) grant(m sides) {
-	block.Grant(uintptr(max(0, s.granted-m.fixed)), uintptr(m.retained+s.step))
+	block.SetThresholds(uintptr(max(0, s.granted-m.fixed)), uintptr(m.retained+s.step))
 }

@@ -115,8 +115,8 @@ func Known() (int64, error) {
 func (s *share) begin() {
 	s.before = debug.SetMemoryLimit(-1)
 	s.limit = s.before
-	if osmem.Current().Returns() {
-		block.Balance(s.rebalance, s.tryRebalance)
+	if osmem.Current().DiscardFrees() {
+		block.OnExcess(s.rebalance, s.tryRebalance)
 	}
 	s.rebalance()
 	s.awaitCollection()
@@ -127,7 +127,7 @@ func (s *share) begin() {
 func (s *share) end() {
 	close(s.quit)
 	<-s.done
-	block.Balance(nil, nil)
+	block.OnExcess(nil, nil)
 	s.mu.Lock()
 	s.ended = true
 	debug.SetMemoryLimit(s.before)

@@ -59,7 +59,7 @@ func eventually(t *testing.T, what string, yes func() bool) {
 // outside skips where contexts are part of Go's heap: their figures are not asked for.
 func outside(t *testing.T) {
 	t.Helper()
-	if !osmem.Current().Returns() {
+	if !osmem.Current().DiscardFrees() {
 		t.Skip("contexts lie on Go's heap here, under Go's limit")
 	}
 }

@@ -52,7 +52,7 @@ func (s *Node) cache(id kind.ID) bool {
 	if !leaf || !cacheable(id) || !s.inReach() {
 		return false
 	}
-	relaxed.Release32(&s.Parked, asCached(id, together))
+	relaxed.StoreRelease32(&s.Parked, asCached(id, together))
 	return true
 }
 
@@ -154,7 +154,7 @@ func (mc Ref) uncache() bool {
 	s := mc.Node()
 	word, ok := s.take(kind.KindOf(mc.Epoch))
 	if ok && relaxed.Load64(&s.Epoch) != kind.NextEpoch(mc.Epoch, kind.None) {
-		relaxed.Release32(&s.Parked, word) // it was another context meanwhile
+		relaxed.StoreRelease32(&s.Parked, word) // it was another context meanwhile
 		return false
 	}
 	return ok

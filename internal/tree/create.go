@@ -91,7 +91,7 @@ func Create(parent Ref, id kind.ID, name string) Ref {
 	}
 	word, ok := s.take(id)
 	if ok && !s.isStill(parent, key) {
-		relaxed.Release32(&s.Parked, word)
+		relaxed.StoreRelease32(&s.Parked, word)
 		ok = false
 	}
 	if !ok {

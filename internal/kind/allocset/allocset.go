@@ -42,14 +42,14 @@ func (Methods) Open(c *kind.Core) {
 // Alloc is the slow path: sizes that the hot path does not know, and blocks that
 // have no room.
 func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
-	if size > chunk.MostSize {
+	if size > chunk.MaxSize {
 		return allocLarge(c, size)
 	}
 	class := chunk.Class(size)
 	if p := spare(c, class); p != 0 {
 		return p, nil
 	}
-	if err := refill(c, chunk.Whole(class)); err != nil {
+	if err := refill(c, chunk.TotalSize(class)); err != nil {
 		return serve(c, class, err)
 	}
 	return carve(c, class), nil
@@ -61,7 +61,7 @@ func spare(c *kind.Core, class uint64) uintptr {
 	if p := *c.List(class); p != 0 {
 		return Take(c, class, p)
 	}
-	if chunk.Whole(class) <= c.Room() {
+	if chunk.TotalSize(class) <= c.Room() {
 		return carve(c, class)
 	}
 	if c.Busy&kind.BusySpans == 0 && (c.Total < partFrom || !Unjoined(c)) {
@@ -72,7 +72,7 @@ func spare(c *kind.Core, class uint64) uintptr {
 
 // Spare is Alloc of who may not buy a block: it returns 0 instead.
 func Spare(c *kind.Core, size uintptr) uintptr {
-	if size > chunk.MostSize {
+	if size > chunk.MaxSize {
 		return 0
 	}
 	return spare(c, chunk.Class(size))
@@ -81,7 +81,7 @@ func Spare(c *kind.Core, size uintptr) uintptr {
 // carve allocates a chunk of a class from the part to allocate from, which has room.
 func carve(c *kind.Core, class uint64) uintptr {
 	p := c.Cur + chunk.HeaderSize
-	relaxed.Store(&c.Cur, c.Cur+chunk.Whole(class))
+	relaxed.Store(&c.Cur, c.Cur+chunk.TotalSize(class))
 	chunk.SetHeader(p, c.Tag|class)
 	return p
 }
@@ -130,7 +130,7 @@ func serve(c *kind.Core, class uint64, err error) (uintptr, error) {
 		return p, nil
 	}
 	for isRefused(err) && makeRoom(c) {
-		if err = refill(c, chunk.Whole(class)); err == nil {
+		if err = refill(c, chunk.TotalSize(class)); err == nil {
 			return carve(c, class), nil
 		}
 	}
@@ -146,7 +146,7 @@ func cutTail(c *kind.Core) {
 		least = leastTail
 	}
 	for c.Room() >= least {
-		class := chunk.Fitting(c.Room() - chunk.HeaderSize)
+		class := chunk.FloorClass(c.Room() - chunk.HeaderSize)
 		p := c.Cur + chunk.HeaderSize
 		relaxed.Store(&c.Cur, p+chunk.Size(class))
 		Push(c, p, c.Tag|class, class)
@@ -161,12 +161,12 @@ func cutTail(c *kind.Core) {
 // chunks off it and writing to them: a step leads on only to what is a freed chunk
 // of the class.
 func freed(c *kind.Core, class uint64) (n uint32) {
-	if relaxed.Counts {
+	if relaxed.HotCounters {
 		return relaxed.Load32(c.Freed(class))
 	}
 	most := uint32(relaxed.Load(&c.Total) / chunk.Size(class))
 	want := relaxed.Load64(&c.Tag) | chunk.Freed | class
-	for p := relaxed.Load(c.List(class)); n < most && block.Known(p) && chunk.Header(p) == want; n++ {
+	for p := relaxed.Load(c.List(class)); n < most && block.Readable(p) && chunk.Header(p) == want; n++ {
 		p = relaxed.Load(link(p))
 	}
 	return n

@@ -104,13 +104,13 @@ func (s *sweep) step(b *kind.Block, at uintptr) (size uintptr, piece bool) {
 	what := chunk.Header(p) ^ s.tag
 	switch {
 	case what < chunk.Freed:
-		if size = chunk.Whole(what); size <= b.End()-at {
+		if size = chunk.TotalSize(what); size <= b.End()-at {
 			s.Aligned(b, p, size-chunk.HeaderSize)
 		}
 		return size, false
 	case what < 2*chunk.Freed:
 		s.freed[what%chunk.Freed].Add(p)
-		return chunk.Whole(what % chunk.Freed), false
+		return chunk.TotalSize(what % chunk.Freed), false
 	}
 	if size = s.piece(b, at); size == 0 {
 		s.stop(b, p, "the header is %#016x, and no chunk of this context begins with that", chunk.Header(p))
@@ -125,10 +125,10 @@ func (s *sweep) piece(b *kind.Block, addr uintptr) uintptr {
 	case what == chunk.Tail:
 		s.tails += rest
 		return rest
-	case what == chunk.Crumb+1:
+	case what == chunk.SmallSpan+1:
 		s.tails += word
 		return word
-	case what == chunk.Unlined:
+	case what == chunk.UnlistedSpan:
 		s.tails += 2 * word
 		return 2 * word
 	case what == chunk.Span && rest < leastSpan:
@@ -214,7 +214,7 @@ func (s *sweep) list(class uint64) {
 	var found kind.Tally
 	want, most := s.freed[class], s.freed[class].N
 	if s.Torn() {
-		most = s.Held() / chunk.Whole(class)
+		most = s.Held() / chunk.TotalSize(class)
 	}
 	header := s.tag | chunk.Freed | class
 	for p := *s.c.List(class); p != 0; p = *link(p) {
@@ -232,7 +232,7 @@ func (s *sweep) list(class uint64) {
 		}
 		found.Add(p)
 	}
-	if relaxed.Counts && uintptr(*s.c.Freed(class)) != found.N {
+	if relaxed.HotCounters && uintptr(*s.c.Freed(class)) != found.N {
 		s.Flaw(0, 0, "the freelist of class %d has %d chunks, and the core counts %d", class, found.N, *s.c.Freed(class))
 	}
 	if !s.Torn() && found != want {

@@ -17,7 +17,7 @@ import (
 func TestTheCheckFindsEachBreak(t *testing.T) {
 	traits := conformance.Traits{ID: kind.AllocSet, Methods: allocset.Methods{}, Frees: true, AnySize: true}
 	own := breaks
-	if relaxed.Counts {
+	if relaxed.HotCounters {
 		own = slices.Concat(own, counted)
 	}
 	conformance.RunBreaks(t, traits, fill, slices.Concat(conformance.Common, conformance.Selling, conformance.Alone, conformance.Roomy, own))
@@ -55,7 +55,7 @@ var breaks = []conformance.Break{
 		return b.Chunks[50]
 	}},
 	{Name: "a header of another life", Words: "no chunk of this context begins with that", Do: func(b *conformance.Broken) uintptr {
-		conformance.Overwrite(b, conformance.Header(b.Chunks[50]), chunk.Renew(b.C.Stamp)|class)
+		conformance.Overwrite(b, conformance.Header(b.Chunks[50]), chunk.NextCookie(b.C.Stamp)|class)
 		return b.Chunks[50]
 	}},
 	{Name: "a large chunk's header in a shared block", Words: "no chunk of this context begins with that", Do: func(b *conformance.Broken) uintptr {
@@ -94,11 +94,11 @@ var breaks = []conformance.Break{
 		return p
 	}},
 	{Name: "the freelist leads into a block on no list", Words: "in no block that chunks share", Do: func(b *conformance.Broken) uintptr {
-		addr, size, err := block.Buy(1 << 10)
+		addr, size, err := block.Acquire(1 << 10)
 		if err != nil {
 			b.Fatal(err)
 		}
-		b.Undo(func() { block.Sell(addr, size) })
+		b.Undo(func() { block.Release(addr, size) })
 		*kind.BlockAt(addr) = kind.Block{Size: size, Owner: b.C.Number()}
 		chunk.SetHeader(addr+512, b.C.Stamp|chunk.Freed|class)
 		conformance.Overwrite(b, conformance.Link(freed(b, 4)), addr+512)

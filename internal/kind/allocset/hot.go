@@ -10,16 +10,16 @@ import (
 // Alloc is the first stage of the hot path: it finds the class. Sizes of 0 and
 // beyond MostFine go the slow way.
 func Alloc(c *kind.Core, size uintptr, pop kind.Popper, take kind.Taker, carve kind.Carver, slow kind.Slow) uintptr {
-	if size-1 >= chunk.MostFine {
+	if size-1 >= chunk.MaxSmall {
 		return slow(c, size)
 	}
-	return pop(c, size, chunk.FineClass(size), take, carve, slow)
+	return pop(c, size, chunk.SmallClass(size), take, carve, slow)
 }
 
 // AllocConst is Alloc for a size that is a constant: what it does in a stage more
 // is done by the compiler.
 func AllocConst(c *kind.Core, size uintptr, classify kind.Sizer, pop kind.Popper, take kind.Taker, carve kind.Carver, slow kind.Slow) uintptr {
-	if size-1 >= chunk.MostFine {
+	if size-1 >= chunk.MaxSmall {
 		return slow(c, size)
 	}
 	return classify(c, size, pop, take, carve, slow)
@@ -41,7 +41,7 @@ func Pop(c *kind.Core, size uintptr, class uint64, take kind.Taker, carve kind.C
 // Take is the third stage, if there is one: it takes the chunk freed last.
 func Take(c *kind.Core, class uint64, p uintptr) uintptr {
 	*c.List(class) = *link(p)
-	if relaxed.Counts {
+	if relaxed.HotCounters {
 		relaxed.Dec(c.Freed(class))
 	}
 	chunk.SetHeader(p, c.Tag|class)
@@ -52,16 +52,16 @@ func Take(c *kind.Core, class uint64, p uintptr) uintptr {
 // block. It does so for a Generation, too, whose freelists are always empty.
 func Carve(c *kind.Core, size uintptr, class uint64, slow kind.Slow) uintptr {
 	start := c.Cur
-	end := start + chunk.FineWhole(size)
+	end := start + chunk.SmallTotalSize(size)
 	if end > c.End {
 		return slow(c, size)
 	}
-	if relaxed.Plain {
+	if relaxed.PlainStores {
 		c.Cur = end
 	} else {
 		relaxed.Store(&c.Cur, end)
 	}
-	if relaxed.Counts && c.Tag&chunk.SharedFreed == chunk.Generation {
+	if relaxed.HotCounters && c.Tag&chunk.SharedFreed == chunk.Generation {
 		relaxed.Inc(c.Cut())
 	}
 	*(*uint64)(osmem.At(start)) = c.Tag | class // the header
@@ -75,7 +75,7 @@ func Push(c *kind.Core, p uintptr, h, class uint64) {
 	chunk.SetHeader(p, h|chunk.Freed)
 	*link(p) = *list
 	*list = p
-	if relaxed.Counts {
+	if relaxed.HotCounters {
 		relaxed.Inc(c.Freed(class))
 	}
 	c.Stirred = kind.StirredLists

@@ -72,13 +72,13 @@ func release(c *kind.Core, addr, size uintptr, b *kind.Block) {
 		}
 	}
 	if open && addr == c.End {
-		*at(addr) = c.Stamp | chunk.Joined
+		*at(addr) = c.Stamp | chunk.Coalesced
 		relaxed.Store(&c.End, addr+size)
 		return
 	}
 	if addr > first {
 		if start := pieceBefore(c, addr, first); start != 0 {
-			*at(addr) = c.Stamp | chunk.Joined
+			*at(addr) = c.Stamp | chunk.Coalesced
 			remove(c, start, addr-start)
 			size += addr - start
 			addr = start
@@ -86,7 +86,7 @@ func release(c *kind.Core, addr, size uintptr, b *kind.Block) {
 	}
 	switch {
 	case open && addr+size == c.Cur:
-		*at(addr) = c.Stamp | chunk.Joined
+		*at(addr) = c.Stamp | chunk.Coalesced
 		relaxed.Store(&c.Cur, addr)
 	case addr == first && addr+size == end:
 		insertWhole(c, addr, size)
@@ -116,14 +116,14 @@ func join(c *kind.Core, most int) (left bool) {
 	begin(c)
 	var b *kind.Block
 	for class := uint64(chunk.Classes - 1); class < chunk.Classes; class-- {
-		size := chunk.Whole(class)
+		size := chunk.TotalSize(class)
 		for list := c.List(class); *list != 0; most-- {
 			if most == 0 {
 				return true
 			}
 			p := *list
 			*list = *link(p)
-			if relaxed.Counts {
+			if relaxed.HotCounters {
 				relaxed.Dec(c.Freed(class))
 			}
 			addr := p - chunk.HeaderSize
@@ -145,7 +145,7 @@ func fromPieces(c *kind.Core, class uint64) uintptr {
 	if c.Busy&kind.BusySpans == 0 {
 		return 0
 	}
-	s, whole := c.Spans(), chunk.Whole(class)
+	s, whole := c.Spans(), chunk.TotalSize(class)
 	addr := fitting(c, s, class, whole)
 	if addr == 0 {
 		return 0

@@ -40,22 +40,22 @@ func at(addr uintptr) *uint64 { return (*uint64)(osmem.At(addr)) }
 
 // whatAt is what the header at addr says: Span, Crumb and Unlined only where it is inverted.
 func whatAt(c *kind.Core, addr uintptr) uint64 {
-	if what := pieceWhat(c, addr); what < chunk.Whats {
+	if what := pieceWhat(c, addr); what < chunk.TagLimit {
 		return what
 	}
-	if what := *at(addr) ^ c.Stamp; what < chunk.Span || what > chunk.Unlined {
+	if what := *at(addr) ^ c.Stamp; what < chunk.Span || what > chunk.UnlistedSpan {
 		return what
 	}
-	return chunk.Whats
+	return chunk.TagLimit
 }
 
 // SaysPiece reports whether a word is the header of a piece of the core.
 func SaysPiece(c *kind.Core, word uint64) bool {
 	what := ^word ^ c.Stamp
-	return what >= chunk.Span && what <= chunk.Unlined
+	return what >= chunk.Span && what <= chunk.UnlistedSpan
 }
 
-// pieceWhat is what an inverted header at addr says, chunk.Whats or more when there is
+// pieceWhat is what an inverted header at addr says, chunk.TagLimit or more when there is
 // none.
 func pieceWhat(c *kind.Core, addr uintptr) uint64 { return ^*at(addr) ^ c.Stamp }
 
@@ -67,9 +67,9 @@ func pieceAt(c *kind.Core, addr uintptr, b *kind.Block) uintptr {
 	switch what := whatAt(c, addr); what {
 	case chunk.Span:
 		return uintptr(*at(addr + 3*word))
-	case chunk.Crumb + 1, chunk.Crumb + 2, chunk.Crumb + 3, chunk.Crumb + 4:
-		return uintptr(what-chunk.Crumb) * word
-	case chunk.Unlined:
+	case chunk.SmallSpan + 1, chunk.SmallSpan + 2, chunk.SmallSpan + 3, chunk.SmallSpan + 4:
+		return uintptr(what-chunk.SmallSpan) * word
+	case chunk.UnlistedSpan:
 		return 2 * word
 	case chunk.Tail:
 		return b.End() - addr
@@ -87,7 +87,7 @@ func pieceAt(c *kind.Core, addr uintptr, b *kind.Block) uintptr {
 func pieceBefore(c *kind.Core, addr, first uintptr) uintptr {
 	for words := uintptr(1); words <= 4 && words*word <= addr-first; words++ {
 		what := pieceWhat(c, addr-words*word)
-		if what == chunk.Crumb+uint64(words) || what == chunk.Unlined && words == 2 {
+		if what == chunk.SmallSpan+uint64(words) || what == chunk.UnlistedSpan && words == 2 {
 			return addr - words*word
 		}
 	}
@@ -106,24 +106,24 @@ func pieceBefore(c *kind.Core, addr, first uintptr) uintptr {
 }
 
 // listOf is the list of pieces of a size.
-func listOf(size uintptr) uint64 { return chunk.Fitting(size - chunk.HeaderSize) }
+func listOf(size uintptr) uint64 { return chunk.FloorClass(size - chunk.HeaderSize) }
 
 // insert makes free memory, between two neighbours that are none, a piece.
 func insert(c *kind.Core, addr, size uintptr) {
 	s := c.Spans()
 	if size == word {
-		setPiece(c, addr, chunk.Crumb+1)
+		setPiece(c, addr, chunk.SmallSpan+1)
 		relaxed.Store(&c.Tails, c.Tails+word)
 		return
 	}
 	class := listOf(size)
 	switch {
 	case size == 2*word && !isNear(s, addr):
-		setPiece(c, addr, chunk.Unlined)
+		setPiece(c, addr, chunk.UnlistedSpan)
 		relaxed.Store(&c.Tails, c.Tails+size)
 		return
 	case size < leastSpan:
-		setPiece(c, addr, chunk.Crumb+uint64(size/word))
+		setPiece(c, addr, chunk.SmallSpan+uint64(size/word))
 	default:
 		setSpan(c, addr, size)
 	}
@@ -166,8 +166,8 @@ func count(s *kind.Spans, size uintptr, pieces uint32) {
 // remove ends the piece of a size at addr, which is becoming a part of something else.
 func remove(c *kind.Core, addr, size uintptr) {
 	what := whatAt(c, addr)
-	*at(addr) = c.Stamp | chunk.Joined
-	if what == chunk.Tail || what == chunk.Crumb+1 || what == chunk.Unlined {
+	*at(addr) = c.Stamp | chunk.Coalesced
+	if what == chunk.Tail || what == chunk.SmallSpan+1 || what == chunk.UnlistedSpan {
 		relaxed.Store(&c.Tails, c.Tails-size)
 		return
 	}

@@ -35,7 +35,7 @@ func Alloc(c *kind.Core, classless bool, size uintptr, next kind.Stage, slow kin
 	if classless {
 		p := c.Cur
 		if size-1 < c.End-p {
-			if relaxed.Plain {
+			if relaxed.PlainStores {
 				c.Cur = p + (size+7)&^7
 			} else {
 				relaxed.Store(&c.Cur, p+(size+7)&^7)
@@ -53,7 +53,7 @@ func AllocConst(c *kind.Core, classless bool, size uintptr, next kind.Stage, slo
 		p := c.Cur
 		end := p + (size+7)&^7
 		if end <= c.End && size != 0 && size <= mostConst {
-			if relaxed.Plain {
+			if relaxed.PlainStores {
 				c.Cur = end
 			} else {
 				relaxed.Store(&c.Cur, end)
@@ -66,7 +66,7 @@ func AllocConst(c *kind.Core, classless bool, size uintptr, next kind.Stage, slo
 
 // mostConst is a size that cannot wrap around; with 64 bits that is any for which
 // there are addresses.
-const mostConst = chunk.MostSize << (17 * osmem.WideShift)
+const mostConst = chunk.MaxSize << (17 * osmem.WideShift)
 
 func (Methods) Name() string { return "Bump" }
 

@@ -82,7 +82,7 @@ func (b *Broken) nth(list uintptr, n int) *kind.Block {
 }
 
 // Nowhere is an address of ours at which no block begins.
-func (b *Broken) Nowhere() uintptr { return b.C.Blocks + block.LeastFrame/2 }
+func (b *Broken) Nowhere() uintptr { return b.C.Blocks + block.MinSize/2 }
 
 // RunBreaks breaks a core, as fill left it, in each of the ways, and wants the check
 // to say so.
@@ -152,7 +152,7 @@ var Common = []Break{
 		return b.Shared(1).Address()
 	}},
 	{"a block too large", "and the warehouse sold", func(b *Broken) uintptr {
-		Overwrite(b, &b.Shared(1).Size, b.Shared(1).Size+block.LeastFrame)
+		Overwrite(b, &b.Shared(1).Size, b.Shared(1).Size+block.MinSize)
 		return b.Shared(1).Address()
 	}},
 	{"a block too small", "and the warehouse sold", func(b *Broken) uintptr {
@@ -262,7 +262,7 @@ var Alone = []Break{
 var Roomy = []Break{
 	{"a block larger than its room", "and the warehouse sold", func(b *Broken) uintptr {
 		large := b.roomy()
-		Overwrite(b, &large.Size, block.Extent(large.Address())+block.LeastFrame)
+		Overwrite(b, &large.Size, block.CapacityAt(large.Address())+block.MinSize)
 		return large.Address()
 	}},
 	{"a roomy block of no size", "and the warehouse sold", func(b *Broken) uintptr {

@@ -77,7 +77,7 @@ func newSubject(t *testing.T, traits Traits, first, most uint32) *subject {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &subject{T: t, Traits: traits, c: c, before: block.Count().Sold}
+	s := &subject{T: t, Traits: traits, c: c, before: block.ReadStats().InUse}
 	c.Epoch = kind.NextEpoch(0, traits.ID)
 	c.FirstBlock, c.MostBlock = first, most
 	if !traits.AnySize {
@@ -99,7 +99,7 @@ func (s *subject) close() {
 	s.c.DropKeeper()
 	s.c.Close()
 	s.c.Epoch = 0
-	if after := block.Count().Sold; after != s.before {
+	if after := block.ReadStats().InUse; after != s.before {
 		s.Errorf("the context's end leaves %d bytes sold, %d before it", after, s.before)
 	}
 	if s.c.Total != 0 || s.c.BlockCount != 0 {
@@ -142,7 +142,7 @@ func (s *subject) alloc(n uintptr) uintptr {
 func (s *subject) what(p uintptr) uint64 {
 	s.Helper()
 	w := chunk.Header(p) ^ s.c.Stamp
-	if w >= chunk.Whats {
+	if w >= chunk.TagLimit {
 		s.Fatalf("the header of the chunk at %#x is not genuine", p)
 	}
 	return w

@@ -59,7 +59,7 @@ func (s *subject) headers() {
 	}
 	s.free(p)
 	w := chunk.Header(p) ^ s.c.Stamp
-	if w < chunk.Whats && s.Methods.Capacity(s.c, p, w) != 0 {
+	if w < chunk.TagLimit && s.Methods.Capacity(s.c, p, w) != 0 {
 		s.Fatal("a freed chunk's header passes for a live one's")
 	}
 	var misuse kind.Misuse
@@ -69,7 +69,7 @@ func (s *subject) headers() {
 	q := s.alloc(64)
 	h := chunk.Header(q)
 	s.Methods.Reset(s.c)
-	if h^s.c.Stamp < chunk.Whats {
+	if h^s.c.Stamp < chunk.TagLimit {
 		s.Fatal("a header is still genuine after the reset")
 	}
 }
@@ -126,7 +126,7 @@ func (s *subject) cycles() {
 		s.consistent()
 		s.Methods.Reset(s.c)
 		s.consistent()
-		if held := block.Count().Sold - first; held > kind.KeeperMost {
+		if held := block.ReadStats().InUse - first; held > kind.KeeperMost {
 			s.Fatalf("cycle %d leaves %d bytes", cycle, held)
 		}
 	}
@@ -200,7 +200,7 @@ func (s *subject) alignedChunk(n, align uintptr) {
 	s.holds(q, n, p)
 	s.free(q)
 	s.consistent()
-	if w := chunk.Header(q) ^ s.c.Stamp; w < chunk.Whats && kind.Free(s.Methods, s.c, q, w) == nil {
+	if w := chunk.Header(q) ^ s.c.Stamp; w < chunk.TagLimit && kind.Free(s.Methods, s.c, q, w) == nil {
 		s.Fatal("an aligned chunk is freed twice")
 	}
 }
@@ -208,7 +208,7 @@ func (s *subject) alignedChunk(n, align uintptr) {
 // refusals: nothing but the start of a live chunk is taken back.
 func (s *subject) refusals() {
 	p := s.alloc(64)
-	for what := uint64(0); what < chunk.Whats; what++ {
+	for what := uint64(0); what < chunk.TagLimit; what++ {
 		if s.Frees && what == s.what(p) || what == chunk.Redirect {
 			continue
 		}
@@ -244,7 +244,7 @@ func (s *subject) absurd() {
 }
 
 func (s *subject) accounts() {
-	sum := func() uintptr { return block.Count().Sold - s.before }
+	sum := func() uintptr { return block.ReadStats().InUse - s.before }
 	for i := range uintptr(2000) {
 		p := s.alloc(s.size(i % 300))
 		if i%3 == 0 && s.Frees {
@@ -313,9 +313,9 @@ func (s *subject) traffic() {
 
 // compact gives back exactly what the accounts fall by.
 func (s *subject) compact() {
-	before := block.Count().Sold
+	before := block.ReadStats().InUse
 	gave := s.Methods.Compact(s.c)
-	if fell := before - block.Count().Sold; gave != fell {
+	if fell := before - block.ReadStats().InUse; gave != fell {
 		s.Fatalf("Compact answers %d bytes, and %d went back", gave, fell)
 	}
 	if s.Frees && s.Methods.Compact(s.c) != 0 {

@@ -112,7 +112,7 @@ func (s *sweep) chunks(b *block, end uintptr) (live uint64, frees uint32, ok boo
 			at = p
 			continue
 		}
-		whole := chunk.Whole(what % chunk.Classes)
+		whole := chunk.TotalSize(what % chunk.Classes)
 		switch {
 		case what&^freedBit >= chunk.Classes:
 			return 0, 0, s.stop(b, p, "the header is %#016x, and no chunk of this block begins with that", chunk.Header(p))
@@ -143,7 +143,7 @@ func (s *sweep) stop(b *block, p uintptr, format string, args ...any) (ok bool) 
 
 // counts compares what the core counts, where it does, with the blocks.
 func (s *sweep) counts(large uint32) {
-	if !relaxed.Counts || s.Torn() {
+	if !relaxed.HotCounters || s.Torn() {
 		return
 	}
 	if o := own(s.c); o.sold != s.sold+large || o.freed != s.freed {

@@ -16,7 +16,7 @@ import (
 func TestTheCheckFindsEachBreak(t *testing.T) {
 	traits := conformance.Traits{ID: kind.Generation, Methods: generation.Methods{}, Frees: true, AnySize: true}
 	own := breaks
-	if relaxed.Counts {
+	if relaxed.HotCounters {
 		own = slices.Concat(own, counted)
 	}
 	conformance.RunBreaks(t, traits, fill, slices.Concat(conformance.Common, conformance.Selling, conformance.Alone, conformance.Roomy, own))

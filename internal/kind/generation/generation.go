@@ -69,7 +69,7 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 		return allocLarge(c, size)
 	}
 	class := chunk.Class(size)
-	whole := chunk.Whole(class)
+	whole := chunk.TotalSize(class)
 	if whole > c.Room() {
 		if err := refill(c, whole); err != nil {
 			return 0, err
@@ -84,7 +84,7 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 
 // countSold counts chunks where the hot path does.
 func countSold(c *kind.Core, n uint32) {
-	if relaxed.Counts {
+	if relaxed.HotCounters {
 		relaxed.Store32(&own(c).sold, own(c).sold+n)
 	}
 }
@@ -161,7 +161,7 @@ func LetGo(c *kind.Core, b *block) {
 // uncount takes the chunks of an empty block off the counts: they are no chunks
 // any more.
 func uncount(c *kind.Core, b *block) {
-	if relaxed.Counts {
+	if relaxed.HotCounters {
 		relaxed.Store(&own(c).void, own(c).void-void(c, b))
 		countSold(c, -b.frees)
 		relaxed.Store32(&own(c).freed, own(c).freed-b.frees)
@@ -224,7 +224,7 @@ func (Methods) Reset(c *kind.Core) {
 func (Methods) Stats(c *kind.Core) kind.Stats {
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
 	s.Free = c.Room() + relaxed.Load(&c.Tails)
-	if relaxed.Counts {
+	if relaxed.HotCounters {
 		s.FreeChunks = relaxed.Load32(&own(c).freed)
 		s.Free = min(s.Free+relaxed.Load(&own(c).void), s.Total)
 		s.Live = relaxed.Load32(&own(c).sold) != s.FreeChunks
@@ -258,7 +258,7 @@ func void(c *kind.Core, b *block) uintptr {
 // Chunks counts the live chunks, and the freed ones whose block is not empty. The
 // owner may be at work: a step leads on only from what is a chunk of the context.
 func Chunks(c *kind.Core) (n uint32) {
-	if relaxed.Counts {
+	if relaxed.HotCounters {
 		return relaxed.Load32(&own(c).sold)
 	}
 	left := relaxed.Load32(&c.BlockCount)
@@ -280,7 +280,7 @@ func chunksOf(c *kind.Core, b *kind.Block, cur, end uintptr) (n uint32) {
 	const freed = chunk.Generation ^ chunk.GenerationFreed
 	start := b.Address() + head
 	last := b.End() - uintptr(at(b).tail)
-	for at := start; at < last && last-start <= mostBlock && pages.Known(at); {
+	for at := start; at < last && last-start <= mostBlock && pages.Readable(at); {
 		if at == cur && end > cur {
 			at = end
 			continue
@@ -293,7 +293,7 @@ func chunksOf(c *kind.Core, b *kind.Block, cur, end uintptr) (n uint32) {
 		if !is(what) {
 			break
 		}
-		at += chunk.Whole(what % chunk.Classes)
+		at += chunk.TotalSize(what % chunk.Classes)
 		n++
 	}
 	return n

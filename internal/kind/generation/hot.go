@@ -9,11 +9,11 @@ import (
 )
 
 // private is what a Generation keeps in its core. How many chunks there are, the heads
-// of the blocks say, but where relaxed.Counts.
+// of the blocks say, but where relaxed.HotCounters.
 type private struct {
 	sold  uint32  // chunks of blocks that are not empty: kind.Core.Cut
 	freed uint32  // and those of them that were taken back
-	void  uintptr // the bytes that these held, with their headers, where relaxed.Counts
+	void  uintptr // the bytes that these held, with their headers, where relaxed.HotCounters
 	hand  uintptr // the block to look at next, which is not the current one; 0 when there is none
 }
 
@@ -81,12 +81,12 @@ func Match(p uintptr, h uint64, c *kind.Core, b *block, count counter, letGo sel
 // it was the last.
 func Count(c *kind.Core, b *block, p uintptr, h uint64, letGo seller) {
 	chunk.SetHeader(p, h^(chunk.Generation^chunk.GenerationFreed))
-	if relaxed.Counts {
+	if relaxed.HotCounters {
 		relaxed.Inc(&own(c).freed)
-		relaxed.Store(&own(c).void, own(c).void+chunk.Whole(h%chunk.Classes))
+		relaxed.Store(&own(c).void, own(c).void+chunk.TotalSize(h%chunk.Classes))
 	}
 	b.frees++
-	if b.left -= uint64(chunk.Whole(h % chunk.Classes)); b.left == 0 {
+	if b.left -= uint64(chunk.TotalSize(h % chunk.Classes)); b.left == 0 {
 		letGo(c, b)
 	}
 }

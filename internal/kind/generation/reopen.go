@@ -54,12 +54,12 @@ func (b *block) looked() bool {
 // lacks reports whether the block is known to have no run of so many bytes.
 func (b *block) lacks(whole uintptr) bool {
 	least := uint64(b.seen >> seenBits)
-	return uint32(b.seen&seenMask) == b.frees && least != 0 && chunk.Fitting(whole-chunk.HeaderSize) >= least-1
+	return uint32(b.seen&seenMask) == b.frees && least != 0 && chunk.FloorClass(whole-chunk.HeaderSize) >= least-1
 }
 
 // note notes that it has none.
 func (b *block) note(whole uintptr) {
-	b.seen = uint16(b.frees) | uint16(chunk.Fitting(whole-chunk.HeaderSize)+1)<<seenBits
+	b.seen = uint16(b.frees) | uint16(chunk.FloorClass(whole-chunk.HeaderSize)+1)<<seenBits
 }
 
 // reopen makes a run of at least whole bytes of a sparse block what is allocated from.
@@ -238,12 +238,12 @@ func (b *block) run(from, whole uintptr) run {
 				r.end = at
 				return r
 			}
-			at += chunk.Whole(what)
+			at += chunk.TotalSize(what)
 			r = run{start: at}
 		case what == gap:
 			at += chunk.HeaderSize
 		default:
-			at += chunk.Whole(what % chunk.Classes)
+			at += chunk.TotalSize(what % chunk.Classes)
 			r.chunks++
 		}
 	}
@@ -265,8 +265,8 @@ func fill(c *kind.Core, b *block, from, to uintptr) {
 			chunk.SetHeader(to, b.tag^gap)
 			break
 		}
-		class := chunk.Fitting(rest - chunk.HeaderSize)
-		if rest-chunk.Whole(class) == chunk.HeaderSize {
+		class := chunk.FloorClass(rest - chunk.HeaderSize)
+		if rest-chunk.TotalSize(class) == chunk.HeaderSize {
 			class--
 		}
 		p := at + chunk.HeaderSize
@@ -280,7 +280,7 @@ func fill(c *kind.Core, b *block, from, to uintptr) {
 // recount counts so many more freed chunks, and bytes that they hold, where the hot
 // path does.
 func recount(c *kind.Core, chunks uint32, bytes uintptr) {
-	if relaxed.Counts {
+	if relaxed.HotCounters {
 		o := own(c)
 		countSold(c, chunks)
 		relaxed.Store32(&o.freed, o.freed+chunks)

@@ -243,7 +243,7 @@ func (s *sweep) counts() {
 	if o.empties != s.empties {
 		s.Flaw(0, 0, "%d blocks are empty, and the core counts %d", s.empties, o.empties)
 	}
-	if relaxed.Counts && o.freed != s.freed {
+	if relaxed.HotCounters && o.freed != s.freed {
 		s.Flaw(0, 0, "%d chunks are on freelists, and the core counts %d", s.freed, o.freed)
 	}
 }

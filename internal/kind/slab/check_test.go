@@ -17,7 +17,7 @@ var traits = conformance.Traits{ID: kind.Slab, Methods: slab.Methods{}, Frees: t
 
 func TestTheCheckFindsEachBreak(t *testing.T) {
 	own := breaks
-	if relaxed.Counts {
+	if relaxed.HotCounters {
 		own = slices.Concat(own, counted)
 	}
 	conformance.RunBreaks(t, traits, fill, slices.Concat(conformance.Common, own))

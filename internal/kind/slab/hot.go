@@ -20,7 +20,7 @@ type private struct {
 	next     uintptr // the block with freed chunks to look at next, 0: the one behind the current
 	capacity uint32  // chunks of all blocks
 	hand     uint32  // those in hand
-	freed    uint32  // those on freelists, where relaxed.Counts: elsewhere the heads say it
+	freed    uint32  // those on freelists, where relaxed.HotCounters: elsewhere the heads say it
 	empties  uint32  // blocks that are not current and have no live chunk
 }
 
@@ -95,7 +95,7 @@ type (
 // Free is the hot path for a chunk in a shared block. Anything else goes on to
 // other.
 func Free(p uintptr, h uint64, c *kind.Core, sort sorter, keep keeper, toBlock returner, other kind.Other) {
-	if h^c.Stamp-chunk.Slab > chunk.SlabFrame {
+	if h^c.Stamp-chunk.Slab > chunk.MaxSlabOrder {
 		other(p, h, c)
 		return
 	}
@@ -140,7 +140,7 @@ func ToBlock(p uintptr, h uint64, c *kind.Core, wrong kind.Other) {
 	chunk.SetHeader(p, h^(chunk.Slab^chunk.SlabFreed))
 	*link(p) = b.freed
 	b.freed = p
-	if relaxed.Counts {
+	if relaxed.HotCounters {
 		relaxed.Inc(&own(c).freed)
 	}
 	b.frees++

@@ -239,7 +239,7 @@ func refillNew(c *kind.Core) error {
 	least := head + stride(c)
 	need := least
 	if c.Total > 0 {
-		need = max(need, min(head+leastChunks*stride(c), uintptr(c.MostBlock), kind.FrameSize(chunk.SlabFrame)))
+		need = max(need, min(head+leastChunks*stride(c), uintptr(c.MostBlock), kind.FrameSize(chunk.MaxSlabOrder)))
 	}
 	b, err := c.BuyFrame(need, max(mostBlock, need))
 	if err != nil && need > least {
@@ -300,7 +300,7 @@ func letGo(c *kind.Core, b *block) {
 
 // uncount takes chunks off the count of those on freelists.
 func uncount(o *private, n uint32) {
-	if relaxed.Counts {
+	if relaxed.HotCounters {
 		relaxed.Store32(&o.freed, o.freed-n)
 	}
 }
@@ -322,7 +322,7 @@ func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
 }
 
 // is says whether what is that of a live chunk in a shared block.
-func is(what uint64) bool { return what-chunk.Slab <= chunk.SlabFrame }
+func is(what uint64) bool { return what-chunk.Slab <= chunk.MaxSlabOrder }
 
 // Realloc leaves a chunk of the one size where it is.
 func (m Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uintptr, error) {
@@ -420,7 +420,7 @@ func (Methods) Stats(c *kind.Core) kind.Stats {
 
 // freed is how many chunks are on freelists. The owner may be at work.
 func freed(c *kind.Core) (n uint32) {
-	if relaxed.Counts {
+	if relaxed.HotCounters {
 		return relaxed.Load32(&own(c).freed)
 	}
 	left := relaxed.Load32(&c.BlockCount)
