@@ -9,7 +9,6 @@ import (
 	"github.com/gopalloc/palloc/internal/kind/allocset"
 	"github.com/gopalloc/palloc/internal/kind/bump"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
-	"github.com/gopalloc/palloc/internal/kind/shared"
 	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/osmem"
 )
@@ -88,7 +87,7 @@ func (mc Context) AllocZeroed(size int) unsafe.Pointer {
 
 // blankChunk clears a new chunk that may be fresh from the system, and so zero.
 func (mc Context) blankChunk(p unsafe.Pointer, size int) unsafe.Pointer {
-	if !mc.core.Blank(uintptr(p), uintptr(size)) {
+	if !kind.Blank(kinds.Methods[mc.core.Kind()], uintptr(p), uintptr(size)) {
 		clear(unsafe.Slice((*byte)(p), size)) // just sold, of that size
 	}
 	return p
@@ -158,24 +157,11 @@ func (mc Context) allocAligned(op string, size, align int) (uintptr, error) {
 	if align <= 0 || align&(align-1) != 0 {
 		return 0, kind.Misuse(fmt.Sprintf("an alignment of %d is not a power of two", align))
 	}
-	switch id := mc.core.Kind(); {
-	case align <= chunk.Align:
+	if align <= chunk.Align {
 		return supply(mc.core, op, uintptr(size))
-	case id == kind.Shared:
-		return pressing(mc.core, op, func() (uintptr, error) {
-			return shared.Sell(mc.core, func(part *kind.Core) (uintptr, error) {
-				return kind.AllocAligned(allocset.Methods{}, part, uintptr(size), uintptr(align))
-			})
-		})
-	case id == kind.Slab:
-		return 0, kind.Misuse(fmt.Sprintf("an alignment of %d: a Slab's chunks lie on multiples of %d", align, chunk.Align))
-	case id == kind.Bump:
-		return pressing(mc.core, op, func() (uintptr, error) {
-			return bump.Aligned(mc.core, uintptr(size), uintptr(align))
-		})
-	default:
-		return pressing(mc.core, op, func() (uintptr, error) {
-			return kind.AllocAligned(kinds.Methods[id], mc.core, uintptr(size), uintptr(align))
-		})
 	}
+	m := kinds.Methods[mc.core.Kind()]
+	return pressing(mc.core, op, func() (uintptr, error) {
+		return m.AllocAligned(mc.core, uintptr(size), uintptr(align))
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/kinds"
 )
 
 // How one callback is asked, and what came of it.
@@ -87,7 +88,7 @@ func (r *request) run(l *listener, p Pressure, s *shortage) (freer bool) {
 // came notes what came of a callback, and whether it is worth asking again: see vain.
 func (r *request) came(l *listener, p Pressure, freed int64, o outcome) {
 	if i := r.note(l, p, freed, o.err); i >= 0 && freed == 0 && o.err == nil && p.Need < p.Held &&
-		(o.compacted || kindIn(l.owner.epoch) != KindAllocSet) {
+		(o.compacted || !kinds.Traits(kind.KindOf(l.owner.epoch)).Joins) {
 		r.asked[i].vain++
 		r.willing = true
 	}
@@ -167,7 +168,7 @@ func isBelow(c, top *kind.Core) bool {
 		switch {
 		case &s.Core == top:
 			return true
-		case s.parent == 0 || s.Kind() == kind.Shared:
+		case s.parent == 0 || s.Kind().IsConcurrent():
 			return false
 		}
 	}

@@ -67,8 +67,8 @@ func NewBuffer(mc Context) *Buffer {
 //go:noinline
 func (mc Context) bufferStamp() uint64 {
 	mc.check("NewBuffer")
-	if mc.core.Kind() == kind.Slab {
-		panic(mc.refuse("NewBuffer", 0, kind.Misuse("a Slab sells chunks of one size, and a Buffer grows: make it in a context of another kind")))
+	if m := kinds.Methods[mc.core.Kind()]; m.Traits().OneSize {
+		panic(mc.refuse("NewBuffer", 0, kind.Misuse(fmt.Sprintf("a %s has chunks of one size, and a Buffer grows: make it in a context of another kind", m.Name()))))
 	}
 	return mc.core.Stamp
 }
@@ -109,7 +109,7 @@ func (b *Buffer) forget() {
 // hold makes the chunk at p, of room bytes, the Buffer's; n of them are written.
 func (b *Buffer) hold(p, room uintptr, n int) {
 	b.buf, b.mark, b.seller = osmem.Bytes(p, room)[:n], &noHeader, b.mc.core
-	if b.mc.core.Kind() != kind.Bump {
+	if kinds.Traits(b.mc.core.Kind()).Headers {
 		b.mark, b.seller = (*uint64)(osmem.At(p-chunk.HeaderSize)), b.mc.seller(p)
 	}
 	b.stamp, b.header = b.seller.Stamp, *b.mark

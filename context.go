@@ -6,7 +6,11 @@ import (
 	"unsafe"
 
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/allocset"
+	"github.com/gopalloc/palloc/internal/kind/bump"
+	"github.com/gopalloc/palloc/internal/kind/generation"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
+	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
@@ -73,18 +77,18 @@ type Kind uint8
 
 // The kinds of contexts.
 const (
-	KindAllocSet   Kind = Kind(kind.AllocSet)
-	KindSlab       Kind = Kind(kind.Slab)
-	KindGeneration Kind = Kind(kind.Generation)
-	KindBump       Kind = Kind(kind.Bump)
+	KindAllocSet   = Kind(allocset.ID)
+	KindSlab       = Kind(slab.ID)
+	KindGeneration = Kind(generation.ID)
+	KindBump       = Kind(bump.ID)
 )
 
 // String is the name of the kind: AllocSet, Slab, Generation or Bump.
 func (k Kind) String() string {
-	if int(k) >= kind.Kinds || kinds.Methods[k] == nil {
-		return "no kind"
+	if m := kinds.Methods[k]; m != nil {
+		return m.Name()
 	}
-	return kinds.Methods[k].Name()
+	return "no kind"
 }
 
 // Frees reports whether chunks of contexts of the kind can be freed one by one: a Bump's
@@ -93,7 +97,7 @@ func (k Kind) String() string {
 // palloc.FreeSlice(s) }.
 //
 // PostgreSQL has none: pfree of a Bump's chunk is an error.
-func (k Kind) Frees() bool { return k != KindBump }
+func (k Kind) Frees() bool { return kinds.Methods[k] == nil || kinds.Methods[k].Traits().Frees }
 
 // Kind is the kind that the context was created as. Any goroutine.
 func (mc Context) Kind() Kind {
@@ -101,13 +105,8 @@ func (mc Context) Kind() Kind {
 	return kindIn(mc.epoch)
 }
 
-// kindIn is the kind in an epoch, as users know it: a shared AllocSet is one, too.
-func kindIn(epoch uint64) Kind {
-	if id := kind.KindOf(epoch); id != kind.Shared {
-		return Kind(id)
-	}
-	return KindAllocSet
-}
+// kindIn returns the kind in an epoch, as users know it: a shared AllocSet is one, too.
+func kindIn(epoch uint64) Kind { return Kind(kinds.Traits(kind.KindOf(epoch)).ShownAs) }
 
 // Name is the name given at creation. Any goroutine.
 //

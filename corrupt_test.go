@@ -13,7 +13,10 @@ import (
 
 	"github.com/gopalloc/palloc"
 	retail "github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/bump"
+	"github.com/gopalloc/palloc/internal/kind/generation"
 	"github.com/gopalloc/palloc/internal/kind/shared"
+	"github.com/gopalloc/palloc/internal/kind/slab"
 )
 
 // Check finds what is broken: in the tree and its tables each thing by itself, in
@@ -125,11 +128,11 @@ var breaks = []struct {
 		return overwrite(&slotOf(f.a).Epoch, 5)
 	}},
 	{"an owned core is parked", "a context owns it, and it is parked", func(f *kin) func() {
-		return overwrite(&slotOf(f.d).Parked, uint32(retail.Bump))
+		return overwrite(&slotOf(f.d).Parked, uint32(bump.ID))
 	}},
-	{"a parked core is of a kind that is not parked", "is parked as kind 5", func(f *kin) func() {
+	{"a parked core is of a kind that is not parked", "is parked as kind 133", func(f *kin) func() {
 		f.park()
-		return overwrite(&slotOf(f.parked).Parked, uint32(retail.Slab))
+		return overwrite(&slotOf(f.parked).Parked, uint32(slab.ID))
 	}},
 	{"a parked core is of no kind", "is parked as kind 200", func(f *kin) func() {
 		f.park()
@@ -141,7 +144,7 @@ var breaks = []struct {
 	}},
 	{"a context is below a parked core", "none owns its parent", func(f *kin) func() {
 		epoch := overwrite(&slotOf(f.b).Epoch, 5)
-		parked := overwrite(&slotOf(f.b).Parked, uint32(retail.Generation))
+		parked := overwrite(&slotOf(f.b).Parked, uint32(generation.ID))
 		return func() { parked(); epoch() }
 	}},
 	{"a parked core has entries", "entries 0x2 in side tables", func(f *kin) func() {
@@ -292,10 +295,10 @@ var breaksOfTop = []struct {
 	do    func(f *kin) (restore func())
 }{
 	{"a free core is owned", "it is a free core, and is owned", func(f *kin) func() {
-		return overwrite(&f.free().Epoch, uint64(retail.Bump)<<61)
+		return overwrite(&f.free().Epoch, retail.NextEpoch(0, bump.ID))
 	}},
 	{"a free core is parked", "it is a free core, and is owned", func(f *kin) func() {
-		return overwrite(&f.free().Parked, uint32(retail.Bump))
+		return overwrite(&f.free().Parked, uint32(bump.ID))
 	}},
 	{"free cores in a circle", "a list of free cores leads to core", func(f *kin) func() {
 		return overwrite(&f.free().nextSibling, f.free().Number())

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/allocset"
+	"github.com/gopalloc/palloc/internal/kind/bump"
 	"github.com/gopalloc/palloc/internal/kind/generation"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/kind/slab"
@@ -71,7 +73,7 @@ func plant() Context {
 			panic(&OutOfMemoryError{Op: "Top", Context: "Top", Size: kind.SlotSize, Err: err})
 		}
 		s.setName(n)
-		s.open(kind.AllocSet, nil)
+		s.open(allocset.ID, nil)
 		s.Has = isPermanent
 		root = handle(&s.Core)
 		rootReady.Store(true)
@@ -88,7 +90,7 @@ func plant() Context {
 //
 // PostgreSQL: AllocSetContextCreate.
 func NewAllocSet(parent Context, name string, opts ...Option) Context {
-	return newContext(parent, kind.AllocSet, name, opts, create, createNew)
+	return newContext(parent, allocset.ID, name, opts, create, createNew)
 }
 
 // NewGeneration creates a context for chunks that are freed about in the order
@@ -97,7 +99,7 @@ func NewAllocSet(parent Context, name string, opts ...Option) Context {
 //
 // PostgreSQL: GenerationContextCreate.
 func NewGeneration(parent Context, name string, opts ...Option) Context {
-	return newContext(parent, kind.Generation, name, opts, create, createNew)
+	return newContext(parent, generation.ID, name, opts, create, createNew)
 }
 
 // NewBump creates a context whose chunks have no header and cannot be freed one
@@ -105,7 +107,7 @@ func NewGeneration(parent Context, name string, opts ...Option) Context {
 //
 // PostgreSQL: BumpContextCreate.
 func NewBump(parent Context, name string, opts ...Option) Context {
-	return newContext(parent, kind.Bump, name, opts, create, createNew)
+	return newContext(parent, bump.ID, name, opts, create, createNew)
 }
 
 // NewSlab creates a context for chunks of exactly chunkSize bytes, freed and
@@ -114,14 +116,14 @@ func NewBump(parent Context, name string, opts ...Option) Context {
 //
 // PostgreSQL: SlabContextCreate.
 func NewSlab(parent Context, name string, chunkSize int, opts ...Option) Context {
-	refuseShared(kind.Slab, opts)
-	s := begin(parent, kind.Slab, name)
+	refuseShared(slab.ID, opts)
+	s := begin(parent, slab.ID, name)
 	if !slab.Fix(&s.Core, uintptr(chunkSize)) {
 		giveCore(s)
 		tree.Unlock()
 		panic(&Fault{Op: "NewSlab", Reason: fmt.Sprintf("a chunk size of %d bytes: it is at least 0 and below 2 GiB", chunkSize)})
 	}
-	return finish(parent, s, kind.Slab, opts)
+	return finish(parent, s, slab.ID, opts)
 }
 
 // newContext is what unfolds of a creation: without options it is a call with few
@@ -167,17 +169,17 @@ func create(parent Context, id kind.ID, name string) Context {
 		return createNew(parent, id, name, nil)
 	}
 	mc := Context{&s.Core, kind.NextEpoch(s.Epoch, id)}
-	if id == kind.Generation {
+	if id&kind.Reopens != 0 {
 		return mc.rise()
 	}
 	relaxed.Store64(&s.Epoch, mc.epoch)
 	return mc
 }
 
-// rise is apart from create because it calls: a Generation does not stand as it is to
+// rise is apart from create because it calls: some kinds do not stand as they are to
 // begin.
 func (mc Context) rise() Context {
-	generation.Methods{}.Open(mc.core)
+	kinds.Methods[kind.KindOf(mc.epoch)].Open(mc.core)
 	relaxed.Store64(&mc.core.Epoch, mc.epoch)
 	return mc
 }
@@ -192,7 +194,7 @@ func (s *core) waits(parent Context, key uint64) bool {
 // createNew makes a child of parent under the tree's lock.
 func createNew(parent Context, id kind.ID, name string, opts []Option) Context {
 	if slices.ContainsFunc(opts, isShared) {
-		if id == kind.AllocSet {
+		if id == allocset.ID {
 			return createShared(parent, name, opts)
 		}
 		refuseShared(id, opts)
@@ -250,13 +252,13 @@ func (mc Context) abandon(parent Context) {
 
 // open makes a core without an owner a context of a kind.
 func (s *core) open(id kind.ID, opts []Option) {
-	first, most := max(names.habit(s.name).first, kind.DefaultFirst), uint32(kind.DefaultMost)
+	first, most := kind.HintedFirst(names.habit(s.name).first), uint32(kind.DefaultMost)
 	for _, o := range opts {
 		if o.first != 0 {
 			first, most = o.first, o.most
 		}
 	}
-	s.FirstBlock, s.MostBlock = first, most
+	s.SetSizes(first, most)
 	kinds.Methods[id].Open(&s.Core)
 	relaxed.Store64(&s.Epoch, kind.NextEpoch(s.Epoch, id))
 }

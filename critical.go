@@ -3,7 +3,7 @@ package palloc
 import (
 	"sync"
 
-	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/allocset"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
@@ -95,9 +95,9 @@ var emergency struct {
 
 func newEmergency() Context {
 	const size = 8 << 10
-	s := begin(Top(), kind.AllocSet, "ErrorContext")
+	s := begin(Top(), allocset.ID, "ErrorContext")
 	s.DropKeeper() // of somebody else's context of that name: it may be smaller
-	mc := finish(Top(), s, kind.AllocSet, []Option{BlockSizes(size, size)})
+	mc := finish(Top(), s, allocset.ID, []Option{BlockSizes(size, size)})
 	mc.AllowInCriticalSection(true)
 	p, err := mc.TryAlloc(1) // buys the block
 	if err != nil {

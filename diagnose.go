@@ -6,8 +6,7 @@ import (
 	"github.com/gopalloc/palloc/internal/block"
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
-	"github.com/gopalloc/palloc/internal/kind/allocset"
-	"github.com/gopalloc/palloc/internal/kind/bump"
+	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
@@ -54,17 +53,18 @@ func headerFault(op string, p uintptr, h uint64) *Fault {
 		return &Fault{Op: op, Address: p,
 			Reason: "no context holds this memory: the chunk was freed with its block, or its context reset or deleted"}
 	}
-	near, inside := whereabouts(owner, p)
+	m := kinds.Methods[owner.Kind()]
+	near, inside := whereabouts(m, owner, p)
 	tree.Lock()
 	defer tree.Unlock()
 	f := (&Fault{Op: op, Address: p}).in(owner)
-	switch id := owner.Kind(); {
-	case id == kind.None:
+	switch {
+	case m == nil:
 		f.Context = kind.Slot[core](owner).nameText()
 		f.Reason = "the chunk's context was deleted"
-	case id == kind.Bump:
-		f.Reason = string(bump.Unsupported)
-	case allocset.SaysPiece(owner, h):
+	case !m.Traits().Headers:
+		f.Reason = string(kind.Headerless(m))
+	case m.Freed(h ^ owner.Stamp):
 		f.Reason = "the chunk is already free, and joined with what is free around it"
 	case chunk.Index(h) == owner.Number():
 		f.Reason = "the address is not the start of a live chunk: what was there was taken back when its context was reset"
@@ -79,8 +79,8 @@ func headerFault(op string, p uintptr, h uint64) *Fault {
 
 // whereabouts says what the headers around an address tell, beginning with a comma, or
 // nothing; and whether it lies inside of a chunk.
-func whereabouts(c *kind.Core, p uintptr) (near string, inside bool) {
-	at, size := c.Around(p)
+func whereabouts(m kind.Methods, c *kind.Core, p uintptr) (near string, inside bool) {
+	at, size := kind.Around(m, c, p)
 	switch {
 	case size == 0:
 		return "", false
@@ -118,8 +118,9 @@ func chunkFault(op string, c *kind.Core, p uintptr, err error) *Fault {
 		return headerFault(op, p, 0)
 	}
 	reason := err.Error()
-	near, _ := whereabouts(c, p)
-	if what := chunk.Header(p) ^ c.Stamp; err == kind.NotAChunk || err == kind.WhatFault(what) && !c.SaysFreed(p, what) {
+	m := kinds.Methods[c.Kind()]
+	near, _ := whereabouts(m, c, p)
+	if what := chunk.Header(p) ^ c.Stamp; err == kind.NotAChunk || m != nil && err == kind.TagFault(m, what) && !kind.SaysFreed(m, c, p, what) {
 		reason = fmt.Sprintf("%s: the header before it is no chunk's (%#016x)%s", kind.NotAChunk, chunk.Header(p), near)
 	}
 	tree.Lock()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/allocset"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
@@ -52,7 +53,7 @@ func openLimbo() {
 		panic(&OutOfMemoryError{Op: "Tie", Context: limboName, Size: kind.SlotSize, Err: err})
 	}
 	s.setName(n)
-	s.open(kind.AllocSet, nil)
+	s.open(allocset.ID, nil)
 	s.Has = isPermanent
 	limbo = handle(&s.Core)
 	someTied.Store(true)

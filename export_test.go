@@ -1,6 +1,10 @@
 package palloc
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/gopalloc/palloc/internal/kind"
+)
 
 // What tests of Check break on Go's heap, where no address leads from outside.
 
@@ -75,4 +79,10 @@ func MostStepsPerHold() int {
 	most := tree.most
 	tree.most = 0
 	return most
+}
+
+// NewOfKind is the constructor of a kind that has no public one: what such a constructor
+// consists of.
+func NewOfKind(parent Context, id uint64, name string, opts ...Option) Context {
+	return newContext(parent, kind.ID(id), name, opts, create, createNew)
 }

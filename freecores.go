@@ -35,9 +35,7 @@ type habit struct {
 // note learns from a life in which the context came to hold so many bytes: what
 // was needed is there at once the next time, and what was not is forgotten slowly.
 func (h *habit) note(used uintptr) {
-	const grain = kind.BlockGrain
-	least := h.first - h.first/8
-	h.first = uint32(min(max(used, uintptr(least))+grain-1, kind.KeeperMost)) &^ (grain - 1)
+	h.first = kind.Hint(h.first, used)
 }
 
 // takeCore gets a core for a context of a name: one with a keeper, else the one
@@ -72,7 +70,7 @@ func giveBare(s *core) {
 	s.Close()
 	relaxed.Store32(&s.name, 0) // where its name's key was, there was a lock
 	relaxed.Store64(&s.nameKey, 0)
-	s.FirstBlock, s.MostBlock = 0, 0 // set by whoever opens it
+	s.SetSizes(0, 0) // set by whoever opens it
 	relaxed.Store32(&s.nextSibling, freeCores.bare)
 	freeCores.bare = s.Number()
 }

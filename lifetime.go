@@ -204,7 +204,7 @@ func (s *core) shut() (used uintptr) {
 	used = s.Total - s.Room()
 	s.closeParts()
 	s.Sellable(s.Retire(), kind.BlockHeader)
-	s.FirstBlock, s.MostBlock = min(s.FirstBlock, kind.KeeperMost), kind.DefaultMost // what it learned is for the next
+	s.ForgetSizes() // what it learned is for the next
 	return used
 }
 
@@ -247,7 +247,7 @@ func (s *core) free(used uintptr) {
 // only; from other goroutines the answer may be old. Cost: that of Stats.
 //
 // PostgreSQL: MemoryContextIsEmpty, where every kind means something else.
-func (mc Context) IsEmpty() bool { return mc.childless("Context.IsEmpty") && !mc.stats().Live }
+func (mc Context) IsEmpty() bool { return mc.childless("Context.IsEmpty") && !mc.stats(false).Live }
 
 // childless reports whether no context is below this one.
 func (mc Context) childless(op string) bool {

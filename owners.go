@@ -149,7 +149,7 @@ func (mc Context) answerPressure() (answered bool) {
 
 // answerWhile is AnswerPressure of who is about to allocate.
 func answerWhile(c *kind.Core, op string) {
-	if c.Kind() == kind.Shared || relaxed.Load32(&c.Has)&kind.Guarded == 0 {
+	if c.Kind().IsConcurrent() || relaxed.Load32(&c.Has)&kind.Guarded == 0 {
 		return
 	}
 	list := askedAbove(c)
@@ -193,7 +193,7 @@ func askedAbove(c *kind.Core) (list []*listener) {
 	defer tree.Unlock()
 	budgets.Lock()
 	defer budgets.Unlock()
-	for s := kind.Slot[core](c); s.Kind() != kind.Shared; s = coreAt(s.parent) {
+	for s := kind.Slot[core](c); !s.Kind().IsConcurrent(); s = coreAt(s.parent) {
 		if s.Has&hasListeners != 0 {
 			for _, l := range tree.listeners[s.Number()] {
 				if l.left != nil && l.by == nil {

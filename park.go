@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
@@ -40,9 +41,8 @@ func asParked(id kind.ID, together uint32) uint32 { return uint32(id) | together
 func parkedKind(word uint32) kind.ID              { return kind.ID(word & kindMask) }
 func parkedTogether(word uint32) uint32           { return word >> togetherShift }
 
-// parks says whether contexts of a kind are parked. A Slab's sizes are read by
-// others under the lock, and a Shared has parts.
-func parks(id kind.ID) bool { return id != kind.Slab && id != kind.Shared }
+// parks says whether contexts of a kind are parked.
+func parks(id kind.ID) bool { return kinds.Traits(id).Cached }
 
 // park leaves the core of a context that was just deleted, rewound, with its
 // parent. It says false, and does nothing, when it would not be found there, or is no

@@ -103,7 +103,7 @@ func (mc Context) OnPressure(free func(p Pressure) error) (stop func() bool) {
 func (mc Context) OnPressureOwned(free func(p Pressure) error) (stop func() bool) {
 	const op = "Context.OnPressureOwned"
 	mc.check(op)
-	if kind.KindOf(mc.epoch) == kind.Shared {
+	if kind.KindOf(mc.epoch).IsConcurrent() {
 		panic(&Fault{Op: op, Context: mc.Path(), Reason: "a Shared context has no owner: use OnPressure"})
 	}
 	return mc.listen(op, &listener{owner: mc, free: free, owned: true})

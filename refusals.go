@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/kinds"
 )
 
 // What a refusal tells: who asked, whose limit it was, who holds the memory, and what
@@ -132,7 +133,7 @@ func (e *OutOfMemoryError) reclaimsText() string {
 		switch {
 		case r.Err != nil:
 			text += ": " + firstLine(r.Err)
-		case r.Freed == 0 && r.of != nil && kindIn(r.of.owner.epoch) == KindAllocSet: // of is nil in what a program made up
+		case r.Freed == 0 && r.of != nil && kinds.Traits(kind.KindOf(r.of.owner.epoch)).Joins: // of is nil in what a program made up
 			text += " and no error: if it freed chunks of 8 KiB or less, it must call Compact"
 		}
 		told = append(told, text)

@@ -459,7 +459,7 @@ func (r *request) consumers(a *account) []consumer {
 }
 
 // freeIn is what is free in the context's own blocks, in bytes.
-func freeIn(c *kind.Core) uintptr { return kinds.Methods[c.Kind()].Stats(c).Free }
+func freeIn(c *kind.Core) uintptr { return kinds.Methods[c.Kind()].Stats(c, false).Free }
 
 // pass has the callbacks of a soft limit asked once, and lets the request pass.
 func (r *request) pass(s *shortage) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/allocset"
 	"github.com/gopalloc/palloc/internal/kind/shared"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
@@ -31,7 +32,7 @@ func isShared(o Option) bool { return o.shared }
 // IsShared says whether the context was created with Shared. Any goroutine.
 func (mc Context) IsShared() bool {
 	mc.check("Context.IsShared")
-	return kind.KindOf(mc.epoch) == kind.Shared
+	return kind.KindOf(mc.epoch).IsConcurrent()
 }
 
 // refuseShared panics when the options ask for what the kind cannot be.
@@ -43,18 +44,18 @@ func refuseShared(id kind.ID, opts []Option) {
 
 // createShared makes a shared child of parent.
 func createShared(parent Context, name string, opts []Option) Context {
-	s := begin(parent, kind.AllocSet, name)
+	s := begin(parent, allocset.ID, name)
 	for range shared.Wanted() {
 		part, err := takeBare()
 		if err != nil {
 			giveCore(s)
 			tree.Unlock()
-			raise(parent.core, opOf(kind.AllocSet), kind.SlotSize, err)
+			raise(parent.core, opOf(allocset.ID), kind.SlotSize, err)
 		}
 		s.Has |= hasParts
 		shared.Hire(&s.Core, &part.Core)
 	}
-	return finish(parent, s, kind.Shared, opts)
+	return finish(parent, s, shared.ID, opts)
 }
 
 // dismissParts makes the parts of a context free cores. The tree's lock must be held.
@@ -74,7 +75,7 @@ func (s *core) closeParts() {
 // seller is the core whose chunk is at p, where that is one of the context's: its own,
 // or a part's.
 func (mc Context) seller(p uintptr) *kind.Core {
-	if kind.KindOf(mc.epoch) == kind.Shared {
+	if kind.KindOf(mc.epoch).IsConcurrent() {
 		if c := kind.Of(chunk.Header(p)); c.Payer() == mc.core {
 			return c
 		}

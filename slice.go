@@ -10,7 +10,6 @@ import (
 	"github.com/gopalloc/palloc/internal/block"
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
-	"github.com/gopalloc/palloc/internal/kind/bump"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/osmem"
 )
@@ -162,14 +161,15 @@ func grow[T any](mc Context, op string, s, values []T, more int) ([]T, error) {
 // which the used bytes are copied. It answers the place and the room.
 func (mc Context) enlarge(op string, p, used, old, need uintptr) (q, room uintptr, err error) {
 	c := mc.core
+	headers := kinds.Traits(c.Kind()).Headers
 	try := func(size uintptr) (uintptr, error) {
 		room = size
 		return kinds.Methods[c.Kind()].Alloc(c, size)
 	}
-	if c.Kind() == kind.Bump {
+	if !headers {
 		try = func(size uintptr) (uintptr, error) {
 			room = (size + chunk.Align - 1) &^ (chunk.Align - 1)
-			if old > 0 && bump.Extend(c, p, old, room) {
+			if old > 0 && kinds.Methods[c.Kind()].Extend(c, p, old, room) {
 				return p, nil
 			}
 			return kinds.Methods[c.Kind()].Alloc(c, room)
@@ -179,7 +179,7 @@ func (mc Context) enlarge(op string, p, used, old, need uintptr) (q, room uintpt
 		return q, room, err
 	}
 	copyBytes(q, p, used)
-	if c.Kind() != kind.Bump {
+	if headers {
 		room = mc.roomAt(q, room)
 	}
 	return q, room, nil
@@ -187,7 +187,7 @@ func (mc Context) enlarge(op string, p, used, old, need uintptr) (q, room uintpt
 
 // roomAt is how many bytes the chunk at p has, which was just sold for size bytes.
 func (mc Context) roomAt(p, size uintptr) uintptr {
-	if mc.core.Kind() == kind.Bump {
+	if !kinds.Traits(mc.core.Kind()).Headers {
 		return (size + chunk.Align - 1) &^ (chunk.Align - 1)
 	}
 	c := mc.seller(p)
@@ -225,7 +225,7 @@ func curve(old, need uintptr) uintptr {
 // then nobody sees more of the chunk than the array. It panics when the chunk was
 // freed.
 func (mc Context) hasWhole(op string, p, size, each uintptr) (what uint64, yes bool) {
-	if !block.Known(p) || mc.core.Kind() == kind.Bump {
+	if !block.Known(p) || !kinds.Traits(mc.core.Kind()).Headers {
 		return 0, false
 	}
 	c := mc.seller(p)
@@ -234,7 +234,7 @@ func (mc Context) hasWhole(op string, p, size, each uintptr) (what uint64, yes b
 	}
 	capacity := kind.Capacity(kinds.Methods[c.Kind()], c, p, what)
 	if capacity == 0 {
-		panic(chunkFault(op, c, p, kind.WhatFault(what)))
+		panic(chunkFault(op, c, p, kind.TagFault(kinds.Methods[c.Kind()], what)))
 	}
 	return what, size > 0 && capacity-size < each
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/allocset"
 	"github.com/gopalloc/palloc/internal/kind/bump"
+	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/osmem"
 )
@@ -129,7 +130,7 @@ func (mc Context) zeroed(op string, size uintptr) (uintptr, error) {
 	if err != nil {
 		return 0, mc.refuse(op, size, err)
 	}
-	if !mc.core.Blank(p, size) {
+	if !kind.Blank(kinds.Methods[mc.core.Kind()], p, size) {
 		clear(osmem.Bytes(p, size))
 	}
 	return p, nil

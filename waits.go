@@ -38,7 +38,7 @@ func (r *request) await(on holding, done <-chan struct{}, until time.Time) error
 			return errCircle
 		}
 		list := []*listener(nil)
-		if posted.Load() != 0 && r.core.Kind() != kind.Shared {
+		if posted.Load() != 0 && !r.core.Kind().IsConcurrent() {
 			list = askedAbove(r.core)
 		}
 		if len(list) > 0 {

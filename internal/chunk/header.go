@@ -75,6 +75,9 @@ const (
 	Shared      = 0xc0
 	SharedFreed = 0xe0
 
+	// Own and above are any kind's: no stage of the hot path takes them.
+	Own = 0x8000
+
 	// Whats is the end of the values.
 	Whats = 1 << saltShift
 )

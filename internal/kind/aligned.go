@@ -94,7 +94,7 @@ func Realloc(m Methods, c *Core, p uintptr, what uint64, size uintptr) (uintptr,
 	}
 	capacity := m.Capacity(c, whole, what)
 	if capacity <= p-whole {
-		return 0, WhatFault(what)
+		return 0, TagFault(m, what)
 	}
 	return c.reallocAligned(m, p, whole, what, capacity, size)
 }

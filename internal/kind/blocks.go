@@ -60,7 +60,7 @@ func (c *Core) own(p *Core, addr, size uintptr) *Block {
 // the block's own head included, of at most most bytes if need is no more. It asks for
 // less when the system refuses.
 func (c *Core) BuyShared(need, most uintptr) (*Block, error) {
-	size := max(min(c.NextSize(need), most), need)
+	size := c.nextShared(need, most)
 	b, err := c.Buy(size)
 	for err != nil && size > need {
 		size = max(size/2, need)

@@ -3,7 +3,6 @@ package kind
 import (
 	"unsafe"
 
-	"github.com/gopalloc/palloc/internal/block"
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
@@ -95,16 +94,6 @@ var _ [2*relaxed.Words - chunk.Classes]byte // they all fit
 // part, where relaxed.Counts.
 func (c *Core) Cut() *uint32 { return (*uint32)(unsafe.Add(unsafe.Pointer(c), PrivateAt)) } // as Private
 
-// Default sizes of blocks, in bytes.
-const (
-	DefaultFirst = 1 << 10
-	DefaultMost  = 1 << 20
-	growthShift  = 5 // a later block of a large context is a 32nd of what it holds
-
-	// BlockGrain is what sizes of blocks are multiples of: the warehouse's.
-	BlockGrain = block.LeastFrame
-)
-
 // Kind is the kind of the context that owns the core, None when none does. It
 // may change under the eyes of anyone but the owner.
 func (c *Core) Kind() ID { return KindOf(relaxed.Load64(&c.Epoch)) }
@@ -122,25 +111,6 @@ func (c *Core) settle() {
 		*c.lists() = lists{}
 	}
 	c.Stirred = 0
-}
-
-// NextSize is the size of the block to buy for a chunk that needs need bytes of
-// it, so that the unused rest of the last block stays a small part of the whole:
-// a quarter of the first block, since many contexts need a little more than that;
-// then half of what the context holds, and a 32nd when that is much.
-func (c *Core) NextSize(need uintptr) uintptr {
-	size := uintptr(c.FirstBlock)
-	switch {
-	case c.Blocks == 0:
-	case c.Total <= DefaultFirst:
-		size = max(c.Total/4, BlockGrain)
-	default:
-		size = max(min(c.Total/2, KeeperMost), c.Total>>growthShift)
-	}
-	if c.FirstBlock > KeeperMost { // larger than any that was learned: somebody said so
-		size = max(size, uintptr(c.FirstBlock))
-	}
-	return max(min(size, uintptr(c.MostBlock))&^(BlockGrain-1), need)
 }
 
 var _ [SlotSize - PrivateAt - 8*relaxed.Words]byte // what is cleared is within the slot

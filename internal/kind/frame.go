@@ -27,12 +27,7 @@ func (b *Block) FrameOf() (frame uint64, ok bool) {
 // first of which needs need bytes, the block's own head included. It asks for
 // less when the system refuses.
 func (c *Core) BuyFrame(need, most uintptr) (*Block, error) {
-	least := ceil(max(need, block.LeastFrame))
-	size := min(c.NextSize(need), most)
-	if c.Blocks != 0 {
-		size = size/2 + 1 // rounded down below; the first block up, as it was chosen to be enough
-	}
-	size = max(ceil(size), least)
+	size, least := c.nextFrame(need, most)
 	b, err := c.buyFrame(size)
 	for err != nil && size > least {
 		size /= 2
@@ -53,6 +48,3 @@ func (c *Core) buyFrame(size uintptr) (*Block, error) {
 	}
 	return c.own(p, addr, size), nil
 }
-
-// ceil is the least power of two that is at least n.
-func ceil(n uintptr) uintptr { return 1 << bits.Len64(uint64(n-1)) }

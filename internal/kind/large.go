@@ -139,13 +139,12 @@ func (c *Core) LargeCapacity(p uintptr) uintptr {
 	return BlockAt(p-headroom).Size - headroom
 }
 
-// Blank reports whether the chunk of size bytes at p, which the core's context has just
-// allocated, is known to be all zero: it lies in a block that came so from the page
-// heap, and of which nothing was allocated before. That is told of chunks larger than
-// any block that is kept over a reset: those with a block of their own, and a Bump's.
-// false says nothing.
-func (c *Core) Blank(p, size uintptr) bool {
-	return size > KeeperMost && (c.Kind() == Bump || isLarge(p)) && inBlank(p)
+// Blank reports whether the chunk of size bytes at p, just allocated, is known to be all
+// zero: it lies in a block that came so from the page heap, and its memory was not
+// allocated before. That is known of chunks larger than any block that is kept over a
+// reset: those with a block of their own, and all of a kind that frees no chunks.
+func Blank(m Methods, p, size uintptr) bool {
+	return size > KeeperMost && (!m.Traits().Frees || isLarge(p)) && inBlank(p)
 }
 
 // BlankBeyond is Blank for what a chunk at p has beyond the capacity that it had

@@ -20,7 +20,7 @@ func Measure(m Methods, c *Core, p uintptr, what uint64) (usable, taken uintptr,
 	}
 	capacity := m.Capacity(c, whole, what)
 	if capacity == 0 {
-		return 0, 0, WhatFault(what)
+		return 0, 0, TagFault(m, what)
 	}
 	taken = chunk.HeaderSize + capacity
 	if what == chunk.Large {

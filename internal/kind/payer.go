@@ -54,14 +54,14 @@ func (c *Core) Payer() *Core {
 	return At(relaxed.Load32(&Slot[Hired](c).payer))
 }
 
-// PartOf is the part of c with a number, nil when there is none: for who does not trust
-// either.
-func (c *Core) PartOf(number uint32) *Hired {
+// PartOf returns the part of c with a number, nil when there is none of the kind: for a
+// caller that trusts neither.
+func (c *Core) PartOf(number uint32, id ID) *Hired {
 	if number >= chunk.MostCores {
 		return nil
 	}
 	h := Slot[Hired](At(number))
-	if h.Number() != number || h.Kind() != SharedPart || relaxed.Load32(&h.Has)&Part == 0 || relaxed.Load32(&h.payer) != c.Number() {
+	if h.Number() != number || h.Kind() != id || relaxed.Load32(&h.Has)&Part == 0 || relaxed.Load32(&h.payer) != c.Number() {
 		return nil
 	}
 	return h

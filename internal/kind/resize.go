@@ -17,7 +17,7 @@ import (
 func Resize(m Methods, c *Core, p uintptr, what uint64, size uintptr) (uintptr, error) {
 	capacity := m.Capacity(c, p, what)
 	if capacity == 0 {
-		return 0, WhatFault(what)
+		return 0, TagFault(m, what)
 	}
 	if keepsPlace(capacity, size) {
 		return p, nil

@@ -61,7 +61,7 @@ func (c *Core) sellBlocks() {
 	keeper := c.keeper()
 	if used := c.Total - c.Room(); used <= KeeperMost {
 		keeper = 0
-		c.FirstBlock = min(max(c.FirstBlock, uint32(used+BlockGrain-1)&^(BlockGrain-1)), c.MostBlock)
+		c.learn(used)
 	}
 	c.sellList(c.Large, keeper)
 	c.sellList(c.Blocks, keeper)

@@ -31,7 +31,14 @@ import (
 // Methods of the kind.
 type Methods struct{}
 
+// ID is the kind's.
+const ID kind.ID = 1
+
 func (Methods) Name() string { return "AllocSet" }
+
+func (Methods) Traits() kind.Traits {
+	return kind.Traits{ShownAs: ID, Headers: true, Frees: true, Cached: true, Joins: true, Head: kind.BlockHeader}
+}
 
 func (Methods) Open(c *kind.Core) {
 	if c.Blocks != 0 {
@@ -184,7 +191,7 @@ func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
 	case what == chunk.Large:
 		return c.FreeLarge(p)
 	}
-	return kind.WhatFault(what)
+	return kind.TagFault(Methods{}, what)
 }
 
 func (m Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uintptr, error) {
@@ -208,11 +215,30 @@ func (Methods) Capacity(c *kind.Core, p uintptr, what uint64) uintptr {
 	return 0
 }
 
+func (m Methods) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error) {
+	return kind.AllocAligned(m, c, size, align)
+}
+
+func (Methods) Extend(c *kind.Core, p, old, size uintptr) bool { return false }
+
+func (Methods) SizeOf(c *kind.Core, what uint64) uintptr {
+	if what < 2*chunk.Classes {
+		return chunk.Size(what % chunk.Classes)
+	}
+	return 0
+}
+
+// Freed knows freed chunks, and what became a part of a piece. The headers of pieces are
+// inverted.
+func (Methods) Freed(what uint64) bool {
+	return what >= chunk.Freed && what < 2*chunk.Classes || what == chunk.Joined || isPiece(^what)
+}
+
 func (Methods) Reset(c *kind.Core) { c.Sellable(c.Retire(), kind.BlockHeader) }
 
 // Stats walks the freelists, as PostgreSQL does, so that no allocation and no free
 // pays for them.
-func (Methods) Stats(c *kind.Core) kind.Stats {
+func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats {
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
 	if s.Total == 0 {
 		return s

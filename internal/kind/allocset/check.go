@@ -13,12 +13,15 @@ import (
 //
 // Cost: a step for each chunk and each free piece.
 
-func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
+func (Methods) Check(c *kind.Core, report func(kind.Flaw)) { check(c, report, tag(c)) }
+
+// check is Check of chunks whose headers begin as tag.
+func check(c *kind.Core, report func(kind.Flaw), tag uint64) {
 	x := kind.Inspect(c, report)
 	if x == nil {
 		return
 	}
-	s := sweep{Inspection: x, c: c, tag: tag(c)}
+	s := sweep{Inspection: x, c: c, tag: tag}
 	shared, large := x.List("blocks", c.Blocks), x.List("large blocks", c.Large)
 	x.Sums()
 	s.open()

@@ -15,12 +15,12 @@ import (
 // What the check of an AllocSet compares, each broken by itself.
 
 func TestTheCheckFindsEachBreak(t *testing.T) {
-	traits := conformance.Traits{ID: kind.AllocSet, Methods: allocset.Methods{}, Frees: true, AnySize: true}
+	subject := conformance.Kind{ID: allocset.ID, Methods: allocset.Methods{}, Hot: true}
 	own := breaks
 	if relaxed.Counts {
 		own = slices.Concat(own, counted)
 	}
-	conformance.RunBreaks(t, traits, fill, slices.Concat(conformance.Common, conformance.Selling, conformance.Alone, conformance.Roomy, own))
+	conformance.RunBreaks(t, subject, fill, slices.Concat(conformance.Common, conformance.Selling, conformance.Alone, conformance.Roomy, own))
 }
 
 // class is that of the chunks of which some are freed, 64 bytes.

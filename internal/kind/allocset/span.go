@@ -43,17 +43,14 @@ func whatAt(c *kind.Core, addr uintptr) uint64 {
 	if what := pieceWhat(c, addr); what < chunk.Whats {
 		return what
 	}
-	if what := *at(addr) ^ c.Stamp; what < chunk.Span || what > chunk.Unlined {
+	if what := *at(addr) ^ c.Stamp; !isPiece(what) {
 		return what
 	}
 	return chunk.Whats
 }
 
-// SaysPiece reports whether a word is the header of a piece of the core.
-func SaysPiece(c *kind.Core, word uint64) bool {
-	what := ^word ^ c.Stamp
-	return what >= chunk.Span && what <= chunk.Unlined
-}
+// isPiece reports whether what is that of a piece whose header is inverted.
+func isPiece(what uint64) bool { return what >= chunk.Span && what <= chunk.Unlined }
 
 // pieceWhat is what an inverted header at addr says, chunk.Whats or more when there is
 // none.

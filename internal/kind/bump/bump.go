@@ -68,7 +68,14 @@ func AllocConst(c *kind.Core, classless bool, size uintptr, next kind.Stage, slo
 // there are addresses.
 const mostConst = chunk.MostSize << (17 * osmem.WideShift)
 
+// ID is the kind's.
+const ID = kind.NoClasses | 4
+
 func (Methods) Name() string { return "Bump" }
+
+func (Methods) Traits() kind.Traits {
+	return kind.Traits{ShownAs: ID, Cached: true, Head: kind.BlockHeader}
+}
 
 func (Methods) Open(c *kind.Core) {
 	if c.Blocks != 0 {
@@ -86,7 +93,7 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 	}
 	size = max(size+chunk.Align-1, chunk.Align) &^ (chunk.Align - 1)
 	if size > c.Room() {
-		if size >= max(ownFrom, c.NextSize(0)/4) && c.Cur != 0 {
+		if c.WantsOwn(size, ownFrom) && c.Cur != 0 {
 			return allocOwn(c, size)
 		}
 		if err := refill(c, size); err != nil {
@@ -119,36 +126,36 @@ func refill(c *kind.Core, size uintptr) error {
 	return nil
 }
 
+// Free cannot be: nothing says where the chunk ends.
+func (m Methods) Free(c *kind.Core, p uintptr, tag uint64) error { return kind.Headerless(m) }
+
 // Realloc cannot be: nothing says how large the chunk is.
-func (Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uintptr, error) {
-	return 0, Unsupported
+func (m Methods) Realloc(c *kind.Core, p uintptr, tag uint64, size uintptr) (uintptr, error) {
+	return 0, kind.Headerless(m)
 }
 
-// Free cannot be: nothing says where the chunk ends.
-func (Methods) Free(c *kind.Core, p uintptr, what uint64) error { return Unsupported }
+func (Methods) Capacity(c *kind.Core, p uintptr, tag uint64) uintptr { return 0 }
 
-// Unsupported says so.
-const Unsupported = kind.Misuse("a Bump's chunks have no header, so that no single one is freed, resized or asked about: reset or delete the context, or choose another kind")
+func (Methods) SizeOf(c *kind.Core, tag uint64) uintptr { return 0 }
 
-func (Methods) Capacity(c *kind.Core, p uintptr, what uint64) uintptr { return 0 }
+func (Methods) Freed(tag uint64) bool { return false }
 
 func (Methods) Reset(c *kind.Core) { c.Sellable(c.Retire(), kind.BlockHeader) }
 
 // Compact has nothing to give: nothing says which chunks are in use.
 func (Methods) Compact(c *kind.Core) uintptr { return 0 }
 
-func (Methods) Stats(c *kind.Core) kind.Stats {
+func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats {
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
 	s.Free = c.Room() + relaxed.Load(&c.Tails)
 	s.Live = s.Used() != uintptr(s.Blocks)*kind.BlockHeader
 	return s
 }
 
-// Extend lengthens the array of old bytes at p to size bytes, a multiple of 8, if
-// it ends where the next chunk would begin and there is room behind it: a growing
-// slice then stays where it is. An array that ends within the rounding of its
-// chunk may be a part of a longer one, and does not grow.
-func Extend(c *kind.Core, p, old, size uintptr) bool {
+// Extend can where the array ends at the next chunk to be cut, and the block has space
+// behind it: a growing slice then stays where it is. An array that ends within the
+// rounding of its chunk may be a part of a longer one, and does not grow.
+func (Methods) Extend(c *kind.Core, p, old, size uintptr) bool {
 	if p+old != c.Cur || size-old > c.End-c.Cur {
 		return false
 	}
@@ -156,8 +163,8 @@ func Extend(c *kind.Core, p, old, size uintptr) bool {
 	return true
 }
 
-// Aligned sells a chunk on a multiple of align, at the price of the gap only.
-func Aligned(c *kind.Core, size, align uintptr) (uintptr, error) {
+// AllocAligned takes the gap before the chunk, and nothing else.
+func (m Methods) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error) {
 	if size > kind.MostChunk || align > kind.MostChunk {
 		return 0, kind.TooLarge(max(size, align))
 	}
@@ -165,8 +172,8 @@ func Aligned(c *kind.Core, size, align uintptr) (uintptr, error) {
 	gap := -c.Cur & (align - 1)
 	if c.Cur != 0 && gap+size <= c.Room() {
 		relaxed.Store(&c.Cur, c.Cur+gap)
-		return Methods{}.Alloc(c, size)
+		return m.Alloc(c, size)
 	}
-	p, err := Methods{}.Alloc(c, size+align-chunk.Align)
+	p, err := m.Alloc(c, size+align-chunk.Align)
 	return (p + align - 1) &^ (align - 1), err
 }

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/bump"
 	"github.com/gopalloc/palloc/internal/kind/conformance"
 )
@@ -12,8 +11,8 @@ import (
 // What the check of a Bump compares, each broken by itself.
 
 func TestTheCheckFindsEachBreak(t *testing.T) {
-	traits := conformance.Traits{ID: kind.Bump, Methods: bump.Methods{}, AnySize: true}
-	conformance.RunBreaks(t, traits, fill, slices.Concat(conformance.Common, conformance.Selling, breaks))
+	subject := conformance.Kind{ID: bump.ID, Methods: bump.Methods{}, Hot: true}
+	conformance.RunBreaks(t, subject, fill, slices.Concat(conformance.Common, conformance.Selling, breaks))
 }
 
 func fill(b *conformance.Broken) {

@@ -86,10 +86,10 @@ func (b *Broken) Nowhere() uintptr { return b.C.Blocks + block.LeastFrame/2 }
 
 // RunBreaks breaks a core, as fill left it, in each of the ways, and wants the check
 // to say so.
-func RunBreaks(t *testing.T, traits Traits, fill func(b *Broken), breaks []Break) {
+func RunBreaks(t *testing.T, k Kind, fill func(b *Broken), breaks []Break) {
 	for _, one := range breaks {
 		t.Run(one.Name, func(t *testing.T) {
-			s := newSubject(t, traits, 1<<10, 8<<10)
+			s := newSubject(t, k, 1<<10, 8<<10)
 			defer s.close()
 			b := &Broken{T: t, C: s.c, Methods: s.Methods}
 			fill(b)

@@ -1,7 +1,7 @@
 // Package conformance holds every kind to the contract of package kind.
 //
 // It holds: one suite of rules, run over a kind's methods with several sizes of
-// blocks. What a kind cannot do is stated in Traits, and then it must refuse it.
+// blocks. What a kind cannot do its Traits say, and then it must refuse it.
 //
 // Invariant: after each test nothing is left in the hands of the context.
 //
@@ -15,28 +15,26 @@ import (
 	"github.com/gopalloc/palloc/internal/block"
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
-	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
-// Traits is what a kind can do.
-type Traits struct {
+// Kind is a kind to be tested.
+type Kind struct {
 	ID      kind.ID
 	Methods kind.Methods
-	Frees   bool // takes single chunks back
-	AnySize bool // sells any size; false: one size only, which the suite sets
+	Hot     bool // it has stages on the hot path; all others stay out of it
 }
 
 // blockSizes are first and largest blocks, in KiB.
 var blockSizes = [][2]uint32{{1, 1}, {1, 8}, {8, 8}, {8, 1024}, {64, 64}}
 
 // Run holds a kind to the contract.
-func Run(t *testing.T, traits Traits) {
+func Run(t *testing.T, k Kind) {
 	for _, sizes := range blockSizes {
 		t.Run(fmt.Sprintf("blocks=%dK-%dK/%s", sizes[0], sizes[1], osmem.Current().Name()), func(t *testing.T) {
 			for _, rule := range rules {
 				t.Run(rule.name, func(t *testing.T) {
-					s := newSubject(t, traits, sizes[0]<<10, sizes[1]<<10)
+					s := newSubject(t, k, sizes[0]<<10, sizes[1]<<10)
 					defer s.close()
 					rule.hold(s)
 					s.consistent()
@@ -50,6 +48,11 @@ var rules = []struct {
 	name string
 	hold func(*subject)
 }{
+	{"traits are kept", (*subject).traits},
+	{"headers say what a chunk is", (*subject).tags},
+	{"statistics count what the traits say", (*subject).counts},
+	{"a cached node serves again", (*subject).cached},
+	{"joined chunks serve any size", (*subject).joins},
 	{"every size is usable to its end", (*subject).everySize},
 	{"zero bytes have an address of their own", (*subject).zeroBytes},
 	{"headers are genuine until freed", (*subject).headers},
@@ -67,32 +70,29 @@ var rules = []struct {
 // subject is a core under test, and what is known of it.
 type subject struct {
 	*testing.T
-	Traits
+	Kind
+	kind.Traits
 	c      *kind.Core
 	before uintptr // sold by the warehouse before the test
 }
 
-func newSubject(t *testing.T, traits Traits, first, most uint32) *subject {
+func newSubject(t *testing.T, k Kind, first, most uint32) *subject {
 	c, err := kind.OpenSlot()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &subject{T: t, Traits: traits, c: c, before: block.Count().Sold}
-	c.Epoch = kind.NextEpoch(0, traits.ID)
-	c.FirstBlock, c.MostBlock = first, most
-	if !traits.AnySize {
+	s := &subject{T: t, Kind: k, Traits: k.Methods.Traits(), c: c, before: block.Count().Sold}
+	c.Epoch = kind.NextEpoch(0, k.ID)
+	c.SetSizes(first, most)
+	if s.OneSize {
 		s.fix(64)
 	}
-	traits.Methods.Open(c)
+	k.Methods.Open(c)
 	return s
 }
 
-// fix makes a slab sell another size from now on; nothing may be live.
-func (s *subject) fix(size uintptr) {
-	if !slab.Fix(s.c, size) {
-		s.Fatalf("a slab of %d bytes is refused", size)
-	}
-}
+// fix sets the one size of a kind that has one; nothing may be live.
+func (s *subject) fix(size uintptr) { s.c.Fixed = uint32(size) }
 
 func (s *subject) close() {
 	s.c.Retire()
@@ -112,7 +112,7 @@ func (s *subject) restart(size uintptr) {
 	s.c.Retire()
 	s.c.DropKeeper()
 	s.c.Close()
-	if !s.AnySize {
+	if s.OneSize {
 		s.fix(size)
 	}
 	s.Methods.Open(s.c)
@@ -120,10 +120,10 @@ func (s *subject) restart(size uintptr) {
 
 // size is a size that the kind sells: the one given, or the slab's.
 func (s *subject) size(n uintptr) uintptr {
-	if s.AnySize {
-		return n
+	if s.OneSize {
+		return uintptr(s.c.Fixed)
 	}
-	return uintptr(s.c.Fixed)
+	return n
 }
 
 func (s *subject) alloc(n uintptr) uintptr {
@@ -144,6 +144,9 @@ func (s *subject) what(p uintptr) uint64 {
 	w := chunk.Header(p) ^ s.c.Stamp
 	if w >= chunk.Whats {
 		s.Fatalf("the header of the chunk at %#x is not genuine", p)
+	}
+	if !s.Hot {
+		s.coldTag(w)
 	}
 	return w
 }
@@ -187,6 +190,9 @@ func (s *subject) consistent() {
 	s.Methods.Check(s.c, func(f kind.Flaw) {
 		s.Errorf("block %#x, chunk %#x: %s", f.Block, f.Chunk, f.Reason)
 	})
+	if !s.Hot {
+		s.cold()
+	}
 	if s.Failed() {
 		s.FailNow()
 	}

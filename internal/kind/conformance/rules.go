@@ -100,7 +100,7 @@ func (s *subject) reset() {
 	for i := range uintptr(3000) {
 		s.alloc(s.size(i % 500))
 	}
-	if s.AnySize {
+	if !s.OneSize {
 		s.alloc(100 << 10)
 	}
 	s.consistent()
@@ -109,7 +109,7 @@ func (s *subject) reset() {
 	if s.c.Total > kind.KeeperMost || s.c.BlockCount > 1 {
 		s.Fatalf("%d bytes in %d blocks are left after the reset", s.c.Total, s.c.BlockCount)
 	}
-	if s.Methods.Stats(s.c).Live {
+	if s.Methods.Stats(s.c, false).Live {
 		s.Fatal("a chunk is live after the reset")
 	}
 	s.Methods.Reset(s.c)
@@ -145,7 +145,7 @@ func (s *subject) realloc() {
 	if err != nil || q != p {
 		s.Fatalf("Realloc to the same size: %#x, %v; it was at %#x", q, err, p)
 	}
-	if !s.AnySize {
+	if s.OneSize {
 		if _, err := kind.Realloc(s.Methods, s.c, p, s.what(p), 65); err == nil {
 			s.Fatal("a slab resizes")
 		}
@@ -173,10 +173,14 @@ func (s *subject) reallocSizes() {
 }
 
 func (s *subject) aligned() {
-	if !s.Frees || !s.AnySize {
-		return // a Bump aligns by itself, a Slab not at all
+	if s.OneSize {
+		var misuse kind.Misuse
+		if _, err := s.Methods.AllocAligned(s.c, 64, 16); err != nil && !errors.As(err, &misuse) {
+			s.Fatalf("AllocAligned(64, 16) says %v", err)
+		}
+		return
 	}
-	for align := uintptr(8); align <= 64<<10; align *= 2 {
+	for align := uintptr(2 * chunk.Align); align <= 64<<10; align *= 2 {
 		for _, n := range []uintptr{0, 1, 100, 5000, 50000} {
 			s.alignedChunk(n, align)
 		}
@@ -184,9 +188,15 @@ func (s *subject) aligned() {
 }
 
 func (s *subject) alignedChunk(n, align uintptr) {
-	p, err := kind.AllocAligned(s.Methods, s.c, n, align)
+	p, err := s.Methods.AllocAligned(s.c, n, align)
 	if err != nil || p%align != 0 {
 		s.Fatalf("AllocAligned(%d, %d) = %#x, %v", n, align, p, err)
+	}
+	if !s.Frees {
+		s.inBlock(p)
+		fill(p, n)
+		s.consistent()
+		return
 	}
 	fill(p, n)
 	s.consistent()
@@ -221,16 +231,14 @@ func (s *subject) refusals() {
 	}
 }
 
-// plausible: values that only another chunk of the same kind has. No header of
-// the subject's chunk says so, and nothing but the header could tell.
-func (s *subject) plausible(what uint64, p uintptr) bool {
-	switch s.ID {
-	case kind.AllocSet:
-		return what < chunk.Classes
-	case kind.Generation:
-		return what^s.what(p) < chunk.Classes
+// plausible: tags that only another chunk of the same kind has, one of another size. No
+// header of the subject's chunk says so, and nothing but the header could tell.
+func (s *subject) plausible(tag uint64, p uintptr) bool {
+	if s.Methods.Freed(tag) || !s.Frees || tag^s.what(p) >= chunk.Classes {
+		return false
 	}
-	return false
+	size := s.Methods.SizeOf(s.c, tag)
+	return size != 0 && size != s.Methods.SizeOf(s.c, s.what(p))
 }
 
 func (s *subject) absurd() {
@@ -250,13 +258,13 @@ func (s *subject) accounts() {
 		if i%3 == 0 && s.Frees {
 			s.free(p)
 		}
-		st := s.Methods.Stats(s.c)
+		st := s.Methods.Stats(s.c, false)
 		if st.Total != sum() || st.Free > st.Total || !st.Live && i%3 != 0 {
 			s.Fatalf("stats %+v, the warehouse sold %d bytes", st, sum())
 		}
 	}
 	s.Methods.Reset(s.c)
-	if st := s.Methods.Stats(s.c); st.Total != sum() || st.Live || st.FreeChunks != 0 && s.AnySize {
+	if st := s.Methods.Stats(s.c, false); st.Total != sum() || st.Live || st.FreeChunks > st.Blocks && !s.OneSize {
 		s.Fatalf("stats after the reset %+v, the warehouse sold %d bytes", st, sum())
 	}
 }
@@ -288,7 +296,7 @@ func (s *subject) traffic() {
 			s.Methods.Reset(s.c)
 			held = held[:0]
 			continue
-		case s.AnySize && rng.IntN(3) == 0:
+		case !s.OneSize && rng.IntN(3) == 0:
 			held[i] = s.resize(held[i], randomSize(rng))
 			continue
 		}
@@ -303,7 +311,7 @@ func (s *subject) traffic() {
 			s.free(h.p)
 		}
 	}
-	if s.Frees && s.Methods.Stats(s.c).Live {
+	if s.Frees && s.Methods.Stats(s.c, false).Live {
 		s.Fatal("a chunk is live after all were freed")
 	}
 	if s.compact(); s.Frees && s.c.Total != 0 {

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/gopalloc/palloc/internal/chunk"
-	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/conformance"
 	"github.com/gopalloc/palloc/internal/kind/generation"
 	"github.com/gopalloc/palloc/internal/relaxed"
@@ -14,12 +13,12 @@ import (
 // What the check of a Generation compares, each broken by itself.
 
 func TestTheCheckFindsEachBreak(t *testing.T) {
-	traits := conformance.Traits{ID: kind.Generation, Methods: generation.Methods{}, Frees: true, AnySize: true}
+	subject := conformance.Kind{ID: generation.ID, Methods: generation.Methods{}, Hot: true}
 	own := breaks
 	if relaxed.Counts {
 		own = slices.Concat(own, counted)
 	}
-	conformance.RunBreaks(t, traits, fill, slices.Concat(conformance.Common, conformance.Selling, conformance.Alone, conformance.Roomy, own))
+	conformance.RunBreaks(t, subject, fill, slices.Concat(conformance.Common, conformance.Selling, conformance.Alone, conformance.Roomy, own))
 }
 
 // fill frees some chunks of each block.

@@ -32,11 +32,18 @@ import (
 // Methods of the kind.
 type Methods struct{}
 
+// ID is the kind's. A cached node of it is opened, since its block has a head to be made.
+const ID = kind.Reopens | 2
+
 func (Methods) Name() string { return "Generation" }
+
+func (Methods) Traits() kind.Traits {
+	return kind.Traits{ShownAs: ID, Headers: true, Frees: true, Cached: true, CountsChunks: true, Head: head}
+}
 
 func (Methods) Open(c *kind.Core) {
 	c.Busy, c.Stirred = 1, kind.StirredPrivate
-	c.MostBlock = min(c.MostBlock, mostBlock)
+	c.LimitBlocks(mostBlock)
 	if c.Blocks == 0 {
 		return
 	}
@@ -174,7 +181,7 @@ func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
 	case what == chunk.Large:
 		return freeLarge(c, p)
 	case !is(what):
-		return kind.WhatFault(what)
+		return kind.TagFault(Methods{}, what)
 	}
 	h := c.Stamp | what
 	b := blockOf(p, h)
@@ -191,6 +198,11 @@ func sizeOf(what uint64) uintptr { return chunk.Size(what % chunk.Classes) }
 // is says whether what is that of a live chunk in a shared block.
 func is(what uint64) bool {
 	return what&^(chunk.GenerationMask|chunk.Classes-1) == chunk.Generation
+}
+
+// isFreed reports whether what is that of a freed chunk in a shared block.
+func isFreed(what uint64) bool {
+	return what&^(chunk.GenerationMask|chunk.Classes-1) == chunk.GenerationFreed
 }
 
 func (m Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uintptr, error) {
@@ -210,6 +222,21 @@ func (Methods) Capacity(c *kind.Core, p uintptr, what uint64) uintptr {
 	return 0
 }
 
+func (m Methods) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error) {
+	return kind.AllocAligned(m, c, size, align)
+}
+
+func (Methods) Extend(c *kind.Core, p, old, size uintptr) bool { return false }
+
+func (Methods) SizeOf(c *kind.Core, what uint64) uintptr {
+	if is(what) || isFreed(what) {
+		return sizeOf(what)
+	}
+	return 0
+}
+
+func (Methods) Freed(what uint64) bool { return isFreed(what) }
+
 func (Methods) Reset(c *kind.Core) {
 	b := c.Retire()
 	c.Busy, c.Stirred = 1, kind.StirredPrivate
@@ -221,8 +248,11 @@ func (Methods) Reset(c *kind.Core) {
 }
 
 // Stats counts what freed chunks held as free: PostgreSQL counts it as used.
-func (Methods) Stats(c *kind.Core) kind.Stats {
+func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats {
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
+	if chunks {
+		s.Chunks = countChunks(c)
+	}
 	s.Free = c.Room() + relaxed.Load(&c.Tails)
 	if relaxed.Counts {
 		s.FreeChunks = relaxed.Load32(&own(c).freed)
@@ -255,9 +285,9 @@ func void(c *kind.Core, b *block) uintptr {
 	return uintptr(cut - live)
 }
 
-// Chunks counts the live chunks, and the freed ones whose block is not empty. The
+// countChunks counts the live chunks, and the freed ones whose block is not empty. The
 // owner may be at work: a step leads on only from what is a chunk of the context.
-func Chunks(c *kind.Core) (n uint32) {
+func countChunks(c *kind.Core) (n uint32) {
 	if relaxed.Counts {
 		return relaxed.Load32(&own(c).sold)
 	}

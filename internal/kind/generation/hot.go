@@ -30,7 +30,7 @@ type block struct {
 }
 
 const (
-	head = kind.GenerationHead // room for a block, the same on every machine
+	head = 56 // room for a block, the same on every machine
 
 	// mostShared is the largest chunk that shares a block, in bytes.
 	mostShared = 2 << 10

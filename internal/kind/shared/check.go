@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/gopalloc/palloc/internal/kind"
-	"github.com/gopalloc/palloc/internal/kind/allocset"
 )
 
 // The check of a shared context: of each part, and of the sum.
@@ -21,12 +20,12 @@ func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
 	}
 	total, blocks := uintptr(0), uint32(0)
 	for _, number := range o.parts[:o.n] {
-		p := c.PartOf(number)
+		p := c.PartOf(number, PartID)
 		if p == nil {
 			report(kind.Flaw{Reason: fmt.Sprintf("core %d is to be one of its parts, and is not", number)})
 			return
 		}
-		allocset.Methods{}.Check(&p.Core, report)
+		set.Check(&p.Core, report)
 		total += p.Total
 		blocks += p.BlockCount
 	}

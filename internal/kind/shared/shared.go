@@ -53,7 +53,7 @@ func Hire(c, part *kind.Core) {
 	o := own(c)
 	relaxed.Store32(&o.parts[o.n], part.Number())
 	relaxed.Store32(&o.n, o.n+1)
-	c.Hire(part, kind.SharedPart)
+	c.Hire(part, PartID)
 }
 
 // Dismiss lets the parts of a deleted context go, one by one: they hold nothing.
@@ -79,14 +79,21 @@ func parts(c *kind.Core) func(yield func(*kind.Hired) bool) {
 
 func part(number uint32) *kind.Hired { return kind.Slot[kind.Hired](kind.At(number)) }
 
+// ID is the kind's.
+const ID = kind.NoClasses | kind.Concurrent | 6
+
 func (Methods) Name() string { return "AllocSet" }
+
+func (Methods) Traits() kind.Traits {
+	return kind.Traits{ShownAs: allocset.ID, Headers: true, Frees: true, Joins: true, Head: kind.BlockHeader}
+}
 
 func (Methods) Open(c *kind.Core) {
 	c.DropKeeper()
 	c.Close()
 	c.Busy = 1
 	for p := range parts(c) {
-		p.FirstBlock, p.MostBlock = c.FirstBlock, c.MostBlock
+		p.SizesOf(c)
 		mark(p)
 	}
 }
@@ -107,10 +114,10 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 		return q, nil
 	}
 	p.Lock()
-	q, err := allocset.Methods{}.Alloc(&p.Core, size)
+	q, err := set.Alloc(&p.Core, size)
 	p.Unlock()
 	if err != nil {
-		return sellAnywhere(c, func(p *kind.Core) (uintptr, error) { return allocset.Methods{}.Alloc(p, size) }, err)
+		return sellAnywhere(c, func(p *kind.Core) (uintptr, error) { return set.Alloc(p, size) }, err)
 	}
 	return q, nil
 }
@@ -128,18 +135,18 @@ func spareElsewhere(c *kind.Core, but *kind.Hired, size uintptr) (q uintptr) {
 	return q
 }
 
-// Sell is Alloc for whatever else sells: sell tries the parts until one can.
-func Sell(c *kind.Core, sell func(part *kind.Core) (uintptr, error)) (uintptr, error) {
+// AllocAligned tries the parts until one can.
+func (Methods) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error) {
 	p := take(c)
-	q, err := sell(&p.Core)
+	q, err := set.AllocAligned(&p.Core, size, align)
 	p.Unlock()
 	if err != nil {
-		return sellAnywhere(c, sell, err)
+		return sellAnywhere(c, func(p *kind.Core) (uintptr, error) { return set.AllocAligned(p, size, align) }, err)
 	}
 	return q, nil
 }
 
-// sellAnywhere is apart from Sell because memory seldom runs out.
+// sellAnywhere is apart from Alloc because memory seldom runs out.
 func sellAnywhere(c *kind.Core, sell func(part *kind.Core) (uintptr, error), first error) (uintptr, error) {
 	for p := range parts(c) {
 		if q, err := patiently(p, func() (uintptr, error) { return sell(&p.Core) }); err == nil {
@@ -180,19 +187,27 @@ func take(c *kind.Core) *kind.Hired {
 	return p
 }
 
-func (Methods) Free(c *kind.Core, p uintptr, what uint64) error { return kind.WhatFault(what) }
+func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
+	return kind.TagFault(Methods{}, what)
+}
 
 func (Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uintptr, error) {
-	return 0, kind.WhatFault(what)
+	return 0, kind.TagFault(Methods{}, what)
 }
 
 func (Methods) Capacity(c *kind.Core, p uintptr, what uint64) uintptr { return 0 }
+
+func (Methods) Extend(c *kind.Core, p, old, size uintptr) bool { return false }
+
+func (Methods) SizeOf(c *kind.Core, what uint64) uintptr { return 0 }
+
+func (Methods) Freed(what uint64) bool { return false }
 
 func (Methods) Reset(c *kind.Core) {
 	c.Restamp() // for who asks whether there was a reset: no chunk has this stamp
 	for p := range parts(c) {
 		p.Lock()
-		allocset.Methods{}.Reset(&p.Core)
+		set.Reset(&p.Core)
 		mark(p)
 		p.Unlock()
 	}
@@ -202,7 +217,7 @@ func (Methods) Reset(c *kind.Core) {
 func Close(c *kind.Core) {
 	for p := range parts(c) {
 		p.Lock()
-		allocset.Methods{}.Reset(&p.Core)
+		set.Reset(&p.Core)
 		mark(p)
 		p.DropKeeper()
 		p.Unlock()
@@ -226,15 +241,15 @@ func (Methods) Compact(c *kind.Core) (gave uintptr) {
 }
 
 // Stats sums up the parts, those that still are: the context may be ending.
-func (Methods) Stats(c *kind.Core) kind.Stats {
+func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats {
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
 	o := own(c)
 	for i := range min(relaxed.Load32(&o.n), Most) {
-		p := c.PartOf(relaxed.Load32(&o.parts[i]))
+		p := c.PartOf(relaxed.Load32(&o.parts[i]), PartID)
 		if p == nil {
 			continue
 		}
-		of := allocset.Methods{}.Stats(&p.Core)
+		of := set.Stats(&p.Core, chunks)
 		s.Free += of.Free
 		s.FreeChunks += of.FreeChunks
 		s.Live = s.Live || of.Live

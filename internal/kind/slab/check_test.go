@@ -13,14 +13,14 @@ import (
 
 // What the check of a Slab compares, each broken by itself.
 
-var traits = conformance.Traits{ID: kind.Slab, Methods: slab.Methods{}, Frees: true}
+var subject = conformance.Kind{ID: slab.ID, Methods: slab.Methods{}, Hot: true}
 
 func TestTheCheckFindsEachBreak(t *testing.T) {
 	own := breaks
 	if relaxed.Counts {
 		own = slices.Concat(own, counted)
 	}
-	conformance.RunBreaks(t, traits, fill, slices.Concat(conformance.Common, own))
+	conformance.RunBreaks(t, subject, fill, slices.Concat(conformance.Common, own))
 }
 
 func TestTheCheckFindsEachBreakOfLargeChunks(t *testing.T) {
@@ -30,7 +30,7 @@ func TestTheCheckFindsEachBreakOfLargeChunks(t *testing.T) {
 			b.Alloc(2 << 20)
 		}
 	}
-	conformance.RunBreaks(t, traits, fill, []conformance.Break{
+	conformance.RunBreaks(t, subject, fill, []conformance.Break{
 		{Name: "the header of a large chunk", Words: "the header of the large chunk is", Do: func(b *conformance.Broken) uintptr {
 			conformance.Overwrite(b, conformance.Header(b.Chunks[1]), b.C.Stamp|chunk.LargeFreed)
 			return b.Chunks[1]

@@ -37,8 +37,8 @@ type block struct {
 }
 
 const (
-	few   = 8             // chunks in hand are so little that a freed one joins them
-	head  = kind.SlabHead // room for a block, the same on every machine
+	few   = 8  // chunks in hand are so little that a freed one joins them
+	head  = 64 // room for a block, the same on every machine
 	never = ^uint32(0)
 )
 
@@ -50,7 +50,7 @@ func at(b *kind.Block) *block { return (*block)(unsafe.Pointer(b)) } // every bl
 // was never sold. What it cannot do goes the slow way, with the name of the
 // operation: other kinds, another size than the one, and nothing in hand.
 func Sell(c *kind.Core, op string, size uintptr, pop popper, take taker, cut cutter, slow raiser) uintptr {
-	if c.Kind() != kind.Slab || size != uintptr(c.Fixed) {
+	if c.Kind() != ID || size != uintptr(c.Fixed) {
 		return slow(c, op, size)
 	}
 	return pop(c, op, size, take, cut, slow)

@@ -48,7 +48,16 @@ const (
 	mostShared = 1 << 20
 )
 
+// ID is the kind's.
+const ID = kind.NoClasses | 5
+
 func (Methods) Name() string { return "Slab" }
+
+// Traits: its nodes are not cached, since others read the chunk size under the tree's
+// lock.
+func (Methods) Traits() kind.Traits {
+	return kind.Traits{ShownAs: ID, Headers: true, Frees: true, OneSize: true, CountsEmpty: true, Head: head}
+}
 
 // Fix sets the one size that a slab sells, before Open. It says false when the
 // size is 2 GiB or more.
@@ -237,10 +246,7 @@ func takeOver(c *kind.Core, b *block) {
 
 func refillNew(c *kind.Core) error {
 	least := head + stride(c)
-	need := least
-	if c.Total > 0 {
-		need = max(need, min(head+leastChunks*stride(c), uintptr(c.MostBlock), kind.FrameSize(chunk.SlabFrame)))
-	}
+	need := c.NeedOf(least, head+leastChunks*stride(c), kind.FrameSize(chunk.SlabFrame))
 	b, err := c.BuyFrame(need, max(mostBlock, need))
 	if err != nil && need > least {
 		b, err = c.BuyFrame(least, least)
@@ -311,7 +317,7 @@ func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
 	case what == chunk.Large:
 		return freeLarge(c, p)
 	case !is(what):
-		return kind.WhatFault(what)
+		return kind.TagFault(Methods{}, what)
 	}
 	ok := true
 	Sort(p, c.Stamp|what, c, Keep, ToBlock, func(uintptr, uint64, *kind.Core) { ok = false })
@@ -324,10 +330,13 @@ func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
 // is says whether what is that of a live chunk in a shared block.
 func is(what uint64) bool { return what-chunk.Slab <= chunk.SlabFrame }
 
+// isFreed reports whether what is that of a freed chunk in a shared block.
+func isFreed(what uint64) bool { return what-chunk.SlabFreed <= chunk.SlabFrame }
+
 // Realloc leaves a chunk of the one size where it is.
 func (m Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uintptr, error) {
 	if m.Capacity(c, p, what) == 0 {
-		return 0, kind.WhatFault(what)
+		return 0, kind.TagFault(Methods{}, what)
 	}
 	if size != uintptr(c.Fixed) {
 		return 0, kind.Misuse(fmt.Sprintf("this Slab has chunks of %d bytes, and none can be made %d", c.Fixed, int(size)))
@@ -344,6 +353,21 @@ func (Methods) Capacity(c *kind.Core, p uintptr, what uint64) uintptr {
 	}
 	return 0
 }
+
+func (Methods) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error) {
+	return 0, kind.Misuse(fmt.Sprintf("an alignment of %d: a Slab's chunks lie on multiples of %d", align, chunk.Align))
+}
+
+func (Methods) Extend(c *kind.Core, p, old, size uintptr) bool { return false }
+
+func (Methods) SizeOf(c *kind.Core, what uint64) uintptr {
+	if is(what) || isFreed(what) {
+		return stride(c) - chunk.HeaderSize
+	}
+	return 0
+}
+
+func (Methods) Freed(what uint64) bool { return isFreed(what) }
 
 func (Methods) Reset(c *kind.Core) {
 	b := c.Retire()
@@ -406,14 +430,14 @@ func letGoCurrent(c *kind.Core) {
 }
 
 // Stats counts the current block among the empty ones only when all are.
-func (Methods) Stats(c *kind.Core) kind.Stats {
+func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats {
 	o := own(c)
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
 	s.FreeChunks = min(relaxed.Load32(&o.hand)+freed(c), relaxed.Load32(&o.capacity))
-	s.Empties = relaxed.Load32(&o.empties)
+	s.EmptyBlocks = relaxed.Load32(&o.empties)
 	s.Free = uintptr(s.FreeChunks)*stride(c) + relaxed.Load(&c.Tails)
 	if s.Live = s.FreeChunks != relaxed.Load32(&o.capacity); !s.Live {
-		s.Empties = s.Blocks
+		s.EmptyBlocks = s.Blocks
 	}
 	return s
 }

@@ -1,0 +1,119 @@
+package kind
+
+import (
+	"math/bits"
+
+	"github.com/gopalloc/palloc/internal/block"
+)
+
+// How blocks grow: all that sets, reads or learns FirstBlock and MostBlock.
+//
+// A context's first block has FirstBlock bytes. That is the default, or what earlier
+// contexts of its name needed, or what BlockSizes says. Later ones grow with the
+// context, up to MostBlock.
+//
+// Invariant: what is learned is at most KeeperMost, and what BlockSizes says may be more:
+// so FirstBlock beyond KeeperMost was said by somebody, and holds for every block.
+//
+// Cost: some instructions for each block.
+
+// Sizes of blocks, in bytes.
+const (
+	// DefaultFirst and DefaultMost are the sizes of the first and of the largest block
+	// of a context that nothing else is known of.
+	DefaultFirst = 1 << 10
+	DefaultMost  = 1 << 20
+
+	// KeeperMost is the largest block that a context keeps over a reset, and
+	// a node over a deletion. It is PostgreSQL's default first block.
+	KeeperMost = 8 << 10
+
+	// BlockGrain is what sizes of blocks are multiples of: the page heap's.
+	BlockGrain = block.LeastFrame
+
+	growthShift = 5 // a later block of a large context is a 32nd of what it holds
+	forgetShift = 3 // a size hint that was not needed falls by an eighth
+	ownShift    = 2 // a chunk of a quarter of the next block has a block of its own
+)
+
+// SetSizes sets the first and the largest block of a context that begins.
+func (c *Core) SetSizes(first, most uint32) { c.FirstBlock, c.MostBlock = first, most }
+
+// SizesOf sets the sizes to those of another node.
+func (c *Core) SizesOf(other *Core) { c.SetSizes(other.FirstBlock, other.MostBlock) }
+
+// ForgetSizes sets the sizes to the defaults for the next context, but for what was
+// learned.
+func (c *Core) ForgetSizes() { c.SetSizes(min(c.FirstBlock, KeeperMost), DefaultMost) }
+
+// LimitBlocks bounds the largest block that chunks share, for a kind that wants small
+// ones.
+func (c *Core) LimitBlocks(most uint32) { c.MostBlock = min(c.MostBlock, most) }
+
+// learn makes the first block of the next life large enough for the used bytes of this
+// one.
+func (c *Core) learn(used uintptr) {
+	c.FirstBlock = min(max(c.FirstBlock, uint32(used+BlockGrain-1)&^(BlockGrain-1)), c.MostBlock)
+}
+
+// Hint returns the size hint of a name for first blocks, in bytes, after a life in which
+// the context held so many: what was needed is there at once the next time, and what was
+// not is forgotten slowly. 0 is no hint.
+func Hint(hint uint32, used uintptr) uint32 {
+	least := uintptr(hint - hint>>forgetShift)
+	return uint32(min(max(used, least)+BlockGrain-1, KeeperMost)) &^ (BlockGrain - 1)
+}
+
+// HintedFirst returns the size of the first block where a name has a size hint.
+func HintedFirst(hint uint32) uint32 { return max(hint, DefaultFirst) }
+
+// NextSize returns the size of the block to acquire for a chunk that needs need bytes of
+// it, so that the unused rest of the last block stays a small part of the whole: a
+// quarter of the first block, since many contexts need a little more than that; then
+// half of what the context holds, and a 32nd when that is much.
+func (c *Core) NextSize(need uintptr) uintptr {
+	size := uintptr(c.FirstBlock)
+	switch {
+	case c.Blocks == 0:
+	case c.Total <= DefaultFirst:
+		size = max(c.Total/4, BlockGrain)
+	default:
+		size = max(min(c.Total/2, KeeperMost), c.Total>>growthShift)
+	}
+	if c.FirstBlock > KeeperMost {
+		size = max(size, uintptr(c.FirstBlock))
+	}
+	return max(min(size, uintptr(c.MostBlock))&^(BlockGrain-1), need)
+}
+
+// nextShared is NextSize for a block of at most most bytes, unless need is more.
+func (c *Core) nextShared(need, most uintptr) uintptr { return max(min(c.NextSize(need), most), need) }
+
+// nextFrame is NextSize for a frame, and the least that is enough. The first block is
+// rounded up to a frame, as it was chosen to be enough; later ones down.
+func (c *Core) nextFrame(need, most uintptr) (size, least uintptr) {
+	least = ceil(max(need, BlockGrain))
+	size = min(c.NextSize(need), most)
+	if c.Blocks != 0 {
+		size = size/2 + 1
+	}
+	return max(ceil(size), least), least
+}
+
+// NeedOf returns the bytes that a later block of a context has at least: many are n
+// chunks and a head; no more than its largest block, and no less than one chunk.
+func (c *Core) NeedOf(one, many, most uintptr) uintptr {
+	if c.Total == 0 {
+		return one
+	}
+	return max(one, min(many, uintptr(c.MostBlock), most))
+}
+
+// WantsOwn reports whether a chunk of size bytes, least or more, gets a block of its own
+// sooner than it ends the current one.
+func (c *Core) WantsOwn(size, least uintptr) bool {
+	return size >= max(least, c.NextSize(0)>>ownShift)
+}
+
+// ceil returns the least power of two that is at least n.
+func ceil(n uintptr) uintptr { return 1 << bits.Len64(uint64(n-1)) }
