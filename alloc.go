@@ -34,18 +34,18 @@ func (mc Context) Alloc(size int) unsafe.Pointer {
 
 // admit is the first stage of every allocation: there is a handle, and it is
 // that of the context that owns the core.
-func admit(mc Context, size uintptr, next seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
+func admit(mc Context, size uintptr, next seller, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
 	if mc.core == nil || mc.core.Epoch != mc.epoch {
 		return stale(mc)
 	}
 	return next(mc, size, fromBump, fromSet, slow)
 }
 
-type seller func(mc Context, size uintptr, fromBump kind.First, fromSet kind.Stage, slow kind.Slow) uintptr
+type seller func(mc Context, size uintptr, fromBump kind.NoClassStage, fromSet kind.Stage, slow kind.Slow) uintptr
 
 // sell is the second stage. A kind without size classes goes the way of a Bump, which
 // finds nothing to sell in the core of a Slab; all others that of an AllocSet.
-func sell(mc Context, size uintptr, fromBump kind.First, fromSet kind.Stage, slow kind.Slow) uintptr {
+func sell(mc Context, size uintptr, fromBump kind.NoClassStage, fromSet kind.Stage, slow kind.Slow) uintptr {
 	return fromBump(mc.core, int64(mc.epoch) < 0, size, fromSet, slow) // the highest bit says that there are no classes
 }
 
@@ -55,7 +55,7 @@ func stale(mc Context) uintptr { panic(mc.gone("Context.Alloc")) }
 // slow is apart from the kinds' stages because it can call: new blocks, large
 // sizes, kinds that do not unfold, and errors.
 func slow(c *kind.Core, size uintptr) uintptr {
-	return slab.Sell(c, "Context.Alloc", size, slab.Pop, slab.Take, slab.Cut, sellSlowly)
+	return slab.Alloc(c, "Context.Alloc", size, slab.Pop, slab.Take, slab.Cut, sellSlowly)
 }
 
 // sellSlowly is apart from slow because it can fail.
@@ -78,7 +78,7 @@ func (mc Context) AllocZeroed(size int) unsafe.Pointer {
 		}
 		return p
 	}
-	if size > kind.KeeperMost {
+	if size > kind.MaxKeeper {
 		return mc.blankChunk(p, size)
 	}
 	clear(unsafe.Slice((*byte)(p), size)) // just sold, of that size

@@ -51,7 +51,7 @@ func (mc Context) allocArray(op string, n, size int) (unsafe.Pointer, error) {
 // product is n*size; the error is a Misuse.
 func product(n, size int) (uintptr, error) {
 	over, total := bits.Mul64(uint64(n), uint64(size))
-	if n < 0 || size < 0 || over != 0 || total > uint64(kind.MostChunk) {
+	if n < 0 || size < 0 || over != 0 || total > uint64(kind.MaxChunk) {
 		return 0, kind.Misuse(fmt.Sprintf("an array of %d elements of %d bytes: neither is negative, and the whole fits the address space", n, size))
 	}
 	return uintptr(total), nil

@@ -59,7 +59,7 @@ type ledger struct {
 	charged int64 // what the context holds, as the accounts know it
 }
 
-func init() { kind.Gate = admitPurchase }
+func init() { kind.CheckLimit = admitPurchase }
 
 // NoLimit is the limit of a budget that has none.
 const NoLimit = math.MaxInt64

@@ -70,13 +70,13 @@ func (mc Context) bufferStamp() uint64 {
 	if m := kinds.Methods[mc.core.Kind()]; m.Traits().OneSize {
 		panic(mc.refuse("NewBuffer", 0, kind.Misuse(fmt.Sprintf("a %s has chunks of one size, and a Buffer grows: make it in a context of another kind", m.Name()))))
 	}
-	return mc.core.Stamp
+	return mc.core.Cookie
 }
 
 // live says whether the bytes are the Buffer's still.
 func (b *Buffer) live() bool {
 	c := b.mc.core
-	return c != nil && c.Epoch == b.mc.epoch && b.seller.Stamp == b.stamp && *b.mark == b.header
+	return c != nil && c.Epoch == b.mc.epoch && b.seller.Cookie == b.stamp && *b.mark == b.header
 }
 
 // check panics unless the Buffer can be used.
@@ -103,7 +103,7 @@ func (b *Buffer) revive(op string) {
 
 // forget leaves the Buffer without a chunk.
 func (b *Buffer) forget() {
-	*b = Buffer{mc: b.mc, mark: &noHeader, seller: b.mc.core, stamp: b.mc.core.Stamp}
+	*b = Buffer{mc: b.mc, mark: &noHeader, seller: b.mc.core, stamp: b.mc.core.Cookie}
 }
 
 // hold makes the chunk at p, of room bytes, the Buffer's; n of them are written.
@@ -112,7 +112,7 @@ func (b *Buffer) hold(p, room uintptr, n int) {
 	if kinds.Traits(b.mc.core.Kind()).Headers {
 		b.mark, b.seller = (*uint64)(osmem.At(p-chunk.HeaderSize)), b.mc.seller(p)
 	}
-	b.stamp, b.header = b.seller.Stamp, *b.mark
+	b.stamp, b.header = b.seller.Cookie, *b.mark
 }
 
 // what is what the chunk's header says.

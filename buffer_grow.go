@@ -21,7 +21,7 @@ import (
 func (b *Buffer) extend(op string, p []byte, spare int) error {
 	b.check(op)
 	need := uintptr(len(b.buf)) + uintptr(len(p)) + uintptr(spare)
-	if need > kind.MostChunk {
+	if need > kind.MaxChunk {
 		return b.mc.refuse(op, need, kind.TooLarge(need))
 	}
 	if need > uintptr(cap(b.buf)) {
@@ -57,14 +57,14 @@ func (b *Buffer) enlarge(op string, need uintptr) (to, room uintptr, err error) 
 		b.stayed(op, was)
 		return to, room, err
 	}
-	to, err = withSpare(c.Payer(), op, curve(old, need), need, func(size uintptr) (uintptr, error) {
+	to, err = withSpare(c.Owner(), op, curve(old, need), need, func(size uintptr) (uintptr, error) {
 		b.stayed(op, was)
 		return kind.Realloc(kinds.Methods[c.Kind()], c, at, b.what(), size)
 	})
 	if err != nil {
 		return 0, 0, err
 	}
-	return to, kind.Capacity(kinds.Methods[c.Kind()], c, to, chunk.Header(to)^c.Stamp), nil
+	return to, kind.Capacity(kinds.Methods[c.Kind()], c, to, chunk.Header(to)^c.Cookie), nil
 }
 
 // stayed panics when a callback of OnPressure used the Buffer that asked for memory.

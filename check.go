@@ -126,7 +126,7 @@ const mostDubious = 1000
 func dubiousPath(s *core) string {
 	path := s.nameText()
 	for level := 0; s.parent != 0; level++ {
-		if level == mostDubious || !kind.Handed(s.parent) {
+		if level == mostDubious || !kind.IsOpened(s.parent) {
 			return ".../" + path
 		}
 		s = coreAt(s.parent)

@@ -96,14 +96,14 @@ func (w *treeCheck) above() {
 	switch {
 	case s.parent == 0:
 		ok = s.prevSibling|s.nextSibling == 0
-	case !kind.Handed(s.parent):
+	case !kind.IsOpened(s.parent):
 	case s.prevSibling == 0:
 		ok = coreAt(s.parent).FirstChild == s.Number()
 	default:
-		ok = kind.Handed(s.prevSibling) && coreAt(s.prevSibling).nextSibling == s.Number() && coreAt(s.prevSibling).parent == s.parent
+		ok = kind.IsOpened(s.prevSibling) && coreAt(s.prevSibling).nextSibling == s.Number() && coreAt(s.prevSibling).parent == s.parent
 	}
 	if i := s.nextSibling; i != 0 {
-		ok = ok && kind.Handed(i) && coreAt(i).prevSibling == s.Number()
+		ok = ok && kind.IsOpened(i) && coreAt(i).prevSibling == s.Number()
 	}
 	if !ok {
 		w.say(s, "its links are parent %d, siblings %d and %d, and these do not lead back", s.parent, s.prevSibling, s.nextSibling)
@@ -116,7 +116,7 @@ func (w *treeCheck) agrees(at rung) bool {
 	if at.prev != 0 && at.prev != unknown {
 		from = coreAt(at.prev)
 	}
-	if !kind.Handed(at.next) {
+	if !kind.IsOpened(at.next) {
 		w.say(from, "its links lead to core %d, which does not exist", at.next)
 		return false
 	}
@@ -144,13 +144,13 @@ func (w *treeCheck) behind(to *core, prev uint32) bool {
 	case before == 0:
 		return coreAt(to.parent).FirstChild == to.Number()
 	default:
-		return kind.Handed(before) && coreAt(before).nextSibling == to.Number()
+		return kind.IsOpened(before) && coreAt(before).nextSibling == to.Number()
 	}
 }
 
 // mayPark is what a parked core may have: it came to the context while that ended,
 // because of its parent, and holds for the next one as well.
-const mayPark = kind.Guarded | hasCreation
+const mayPark = kind.Limited | hasCreation
 
 // parked checks a core in the tree that no context owns.
 func (w *treeCheck) parked(s *core) {
@@ -191,7 +191,7 @@ func (w *treeCheck) context(s *core) {
 	w.entry(s, hasIdent, "an ident", ident != nil && *ident != "")
 	w.entry(s, hasAccount, "a budget", budgets.accounts[n] != nil)
 	l := budgets.ledgers.look(n)
-	w.entry(s, kind.Guarded, "a ledger", l != nil && l.account != nil)
+	w.entry(s, kind.Limited, "a ledger", l != nil && l.account != nil)
 	w.ledger(s)
 }
 
@@ -235,7 +235,7 @@ func (w *treeCheck) freeCores() {
 // the list ends when there are more than cores.
 func (w *treeCheck) waiting(index uint32, keeps bool) (count int, torn bool) {
 	for index != 0 {
-		if !kind.Handed(index) || !kind.Handed(uint32(count+1)) {
+		if !kind.IsOpened(index) || !kind.IsOpened(uint32(count+1)) {
 			w.say(w.top, "a list of free cores leads to core %d behind %d others", index, count)
 			return count, false
 		}
@@ -273,7 +273,7 @@ func (w *treeCheck) strays() {
 }
 
 func (w *treeCheck) stray(n uint32, what string, bit uint32) {
-	if !kind.Handed(n) || !handle(&coreAt(n).Core).owned() || coreAt(n).Has&bit == 0 {
+	if !kind.IsOpened(n) || !handle(&coreAt(n).Core).owned() || coreAt(n).Has&bit == 0 {
 		w.say(w.top, "the table of %s has core %d, which says nothing of them", what, n)
 	}
 	if !tree.step(1) {

@@ -156,7 +156,7 @@ const mostPath = perHold
 // pathOf needs the tree's lock.
 func pathOf(c *kind.Core) string {
 	var parts []string
-	for s := kind.Slot[core](c.Payer()); ; s = coreAt(s.parent) {
+	for s := kind.Slot[core](c.Owner()); ; s = coreAt(s.parent) {
 		if tree.step(1); len(parts) == mostPath {
 			parts = append(parts, "...")
 			break

@@ -119,7 +119,7 @@ var breaks = []struct {
 		return overwrite(&slotOf(f.mc).nextSibling, number(f.a))
 	}},
 	{"a stamp is another core's", "whose stamp says", func(f *kin) func() {
-		return overwrite(&slotOf(f.a).Stamp, slotOf(f.b).Stamp)
+		return overwrite(&slotOf(f.a).Cookie, slotOf(f.b).Cookie)
 	}},
 	{"an epoch has no kind", "there is no such kind", func(f *kin) func() {
 		return overwrite(&slotOf(f.a).Epoch, 7<<61)
@@ -215,10 +215,10 @@ var breaks = []struct {
 		return overwrite(&slotOf(f.d).Has, slotOf(f.d).Has|hasAccount)
 	}},
 	{"a ledger is denied", "of a ledger: false, and the side table: true", func(f *kin) func() {
-		return overwrite(&slotOf(f.below).Has, slotOf(f.below).Has&^retail.Guarded)
+		return overwrite(&slotOf(f.below).Has, slotOf(f.below).Has&^retail.Limited)
 	}},
 	{"a ledger is promised", "of a ledger: true, and the side table: false", func(f *kin) func() {
-		return overwrite(&slotOf(f.d).Has, slotOf(f.d).Has|retail.Guarded)
+		return overwrite(&slotOf(f.d).Has, slotOf(f.d).Has|retail.Limited)
 	}},
 	{"a ledger has too much", "its ledger says that it holds", func(f *kin) func() {
 		return overwrite(palloc.ChargedTo(f.below), *palloc.ChargedTo(f.below)+8)
@@ -353,7 +353,7 @@ func partsOf(mc palloc.Context) (list []*links) {
 	own := retail.Private[struct {
 		sync.Mutex
 		n     uint32
-		parts [shared.Most]uint32
+		parts [shared.MaxShards]uint32
 	}](&slotOf(mc).Core)
 	for _, number := range own.parts[:own.n] {
 		list = append(list, retail.Slot[links](retail.At(number)))
@@ -379,7 +379,7 @@ func (f *kin) words(many palloc.Context) (list []*uint32) {
 		if c == slotOf(f.mc) {
 			list = slices.Delete(list, before, before+2) // its epoch: it would be another context
 		}
-		few(unsafe.Pointer(c.List(0)), 32*8)
+		few(unsafe.Pointer(c.FreeList(0)), 32*8)
 		for _, first := range []uintptr{c.Blocks, c.Large} {
 			for addr := first; addr != 0; addr = retail.BlockAt(addr).Next {
 				few(unsafe.Pointer(retail.BlockAt(addr)), min(retail.BlockAt(addr).Size, 600))

@@ -252,7 +252,7 @@ func (mc Context) abandon(parent Context) {
 
 // open makes a core without an owner a context of a kind.
 func (s *core) open(id kind.ID, opts []Option) {
-	first, most := kind.HintedFirst(names.habit(s.name).first), uint32(kind.DefaultMost)
+	first, most := kind.HintedFirst(names.habit(s.name).first), uint32(kind.DefaultMax)
 	for _, o := range opts {
 		if o.first != 0 {
 			first, most = o.first, o.most

@@ -74,7 +74,7 @@ func eachCore(do func(s *core)) {
 	for i, n := uint32(1), kind.Slots(); i < n; tree.pass() {
 		tree.Lock()
 		for more := true; more && i < n; i++ {
-			if s := coreAt(i); relaxed.Load32(&s.Has)&kind.Part == 0 {
+			if s := coreAt(i); relaxed.Load32(&s.Has)&kind.IsShard == 0 {
 				do(s)
 			}
 			more = tree.step(1)

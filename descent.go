@@ -214,7 +214,7 @@ func (s *core) reap() *core {
 	tree.step(1 + int(s.BlockCount))
 	parent := coreAt(s.parent)
 	relaxed.Store64(&s.Epoch, kind.NextEpoch(s.Epoch, kind.None))
-	used := s.Total - s.Room()
+	used := s.Total - s.Remaining()
 	s.closeParts()
 	s.Retire()
 	s.forgetIdent()

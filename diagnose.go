@@ -26,10 +26,10 @@ func chunkAt(op string, p uintptr) (c *kind.Core, what uint64) {
 	}
 	h := chunk.Header(p)
 	c = kind.At(chunk.Index(h))
-	if h^c.Stamp >= chunk.Whats || c.Kind() == kind.None {
+	if h^c.Cookie >= chunk.Whats || c.Kind() == kind.None {
 		panic(headerFault(op, p, h))
 	}
-	return c, h ^ c.Stamp
+	return c, h ^ c.Cookie
 }
 
 // strangerFault is about an address outside of what contexts sell.
@@ -64,7 +64,7 @@ func headerFault(op string, p uintptr, h uint64) *Fault {
 		f.Reason = "the chunk's context was deleted"
 	case !m.Traits().Headers:
 		f.Reason = string(kind.Headerless(m))
-	case m.Freed(h ^ owner.Stamp):
+	case m.Freed(h ^ owner.Cookie):
 		f.Reason = "the chunk is already free, and joined with what is free around it"
 	case chunk.Index(h) == owner.Number():
 		f.Reason = "the address is not the start of a live chunk: what was there was taken back when its context was reset"
@@ -94,7 +94,7 @@ func whereabouts(m kind.Methods, c *kind.Core, p uintptr) (near string, inside b
 
 // in adds which context it is about: that of a core. The tree's lock must be held.
 func (f *Fault) in(c *kind.Core) *Fault {
-	c = c.Payer()
+	c = c.Owner()
 	f.Context = pathOf(c)
 	if id := c.Kind(); id != kind.None {
 		f.Kind, f.Ident = kindIn(relaxed.Load64(&c.Epoch)), kind.Slot[core](c).ident()
@@ -106,7 +106,7 @@ func (f *Fault) in(c *kind.Core) *Fault {
 // names none.
 func ownerOf(p uintptr) *kind.Core {
 	addr, ok := block.Find(p)
-	if !ok || !kind.Handed(kind.BlockAt(addr).Owner) {
+	if !ok || !kind.IsOpened(kind.BlockAt(addr).Owner) {
 		return nil
 	}
 	return kind.At(kind.BlockAt(addr).Owner)
@@ -120,7 +120,7 @@ func chunkFault(op string, c *kind.Core, p uintptr, err error) *Fault {
 	reason := err.Error()
 	m := kinds.Methods[c.Kind()]
 	near, _ := whereabouts(m, c, p)
-	if what := chunk.Header(p) ^ c.Stamp; err == kind.NotAChunk || m != nil && err == kind.TagFault(m, what) && !kind.SaysFreed(m, c, p, what) {
+	if what := chunk.Header(p) ^ c.Cookie; err == kind.NotAChunk || m != nil && err == kind.TagFault(m, what) && !kind.SaysFreed(m, c, p, what) {
 		reason = fmt.Sprintf("%s: the header before it is no chunk's (%#016x)%s", kind.NotAChunk, chunk.Header(p), near)
 	}
 	tree.Lock()

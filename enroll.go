@@ -84,7 +84,7 @@ func (mc Context) closeAccount(op string, do func(*account)) (rebook bool) {
 
 // innermost is the account that the context is under, nil when there is none.
 func (s *core) innermost() *account {
-	if s.Has&kind.Guarded == 0 {
+	if s.Has&kind.Limited == 0 {
 		return nil
 	}
 	return budgets.ledgers.at(s.Number()).account
@@ -126,7 +126,7 @@ func (s *core) rebook() (changed bool) {
 	refile(tree.listeners[s.Number()], from, to)
 	l := budgets.ledgers.at(s.Number())
 	if from == nil {
-		atomic.StoreUint32(&s.Has, s.Has|kind.Guarded) // and a fence: a release from now on is reported
+		atomic.StoreUint32(&s.Has, s.Has|kind.Limited) // and a fence: a release from now on is reported
 		l.charged = int64(relaxed.Load(&s.Total))
 	} else {
 		from.add(-l.charged)
@@ -135,7 +135,7 @@ func (s *core) rebook() (changed bool) {
 	l.account = to
 	if to == nil {
 		*l = ledger{}
-		relaxed.Store32(&s.Has, s.Has&^kind.Guarded)
+		relaxed.Store32(&s.Has, s.Has&^kind.Limited)
 	}
 	return true
 }
@@ -143,7 +143,7 @@ func (s *core) rebook() (changed bool) {
 // rebookFirst is rebook for a context below which rebookBelow is to follow if that says
 // so.
 func (s *core) rebookFirst() (changed bool) {
-	if (s.Has|coreAt(s.parent).Has)&kind.Guarded == 0 && s.Has&hasAccount == 0 {
+	if (s.Has|coreAt(s.parent).Has)&kind.Limited == 0 && s.Has&hasAccount == 0 {
 		return false // under no account, before and after
 	}
 	if changed = s.rebook(); changed {
@@ -175,11 +175,11 @@ func (mc Context) rebookBelow() {
 // enroll puts a core that is about to become a child of parent under the account that
 // parent is under. A keeper that the budget does not allow is sold.
 func (s *core) enroll(parent *core) {
-	if parent.Has&(kind.Guarded|allowsCritical) == 0 {
+	if parent.Has&(kind.Limited|allowsCritical) == 0 {
 		return
 	}
 	s.Has |= parent.Has & allowsCritical
-	if parent.Has&kind.Guarded == 0 {
+	if parent.Has&kind.Limited == 0 {
 		return
 	}
 	budgets.Lock()
@@ -193,13 +193,13 @@ func (s *core) enroll(parent *core) {
 	if !fits {
 		s.DropKeeper()
 	}
-	relaxed.Store32(&s.Has, s.Has|kind.Guarded)
+	relaxed.Store32(&s.Has, s.Has|kind.Limited)
 }
 
 // discharge takes the core of a deleted context off all accounts, with the keeper
 // that it still has. The tree's lock must be held, the budgets' not.
 func (s *core) discharge() {
-	if s.Has&kind.Guarded != 0 {
+	if s.Has&kind.Limited != 0 {
 		budgets.Lock()
 		l := budgets.ledgers.at(s.Number())
 		l.charge(-l.charged)

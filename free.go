@@ -30,7 +30,7 @@ func FreePointer(p unsafe.Pointer) {
 }
 
 // freeWith is the first stage of every free: only an address of ours is followed.
-func freeWith(p uintptr, next follower, match matcher, push pusher, other kind.Other, slow func(uintptr)) {
+func freeWith(p uintptr, next follower, match matcher, push pusher, other kind.Next, slow func(uintptr)) {
 	if !block.AtHome(p) {
 		slow(p)
 		return
@@ -39,15 +39,15 @@ func freeWith(p uintptr, next follower, match matcher, push pusher, other kind.O
 }
 
 // follow is the second stage: from the header to the core it names.
-func follow(p uintptr, match matcher, push pusher, other kind.Other) {
+func follow(p uintptr, match matcher, push pusher, other kind.Next) {
 	h := chunk.Header(p)
 	match(p, h, kind.Of(h), push, other)
 }
 
 // matchSet is the third stage: header and core must agree. Chunks of an
 // AllocSet's classes then go on their freelist.
-func matchSet(p uintptr, h uint64, c *kind.Core, push pusher, other kind.Other) {
-	if class := h ^ c.Stamp; class < chunk.Classes {
+func matchSet(p uintptr, h uint64, c *kind.Core, push pusher, other kind.Next) {
+	if class := h ^ c.Cookie; class < chunk.Classes {
 		push(c, p, h, class)
 		return
 	}
@@ -55,14 +55,14 @@ func matchSet(p uintptr, h uint64, c *kind.Core, push pusher, other kind.Other) 
 }
 
 type (
-	follower func(p uintptr, match matcher, push pusher, other kind.Other)
-	matcher  func(p uintptr, h uint64, c *kind.Core, push pusher, other kind.Other)
+	follower func(p uintptr, match matcher, push pusher, other kind.Next)
+	matcher  func(p uintptr, h uint64, c *kind.Core, push pusher, other kind.Next)
 	pusher   func(c *kind.Core, p uintptr, h, class uint64)
 )
 
 // freeOther goes through the stages of a Generation's chunks.
 func freeOther(p uintptr, h uint64, c *kind.Core) {
-	generation.Free(p, h, c, generation.Find, generation.Match, generation.Count, generation.LetGo, freeSlab, freeRare)
+	generation.Free(p, h, c, generation.Find, generation.Match, generation.Count, generation.ReleaseBlock, freeSlab, freeRare)
 }
 
 // freeSlab goes through those of a Slab's.
@@ -73,10 +73,10 @@ func freeSlab(p uintptr, h uint64, c *kind.Core) {
 // freeRare is apart from freeSlab because it can fail: large and aligned chunks,
 // and what is no chunk.
 func freeRare(p uintptr, h uint64, c *kind.Core) {
-	if h^c.Stamp >= chunk.Whats || c.Kind() == kind.None {
+	if h^c.Cookie >= chunk.Whats || c.Kind() == kind.None {
 		panic(headerFault("Free", p, h))
 	}
-	if err := kind.Free(kinds.Methods[c.Kind()], c, p, h^c.Stamp); err != nil {
+	if err := kind.Free(kinds.Methods[c.Kind()], c, p, h^c.Cookie); err != nil {
 		panic(chunkFault("Free", c, p, err))
 	}
 }

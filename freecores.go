@@ -67,7 +67,7 @@ func takeBare() (*core, error) {
 
 // giveBare makes the core of a part, which holds nothing, a free one.
 func giveBare(s *core) {
-	s.Close()
+	s.CloseCurrent()
 	relaxed.Store32(&s.name, 0) // where its name's key was, there was a lock
 	relaxed.Store64(&s.nameKey, 0)
 	s.SetSizes(0, 0) // set by whoever opens it
@@ -81,7 +81,7 @@ func giveCore(s *core) {
 	if s.Has != 0 {
 		s.forget()
 	}
-	s.Close()
+	s.CloseCurrent()
 	list := &freeCores.bare
 	if h := names.habit(s.name); s.Blocks != 0 && h.count < mostKept && freeCores.keepers < mostKeepers {
 		list = &h.kept

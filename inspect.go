@@ -44,7 +44,7 @@ func Footprint(p unsafe.Pointer) int {
 // PostgreSQL: GetMemoryChunkContext.
 func ContextOf(p unsafe.Pointer) Context {
 	c, _, _ := measure("ContextOf", uintptr(p))
-	return handle(c.Payer())
+	return handle(c.Owner())
 }
 
 // measure is the core of the chunk at p, what may be used of the chunk, and what it

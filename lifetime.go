@@ -38,7 +38,7 @@ func resetWith(mc Context, rewound func(Context) bool, rest func(Context)) {
 //go:noinline
 func rewound(mc Context) bool {
 	s := mc.slot()
-	if mc.core == nil || mc.core.Epoch != mc.epoch || !s.alone() || s.Busy|s.Stirred != 0 {
+	if mc.core == nil || mc.core.Epoch != mc.epoch || !s.alone() || s.NeedsReset|s.Dirty != 0 {
 		return false
 	}
 	s.Rewind()
@@ -82,8 +82,8 @@ func (mc Context) resetOnly(op string) {
 		mc.runCallbacks(&ending{op: op})
 	}
 	switch {
-	case mc.core.Calm():
-		mc.core.Settle()
+	case mc.core.IsClean():
+		mc.core.ClearDirty()
 		mc.core.Rewind()
 	case mc.core.BlockCount != 0:
 		kinds.Methods[mc.core.Kind()].Reset(mc.core)
@@ -117,11 +117,11 @@ func (mc Context) ResetChildren() {
 // PostgreSQL: MemoryContextDelete.
 func (mc Context) Delete() {
 	s := mc.slot()
-	if mc.core == nil || s.Epoch != mc.epoch || !s.bare() || !s.Calm() {
+	if mc.core == nil || s.Epoch != mc.epoch || !s.bare() || !s.IsClean() {
 		mc.delete()
 		return
 	}
-	s.Settle()
+	s.ClearDirty()
 	s.Rewind()
 	atomic.StoreUint64(&s.Epoch, kind.NextEpoch(mc.epoch, kind.None)) // and a fence: see leave
 	if relaxed.Load32(&s.Has) == 0 && (s.first() || s.near()) {
@@ -201,9 +201,9 @@ func (mc Context) remove(e *ending) bool {
 // shut takes back what a context held, that just ceased to be one, and answers how many
 // bytes that were. The core is ready to be parked.
 func (s *core) shut() (used uintptr) {
-	used = s.Total - s.Room()
+	used = s.Total - s.Remaining()
 	s.closeParts()
-	s.Sellable(s.Retire(), kind.BlockHeader)
+	s.SetCurrent(s.Retire(), kind.BlockHeader)
 	s.ForgetSizes() // what it learned is for the next
 	return used
 }

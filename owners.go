@@ -149,14 +149,14 @@ func (mc Context) answerPressure() (answered bool) {
 
 // answerWhile is AnswerPressure of who is about to allocate.
 func answerWhile(c *kind.Core, op string) {
-	if c.Kind().IsConcurrent() || relaxed.Load32(&c.Has)&kind.Guarded == 0 {
+	if c.Kind().IsConcurrent() || relaxed.Load32(&c.Has)&kind.Limited == 0 {
 		return
 	}
 	list := askedAbove(c)
 	if len(list) == 0 {
 		return
 	}
-	r := request{core: c, op: op, epoch: c.Epoch, stamp: c.Stamp}
+	r := request{core: c, op: op, epoch: c.Epoch, stamp: c.Cookie}
 	defer r.end()
 	r.identify()
 	r.answer(list)

@@ -89,7 +89,7 @@ func explain(c *kind.Core, op string, size uintptr, err error) error {
 	if misuse, ok := err.(kind.Misuse); ok {
 		return (&Fault{Op: op, Reason: string(misuse)}).in(c)
 	}
-	e := &OutOfMemoryError{Op: op, Context: pathOf(c), Ident: kind.Slot[core](c.Payer()).ident(), Size: int(size), Err: err}
+	e := &OutOfMemoryError{Op: op, Context: pathOf(c), Ident: kind.Slot[core](c.Owner()).ident(), Size: int(size), Err: err}
 	top := coreAt(rootIndex)
 	var short *shortage
 	if errors.As(err, &short) {

@@ -118,8 +118,8 @@ func persist(c *kind.Core, op string, lenient bool, err error, try func() (uintp
 	if _, short := err.(*shortage); !short {
 		return 0, err
 	}
-	c = c.Payer()
-	r := request{core: c, op: op, epoch: c.Epoch, stamp: c.Stamp, lenient: lenient}
+	c = c.Owner()
+	r := request{core: c, op: op, epoch: c.Epoch, stamp: c.Cookie, lenient: lenient}
 	budgets.Lock()
 	r.arrived = budgets.presses
 	budgets.Unlock()
@@ -182,7 +182,7 @@ func (a *account) isClosed() bool {
 // in, if the request then fits.
 func (r *request) dropsKeeper(s *shortage) bool {
 	c := r.core
-	if c.Busy|c.Stirred != 0 || c.Blocks == 0 || c.Cur != c.Blocks+kind.BlockHeader {
+	if c.NeedsReset|c.Dirty != 0 || c.Blocks == 0 || c.Cur != c.Blocks+kind.BlockHeader {
 		return false
 	}
 	budgets.Lock()
@@ -516,7 +516,7 @@ func (r *request) refused(s *shortage, why error) error {
 
 // check panics when the context that is allocating was reset or deleted.
 func (r *request) check(l *listener) {
-	if r.core.Epoch == r.epoch && r.core.Stamp == r.stamp {
+	if r.core.Epoch == r.epoch && r.core.Cookie == r.stamp {
 		return
 	}
 	panic(&Fault{Op: r.op, Context: r.path, Reason: fmt.Sprintf(

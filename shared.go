@@ -45,7 +45,7 @@ func refuseShared(id kind.ID, opts []Option) {
 // createShared makes a shared child of parent.
 func createShared(parent Context, name string, opts []Option) Context {
 	s := begin(parent, allocset.ID, name)
-	for range shared.Wanted() {
+	for range shared.WantedShards() {
 		part, err := takeBare()
 		if err != nil {
 			giveCore(s)
@@ -53,7 +53,7 @@ func createShared(parent Context, name string, opts []Option) Context {
 			raise(parent.core, opOf(allocset.ID), kind.SlotSize, err)
 		}
 		s.Has |= hasParts
-		shared.Hire(&s.Core, &part.Core)
+		shared.Attach(&s.Core, &part.Core)
 	}
 	return finish(parent, s, shared.ID, opts)
 }
@@ -61,7 +61,7 @@ func createShared(parent Context, name string, opts []Option) Context {
 // dismissParts makes the parts of a context free cores. The tree's lock must be held.
 func (s *core) dismissParts() {
 	if s.Has&hasParts != 0 {
-		shared.Dismiss(&s.Core, func(part *kind.Core) { giveBare(kind.Slot[core](part)) })
+		shared.Detach(&s.Core, func(part *kind.Core) { giveBare(kind.Slot[core](part)) })
 	}
 }
 
@@ -76,7 +76,7 @@ func (s *core) closeParts() {
 // or a part's.
 func (mc Context) seller(p uintptr) *kind.Core {
 	if kind.KindOf(mc.epoch).IsConcurrent() {
-		if c := kind.Of(chunk.Header(p)); c.Payer() == mc.core {
+		if c := kind.Of(chunk.Header(p)); c.Owner() == mc.core {
 			return c
 		}
 	}

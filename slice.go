@@ -59,7 +59,7 @@ func trySlice[T any](mc Context, op string, n, most int) ([]T, error) {
 // sliceSize is the bytes of most elements, checked.
 func (mc Context) sliceSize(op string, n, most int, each uintptr) uintptr {
 	over, size := bits.Mul64(uint64(most), uint64(each))
-	if n < 0 || most < n || over != 0 || size > uint64(kind.MostChunk) {
+	if n < 0 || most < n || over != 0 || size > uint64(kind.MaxChunk) {
 		panic(&Fault{Op: op, Context: mc.Path(),
 			Reason: fmt.Sprintf("length %d and capacity %d of elements of %d bytes: "+
 				"the length is from 0 to the capacity, and the whole fits the address space", n, most, each)})
@@ -191,7 +191,7 @@ func (mc Context) roomAt(p, size uintptr) uintptr {
 		return (size + chunk.Align - 1) &^ (chunk.Align - 1)
 	}
 	c := mc.seller(p)
-	return kind.Capacity(kinds.Methods[c.Kind()], c, p, chunk.Header(p)^c.Stamp)
+	return kind.Capacity(kinds.Methods[c.Kind()], c, p, chunk.Header(p)^c.Cookie)
 }
 
 // withSpare tries to get size bytes, and less and less down to need where that is
@@ -229,7 +229,7 @@ func (mc Context) hasWhole(op string, p, size, each uintptr) (what uint64, yes b
 		return 0, false
 	}
 	c := mc.seller(p)
-	if what = chunk.Header(p) ^ c.Stamp; what >= chunk.Whats {
+	if what = chunk.Header(p) ^ c.Cookie; what >= chunk.Whats {
 		return 0, false
 	}
 	capacity := kind.Capacity(kinds.Methods[c.Kind()], c, p, what)

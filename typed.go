@@ -45,12 +45,12 @@ func NewUncleared[T any](mc Context) *T {
 type mostBytes [1<<31<<(19*(^uintptr(0)>>63)) - 2]byte // what every compiler allows, and an int counts
 
 // typed is an empty stage: what New can afford to unfold.
-func typed(mc Context, t *goType, size uintptr, first typer, look func(*goType), next admitter, sell seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
+func typed(mc Context, t *goType, size uintptr, first typer, look func(*goType), next admitter, sell seller, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
 	return first(mc, t, size, look, next, sell, fromBump, fromSet, stale, slow)
 }
 
 // judge is the stage before all others: the pointer rule.
-func judge(mc Context, t *goType, size uintptr, look func(*goType), next admitter, sell seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
+func judge(mc Context, t *goType, size uintptr, look func(*goType), next admitter, sell seller, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
 	if !mayHold(t) {
 		look(t)
 	}
@@ -58,12 +58,12 @@ func judge(mc Context, t *goType, size uintptr, look func(*goType), next admitte
 }
 
 type (
-	typer    func(mc Context, t *goType, size uintptr, look func(*goType), next admitter, sell seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
-	admitter func(mc Context, size uintptr, next seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
+	typer    func(mc Context, t *goType, size uintptr, look func(*goType), next admitter, sell seller, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
+	admitter func(mc Context, size uintptr, next seller, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
 )
 
 // judgeUncleared is judge where there must be no pointers at all.
-func judgeUncleared(mc Context, t *goType, size uintptr, refuse func(*goType), next admitter, sell seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
+func judgeUncleared(mc Context, t *goType, size uintptr, refuse func(*goType), next admitter, sell seller, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
 	if t.ptrBytes != 0 {
 		refuse(t)
 	}
@@ -89,7 +89,7 @@ func staleNew(mc Context) uintptr { panic(mc.gone("New")) }
 
 // slowNew is slow, for New.
 func slowNew(c *kind.Core, size uintptr) uintptr {
-	return slab.Sell(c, "New", size, slab.Pop, slab.Take, slab.Cut, sellSlowly)
+	return slab.Alloc(c, "New", size, slab.Pop, slab.Take, slab.Cut, sellSlowly)
 }
 
 // refusePointers is admitNew, for NewUncleared.
@@ -103,7 +103,7 @@ func staleUncleared(mc Context) uintptr { panic(mc.gone("NewUncleared")) }
 
 // slowUncleared is slow, for NewUncleared.
 func slowUncleared(c *kind.Core, size uintptr) uintptr {
-	return slab.Sell(c, "NewUncleared", size, slab.Pop, slab.Take, slab.Cut, sellSlowly)
+	return slab.Alloc(c, "NewUncleared", size, slab.Pop, slab.Take, slab.Cut, sellSlowly)
 }
 
 // TryNew is New, but returns the *OutOfMemoryError.

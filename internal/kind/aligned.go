@@ -20,7 +20,7 @@ const redirectSize = 2 * chunk.HeaderSize
 
 // AllocAligned sells a chunk on a multiple of align, a power of two.
 func AllocAligned(m Methods, c *Core, size, align uintptr) (uintptr, error) {
-	if size > MostChunk || align > MostChunk {
+	if size > MaxChunk || align > MaxChunk {
 		return 0, TooLarge(max(size, align))
 	}
 	if align <= chunk.Align {
@@ -37,7 +37,7 @@ func AllocAligned(m Methods, c *Core, size, align uintptr) (uintptr, error) {
 func (c *Core) redirect(p uintptr, shift int) (q uintptr) {
 	q = alignedIn(p, shift)
 	*wayBack(q) = uint64(q-p)<<8 | uint64(shift)
-	chunk.SetHeader(q, c.Stamp|chunk.Redirect)
+	chunk.SetHeader(q, c.Cookie|chunk.Redirect)
 	return q
 }
 
@@ -53,7 +53,7 @@ func follow(c *Core, q uintptr) (p uintptr, what uint64, err error) {
 	if p%chunk.Align != 0 || c.BlockOf(q) == nil || c.BlockOf(p) != c.BlockOf(q) || alignedIn(p, shiftOf(q)) != q {
 		return 0, 0, NotAChunk
 	}
-	what = chunk.Header(p) ^ c.Stamp
+	what = chunk.Header(p) ^ c.Cookie
 	if what >= chunk.Whats {
 		return 0, 0, NotAChunk
 	}
@@ -69,7 +69,7 @@ func Free(m Methods, c *Core, p uintptr, what uint64) error {
 	if err != nil {
 		return err
 	}
-	chunk.SetHeader(p, c.Stamp|chunk.Redirected)
+	chunk.SetHeader(p, c.Cookie|chunk.Redirected)
 	return m.Free(c, whole, what)
 }
 
@@ -89,7 +89,7 @@ func Realloc(m Methods, c *Core, p uintptr, what uint64, size uintptr) (uintptr,
 	if err != nil {
 		return 0, err
 	}
-	if size > MostChunk {
+	if size > MaxChunk {
 		return 0, TooLarge(size)
 	}
 	capacity := m.Capacity(c, whole, what)
@@ -110,11 +110,11 @@ func (c *Core) reallocAligned(m Methods, p, whole uintptr, what uint64, capacity
 	if size <= usable {
 		need = min(need, capacity)
 	}
-	chunk.SetHeader(p, c.Stamp|chunk.Redirected) // before the true chunk is somebody else's
+	chunk.SetHeader(p, c.Cookie|chunk.Redirected) // before the true chunk is somebody else's
 	to, err := m.Realloc(c, whole, what, need)
 	if err != nil {
-		chunk.SetHeader(p, c.Stamp|chunk.Redirect)
-		if size <= usable && chunk.Header(whole)^c.Stamp == what {
+		chunk.SetHeader(p, c.Cookie|chunk.Redirect)
+		if size <= usable && chunk.Header(whole)^c.Cookie == what {
 			return p, nil
 		}
 		return 0, err

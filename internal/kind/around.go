@@ -19,13 +19,13 @@ func Around(m Methods, c *Core, p uintptr) (at, size uintptr) {
 	if b == nil || m == nil {
 		return 0, 0
 	}
-	defer c.exclude()()
-	if b.Alone != 0 {
-		return b.Address() + headroom, block.Extent(b.Address()) - headroom
+	defer c.lockShard()()
+	if b.Dedicated != 0 {
+		return b.Address() + largeHead, block.Extent(b.Address()) - largeHead
 	}
 	end := b.Address() + block.Extent(b.Address())
 	for q := b.Address() + m.Traits().Head + chunk.HeaderSize; q < min(p, end); {
-		next := m.SizeOf(c, chunk.Header(q)^c.Stamp)
+		next := m.SizeOf(c, chunk.Header(q)^c.Cookie)
 		if next == 0 {
 			break
 		}
@@ -46,7 +46,7 @@ func SaysFreed(m Methods, c *Core, p uintptr, tag uint64) bool {
 	case size == 0:
 		return false
 	}
-	defer c.exclude()()
+	defer c.lockShard()()
 	end := b.Address() + block.Extent(b.Address())
 	if b.Address() == c.Blocks && c.Cur != 0 {
 		end = c.Cur
@@ -55,11 +55,11 @@ func SaysFreed(m Methods, c *Core, p uintptr, tag uint64) bool {
 }
 
 // exclude locks a part against others until the function that it returns is called.
-func (c *Core) exclude() (end func()) {
-	if c.Payer() == c {
+func (c *Core) lockShard() (end func()) {
+	if c.Owner() == c {
 		return func() {}
 	}
-	h := Slot[Hired](c)
+	h := Slot[Shard](c)
 	h.Lock()
 	return h.Unlock
 }

@@ -16,7 +16,7 @@ type Block struct {
 	Next, Prev uintptr // neighbours on the owner's list, 0 at the ends
 	Size       uintptr // of the whole block in bytes, as the warehouse sold it
 	Owner      uint32
-	Alone      uint32 // not 0: the block is one large chunk's, see large.go
+	Dedicated  uint32 // not 0: the block is one large chunk's, see large.go
 }
 
 // BlockHeader is the room for a Block, the same on every machine, so that
@@ -35,44 +35,44 @@ func (b *Block) Address() uintptr { return uintptr(unsafe.Pointer(b)) } // off-h
 func (b *Block) End() uintptr { return b.Address() + b.Size }
 
 // Buy gets a block of at least size bytes for the core. It is on no list yet.
-func (c *Core) Buy(size uintptr) (*Block, error) {
-	p, err := c.bid(block.Rounded(size))
+func (c *Core) Acquire(size uintptr) (*Block, error) {
+	p, err := c.reserve(block.Rounded(size))
 	if err != nil {
 		return nil, err
 	}
 	addr, got, err := block.Buy(size)
 	if err != nil {
-		c.lost(p)
+		c.cancel(p)
 		return nil, err
 	}
-	return c.own(p, addr, got), nil
+	return c.adopt(p, addr, got), nil
 }
 
 // own makes memory that the payer just bought a block of the core.
-func (c *Core) own(p *Core, addr, size uintptr) *Block {
+func (c *Core) adopt(p *Core, addr, size uintptr) *Block {
 	b := BlockAt(addr)
 	*b = Block{Size: size, Owner: c.Number()}
-	c.won(p, size, 1)
+	c.charge(p, size, 1)
 	return b
 }
 
-// BuyShared gets a block for many chunks, the first of which needs need bytes,
+// AcquireShared gets a block for many chunks, the first of which needs need bytes,
 // the block's own head included, of at most most bytes if need is no more. It asks for
 // less when the system refuses.
-func (c *Core) BuyShared(need, most uintptr) (*Block, error) {
+func (c *Core) AcquireShared(need, most uintptr) (*Block, error) {
 	size := c.nextShared(need, most)
-	b, err := c.Buy(size)
+	b, err := c.Acquire(size)
 	for err != nil && size > need {
 		size = max(size/2, need)
-		b, err = c.Buy(size)
+		b, err = c.Acquire(size)
 	}
 	return b, err
 }
 
 // Sell gives a block that is on no list back to the warehouse.
-func (c *Core) Sell(b *Block) {
-	c.sold(b.Size)
-	block.SellRoom(b.Address(), b.Size, b.room())
+func (c *Core) Release(b *Block) {
+	c.uncharge(b.Size)
+	block.SellRoom(b.Address(), b.Size, b.capacity())
 }
 
 // Link puts a block at the head of a list.
@@ -111,7 +111,7 @@ func (c *Core) BlockOf(p uintptr) *Block {
 
 // Seen is the block that a list of the core's leads to, read while the owner may be
 // at work; nil at its end, or when the block is not the core's any more.
-func (c *Core) Seen(list *uintptr) *Block {
+func (c *Core) PeekBlock(list *uintptr) *Block {
 	addr := relaxed.Load(list)
 	if !block.Known(addr) || BlockAt(addr).Owner != c.Number() {
 		return nil
@@ -119,13 +119,13 @@ func (c *Core) Seen(list *uintptr) *Block {
 	return BlockAt(addr)
 }
 
-// sellList sells every block of a list but one.
-func (c *Core) sellList(list uintptr, but uintptr) {
+// releaseList sells every block of a list but one.
+func (c *Core) releaseList(list uintptr, but uintptr) {
 	for addr := list; addr != 0; {
 		b := BlockAt(addr)
 		addr = b.Next
 		if b.Address() != but {
-			c.Sell(b)
+			c.Release(b)
 		}
 	}
 }

@@ -6,30 +6,30 @@ import (
 	"github.com/gopalloc/palloc/internal/block"
 )
 
-// How blocks grow: all that sets, reads or learns FirstBlock and MostBlock.
+// How blocks grow: all that sets, reads or learns FirstBlock and MaxBlock.
 //
 // A context's first block has FirstBlock bytes. That is the default, or what earlier
 // contexts of its name needed, or what BlockSizes says. Later ones grow with the
-// context, up to MostBlock.
+// context, up to MaxBlock.
 //
-// Invariant: what is learned is at most KeeperMost, and what BlockSizes says may be more:
-// so FirstBlock beyond KeeperMost was said by somebody, and holds for every block.
+// Invariant: what is learned is at most MaxKeeper, and what BlockSizes says may be more:
+// so FirstBlock beyond MaxKeeper was said by somebody, and holds for every block.
 //
 // Cost: some instructions for each block.
 
 // Sizes of blocks, in bytes.
 const (
-	// DefaultFirst and DefaultMost are the sizes of the first and of the largest block
+	// DefaultFirst and DefaultMax are the sizes of the first and of the largest block
 	// of a context that nothing else is known of.
 	DefaultFirst = 1 << 10
-	DefaultMost  = 1 << 20
+	DefaultMax   = 1 << 20
 
-	// KeeperMost is the largest block that a context keeps over a reset, and
+	// MaxKeeper is the largest block that a context keeps over a reset, and
 	// a node over a deletion. It is PostgreSQL's default first block.
-	KeeperMost = 8 << 10
+	MaxKeeper = 8 << 10
 
-	// BlockGrain is what sizes of blocks are multiples of: the page heap's.
-	BlockGrain = block.LeastFrame
+	// BlockUnit is what sizes of blocks are multiples of: the page heap's.
+	BlockUnit = block.LeastFrame
 
 	growthShift = 5 // a later block of a large context is a 32nd of what it holds
 	forgetShift = 3 // a size hint that was not needed falls by an eighth
@@ -37,23 +37,23 @@ const (
 )
 
 // SetSizes sets the first and the largest block of a context that begins.
-func (c *Core) SetSizes(first, most uint32) { c.FirstBlock, c.MostBlock = first, most }
+func (c *Core) SetSizes(first, most uint32) { c.FirstBlock, c.MaxBlock = first, most }
 
 // SizesOf sets the sizes to those of another node.
-func (c *Core) SizesOf(other *Core) { c.SetSizes(other.FirstBlock, other.MostBlock) }
+func (c *Core) SizesOf(other *Core) { c.SetSizes(other.FirstBlock, other.MaxBlock) }
 
 // ForgetSizes sets the sizes to the defaults for the next context, but for what was
 // learned.
-func (c *Core) ForgetSizes() { c.SetSizes(min(c.FirstBlock, KeeperMost), DefaultMost) }
+func (c *Core) ForgetSizes() { c.SetSizes(min(c.FirstBlock, MaxKeeper), DefaultMax) }
 
 // LimitBlocks bounds the largest block that chunks share, for a kind that wants small
 // ones.
-func (c *Core) LimitBlocks(most uint32) { c.MostBlock = min(c.MostBlock, most) }
+func (c *Core) LimitBlocks(most uint32) { c.MaxBlock = min(c.MaxBlock, most) }
 
 // learn makes the first block of the next life large enough for the used bytes of this
 // one.
 func (c *Core) learn(used uintptr) {
-	c.FirstBlock = min(max(c.FirstBlock, uint32(used+BlockGrain-1)&^(BlockGrain-1)), c.MostBlock)
+	c.FirstBlock = min(max(c.FirstBlock, uint32(used+BlockUnit-1)&^(BlockUnit-1)), c.MaxBlock)
 }
 
 // Hint returns the size hint of a name for first blocks, in bytes, after a life in which
@@ -61,7 +61,7 @@ func (c *Core) learn(used uintptr) {
 // not is forgotten slowly. 0 is no hint.
 func Hint(hint uint32, used uintptr) uint32 {
 	least := uintptr(hint - hint>>forgetShift)
-	return uint32(min(max(used, least)+BlockGrain-1, KeeperMost)) &^ (BlockGrain - 1)
+	return uint32(min(max(used, least)+BlockUnit-1, MaxKeeper)) &^ (BlockUnit - 1)
 }
 
 // HintedFirst returns the size of the first block where a name has a size hint.
@@ -76,23 +76,23 @@ func (c *Core) NextSize(need uintptr) uintptr {
 	switch {
 	case c.Blocks == 0:
 	case c.Total <= DefaultFirst:
-		size = max(c.Total/4, BlockGrain)
+		size = max(c.Total/4, BlockUnit)
 	default:
-		size = max(min(c.Total/2, KeeperMost), c.Total>>growthShift)
+		size = max(min(c.Total/2, MaxKeeper), c.Total>>growthShift)
 	}
-	if c.FirstBlock > KeeperMost {
+	if c.FirstBlock > MaxKeeper {
 		size = max(size, uintptr(c.FirstBlock))
 	}
-	return max(min(size, uintptr(c.MostBlock))&^(BlockGrain-1), need)
+	return max(min(size, uintptr(c.MaxBlock))&^(BlockUnit-1), need)
 }
 
 // nextShared is NextSize for a block of at most most bytes, unless need is more.
 func (c *Core) nextShared(need, most uintptr) uintptr { return max(min(c.NextSize(need), most), need) }
 
-// nextFrame is NextSize for a frame, and the least that is enough. The first block is
+// nextAligned is NextSize for a frame, and the least that is enough. The first block is
 // rounded up to a frame, as it was chosen to be enough; later ones down.
-func (c *Core) nextFrame(need, most uintptr) (size, least uintptr) {
-	least = ceil(max(need, BlockGrain))
+func (c *Core) nextAligned(need, most uintptr) (size, least uintptr) {
+	least = ceil(max(need, BlockUnit))
 	size = min(c.NextSize(need), most)
 	if c.Blocks != 0 {
 		size = size/2 + 1
@@ -106,7 +106,7 @@ func (c *Core) NeedOf(one, many, most uintptr) uintptr {
 	if c.Total == 0 {
 		return one
 	}
-	return max(one, min(many, uintptr(c.MostBlock), most))
+	return max(one, min(many, uintptr(c.MaxBlock), most))
 }
 
 // WantsOwn reports whether a chunk of size bytes, least or more, gets a block of its own

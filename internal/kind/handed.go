@@ -2,10 +2,10 @@ package kind
 
 import "github.com/gopalloc/palloc/internal/relaxed"
 
-// Handed says whether the core with a number was ever handed out, and the number can
+// IsOpened says whether the core with a number was ever handed out, and the number can
 // be followed. Any goroutine; one that does not exclude those of OpenSlot may be told
 // so a moment later.
-func Handed(index uint32) bool { return index != 0 && index < relaxed.Load32(&table.opened) }
+func IsOpened(index uint32) bool { return index != 0 && index < relaxed.Load32(&table.opened) }
 
 // Slots is how many numbers there are: those of all cores that were handed out lie
 // below. Any goroutine.

@@ -12,14 +12,14 @@ type (
 
 	// Other is where a free goes on when the chunk at p, with header h, is none of
 	// the kind's.
-	Other func(p uintptr, h uint64, c *Core)
+	Next func(p uintptr, h uint64, c *Core)
 
 	// Stage is one kind's way of selling from what is at hand.
 	Stage func(c *Core, size uintptr, slow Slow) uintptr
 
 	// First is the way of the kinds without size classes, before that of the others:
 	// whoever is not one of them, or has not enough at hand, goes on with the next.
-	First func(c *Core, classless bool, size uintptr, next Stage, slow Slow) uintptr
+	NoClassStage func(c *Core, classless bool, size uintptr, next Stage, slow Slow) uintptr
 
 	// Sizer finds the class of a size.
 	Sizer func(c *Core, size uintptr, pop Popper, take Taker, carve Carver, slow Slow) uintptr

@@ -12,30 +12,30 @@ import (
 //
 // Cost: a step for each alignment that an address in the chunk could have.
 
-// LargeChunk checks a block that is to be one large chunk's.
-func (x *Inspection) LargeChunk(b *Block) {
-	if b.Alone == 0 {
+// CheckLarge checks a block that is to be one large chunk's.
+func (x *Inspection) CheckLarge(b *Block) {
+	if b.Dedicated == 0 {
 		x.Flaw(b.Address(), 0, "it is on the list of large blocks, and its head says that chunks share it")
 		return
 	}
-	p := b.Address() + headroom
-	if h, want := chunk.Header(p), x.c.Stamp|chunk.Large; h != want {
+	p := b.Address() + largeHead
+	if h, want := chunk.Header(p), x.c.Cookie|chunk.Large; h != want {
 		x.Flaw(b.Address(), p, "the header of the large chunk is %#016x, and should be %#016x", h, want)
 		return
 	}
-	x.Aligned(b, p, b.Size-headroom)
+	x.CheckAligned(b, p, b.Size-largeHead)
 }
 
 // Aligned checks, for a live chunk in which an aligned address may be sold, that this
 // leads back to it. Where it may lie follows from the chunk and the alignment; that
 // there is one, only its own header says.
-func (x *Inspection) Aligned(b *Block, p, capacity uintptr) {
+func (x *Inspection) CheckAligned(b *Block, p, capacity uintptr) {
 	for shift := 4; shift < bits.UintSize; shift++ {
 		q := alignedIn(p, shift)
 		if q < p || q-p > capacity {
 			return
 		}
-		if chunk.Header(q) != x.c.Stamp|chunk.Redirect {
+		if chunk.Header(q) != x.c.Cookie|chunk.Redirect {
 			continue
 		}
 		back := *wayBack(q)

@@ -17,7 +17,7 @@ func (x *Inspection) List(name string, head uintptr) (sound []*Block) {
 	for addr := head; addr != 0; {
 		b := x.enter(name, prev, addr)
 		if b == nil {
-			x.torn = true
+			x.partial = true
 			break
 		}
 		if b.Prev != prev {
@@ -54,9 +54,9 @@ func (x *Inspection) enter(name string, from, addr uintptr) *Block {
 // sized says whether the block has the size that it says it has.
 func (x *Inspection) sized(b *Block) bool {
 	extent := block.Extent(b.Address())
-	if b.room() != extent || b.Size > extent || b.Size == 0 || b.Size%BlockGrain != 0 {
-		x.Flaw(b.Address(), 0, "its head says %d bytes with room for %d, and the warehouse sold %d", b.Size, b.room(), extent)
-		x.torn = true
+	if b.capacity() != extent || b.Size > extent || b.Size == 0 || b.Size%BlockUnit != 0 {
+		x.Flaw(b.Address(), 0, "its head says %d bytes with room for %d, and the warehouse sold %d", b.Size, b.capacity(), extent)
+		x.partial = true
 		return false
 	}
 	x.blocks[b.Address()] = true
@@ -66,10 +66,10 @@ func (x *Inspection) sized(b *Block) bool {
 
 // Shared says whether the head of a block on a list of such says that chunks share
 // it.
-func (x *Inspection) Shared(b *Block) bool {
-	if b.Alone != 0 {
+func (x *Inspection) IsShared(b *Block) bool {
+	if b.Dedicated != 0 {
 		x.Flaw(b.Address(), 0, "chunks share it, and its head says that it is one large chunk's")
-		x.torn = true
+		x.partial = true
 	}
-	return b.Alone == 0
+	return b.Dedicated == 0
 }

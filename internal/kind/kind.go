@@ -77,7 +77,7 @@ func (id ID) IsConcurrent() bool { return id&Concurrent != 0 }
 
 // Methods is PostgreSQL's virtual method table of a kind. Sizes are in bytes; addresses
 // are of chunks, behind their header where there is one; a tag is a header XOR the
-// node's Stamp, below chunk.Whats unless something else is said. No method takes a lock
+// node's Cookie, below chunk.Whats unless something else is said. No method takes a lock
 // but to acquire and to release blocks, and none looks at the tree.
 //
 // Everything that palloc asks about a kind is here: what a kind forgets does not compile.
@@ -130,8 +130,8 @@ type Methods interface {
 	// Redirected need not be named.
 	Freed(tag uint64) bool
 
-	// Reset frees every chunk and releases the blocks, but for one of at most KeeperMost
-	// bytes. The Stamp changes, which invalidates every header written before.
+	// Reset frees every chunk and releases the blocks, but for one of at most MaxKeeper
+	// bytes. The Cookie changes, which invalidates every header written before.
 	Reset(c *Core)
 
 	// Compact makes freed memory fit for any request, as far as the kind can, and
@@ -155,7 +155,7 @@ type Traits struct {
 	Headers      bool    // each chunk has a header, which leads to its context
 	Frees        bool    // Free takes single chunks
 	OneSize      bool    // a context has chunks of one size, its Fixed
-	Cached       bool    // deleted contexts may be cached; a kind that says no keeps Busy at other than 0
+	Cached       bool    // deleted contexts may be cached; a kind that says no keeps NeedsReset at other than 0
 	Joins        bool    // Compact joins freed chunks, which then serve any size
 	CountsChunks bool    // Stats has Chunks
 	CountsEmpty  bool    // Stats has EmptyBlocks
@@ -176,9 +176,9 @@ type Stats struct {
 // Used returns PostgreSQL's figure of that name: whatever is not free.
 func (s Stats) Used() uintptr { return s.Total - min(s.Free, s.Total) }
 
-// MostChunk is the largest size of one chunk, in bytes: half the address space,
+// MaxChunk is the largest size of one chunk, in bytes: half the address space,
 // as PostgreSQL's MaxAllocHugeSize, less what headers and rounding may add.
-const MostChunk = ^uintptr(0)>>1 - 1<<20
+const MaxChunk = ^uintptr(0)>>1 - 1<<20
 
 // headroom is what stands before the chunk in a block of its own.
-const headroom = BlockHeader + chunk.HeaderSize
+const largeHead = BlockHeader + chunk.HeaderSize

@@ -19,12 +19,12 @@ const NotAChunk = Misuse("the address is not the start of a chunk")
 // AlreadyFree: the chunk was freed before.
 const AlreadyFree = Misuse("the chunk is already free")
 
-// TooLarge refuses a size beyond MostChunk, or a negative one.
+// TooLarge refuses a size beyond MaxChunk, or a negative one.
 func TooLarge(size uintptr) Misuse {
 	if int(size) < 0 {
 		return Misuse(fmt.Sprintf("a size of %d bytes is not a size: it is negative", int(size)))
 	}
-	return Misuse(fmt.Sprintf("a size of %d bytes is not a size: the largest is %d", size, MostChunk))
+	return Misuse(fmt.Sprintf("a size of %d bytes is not a size: the largest is %d", size, MaxChunk))
 }
 
 // Headerless refuses to free or resize a chunk of a kind without headers.

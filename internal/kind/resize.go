@@ -25,7 +25,7 @@ func Resize(m Methods, c *Core, p uintptr, what uint64, size uintptr) (uintptr, 
 	if what == chunk.Large && size > capacity {
 		return c.GrowLarge(p, size)
 	}
-	to, err := c.sellGrown(m, what, size)
+	to, err := c.allocGrown(m, what, size)
 	switch {
 	case err != nil && size <= capacity:
 		return p, nil // to become smaller needs no memory
@@ -45,7 +45,7 @@ func (c *Core) Extend(p, capacity, size uintptr) bool {
 	}
 	class := chunk.Class(size)
 	end := p + chunk.Size(class)
-	if end > c.End || *c.List(class) != 0 {
+	if end > c.End || *c.FreeList(class) != 0 {
 		return false
 	}
 	chunk.SetHeader(p, chunk.Header(p)&^(chunk.Classes-1)|class)
@@ -53,11 +53,11 @@ func (c *Core) Extend(p, capacity, size uintptr) bool {
 	return true
 }
 
-// sellGrown sells the new chunk of one that is resized: with room to grow further
+// allocGrown sells the new chunk of one that is resized: with room to grow further
 // when one of the classes grows beyond them.
-func (c *Core) sellGrown(m Methods, what uint64, size uintptr) (uintptr, error) {
-	if what < chunk.Classes && size > chunk.MostSize && size <= MostChunk {
-		return c.allocRoom(size)
+func (c *Core) allocGrown(m Methods, what uint64, size uintptr) (uintptr, error) {
+	if what < chunk.Classes && size > chunk.MostSize && size <= MaxChunk {
+		return c.allocGrowable(size)
 	}
 	return m.Alloc(c, size)
 }

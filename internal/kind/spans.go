@@ -11,7 +11,7 @@ import (
 // Spans are the lists of an AllocSet's joined free memory. They lie in a plane of
 // their own, as freelists do: a context that joins nothing has no page there.
 //
-// Invariant: all zero while Busy does not say BusySpans. Bytes and Count are those of
+// Invariant: all zero while NeedsReset does not say ResetSpans. Bytes and Count are those of
 // all pieces on the lists.
 //
 // Cost: 512 bytes of address space a core, and memory for those that join.

@@ -67,14 +67,14 @@ func OpenSlot() (*Core, error) {
 			for i := range table.segment {
 				table.segment[i] = table.segment[0]
 			}
-			At(0).Stamp = ^uint64(0)
+			At(0).Cookie = ^uint64(0)
 			index = 1
 		}
 	}
 	relaxed.Store32(&table.opened, index+1)
 	c := At(index)
-	c.Stamp = chunk.Stamp(index, uint64(index)*saltSpread^processSalt)
-	c.Tag = c.Stamp
+	c.Cookie = chunk.Stamp(index, uint64(index)*versionSpread^processVersion)
+	c.Prefix = c.Cookie
 	return c, nil
 }
 
@@ -82,8 +82,8 @@ func OpenSlot() (*Core, error) {
 // that go with them. Any goroutine.
 func SlotsSize() uintptr { return uintptr(relaxed.Load32(&table.opened)) * 2 * SlotSize }
 
-// saltSpread makes the salts of neighbours differ in every bit.
-const saltSpread = 0x9e3779b97f4a7c15 >> 20
+// versionSpread makes the salts of neighbours differ in every bit.
+const versionSpread = 0x9e3779b97f4a7c15 >> 20
 
 func openSegment(i uint32) error {
 	const size = 4 * listPlane

@@ -42,7 +42,7 @@ func (Methods) Traits() kind.Traits {
 
 func (Methods) Open(c *kind.Core) {
 	if c.Blocks != 0 {
-		c.Sellable(kind.BlockAt(c.Blocks), kind.BlockHeader)
+		c.SetCurrent(kind.BlockAt(c.Blocks), kind.BlockHeader)
 	}
 }
 
@@ -65,13 +65,13 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 // spare allocates a chunk of a class from what the context holds, 0 when it is to buy a
 // block.
 func spare(c *kind.Core, class uint64) uintptr {
-	if p := *c.List(class); p != 0 {
+	if p := *c.FreeList(class); p != 0 {
 		return Take(c, class, p)
 	}
-	if chunk.Whole(class) <= c.Room() {
+	if chunk.Whole(class) <= c.Remaining() {
 		return carve(c, class)
 	}
-	if c.Busy&kind.BusySpans == 0 && (c.Total < partFrom || !Unjoined(c)) {
+	if c.NeedsReset&kind.ResetSpans == 0 && (c.Total < shardFrom || !Unjoined(c)) {
 		return 0 // as reuse would
 	}
 	return reuse(c, class)
@@ -89,7 +89,7 @@ func Spare(c *kind.Core, size uintptr) uintptr {
 func carve(c *kind.Core, class uint64) uintptr {
 	p := c.Cur + chunk.HeaderSize
 	relaxed.Store(&c.Cur, c.Cur+chunk.Whole(class))
-	chunk.SetHeader(p, c.Tag|class)
+	chunk.SetHeader(p, c.Prefix|class)
 	return p
 }
 
@@ -97,7 +97,7 @@ func carve(c *kind.Core, class uint64) uintptr {
 // back if need be.
 func allocLarge(c *kind.Core, size uintptr) (uintptr, error) {
 	p, err := c.AllocLarge(size)
-	for isRefused(err) && makeRoom(c) {
+	for isRefused(err) && releaseSome(c) {
 		p, err = c.AllocLarge(size)
 	}
 	return p, err
@@ -112,21 +112,21 @@ func isRefused(err error) bool {
 // refill makes a new block the current one.
 func refill(c *kind.Core, whole uintptr) error {
 	most := ^uintptr(0)
-	if c.Busy&kind.BusySpans != 0 {
-		most = kind.BlockHeader + mostJoined/whole*whole // no rest for chunks of this class
+	if c.NeedsReset&kind.ResetSpans != 0 {
+		most = kind.BlockHeader + maxJoined/whole*whole // no rest for chunks of this class
 	}
-	b, err := c.BuyShared(whole+kind.BlockHeader, most)
+	b, err := c.AcquireShared(whole+kind.BlockHeader, most)
 	if err != nil {
 		return err
 	}
-	if c.Busy&kind.BusySpans != 0 {
+	if c.NeedsReset&kind.ResetSpans != 0 {
 		abandon(c)
 		c.Spans().Taken += b.Size
 	} else {
 		cutTail(c)
 	}
 	kind.Link(&c.Blocks, b)
-	c.Sellable(b, kind.BlockHeader)
+	c.SetCurrent(b, kind.BlockHeader)
 	return nil
 }
 
@@ -136,7 +136,7 @@ func serve(c *kind.Core, class uint64, err error) (uintptr, error) {
 	if p := reuseAll(c, class); p != 0 {
 		return p, nil
 	}
-	for isRefused(err) && makeRoom(c) {
+	for isRefused(err) && releaseSome(c) {
 		if err = refill(c, chunk.Whole(class)); err == nil {
 			return carve(c, class), nil
 		}
@@ -149,19 +149,19 @@ func serve(c *kind.Core, class uint64, err error) (uintptr, error) {
 // memory for the freelists.
 func cutTail(c *kind.Core) {
 	least := uintptr(chunk.HeaderSize + chunk.Align)
-	if c.Stirred == 0 {
-		least = leastTail
+	if c.Dirty == 0 {
+		least = minTail
 	}
-	for c.Room() >= least {
-		class := chunk.Fitting(c.Room() - chunk.HeaderSize)
+	for c.Remaining() >= least {
+		class := chunk.Fitting(c.Remaining() - chunk.HeaderSize)
 		p := c.Cur + chunk.HeaderSize
 		relaxed.Store(&c.Cur, p+chunk.Size(class))
-		Push(c, p, c.Tag|class, class)
+		Push(c, p, c.Prefix|class, class)
 	}
-	if c.Room() != 0 {
-		*at(c.Cur) = c.Stamp | chunk.Tail
+	if c.Remaining() != 0 {
+		*at(c.Cur) = c.Cookie | chunk.Tail
 	}
-	relaxed.Store(&c.Tails, c.Tails+c.Room())
+	relaxed.Store(&c.Tails, c.Tails+c.Remaining())
 }
 
 // freed is how many chunks the freelist of a class has. Its owner may be taking
@@ -169,24 +169,24 @@ func cutTail(c *kind.Core) {
 // of the class.
 func freed(c *kind.Core, class uint64) (n uint32) {
 	if relaxed.Counts {
-		return relaxed.Load32(c.Freed(class))
+		return relaxed.Load32(c.FreeCount(class))
 	}
 	most := uint32(relaxed.Load(&c.Total) / chunk.Size(class))
-	want := relaxed.Load64(&c.Tag) | chunk.Freed | class
-	for p := relaxed.Load(c.List(class)); n < most && block.Known(p) && chunk.Header(p) == want; n++ {
+	want := relaxed.Load64(&c.Prefix) | chunk.Freed | class
+	for p := relaxed.Load(c.FreeList(class)); n < most && block.Known(p) && chunk.Header(p) == want; n++ {
 		p = relaxed.Load(link(p))
 	}
 	return n
 }
 
-// leastTail is the smallest tail that begins the freelists of a context, in bytes.
-const leastTail = 128
+// minTail is the smallest tail that begins the freelists of a context, in bytes.
+const minTail = 128
 
 // Free takes what the hot path does not: large chunks, and what is no chunk.
 func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
 	switch {
 	case what < chunk.Classes:
-		Push(c, p, c.Tag|what, what)
+		Push(c, p, c.Prefix|what, what)
 		return nil
 	case what == chunk.Large:
 		return c.FreeLarge(p)
@@ -199,7 +199,7 @@ func (m Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (ui
 		return p, nil
 	}
 	q, err := kind.Resize(m, c, p, what, size)
-	for isRefused(err) && makeRoom(c) {
+	for isRefused(err) && releaseSome(c) {
 		q, err = kind.Resize(m, c, p, what, size)
 	}
 	return q, err
@@ -234,7 +234,7 @@ func (Methods) Freed(what uint64) bool {
 	return what >= chunk.Freed && what < 2*chunk.Classes || what == chunk.Joined || isPiece(^what)
 }
 
-func (Methods) Reset(c *kind.Core) { c.Sellable(c.Retire(), kind.BlockHeader) }
+func (Methods) Reset(c *kind.Core) { c.SetCurrent(c.Retire(), kind.BlockHeader) }
 
 // Stats walks the freelists, as PostgreSQL does, so that no allocation and no free
 // pays for them.
@@ -243,7 +243,7 @@ func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats {
 	if s.Total == 0 {
 		return s
 	}
-	s.Free = c.Room() + relaxed.Load(&c.Tails)
+	s.Free = c.Remaining() + relaxed.Load(&c.Tails)
 	for class := range uint64(chunk.Classes) {
 		n := freed(c, class)
 		s.FreeChunks += n

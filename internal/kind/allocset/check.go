@@ -23,22 +23,22 @@ func check(c *kind.Core, report func(kind.Flaw), tag uint64) {
 	}
 	s := sweep{Inspection: x, c: c, tag: tag}
 	shared, large := x.List("blocks", c.Blocks), x.List("large blocks", c.Large)
-	x.Sums()
+	x.CheckSums()
 	s.open()
 	for _, b := range shared {
-		if x.Shared(b) {
+		if x.IsShared(b) {
 			s.block(b)
 		}
 	}
 	for _, b := range large {
-		x.LargeChunk(b)
+		x.CheckLarge(b)
 	}
-	if s.skipped != c.Room() && !s.Torn() {
+	if s.skipped != c.Remaining() && !s.Partial() {
 		s.Flaw(0, 0, "the core allocates from %#x to %#x, which is not between two chunks", c.Cur, c.End)
 	}
-	x.Tails(s.tails)
-	x.Tag(s.tag)
-	x.Resettable(false)
+	x.CheckTails(s.tails)
+	x.CheckPrefix(s.tag)
+	x.CheckReset(false)
 	for class := range uint64(chunk.Classes) {
 		s.list(class)
 	}
@@ -58,18 +58,18 @@ type sweep struct {
 
 // tag is what the headers of a core's chunks begin as: those of a part are marked.
 func tag(c *kind.Core) uint64 {
-	if c.Payer() != c {
-		return c.Stamp | chunk.Shared
+	if c.Owner() != c {
+		return c.Cookie | chunk.Shared
 	}
-	return c.Stamp
+	return c.Cookie
 }
 
 // open checks the part to allocate from: without pieces it is the rest of the first
 // block, and with them it may be in any.
 func (s *sweep) open() {
 	c := s.c
-	if c.Busy&kind.BusySpans == 0 {
-		s.Current(kind.BlockHeader)
+	if c.NeedsReset&kind.ResetSpans == 0 {
+		s.CheckCurrent(kind.BlockHeader)
 		return
 	}
 	if c.Cur > c.End || c.Cur%chunk.Align != 0 || c.End%chunk.Align != 0 {
@@ -82,7 +82,7 @@ func (s *sweep) block(b *kind.Block) {
 	after := false // a piece came last
 	for at := begins(b); at < b.End(); {
 		if at == s.c.Cur && s.c.End > at && s.c.End <= b.End() {
-			s.skipped = s.c.Room()
+			s.skipped = s.c.Remaining()
 			at, after = s.c.End, false
 			continue
 		}
@@ -108,7 +108,7 @@ func (s *sweep) step(b *kind.Block, at uintptr) (size uintptr, piece bool) {
 	switch {
 	case what < chunk.Freed:
 		if size = chunk.Whole(what); size <= b.End()-at {
-			s.Aligned(b, p, size-chunk.HeaderSize)
+			s.CheckAligned(b, p, size-chunk.HeaderSize)
 		}
 		return size, false
 	case what < 2*chunk.Freed:
@@ -124,7 +124,7 @@ func (s *sweep) step(b *kind.Block, at uintptr) (size uintptr, piece bool) {
 // piece looks at a piece, and notes on which list it should be.
 func (s *sweep) piece(b *kind.Block, addr uintptr) uintptr {
 	rest := b.End() - addr
-	switch what := whatAt(s.c, addr); {
+	switch what := tagAt(s.c, addr); {
 	case what == chunk.Tail:
 		s.tails += rest
 		return rest
@@ -134,11 +134,11 @@ func (s *sweep) piece(b *kind.Block, addr uintptr) uintptr {
 	case what == chunk.Unlined:
 		s.tails += 2 * word
 		return 2 * word
-	case what == chunk.Span && rest < leastSpan:
+	case what == chunk.Span && rest < minSpan:
 		return 0
 	}
 	size := pieceAt(s.c, addr, b)
-	if size < 2*word || size > rest || size%word != 0 || size >= leastSpan && *at(addr + size - word) != uint64(size) {
+	if size < 2*word || size > rest || size%word != 0 || size >= minSpan && *at(addr + size - word) != uint64(size) {
 		return 0
 	}
 	list := int(listOf(size))
@@ -152,13 +152,13 @@ func (s *sweep) piece(b *kind.Block, addr uintptr) uintptr {
 // pieces follows the lists of pieces, as far as the headers say that they go.
 func (s *sweep) pieces() {
 	spans := s.c.Spans()
-	if s.c.Busy&kind.BusySpans == 0 {
+	if s.c.NeedsReset&kind.ResetSpans == 0 {
 		if spans.Count != 0 || spans.Bytes != 0 || spans.Some != 0 || spans.Whole != 0 {
 			s.Flaw(0, 0, "the core says that it has no pieces, and counts %d of %d bytes", spans.Count, spans.Bytes)
 		}
 		return
 	}
-	if s.Torn() {
+	if s.Partial() {
 		return
 	}
 	count, bytes := uint32(0), uintptr(0)
@@ -182,7 +182,7 @@ func (s *sweep) pieceList(list int, head uintptr, bytes *uintptr) (found kind.Ta
 	prev := uintptr(0)
 	for addr := head; addr != 0; {
 		b := s.BlockOf(addr+chunk.HeaderSize, 0)
-		if b == nil || b.Alone != 0 || addr%word != 0 || found.N == s.listed[list].N {
+		if b == nil || b.Dedicated != 0 || addr%word != 0 || found.N == s.listed[list].N {
 			s.Flaw(0, addr, "list %d leads here, where no piece of it is", list)
 			return found
 		}
@@ -209,21 +209,21 @@ func (s *sweep) stop(b *kind.Block, p uintptr, format string, args ...any) {
 		addr = b.Address()
 	}
 	s.Flaw(addr, p, format, args...)
-	s.Tear()
+	s.SetPartial()
 }
 
 // list follows a freelist, as far as headers say that it goes.
 func (s *sweep) list(class uint64) {
 	var found kind.Tally
 	want, most := s.freed[class], s.freed[class].N
-	if s.Torn() {
+	if s.Partial() {
 		most = s.Held() / chunk.Whole(class)
 	}
 	header := s.tag | chunk.Freed | class
-	for p := *s.c.List(class); p != 0; p = *link(p) {
+	for p := *s.c.FreeList(class); p != 0; p = *link(p) {
 		b := s.BlockOf(p, chunk.Size(class))
 		switch {
-		case b == nil || b.Alone != 0:
+		case b == nil || b.Dedicated != 0:
 			s.Flaw(0, p, "the freelist of class %d leads here, which is in no block that chunks share", class)
 			return
 		case chunk.Header(p) != header:
@@ -235,10 +235,10 @@ func (s *sweep) list(class uint64) {
 		}
 		found.Add(p)
 	}
-	if relaxed.Counts && uintptr(*s.c.Freed(class)) != found.N {
-		s.Flaw(0, 0, "the freelist of class %d has %d chunks, and the core counts %d", class, found.N, *s.c.Freed(class))
+	if relaxed.Counts && uintptr(*s.c.FreeCount(class)) != found.N {
+		s.Flaw(0, 0, "the freelist of class %d has %d chunks, and the core counts %d", class, found.N, *s.c.FreeCount(class))
 	}
-	if !s.Torn() && found != want {
+	if !s.Partial() && found != want {
 		s.Flaw(0, 0, "the freelist of class %d has %d chunks, and is not the %d whose headers say that they are freed", class, found.N, want.N)
 	}
 }

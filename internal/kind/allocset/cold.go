@@ -35,7 +35,7 @@ func Unmark(tag uint64) uint64 {
 
 // Open leaves a kept block as one free piece.
 func (Cold) Open(c *kind.Core) {
-	c.Tag = c.Stamp | chunk.Shared
+	c.Prefix = c.Cookie | chunk.Shared
 	begin(c)
 	Methods{}.Open(c)
 	abandon(c)
@@ -92,4 +92,4 @@ func (m Cold) Reset(c *kind.Core) {
 }
 
 // Check is an AllocSet's, of marked headers.
-func (Cold) Check(c *kind.Core, report func(kind.Flaw)) { check(c, report, c.Stamp|chunk.Shared) }
+func (Cold) Check(c *kind.Core, report func(kind.Flaw)) { check(c, report, c.Cookie|chunk.Shared) }

@@ -32,7 +32,7 @@ func ClassifyConst(c *kind.Core, size uintptr, pop kind.Popper, take kind.Taker,
 
 // Pop is the second stage: it looks for a freed chunk of the class.
 func Pop(c *kind.Core, size uintptr, class uint64, take kind.Taker, carve kind.Carver, slow kind.Slow) uintptr {
-	if p := *c.List(class); p != 0 {
+	if p := *c.FreeList(class); p != 0 {
 		return take(c, class, p)
 	}
 	return carve(c, size, class, slow)
@@ -40,11 +40,11 @@ func Pop(c *kind.Core, size uintptr, class uint64, take kind.Taker, carve kind.C
 
 // Take is the third stage, if there is one: it takes the chunk freed last.
 func Take(c *kind.Core, class uint64, p uintptr) uintptr {
-	*c.List(class) = *link(p)
+	*c.FreeList(class) = *link(p)
 	if relaxed.Counts {
-		relaxed.Dec(c.Freed(class))
+		relaxed.Dec(c.FreeCount(class))
 	}
-	chunk.SetHeader(p, c.Tag|class)
+	chunk.SetHeader(p, c.Prefix|class)
 	return p
 }
 
@@ -61,24 +61,24 @@ func Carve(c *kind.Core, size uintptr, class uint64, slow kind.Slow) uintptr {
 	} else {
 		relaxed.Store(&c.Cur, end)
 	}
-	if relaxed.Counts && c.Tag&chunk.SharedFreed == chunk.Generation {
-		relaxed.Inc(c.Cut())
+	if relaxed.Counts && c.Prefix&chunk.SharedFreed == chunk.Generation {
+		relaxed.Inc(c.CutCount())
 	}
-	*(*uint64)(osmem.At(start)) = c.Tag | class // the header
+	*(*uint64)(osmem.At(start)) = c.Prefix | class // the header
 	return start + chunk.HeaderSize
 }
 
 // Push is the last stage of Free: the chunk with header h goes to the head of the
 // freelist of its class.
 func Push(c *kind.Core, p uintptr, h, class uint64) {
-	list := c.List(class)
+	list := c.FreeList(class)
 	chunk.SetHeader(p, h|chunk.Freed)
 	*link(p) = *list
 	*list = p
 	if relaxed.Counts {
-		relaxed.Inc(c.Freed(class))
+		relaxed.Inc(c.FreeCount(class))
 	}
-	c.Stirred = kind.StirredLists
+	c.Dirty = kind.DirtyLists
 }
 
 // link is the first word of a freed chunk: the next one on its freelist.

@@ -34,17 +34,17 @@ const (
 	joinPart = 5
 	joinStep = 2048
 
-	// partFrom and partStep are those of a part of a Shared, which is locked meanwhile.
-	partFrom = 32 << 10
-	partStep = 512
+	// shardFrom and shardStep are those of a part of a Shared, which is locked meanwhile.
+	shardFrom = 32 << 10
+	shardStep = 512
 
 	// roomier is how many classes a piece is larger than a chunk, that the chunk is cut
 	// from it while a join is under way: some eight times.
 	roomier = 12
 
-	// mostJoined bounds the blocks of a context that joins, in bytes: small ones are
+	// maxJoined bounds the blocks of a context that joins, in bytes: small ones are
 	// sooner free as a whole.
-	mostJoined = 64 << 10
+	maxJoined = 64 << 10
 
 	// wholePart is the part of what the context holds, as a shift, up to which whole
 	// free blocks wait in it for the next request.
@@ -72,13 +72,13 @@ func release(c *kind.Core, addr, size uintptr, b *kind.Block) {
 		}
 	}
 	if open && addr == c.End {
-		*at(addr) = c.Stamp | chunk.Joined
+		*at(addr) = c.Cookie | chunk.Joined
 		relaxed.Store(&c.End, addr+size)
 		return
 	}
 	if addr > first {
 		if start := pieceBefore(c, addr, first); start != 0 {
-			*at(addr) = c.Stamp | chunk.Joined
+			*at(addr) = c.Cookie | chunk.Joined
 			remove(c, start, addr-start)
 			size += addr - start
 			addr = start
@@ -86,7 +86,7 @@ func release(c *kind.Core, addr, size uintptr, b *kind.Block) {
 	}
 	switch {
 	case open && addr+size == c.Cur:
-		*at(addr) = c.Stamp | chunk.Joined
+		*at(addr) = c.Cookie | chunk.Joined
 		relaxed.Store(&c.Cur, addr)
 	case addr == first && addr+size == end:
 		insertWhole(c, addr, size)
@@ -97,8 +97,8 @@ func release(c *kind.Core, addr, size uintptr, b *kind.Block) {
 
 // abandon leaves the part that is allocated from to be found again.
 func abandon(c *kind.Core) {
-	addr, size := c.Cur, c.Room()
-	c.Close()
+	addr, size := c.Cur, c.Remaining()
+	c.CloseCurrent()
 	if size != 0 {
 		release(c, addr, size, blockAt(addr))
 	}
@@ -106,7 +106,7 @@ func abandon(c *kind.Core) {
 
 // begin makes the core one that has pieces.
 func begin(c *kind.Core) *kind.Spans {
-	c.Busy |= kind.BusySpans
+	c.NeedsReset |= kind.ResetSpans
 	return c.Spans()
 }
 
@@ -117,14 +117,14 @@ func join(c *kind.Core, most int) (left bool) {
 	var b *kind.Block
 	for class := uint64(chunk.Classes - 1); class < chunk.Classes; class-- {
 		size := chunk.Whole(class)
-		for list := c.List(class); *list != 0; most-- {
+		for list := c.FreeList(class); *list != 0; most-- {
 			if most == 0 {
 				return true
 			}
 			p := *list
 			*list = *link(p)
 			if relaxed.Counts {
-				relaxed.Dec(c.Freed(class))
+				relaxed.Dec(c.FreeCount(class))
 			}
 			addr := p - chunk.HeaderSize
 			if b == nil || addr-b.Address() >= b.Size {
@@ -133,16 +133,16 @@ func join(c *kind.Core, most int) (left bool) {
 			release(c, addr, size, b)
 		}
 	}
-	c.Stirred = min(c.Stirred, kind.StirredPrivate) // nothing is on them
+	c.Dirty = min(c.Dirty, kind.DirtyPrivate) // nothing is on them
 	return false
 }
 
 // Unjoined reports whether a chunk was freed since a join went through all of them.
-func Unjoined(c *kind.Core) bool { return c.Stirred == kind.StirredLists }
+func Unjoined(c *kind.Core) bool { return c.Dirty == kind.DirtyLists }
 
 // fromPieces allocates a chunk of a class from a piece, 0 when there is none.
 func fromPieces(c *kind.Core, class uint64) uintptr {
-	if c.Busy&kind.BusySpans == 0 {
+	if c.NeedsReset&kind.ResetSpans == 0 {
 		return 0
 	}
 	s, whole := c.Spans(), chunk.Whole(class)
@@ -155,7 +155,7 @@ func fromPieces(c *kind.Core, class uint64) uintptr {
 	s.Taken += whole
 	keep(c, addr+whole, size-whole)
 	p := addr + chunk.HeaderSize
-	chunk.SetHeader(p, c.Tag|class)
+	chunk.SetHeader(p, c.Prefix|class)
 	return p
 }
 
@@ -181,7 +181,7 @@ func fitting(c *kind.Core, s *kind.Spans, class uint64, whole uintptr) uintptr {
 func wholeBlock(c *kind.Core, whole uintptr) uintptr {
 	s := c.Spans()
 	for s.Whole != 0 && sizeOnList(c, s.Whole) < whole {
-		sellFirst(c)
+		releaseFirst(c)
 	}
 	return s.Whole
 }
@@ -191,7 +191,7 @@ func wholeBlock(c *kind.Core, whole uintptr) uintptr {
 func keep(c *kind.Core, addr, size uintptr) {
 	switch {
 	case size == 0:
-	case size > c.Room():
+	case size > c.Remaining():
 		abandon(c)
 		relaxed.Store(&c.Cur, addr)
 		relaxed.Store(&c.End, addr+size)
@@ -204,25 +204,25 @@ func keep(c *kind.Core, addr, size uintptr) {
 // reuse finds a chunk of a class among what was freed, 0 if there is none or a look is
 // not worth it.
 func reuse(c *kind.Core, class uint64) uintptr {
-	if p := fromPieces(c, class); p != 0 || !Unjoined(c) || c.Total < joinFrom && !(isPart(c) && c.Total >= partFrom) {
+	if p := fromPieces(c, class); p != 0 || !Unjoined(c) || c.Total < joinFrom && !(isShard(c) && c.Total >= shardFrom) {
 		return p
 	}
 	s := c.Spans()
 	if s.Under == 0 {
-		if c.Busy&kind.BusySpans != 0 && s.Taken < c.Total>>joinPart {
+		if c.NeedsReset&kind.ResetSpans != 0 && s.Taken < c.Total>>joinPart {
 			return 0
 		}
 		s.Taken = 0
 	}
 	joinMore(c)
-	sellWhole(c, c.Total>>wholePart)
+	releaseWhole(c, c.Total>>wholePart)
 	return fromPieces(c, class)
 }
 
 // reuseAll is reuse for who is refused memory: it looks at all that was freed, or in a
 // part of a Shared at a bounded part of that.
 func reuseAll(c *kind.Core, class uint64) uintptr {
-	for left := Unjoined(c); left && !isPart(c); {
+	for left := Unjoined(c); left && !isShard(c); {
 		left = joinMore(c)
 		if p := fromPieces(c, class); p != 0 {
 			return p
@@ -246,30 +246,30 @@ func joinMore(c *kind.Core) (left bool) {
 
 // steps is how many chunks are joined at once: fewer while a lock is held.
 func steps(c *kind.Core) int {
-	if isPart(c) {
-		return partStep
+	if isShard(c) {
+		return shardStep
 	}
 	return joinStep
 }
 
 // isPart reports whether the core is a part of a Shared, whose lock is held.
-func isPart(c *kind.Core) bool { return relaxed.Load32(&c.Has)&kind.Part != 0 }
+func isShard(c *kind.Core) bool { return relaxed.Load32(&c.Has)&kind.IsShard != 0 }
 
-// sellWhole gives whole free blocks back until no more than most bytes wait on the
+// releaseWhole gives whole free blocks back until no more than most bytes wait on the
 // lists.
-func sellWhole(c *kind.Core, most uintptr) {
+func releaseWhole(c *kind.Core, most uintptr) {
 	for s := c.Spans(); s.Whole != 0 && s.Bytes > most; {
-		sellFirst(c)
+		releaseFirst(c)
 	}
 }
 
-// sellFirst gives the first whole free block back.
-func sellFirst(c *kind.Core) {
+// releaseFirst gives the first whole free block back.
+func releaseFirst(c *kind.Core) {
 	addr := c.Spans().Whole
 	b := blockAt(addr)
 	remove(c, addr, b.Size-kind.BlockHeader)
 	kind.Unlink(&c.Blocks, b)
-	c.Sell(b)
+	c.Release(b)
 }
 
 // Compact joins all that was freed and gives all blocks back that are free as a whole.
@@ -293,21 +293,21 @@ func CompactStep(c *kind.Core) (gave uintptr, left bool) {
 	if left = joinMore(c); !left {
 		abandon(c)
 	}
-	sellWhole(c, 0)
+	releaseWhole(c, 0)
 	return before - c.Total, left
 }
 
-// makeRoom is Compact by steps, for who is refused a block: until some went back. It
+// releaseSome is Compact by steps, for who is refused a block: until some went back. It
 // reports whether any did.
-func makeRoom(c *kind.Core) bool {
+func releaseSome(c *kind.Core) bool {
 	before := c.Total
 	for left := Unjoined(c); left && c.Total == before; {
-		left = joinMore(c) && !isPart(c)
-		sellWhole(c, 0)
+		left = joinMore(c) && !isShard(c)
+		releaseWhole(c, 0)
 	}
-	if c.Busy&kind.BusySpans != 0 && c.Total == before {
+	if c.NeedsReset&kind.ResetSpans != 0 && c.Total == before {
 		abandon(c)
-		sellWhole(c, 0)
+		releaseWhole(c, 0)
 	}
 	return c.Total != before
 }

@@ -31,19 +31,19 @@ import (
 const (
 	word = chunk.HeaderSize
 
-	// leastSpan is the size of the smallest piece that says its size itself, in bytes.
-	leastSpan = 5 * word
+	// minSpan is the size of the smallest piece that says its size itself, in bytes.
+	minSpan = 5 * word
 )
 
 // at is the word at an address.
 func at(addr uintptr) *uint64 { return (*uint64)(osmem.At(addr)) }
 
 // whatAt is what the header at addr says: Span, Crumb and Unlined only where it is inverted.
-func whatAt(c *kind.Core, addr uintptr) uint64 {
-	if what := pieceWhat(c, addr); what < chunk.Whats {
+func tagAt(c *kind.Core, addr uintptr) uint64 {
+	if what := pieceTag(c, addr); what < chunk.Whats {
 		return what
 	}
-	if what := *at(addr) ^ c.Stamp; !isPiece(what) {
+	if what := *at(addr) ^ c.Cookie; !isPiece(what) {
 		return what
 	}
 	return chunk.Whats
@@ -52,16 +52,16 @@ func whatAt(c *kind.Core, addr uintptr) uint64 {
 // isPiece reports whether what is that of a piece whose header is inverted.
 func isPiece(what uint64) bool { return what >= chunk.Span && what <= chunk.Unlined }
 
-// pieceWhat is what an inverted header at addr says, chunk.Whats or more when there is
+// pieceTag is what an inverted header at addr says, chunk.Whats or more when there is
 // none.
-func pieceWhat(c *kind.Core, addr uintptr) uint64 { return ^*at(addr) ^ c.Stamp }
+func pieceTag(c *kind.Core, addr uintptr) uint64 { return ^*at(addr) ^ c.Cookie }
 
 // setPiece writes an inverted header.
-func setPiece(c *kind.Core, addr uintptr, what uint64) { *at(addr) = ^(c.Stamp | what) }
+func setPiece(c *kind.Core, addr uintptr, what uint64) { *at(addr) = ^(c.Cookie | what) }
 
 // pieceAt is the size of the piece that begins at addr in block b, 0 when none does.
 func pieceAt(c *kind.Core, addr uintptr, b *kind.Block) uintptr {
-	switch what := whatAt(c, addr); what {
+	switch what := tagAt(c, addr); what {
 	case chunk.Span:
 		return uintptr(*at(addr + 3*word))
 	case chunk.Crumb + 1, chunk.Crumb + 2, chunk.Crumb + 3, chunk.Crumb + 4:
@@ -83,20 +83,20 @@ func pieceAt(c *kind.Core, addr uintptr, b *kind.Block) uintptr {
 //go:norace
 func pieceBefore(c *kind.Core, addr, first uintptr) uintptr {
 	for words := uintptr(1); words <= 4 && words*word <= addr-first; words++ {
-		what := pieceWhat(c, addr-words*word)
+		what := pieceTag(c, addr-words*word)
 		if what == chunk.Crumb+uint64(words) || what == chunk.Unlined && words == 2 {
 			return addr - words*word
 		}
 	}
-	if addr-first < leastSpan {
+	if addr-first < minSpan {
 		return 0
 	}
 	size := *at(addr - word)
-	if size%word != 0 || size < leastSpan || size > uint64(addr-first) {
+	if size%word != 0 || size < minSpan || size > uint64(addr-first) {
 		return 0
 	}
 	start := addr - uintptr(size)
-	if pieceWhat(c, start) != chunk.Span || *at(start + 3*word) != size {
+	if pieceTag(c, start) != chunk.Span || *at(start + 3*word) != size {
 		return 0
 	}
 	return start
@@ -119,7 +119,7 @@ func insert(c *kind.Core, addr, size uintptr) {
 		setPiece(c, addr, chunk.Unlined)
 		relaxed.Store(&c.Tails, c.Tails+size)
 		return
-	case size < leastSpan:
+	case size < minSpan:
 		setPiece(c, addr, chunk.Crumb+uint64(size/word))
 	default:
 		setSpan(c, addr, size)
@@ -162,8 +162,8 @@ func count(s *kind.Spans, size uintptr, pieces uint32) {
 
 // remove ends the piece of a size at addr, which is becoming a part of something else.
 func remove(c *kind.Core, addr, size uintptr) {
-	what := whatAt(c, addr)
-	*at(addr) = c.Stamp | chunk.Joined
+	what := tagAt(c, addr)
+	*at(addr) = c.Cookie | chunk.Joined
 	if what == chunk.Tail || what == chunk.Crumb+1 || what == chunk.Unlined {
 		relaxed.Store(&c.Tails, c.Tails-size)
 		return

@@ -52,7 +52,7 @@ func AllocConst(c *kind.Core, classless bool, size uintptr, next kind.Stage, slo
 	if classless {
 		p := c.Cur
 		end := p + (size+7)&^7
-		if end <= c.End && size != 0 && size <= mostConst {
+		if end <= c.End && size != 0 && size <= maxConst {
 			if relaxed.Plain {
 				c.Cur = end
 			} else {
@@ -64,9 +64,9 @@ func AllocConst(c *kind.Core, classless bool, size uintptr, next kind.Stage, slo
 	return next(c, size, slow)
 }
 
-// mostConst is a size that cannot wrap around; with 64 bits that is any for which
+// maxConst is a size that cannot wrap around; with 64 bits that is any for which
 // there are addresses.
-const mostConst = chunk.MostSize << (17 * osmem.WideShift)
+const maxConst = chunk.MostSize << (17 * osmem.WideShift)
 
 // ID is the kind's.
 const ID = kind.NoClasses | 4
@@ -79,21 +79,21 @@ func (Methods) Traits() kind.Traits {
 
 func (Methods) Open(c *kind.Core) {
 	if c.Blocks != 0 {
-		c.Sellable(kind.BlockAt(c.Blocks), kind.BlockHeader)
+		c.SetCurrent(kind.BlockAt(c.Blocks), kind.BlockHeader)
 	}
 }
 
-// ownFrom is the smallest chunk that may get a block of its own, in bytes.
-const ownFrom = 2 << 10
+// minOwn is the smallest chunk that may get a block of its own, in bytes.
+const minOwn = 2 << 10
 
 // Alloc is the slow path: a new block, or one for this chunk alone.
 func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
-	if size > kind.MostChunk {
+	if size > kind.MaxChunk {
 		return 0, kind.TooLarge(size)
 	}
 	size = max(size+chunk.Align-1, chunk.Align) &^ (chunk.Align - 1)
-	if size > c.Room() {
-		if c.WantsOwn(size, ownFrom) && c.Cur != 0 {
+	if size > c.Remaining() {
+		if c.WantsOwn(size, minOwn) && c.Cur != 0 {
 			return allocOwn(c, size)
 		}
 		if err := refill(c, size); err != nil {
@@ -106,7 +106,7 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 }
 
 func allocOwn(c *kind.Core, size uintptr) (uintptr, error) {
-	b, err := c.Buy(size + kind.BlockHeader)
+	b, err := c.Acquire(size + kind.BlockHeader)
 	if err != nil {
 		return 0, err
 	}
@@ -116,13 +116,13 @@ func allocOwn(c *kind.Core, size uintptr) (uintptr, error) {
 }
 
 func refill(c *kind.Core, size uintptr) error {
-	b, err := c.BuyShared(size+kind.BlockHeader, ^uintptr(0))
+	b, err := c.AcquireShared(size+kind.BlockHeader, ^uintptr(0))
 	if err != nil {
 		return err
 	}
-	relaxed.Store(&c.Tails, c.Tails+c.Room())
+	relaxed.Store(&c.Tails, c.Tails+c.Remaining())
 	kind.Link(&c.Blocks, b)
-	c.Sellable(b, kind.BlockHeader)
+	c.SetCurrent(b, kind.BlockHeader)
 	return nil
 }
 
@@ -140,14 +140,14 @@ func (Methods) SizeOf(c *kind.Core, tag uint64) uintptr { return 0 }
 
 func (Methods) Freed(tag uint64) bool { return false }
 
-func (Methods) Reset(c *kind.Core) { c.Sellable(c.Retire(), kind.BlockHeader) }
+func (Methods) Reset(c *kind.Core) { c.SetCurrent(c.Retire(), kind.BlockHeader) }
 
 // Compact has nothing to give: nothing says which chunks are in use.
 func (Methods) Compact(c *kind.Core) uintptr { return 0 }
 
 func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats {
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
-	s.Free = c.Room() + relaxed.Load(&c.Tails)
+	s.Free = c.Remaining() + relaxed.Load(&c.Tails)
 	s.Live = s.Used() != uintptr(s.Blocks)*kind.BlockHeader
 	return s
 }
@@ -165,12 +165,12 @@ func (Methods) Extend(c *kind.Core, p, old, size uintptr) bool {
 
 // AllocAligned takes the gap before the chunk, and nothing else.
 func (m Methods) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error) {
-	if size > kind.MostChunk || align > kind.MostChunk {
+	if size > kind.MaxChunk || align > kind.MaxChunk {
 		return 0, kind.TooLarge(max(size, align))
 	}
 	size = max(size+chunk.Align-1, chunk.Align) &^ (chunk.Align - 1)
 	gap := -c.Cur & (align - 1)
-	if c.Cur != 0 && gap+size <= c.Room() {
+	if c.Cur != 0 && gap+size <= c.Remaining() {
 		relaxed.Store(&c.Cur, c.Cur+gap)
 		return m.Alloc(c, size)
 	}

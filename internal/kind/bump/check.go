@@ -15,14 +15,14 @@ func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
 		return
 	}
 	for _, b := range append(x.List("blocks", c.Blocks), x.List("large blocks", c.Large)...) {
-		x.Shared(b)
+		x.IsShared(b)
 	}
-	x.Sums()
-	x.Current(kind.BlockHeader)
-	x.Tag(c.Stamp)
-	x.Resettable(false)
+	x.CheckSums()
+	x.CheckCurrent(kind.BlockHeader)
+	x.CheckPrefix(c.Cookie)
+	x.CheckReset(false)
 	heads := uintptr(c.BlockCount) * kind.BlockHeader
-	if most := c.Total - c.Room() - heads; !x.Torn() && (most > c.Total || c.Tails > most) {
+	if most := c.Total - c.Remaining() - heads; !x.Partial() && (most > c.Total || c.Tails > most) {
 		x.Flaw(0, 0, "the accounts say that %d bytes are lost at the ends of blocks, which have room for %d", c.Tails, most)
 	}
 }

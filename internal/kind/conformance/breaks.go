@@ -120,11 +120,11 @@ func reported(found []kind.Flaw, words string, at uintptr) bool {
 // chunks.
 var Common = []Break{
 	{"the number in the stamp", "not one of this core", func(b *Broken) uintptr {
-		Overwrite(b, &b.C.Stamp, b.C.Stamp^1<<38)
+		Overwrite(b, &b.C.Cookie, b.C.Cookie^1<<38)
 		return 0
 	}},
 	{"the low bits of the stamp", "not one of this core", func(b *Broken) uintptr {
-		Overwrite(b, &b.C.Stamp, b.C.Stamp|1)
+		Overwrite(b, &b.C.Cookie, b.C.Cookie|1)
 		return 0
 	}},
 	{"the list begins nowhere", "where no block begins", func(b *Broken) uintptr {
@@ -160,11 +160,11 @@ var Common = []Break{
 		return b.Shared(1).Address()
 	}},
 	{"a block said to be one chunk's", "and its head says that it is one large chunk's", func(b *Broken) uintptr {
-		Overwrite(b, &b.Shared(1).Alone, 1)
+		Overwrite(b, &b.Shared(1).Dedicated, 1)
 		return b.Shared(1).Address()
 	}},
 	{"a block said to have room", "and the warehouse sold", func(b *Broken) uintptr {
-		Overwrite(b, &b.Shared(1).Alone, 1000)
+		Overwrite(b, &b.Shared(1).Dedicated, 1000)
 		return b.Shared(1).Address()
 	}},
 	{"a block is on no list", "bytes, and the accounts say", func(b *Broken) uintptr {
@@ -181,28 +181,28 @@ var Common = []Break{
 		return 0
 	}},
 	{"the tag", "the tag of new chunks is", func(b *Broken) uintptr {
-		Overwrite(b, &b.C.Tag, b.C.Tag^1<<20)
+		Overwrite(b, &b.C.Prefix, b.C.Prefix^1<<20)
 		return 0
 	}},
 	{"a reset would find nothing to sell", "that a reset has nothing to sell", func(b *Broken) uintptr {
-		Overwrite(b, &b.C.Busy, 0)
+		Overwrite(b, &b.C.NeedsReset, 0)
 		return 0
 	}},
 	{"a freelist nobody knows", "it has no freelists", func(b *Broken) uintptr {
-		Overwrite(b, b.C.List(7), b.Chunks[0])
-		Overwrite(b, &b.C.Stirred, 0)
+		Overwrite(b, b.C.FreeList(7), b.Chunks[0])
+		Overwrite(b, &b.C.Dirty, 0)
 		return b.Chunks[0]
 	}},
 	{"a word nobody knows", "its kind keeps nothing in it", func(b *Broken) uintptr {
 		Overwrite(b, &kind.Private[[16]uint64](b.C)[15], 1)
-		Overwrite(b, &b.C.Stirred, 0)
+		Overwrite(b, &b.C.Dirty, 0)
 		return 0
 	}},
 }
 
 // Selling are the breaks of what a core says of the block that it sells from, which a
 // Slab does not.
-var Selling = []Break{
+var Current = []Break{
 	{"sells from another place", "and the core sells from", func(b *Broken) uintptr {
 		Overwrite(b, &b.C.Cur, b.Shared(1).Address())
 		return b.C.Blocks
@@ -226,9 +226,9 @@ var Selling = []Break{
 }
 
 // Alone are the breaks of large chunks, and of aligned ones.
-var Alone = []Break{
+var Large = []Break{
 	{"a large block said to be shared", "and its head says that chunks share it", func(b *Broken) uintptr {
-		Overwrite(b, &b.Large(1).Alone, 0)
+		Overwrite(b, &b.Large(1).Dedicated, 0)
 		return b.Large(1).Address()
 	}},
 	{"the header of a large chunk", "the header of the large chunk is", func(b *Broken) uintptr {
@@ -259,7 +259,7 @@ var Alone = []Break{
 }
 
 // Roomy are the breaks of a large chunk that has room to grow, where that can be.
-var Roomy = []Break{
+var Growable = []Break{
 	{"a block larger than its room", "and the warehouse sold", func(b *Broken) uintptr {
 		large := b.roomy()
 		Overwrite(b, &large.Size, block.Extent(large.Address())+block.LeastFrame)
@@ -277,7 +277,7 @@ var Roomy = []Break{
 	}},
 	{"another room", "and the warehouse sold", func(b *Broken) uintptr {
 		large := b.roomy()
-		Overwrite(b, &large.Alone, large.Alone+1)
+		Overwrite(b, &large.Dedicated, large.Dedicated+1)
 		return large.Address()
 	}},
 }
@@ -286,10 +286,10 @@ var Roomy = []Break{
 func (b *Broken) roomy() *kind.Block {
 	b.Helper()
 	p := b.Alloc(64)
-	if _, err := kind.Realloc(b.Methods, b.C, p, chunk.Header(p)^b.C.Stamp, 20_000); err != nil {
+	if _, err := kind.Realloc(b.Methods, b.C, p, chunk.Header(p)^b.C.Cookie, 20_000); err != nil {
 		b.Fatal(err)
 	}
-	if b.Large(0).Alone == 1 {
+	if b.Large(0).Dedicated == 1 {
 		b.Skip("no block has room here")
 	}
 	return b.Large(0)

@@ -92,12 +92,12 @@ func newSubject(t *testing.T, k Kind, first, most uint32) *subject {
 }
 
 // fix sets the one size of a kind that has one; nothing may be live.
-func (s *subject) fix(size uintptr) { s.c.Fixed = uint32(size) }
+func (s *subject) fix(size uintptr) { s.c.ChunkSize = uint32(size) }
 
 func (s *subject) close() {
 	s.c.Retire()
 	s.c.DropKeeper()
-	s.c.Close()
+	s.c.CloseCurrent()
 	s.c.Epoch = 0
 	if after := block.Count().Sold; after != s.before {
 		s.Errorf("the context's end leaves %d bytes sold, %d before it", after, s.before)
@@ -111,7 +111,7 @@ func (s *subject) close() {
 func (s *subject) restart(size uintptr) {
 	s.c.Retire()
 	s.c.DropKeeper()
-	s.c.Close()
+	s.c.CloseCurrent()
 	if s.OneSize {
 		s.fix(size)
 	}
@@ -121,7 +121,7 @@ func (s *subject) restart(size uintptr) {
 // size is a size that the kind sells: the one given, or the slab's.
 func (s *subject) size(n uintptr) uintptr {
 	if s.OneSize {
-		return uintptr(s.c.Fixed)
+		return uintptr(s.c.ChunkSize)
 	}
 	return n
 }
@@ -139,9 +139,9 @@ func (s *subject) alloc(n uintptr) uintptr {
 }
 
 // what is what the header of a live chunk says.
-func (s *subject) what(p uintptr) uint64 {
+func (s *subject) tag(p uintptr) uint64 {
 	s.Helper()
-	w := chunk.Header(p) ^ s.c.Stamp
+	w := chunk.Header(p) ^ s.c.Cookie
 	if w >= chunk.Whats {
 		s.Fatalf("the header of the chunk at %#x is not genuine", p)
 	}
@@ -153,7 +153,7 @@ func (s *subject) what(p uintptr) uint64 {
 
 func (s *subject) free(p uintptr) {
 	s.Helper()
-	if err := kind.Free(s.Methods, s.c, p, s.what(p)); err != nil {
+	if err := kind.Free(s.Methods, s.c, p, s.tag(p)); err != nil {
 		s.Fatalf("Free(%#x): %v", p, err)
 	}
 }

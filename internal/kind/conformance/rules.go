@@ -28,7 +28,7 @@ func (s *subject) everySize() {
 		for _, h := range held {
 			s.holds(h.p, h.n, h.from)
 			if s.Frees {
-				if c := s.Methods.Capacity(s.c, h.p, s.what(h.p)); c < n {
+				if c := s.Methods.Capacity(s.c, h.p, s.tag(h.p)); c < n {
 					s.Fatalf("a chunk of %d bytes has a capacity of %d", n, c)
 				}
 				s.free(h.p)
@@ -54,11 +54,11 @@ func (s *subject) headers() {
 		return // chunks have none
 	}
 	p := s.alloc(64)
-	if s.Methods.Capacity(s.c, p, s.what(p)) == 0 {
+	if s.Methods.Capacity(s.c, p, s.tag(p)) == 0 {
 		s.Fatal("a live chunk has no capacity")
 	}
 	s.free(p)
-	w := chunk.Header(p) ^ s.c.Stamp
+	w := chunk.Header(p) ^ s.c.Cookie
 	if w < chunk.Whats && s.Methods.Capacity(s.c, p, w) != 0 {
 		s.Fatal("a freed chunk's header passes for a live one's")
 	}
@@ -69,7 +69,7 @@ func (s *subject) headers() {
 	q := s.alloc(64)
 	h := chunk.Header(q)
 	s.Methods.Reset(s.c)
-	if h^s.c.Stamp < chunk.Whats {
+	if h^s.c.Cookie < chunk.Whats {
 		s.Fatal("a header is still genuine after the reset")
 	}
 }
@@ -106,7 +106,7 @@ func (s *subject) reset() {
 	s.consistent()
 	s.Methods.Reset(s.c)
 	s.consistent()
-	if s.c.Total > kind.KeeperMost || s.c.BlockCount > 1 {
+	if s.c.Total > kind.MaxKeeper || s.c.BlockCount > 1 {
 		s.Fatalf("%d bytes in %d blocks are left after the reset", s.c.Total, s.c.BlockCount)
 	}
 	if s.Methods.Stats(s.c, false).Live {
@@ -126,7 +126,7 @@ func (s *subject) cycles() {
 		s.consistent()
 		s.Methods.Reset(s.c)
 		s.consistent()
-		if held := block.Count().Sold - first; held > kind.KeeperMost {
+		if held := block.Count().Sold - first; held > kind.MaxKeeper {
 			s.Fatalf("cycle %d leaves %d bytes", cycle, held)
 		}
 	}
@@ -141,12 +141,12 @@ func (s *subject) realloc() {
 		return
 	}
 	fill(p, 64)
-	q, err := kind.Realloc(s.Methods, s.c, p, s.what(p), 64)
+	q, err := kind.Realloc(s.Methods, s.c, p, s.tag(p), 64)
 	if err != nil || q != p {
 		s.Fatalf("Realloc to the same size: %#x, %v; it was at %#x", q, err, p)
 	}
 	if s.OneSize {
-		if _, err := kind.Realloc(s.Methods, s.c, p, s.what(p), 65); err == nil {
+		if _, err := kind.Realloc(s.Methods, s.c, p, s.tag(p), 65); err == nil {
 			s.Fatal("a slab resizes")
 		}
 		s.holds(p, 64, p)
@@ -160,7 +160,7 @@ func (s *subject) reallocSizes() {
 		for _, to := range edges {
 			p := s.alloc(from)
 			fill(p, from)
-			q, err := kind.Realloc(s.Methods, s.c, p, s.what(p), to)
+			q, err := kind.Realloc(s.Methods, s.c, p, s.tag(p), to)
 			if err != nil {
 				s.Fatalf("Realloc of %d to %d bytes: %v", from, to, err)
 			}
@@ -200,17 +200,17 @@ func (s *subject) alignedChunk(n, align uintptr) {
 	}
 	fill(p, n)
 	s.consistent()
-	if c := kind.Capacity(s.Methods, s.c, p, s.what(p)); c < n {
+	if c := kind.Capacity(s.Methods, s.c, p, s.tag(p)); c < n {
 		s.Fatalf("an aligned chunk of %d bytes has a capacity of %d", n, c)
 	}
-	q, err := kind.Realloc(s.Methods, s.c, p, s.what(p), 2*n+1)
+	q, err := kind.Realloc(s.Methods, s.c, p, s.tag(p), 2*n+1)
 	if err != nil || q%align != 0 {
 		s.Fatalf("Realloc of a chunk aligned to %d: %#x, %v", align, q, err)
 	}
 	s.holds(q, n, p)
 	s.free(q)
 	s.consistent()
-	if w := chunk.Header(q) ^ s.c.Stamp; w < chunk.Whats && kind.Free(s.Methods, s.c, q, w) == nil {
+	if w := chunk.Header(q) ^ s.c.Cookie; w < chunk.Whats && kind.Free(s.Methods, s.c, q, w) == nil {
 		s.Fatal("an aligned chunk is freed twice")
 	}
 }
@@ -219,7 +219,7 @@ func (s *subject) alignedChunk(n, align uintptr) {
 func (s *subject) refusals() {
 	p := s.alloc(64)
 	for what := uint64(0); what < chunk.Whats; what++ {
-		if s.Frees && what == s.what(p) || what == chunk.Redirect {
+		if s.Frees && what == s.tag(p) || what == chunk.Redirect {
 			continue
 		}
 		if s.plausible(what, p) {
@@ -234,15 +234,15 @@ func (s *subject) refusals() {
 // plausible: tags that only another chunk of the same kind has, one of another size. No
 // header of the subject's chunk says so, and nothing but the header could tell.
 func (s *subject) plausible(tag uint64, p uintptr) bool {
-	if s.Methods.Freed(tag) || !s.Frees || tag^s.what(p) >= chunk.Classes {
+	if s.Methods.Freed(tag) || !s.Frees || tag^s.tag(p) >= chunk.Classes {
 		return false
 	}
 	size := s.Methods.SizeOf(s.c, tag)
-	return size != 0 && size != s.Methods.SizeOf(s.c, s.what(p))
+	return size != 0 && size != s.Methods.SizeOf(s.c, s.tag(p))
 }
 
 func (s *subject) absurd() {
-	for _, n := range []uintptr{^uintptr(0), ^uintptr(0) - 7, ^uintptr(0) >> 1, kind.MostChunk + 1} {
+	for _, n := range []uintptr{^uintptr(0), ^uintptr(0) - 7, ^uintptr(0) >> 1, kind.MaxChunk + 1} {
 		var misuse kind.Misuse
 		if _, err := s.Methods.Alloc(s.c, n); !errors.As(err, &misuse) {
 			s.Fatalf("Alloc(%d) says %v", n, err)
@@ -332,7 +332,7 @@ func (s *subject) compact() {
 }
 
 func (s *subject) resize(h live, n uintptr) live {
-	p, err := kind.Realloc(s.Methods, s.c, h.p, s.what(h.p), n)
+	p, err := kind.Realloc(s.Methods, s.c, h.p, s.tag(h.p), n)
 	if err != nil {
 		s.Fatalf("Realloc of %d to %d bytes: %v", h.n, n, err)
 	}

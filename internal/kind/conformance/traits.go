@@ -26,7 +26,7 @@ func (s *subject) traits() {
 	}
 	var tag uint64
 	if s.Headers {
-		tag = s.what(p)
+		tag = s.tag(p)
 	}
 	if err := s.Methods.Free(s.c, p, tag); (err == nil) != s.Frees {
 		s.Fatalf("a chunk is freed: %v, and Frees is %v", err, s.Frees)
@@ -46,7 +46,7 @@ func (s *subject) tags() {
 	}
 	s.alloc(64)
 	p := s.alloc(64)
-	tag := s.what(p)
+	tag := s.tag(p)
 	if s.Methods.Freed(tag) || kind.TagFault(s.Methods, tag) != kind.NotAChunk {
 		s.Fatalf("the tag %#x of a live chunk passes for that of a freed one", tag)
 	}
@@ -54,7 +54,7 @@ func (s *subject) tags() {
 		s.Fatalf("around the chunk at %#x is found one at %#x of %d bytes", p, at, n)
 	}
 	s.free(p)
-	if tag = chunk.Header(p) ^ s.c.Stamp; !s.Methods.Freed(tag) {
+	if tag = chunk.Header(p) ^ s.c.Cookie; !s.Methods.Freed(tag) {
 		s.Fatalf("the tag %#x of a freed chunk passes for another", tag)
 	}
 	if kind.TagFault(s.Methods, tag) != kind.AlreadyFree || !kind.SaysFreed(s.Methods, s.c, p, tag) {
@@ -82,11 +82,11 @@ func (s *subject) counts() {
 }
 
 // cached: the node of a deleted context, with at most a keeper, serves the next one as it
-// is, or after Open where the ID says so. Without the trait Busy keeps it from that.
+// is, or after Open where the ID says so. Without the trait NeedsReset keeps it from that.
 func (s *subject) cached() {
 	s.alloc(64)
 	if s.Methods.Reset(s.c); !s.Cached {
-		if s.c.Busy == 0 {
+		if s.c.NeedsReset == 0 {
 			s.Fatal("a node that is not to be cached is not busy after the reset")
 		}
 		return
@@ -95,7 +95,7 @@ func (s *subject) cached() {
 		for range 100 {
 			s.alloc(64)
 		}
-		s.c.Sellable(s.c.Retire(), kind.BlockHeader)
+		s.c.SetCurrent(s.c.Retire(), kind.BlockHeader)
 		s.c.ForgetSizes()
 		kind.CheckKeeper(s.c, func(f kind.Flaw) { s.Fatalf("a cached node: %+v", f) })
 		if s.ID&kind.Reopens != 0 {
@@ -135,7 +135,7 @@ func (s *subject) cold() {
 		s.Errorf("the hot path would allocate from %#x to %#x", s.c.Cur, s.c.End)
 	}
 	for class := range uint64(chunk.Classes) {
-		if *s.c.List(class) != 0 {
+		if *s.c.FreeList(class) != 0 {
 			s.Errorf("the hot path would allocate from the free list of class %d", class)
 		}
 	}

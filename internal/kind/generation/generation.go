@@ -42,12 +42,12 @@ func (Methods) Traits() kind.Traits {
 }
 
 func (Methods) Open(c *kind.Core) {
-	c.Busy, c.Stirred = 1, kind.StirredPrivate
-	c.LimitBlocks(mostBlock)
+	c.NeedsReset, c.Dirty = 1, kind.DirtyPrivate
+	c.LimitBlocks(maxBlock)
 	if c.Blocks == 0 {
 		return
 	}
-	if _, ok := kind.BlockAt(c.Blocks).FrameOf(); !ok {
+	if _, ok := kind.BlockAt(c.Blocks).Order(); !ok {
 		c.DropKeeper()
 		return
 	}
@@ -56,50 +56,50 @@ func (Methods) Open(c *kind.Core) {
 
 // begin makes a block, empty, the one to sell from.
 func begin(c *kind.Core, b *kind.Block) {
-	c.Tag = c.Stamp | chunk.Generation | uint64(b.Size-kind.BlockGrain)
-	*at(b) = block{Block: *b, tag: c.Tag, left: stillSelling}
-	c.Sellable(b, head)
+	c.Prefix = c.Cookie | chunk.Generation | uint64(b.Size-kind.BlockUnit)
+	*at(b) = block{Block: *b, tag: c.Prefix, left: currentBias}
+	c.SetCurrent(b, head)
 }
 
 // sold is how much the current block b has sold, in bytes.
-func sold(c *kind.Core, b *kind.Block) uint64 {
+func allocated(c *kind.Core, b *kind.Block) uint64 {
 	return uint64(relaxed.Load(&c.Cur) - b.Address() - head)
 }
 
 // isEmpty says that every chunk which the current block b sold was taken back.
-func isEmpty(c *kind.Core, b *kind.Block) bool { return at(b).left+sold(c, b) == stillSelling }
+func isEmpty(c *kind.Core, b *kind.Block) bool { return at(b).left+allocated(c, b) == currentBias }
 
 // Alloc is the slow path: sizes that the hot path does not know, and a block that
 // has no room.
 func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
-	if size > mostShared {
+	if size > maxShared {
 		return allocLarge(c, size)
 	}
 	class := chunk.Class(size)
 	whole := chunk.Whole(class)
-	if whole > c.Room() {
+	if whole > c.Remaining() {
 		if err := refill(c, whole); err != nil {
 			return 0, err
 		}
 	}
 	p := c.Cur + chunk.HeaderSize
 	relaxed.Store(&c.Cur, c.Cur+whole)
-	countSold(c, 1)
-	chunk.SetHeader(p, c.Tag|class)
+	addCut(c, 1)
+	chunk.SetHeader(p, c.Prefix|class)
 	return p, nil
 }
 
-// countSold counts chunks where the hot path does.
-func countSold(c *kind.Core, n uint32) {
+// addCut counts chunks where the hot path does.
+func addCut(c *kind.Core, n uint32) {
 	if relaxed.Counts {
-		relaxed.Store32(&own(c).sold, own(c).sold+n)
+		relaxed.Store32(&own(c).cut, own(c).cut+n)
 	}
 }
 
 func allocLarge(c *kind.Core, size uintptr) (uintptr, error) {
 	p, err := c.AllocLarge(size)
 	if err == nil {
-		countSold(c, 1)
+		addCut(c, 1)
 	}
 	return p, err
 }
@@ -107,7 +107,7 @@ func allocLarge(c *kind.Core, size uintptr) (uintptr, error) {
 func freeLarge(c *kind.Core, p uintptr) error {
 	err := c.FreeLarge(p)
 	if err == nil {
-		countSold(c, ^uint32(0))
+		addCut(c, ^uint32(0))
 	}
 	return err
 }
@@ -124,7 +124,7 @@ func refill(c *kind.Core, whole uintptr) error {
 			return nil
 		}
 	}
-	b, err := c.BuyFrame(whole+head, mostBlock)
+	b, err := c.AcquireAligned(whole+head, maxBlock)
 	if err != nil {
 		if c.Blocks != 0 && reopenAny(c, whole) {
 			return nil
@@ -143,26 +143,26 @@ func refill(c *kind.Core, whole uintptr) error {
 func retire(c *kind.Core) {
 	b := at(kind.BlockAt(c.Blocks))
 	if c.End == b.End() {
-		b.tail = uint16(c.Room())
-		relaxed.Store(&c.Tails, c.Tails+c.Room())
+		b.tail = uint16(c.Remaining())
+		relaxed.Store(&c.Tails, c.Tails+c.Remaining())
 	} else {
 		fill(c, b, c.Cur, c.End)
 	}
-	if b.left -= stillSelling - sold(c, &b.Block); b.left == 0 {
-		LetGo(c, b)
+	if b.left -= currentBias - allocated(c, &b.Block); b.left == 0 {
+		ReleaseBlock(c, b)
 		return
 	}
 	line(c, b)
 }
 
-// LetGo is apart from Count because it sells: an empty block that is not the
+// ReleaseBlock is apart from Count because it sells: an empty block that is not the
 // current one.
-func LetGo(c *kind.Core, b *block) {
+func ReleaseBlock(c *kind.Core, b *block) {
 	uncount(c, b)
 	relaxed.Store(&c.Tails, c.Tails-uintptr(b.tail))
 	leave(c, b)
 	kind.Unlink(&c.Blocks, &b.Block)
-	c.Sell(&b.Block)
+	c.Release(&b.Block)
 }
 
 // uncount takes the chunks of an empty block off the counts: they are no chunks
@@ -170,7 +170,7 @@ func LetGo(c *kind.Core, b *block) {
 func uncount(c *kind.Core, b *block) {
 	if relaxed.Counts {
 		relaxed.Store(&own(c).void, own(c).void-void(c, b))
-		countSold(c, -b.frees)
+		addCut(c, -b.frees)
 		relaxed.Store32(&own(c).freed, own(c).freed-b.frees)
 	}
 }
@@ -180,15 +180,15 @@ func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
 	switch {
 	case what == chunk.Large:
 		return freeLarge(c, p)
-	case !is(what):
+	case !isLive(what):
 		return kind.TagFault(Methods{}, what)
 	}
-	h := c.Stamp | what
+	h := c.Cookie | what
 	b := blockOf(p, h)
 	if h^b.tag >= chunk.Classes {
 		return kind.NotAChunk
 	}
-	Count(c, b, p, h, LetGo)
+	Count(c, b, p, h, ReleaseBlock)
 	return nil
 }
 
@@ -196,7 +196,7 @@ func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
 func sizeOf(what uint64) uintptr { return chunk.Size(what % chunk.Classes) }
 
 // is says whether what is that of a live chunk in a shared block.
-func is(what uint64) bool {
+func isLive(what uint64) bool {
 	return what&^(chunk.GenerationMask|chunk.Classes-1) == chunk.Generation
 }
 
@@ -206,7 +206,7 @@ func isFreed(what uint64) bool {
 }
 
 func (m Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uintptr, error) {
-	if old := sizeOf(what); is(what) && size > old && size <= mostShared && c.Extend(p, old, size) {
+	if old := sizeOf(what); isLive(what) && size > old && size <= maxShared && c.Extend(p, old, size) {
 		return p, nil
 	}
 	return kind.Resize(m, c, p, what, size)
@@ -216,7 +216,7 @@ func (Methods) Capacity(c *kind.Core, p uintptr, what uint64) uintptr {
 	switch {
 	case what == chunk.Large:
 		return c.LargeCapacity(p)
-	case is(what):
+	case isLive(what):
 		return sizeOf(what)
 	}
 	return 0
@@ -229,7 +229,7 @@ func (m Methods) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error
 func (Methods) Extend(c *kind.Core, p, old, size uintptr) bool { return false }
 
 func (Methods) SizeOf(c *kind.Core, what uint64) uintptr {
-	if is(what) || isFreed(what) {
+	if isLive(what) || isFreed(what) {
 		return sizeOf(what)
 	}
 	return 0
@@ -239,9 +239,9 @@ func (Methods) Freed(what uint64) bool { return isFreed(what) }
 
 func (Methods) Reset(c *kind.Core) {
 	b := c.Retire()
-	c.Busy, c.Stirred = 1, kind.StirredPrivate
+	c.NeedsReset, c.Dirty = 1, kind.DirtyPrivate
 	if b == nil {
-		c.Close()
+		c.CloseCurrent()
 		return
 	}
 	begin(c, b)
@@ -253,19 +253,19 @@ func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats {
 	if chunks {
 		s.Chunks = countChunks(c)
 	}
-	s.Free = c.Room() + relaxed.Load(&c.Tails)
+	s.Free = c.Remaining() + relaxed.Load(&c.Tails)
 	if relaxed.Counts {
 		s.FreeChunks = relaxed.Load32(&own(c).freed)
 		s.Free = min(s.Free+relaxed.Load(&own(c).void), s.Total)
-		s.Live = relaxed.Load32(&own(c).sold) != s.FreeChunks
+		s.Live = relaxed.Load32(&own(c).cut) != s.FreeChunks
 		return s
 	}
-	b := c.Seen(&c.Blocks) // the owner may be at work
+	b := c.PeekBlock(&c.Blocks) // the owner may be at work
 	s.Live = s.Blocks > 1 || relaxed.Load(&c.Large) != 0 || b != nil && !isEmpty(c, b)
 	for left := s.Blocks; b != nil && left > 0; left-- {
 		s.FreeChunks += at(b).frees
 		s.Free += void(c, at(b))
-		b = c.Seen(&b.Next)
+		b = c.PeekBlock(&b.Next)
 	}
 	s.Free = min(s.Free, s.Total)
 	return s
@@ -275,11 +275,11 @@ func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats {
 // beginning or ending it.
 func void(c *kind.Core, b *block) uintptr {
 	cut, live := uint64(b.Size)-head-uint64(b.tail), b.left
-	if live > stillSelling/2 { // the current one
-		cut -= uint64(c.Room())
-		live += sold(c, &b.Block) - stillSelling
+	if live > currentBias/2 { // the current one
+		cut -= uint64(c.Remaining())
+		live += allocated(c, &b.Block) - currentBias
 	}
-	if cut > mostBlock || live > cut {
+	if cut > maxBlock || live > cut {
 		return 0
 	}
 	return uintptr(cut - live)
@@ -289,18 +289,18 @@ func void(c *kind.Core, b *block) uintptr {
 // owner may be at work: a step leads on only from what is a chunk of the context.
 func countChunks(c *kind.Core) (n uint32) {
 	if relaxed.Counts {
-		return relaxed.Load32(&own(c).sold)
+		return relaxed.Load32(&own(c).cut)
 	}
 	left := relaxed.Load32(&c.BlockCount)
 	cur, end := relaxed.Load(&c.Cur), relaxed.Load(&c.End)
-	for b := c.Seen(&c.Blocks); b != nil && left > 0; left-- {
+	for b := c.PeekBlock(&c.Blocks); b != nil && left > 0; left-- {
 		n += chunksOf(c, b, cur, end)
 		cur, end = 0, 0
-		b = c.Seen(&b.Next)
+		b = c.PeekBlock(&b.Next)
 	}
-	for b := c.Seen(&c.Large); b != nil && left > 0; left-- {
+	for b := c.PeekBlock(&c.Large); b != nil && left > 0; left-- {
 		n++
-		b = c.Seen(&b.Next)
+		b = c.PeekBlock(&b.Next)
 	}
 	return n
 }
@@ -310,17 +310,17 @@ func chunksOf(c *kind.Core, b *kind.Block, cur, end uintptr) (n uint32) {
 	const freed = chunk.Generation ^ chunk.GenerationFreed
 	start := b.Address() + head
 	last := b.End() - uintptr(at(b).tail)
-	for at := start; at < last && last-start <= mostBlock && pages.Known(at); {
+	for at := start; at < last && last-start <= maxBlock && pages.Known(at); {
 		if at == cur && end > cur {
 			at = end
 			continue
 		}
-		what := (chunk.Header(at+chunk.HeaderSize) ^ relaxed.Load64(&c.Stamp)) &^ freed
+		what := (chunk.Header(at+chunk.HeaderSize) ^ relaxed.Load64(&c.Cookie)) &^ freed
 		if what&^chunk.GenerationMask == chunk.GenerationGap&^freed {
 			at += chunk.HeaderSize
 			continue
 		}
-		if !is(what) {
+		if !isLive(what) {
 			break
 		}
 		at += chunk.Whole(what % chunk.Classes)

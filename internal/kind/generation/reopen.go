@@ -37,8 +37,8 @@ const (
 )
 
 var (
-	_ [seenMask - (mostBlock-head)/(chunk.HeaderSize+chunk.Align)]byte // frees fit
-	_ [1<<(16-seenBits) - chunk.Classes]byte                           // and a class
+	_ [seenMask - (maxBlock-head)/(chunk.HeaderSize+chunk.Align)]byte // frees fit
+	_ [1<<(16-seenBits) - chunk.Classes]byte                          // and a class
 )
 
 // looked reports whether the block was looked at before, and nothing was freed in it
@@ -68,10 +68,10 @@ func (b *block) note(whole uintptr) {
 func reopen(c *kind.Core, whole uintptr) bool {
 	o := own(c)
 	for range lookAhead {
-		if o.hand == 0 {
+		if o.cursor == 0 {
 			return false
 		}
-		b := at(kind.BlockAt(o.hand))
+		b := at(kind.BlockAt(o.cursor))
 		pass(c, b)
 		room, stable := uint64(b.Size-head), b.looked()
 		if (b.left <= room>>nearlyEmpty || b.left <= room>>sparse && stable) && !b.lacks(whole) && use(c, b, whole) {
@@ -84,18 +84,18 @@ func reopen(c *kind.Core, whole uintptr) bool {
 // pass moves the hand off a block, if it is there, to the next one.
 func pass(c *kind.Core, b *block) {
 	o := own(c)
-	if o.hand != b.Address() {
+	if o.cursor != b.Address() {
 		return
 	}
-	if o.hand = b.Next; o.hand == 0 {
-		o.hand = kind.BlockAt(c.Blocks).Next
+	if o.cursor = b.Next; o.cursor == 0 {
+		o.cursor = kind.BlockAt(c.Blocks).Next
 	}
 }
 
 // leave is pass for a block that is about to leave the others.
 func leave(c *kind.Core, b *block) {
-	if pass(c, b); own(c).hand == b.Address() { // it was the only one
-		own(c).hand = 0
+	if pass(c, b); own(c).cursor == b.Address() { // it was the only one
+		own(c).cursor = 0
 	}
 }
 
@@ -103,12 +103,12 @@ func leave(c *kind.Core, b *block) {
 // one that is looked at next.
 func line(c *kind.Core, b *block) {
 	o := own(c)
-	if o.hand == 0 {
-		o.hand = b.Address()
+	if o.cursor == 0 {
+		o.cursor = b.Address()
 		return
 	}
-	next := kind.BlockAt(o.hand)
-	if b.Next == o.hand {
+	next := kind.BlockAt(o.cursor)
+	if b.Next == o.cursor {
 		return
 	}
 	kind.Unlink(&c.Blocks, &b.Block)
@@ -122,10 +122,10 @@ func line(c *kind.Core, b *block) {
 func reopenAny(c *kind.Core, whole uintptr) bool {
 	o := own(c)
 	for range c.BlockCount {
-		if o.hand == 0 {
+		if o.cursor == 0 {
 			break
 		}
-		b := at(kind.BlockAt(o.hand))
+		b := at(kind.BlockAt(o.cursor))
 		pass(c, b)
 		if b.Size-head-uintptr(b.left) >= whole && !b.lacks(whole) && use(c, b, whole) {
 			return true
@@ -143,10 +143,10 @@ func (Methods) Compact(c *kind.Core) uintptr {
 	size := b.Size
 	uncount(c, at(b))
 	kind.Unlink(&c.Blocks, b)
-	c.Close()
-	c.Sell(b)
+	c.CloseCurrent()
+	c.Release(b)
 	if c.Blocks == 0 {
-		c.Tag = c.Stamp
+		c.Prefix = c.Cookie
 		return size
 	}
 	stand(c, at(kind.BlockAt(c.Blocks)))
@@ -157,7 +157,7 @@ func (Methods) Compact(c *kind.Core) uintptr {
 func stand(c *kind.Core, b *block) {
 	leave(c, b)
 	endTail(c, b)
-	c.Tag = b.tag
+	c.Prefix = b.tag
 	open(c, b, run{start: b.End(), end: b.End()}, b.left)
 }
 
@@ -188,7 +188,7 @@ func use(c *kind.Core, b *block, whole uintptr) bool {
 	kind.Unlink(&c.Blocks, &b.Block)
 	retire(c)
 	kind.Link(&c.Blocks, &b.Block)
-	c.Tag = b.tag
+	c.Prefix = b.tag
 	open(c, b, r, b.left)
 	return true
 }
@@ -203,7 +203,7 @@ func goOn(c *kind.Core, b *block, whole uintptr) bool {
 	if r.end == 0 {
 		return false
 	}
-	live := b.left - (stillSelling - sold(c, &b.Block))
+	live := b.left - (currentBias - allocated(c, &b.Block))
 	fill(c, b, c.Cur, c.End)
 	open(c, b, r, live)
 	return true
@@ -217,7 +217,7 @@ func open(c *kind.Core, b *block, r run, live uint64) {
 	recount(c, -r.chunks, r.start-r.end)
 	relaxed.Store(&c.Cur, r.start)
 	relaxed.Store(&c.End, r.end)
-	b.left = live + stillSelling - sold(c, &b.Block)
+	b.left = live + currentBias - allocated(c, &b.Block)
 }
 
 // run is freed chunks side by side.
@@ -282,7 +282,7 @@ func fill(c *kind.Core, b *block, from, to uintptr) {
 func recount(c *kind.Core, chunks uint32, bytes uintptr) {
 	if relaxed.Counts {
 		o := own(c)
-		countSold(c, chunks)
+		addCut(c, chunks)
 		relaxed.Store32(&o.freed, o.freed+chunks)
 		relaxed.Store(&o.void, o.void+bytes)
 	}

@@ -18,12 +18,12 @@ import (
 // Methods has the methods of each kind by its ID, nil where there is no kind. To add a
 // kind is to add its line.
 var Methods = [kind.Kinds]kind.Methods{
-	allocset.ID:   allocset.Methods{},
-	bump.ID:       bump.Methods{},
-	generation.ID: generation.Methods{},
-	slab.ID:       slab.Methods{},
-	shared.ID:     shared.Methods{},
-	shared.PartID: shared.Part{},
+	allocset.ID:    allocset.Methods{},
+	bump.ID:        bump.Methods{},
+	generation.ID:  generation.Methods{},
+	slab.ID:        slab.Methods{},
+	shared.ID:      shared.Methods{},
+	shared.ShardID: shared.Shard{},
 }
 
 // Traits returns what the kind with an ID can do: nothing, where there is no such kind.

@@ -14,13 +14,13 @@ import (
 
 func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
 	o := own(c)
-	if o.n > Most {
-		report(kind.Flaw{Reason: fmt.Sprintf("it has %d parts, of at most %d", o.n, Most)})
+	if o.n > MaxShards {
+		report(kind.Flaw{Reason: fmt.Sprintf("it has %d parts, of at most %d", o.n, MaxShards)})
 		return
 	}
 	total, blocks := uintptr(0), uint32(0)
-	for _, number := range o.parts[:o.n] {
-		p := c.PartOf(number, PartID)
+	for _, number := range o.shards[:o.n] {
+		p := c.ShardOf(number, ShardID)
 		if p == nil {
 			report(kind.Flaw{Reason: fmt.Sprintf("core %d is to be one of its parts, and is not", number)})
 			return

@@ -33,51 +33,51 @@ import (
 type Methods struct{}
 
 // Most is how many parts a context has at most.
-const Most = 16
+const MaxShards = 16
 
 // private is what the context keeps in its core.
 type private struct {
 	sync.Mutex // of the accounts: kind's
 	n          uint32
-	parts      [Most]uint32 // numbers of cores
+	shards     [MaxShards]uint32 // numbers of cores
 }
 
 func own(c *kind.Core) *private { return kind.Private[private](c) }
 
 // Wanted is how many parts a context is to have: some more than goroutines run at one
 // time, so that two of them seldom have the same.
-func Wanted() int { return min(4*runtime.GOMAXPROCS(0), Most) }
+func WantedShards() int { return min(4*runtime.GOMAXPROCS(0), MaxShards) }
 
 // Hire makes a core that nobody owns a part of the context, before Open.
-func Hire(c, part *kind.Core) {
+func Attach(c, part *kind.Core) {
 	o := own(c)
-	relaxed.Store32(&o.parts[o.n], part.Number())
+	relaxed.Store32(&o.shards[o.n], part.Number())
 	relaxed.Store32(&o.n, o.n+1)
-	c.Hire(part, PartID)
+	c.Attach(part, ShardID)
 }
 
 // Dismiss lets the parts of a deleted context go, one by one: they hold nothing.
-func Dismiss(c *kind.Core, each func(part *kind.Core)) {
-	for p := range parts(c) {
-		p.Dismiss()
+func Detach(c *kind.Core, each func(part *kind.Core)) {
+	for p := range shards(c) {
+		p.Detach()
 		each(&p.Core)
 	}
 	relaxed.Clear(kind.Private[[relaxed.Words]uint64](c))
 }
 
 // parts are those of the context.
-func parts(c *kind.Core) func(yield func(*kind.Hired) bool) {
-	return func(yield func(*kind.Hired) bool) {
+func shards(c *kind.Core) func(yield func(*kind.Shard) bool) {
+	return func(yield func(*kind.Shard) bool) {
 		o := own(c)
-		for _, number := range o.parts[:o.n] {
-			if !yield(part(number)) {
+		for _, number := range o.shards[:o.n] {
+			if !yield(shardAt(number)) {
 				return
 			}
 		}
 	}
 }
 
-func part(number uint32) *kind.Hired { return kind.Slot[kind.Hired](kind.At(number)) }
+func shardAt(number uint32) *kind.Shard { return kind.Slot[kind.Shard](kind.At(number)) }
 
 // ID is the kind's.
 const ID = kind.NoClasses | kind.Concurrent | 6
@@ -90,21 +90,21 @@ func (Methods) Traits() kind.Traits {
 
 func (Methods) Open(c *kind.Core) {
 	c.DropKeeper()
-	c.Close()
-	c.Busy = 1
-	for p := range parts(c) {
+	c.CloseCurrent()
+	c.NeedsReset = 1
+	for p := range shards(c) {
 		p.SizesOf(c)
 		mark(p)
 	}
 }
 
 // mark makes the headers of the part's chunks different from an AllocSet's.
-func mark(p *kind.Hired) { p.Tag = p.Stamp | chunk.Shared }
+func mark(p *kind.Shard) { p.Prefix = p.Cookie | chunk.Shared }
 
 // Alloc allocates in a part that nobody is at, the goroutine's own first. Before that buys
 // a block it looks for what was freed in others; where it can buy none, thoroughly.
 func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
-	p := take(c)
+	p := lockAny(c)
 	q := allocset.Spare(&p.Core, size)
 	p.Unlock()
 	if q != 0 {
@@ -117,7 +117,7 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 	q, err := set.Alloc(&p.Core, size)
 	p.Unlock()
 	if err != nil {
-		return sellAnywhere(c, func(p *kind.Core) (uintptr, error) { return set.Alloc(p, size) }, err)
+		return allocAnywhere(c, func(p *kind.Core) (uintptr, error) { return set.Alloc(p, size) }, err)
 	}
 	return q, nil
 }
@@ -125,8 +125,8 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 // spareElsewhere allocates from what another part holds that nobody is at: a goroutine
 // that went from one to the next leaves behind what it freed. It returns 0 when there is
 // nothing.
-func spareElsewhere(c *kind.Core, but *kind.Hired, size uintptr) (q uintptr) {
-	for p := range parts(c) {
+func spareElsewhere(c *kind.Core, but *kind.Shard, size uintptr) (q uintptr) {
+	for p := range shards(c) {
 		if p != but && q == 0 && p.TryLock() {
 			q = allocset.Spare(&p.Core, size)
 			p.Unlock()
@@ -137,18 +137,18 @@ func spareElsewhere(c *kind.Core, but *kind.Hired, size uintptr) (q uintptr) {
 
 // AllocAligned tries the parts until one can.
 func (Methods) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error) {
-	p := take(c)
+	p := lockAny(c)
 	q, err := set.AllocAligned(&p.Core, size, align)
 	p.Unlock()
 	if err != nil {
-		return sellAnywhere(c, func(p *kind.Core) (uintptr, error) { return set.AllocAligned(p, size, align) }, err)
+		return allocAnywhere(c, func(p *kind.Core) (uintptr, error) { return set.AllocAligned(p, size, align) }, err)
 	}
 	return q, nil
 }
 
-// sellAnywhere is apart from Alloc because memory seldom runs out.
-func sellAnywhere(c *kind.Core, sell func(part *kind.Core) (uintptr, error), first error) (uintptr, error) {
-	for p := range parts(c) {
+// allocAnywhere is apart from Alloc because memory seldom runs out.
+func allocAnywhere(c *kind.Core, sell func(part *kind.Core) (uintptr, error), first error) (uintptr, error) {
+	for p := range shards(c) {
 		if q, err := patiently(p, func() (uintptr, error) { return sell(&p.Core) }); err == nil {
 			return q, nil
 		}
@@ -158,7 +158,7 @@ func sellAnywhere(c *kind.Core, sell func(part *kind.Core) (uintptr, error), fir
 
 // patiently tries with the part's lock until it does, or all that was freed in the part
 // was looked at: each time at a bounded part of that, so that others get the lock.
-func patiently(p *kind.Hired, try func() (uintptr, error)) (q uintptr, err error) {
+func patiently(p *kind.Shard, try func() (uintptr, error)) (q uintptr, err error) {
 	for n := looks(p); ; n-- {
 		p.Lock()
 		q, err = try()
@@ -172,17 +172,17 @@ func patiently(p *kind.Hired, try func() (uintptr, error)) (q uintptr, err error
 }
 
 // looks bounds how often a part is looked at, in which others go on freeing.
-func looks(p *kind.Hired) int { return int(relaxed.Load(&p.Total) >> 13) }
+func looks(p *kind.Shard) int { return int(relaxed.Load(&p.Total) >> 13) }
 
 // take locks a part.
-func take(c *kind.Core) *kind.Hired {
+func lockAny(c *kind.Core) *kind.Shard {
 	o, first := own(c), spot()
 	for i := range o.n {
-		if p := part(o.parts[(first+i)%o.n]); p.TryLock() {
+		if p := shardAt(o.shards[(first+i)%o.n]); p.TryLock() {
 			return p
 		}
 	}
-	p := part(o.parts[first%o.n])
+	p := shardAt(o.shards[first%o.n])
 	p.Lock()
 	return p
 }
@@ -204,8 +204,8 @@ func (Methods) SizeOf(c *kind.Core, what uint64) uintptr { return 0 }
 func (Methods) Freed(what uint64) bool { return false }
 
 func (Methods) Reset(c *kind.Core) {
-	c.Restamp() // for who asks whether there was a reset: no chunk has this stamp
-	for p := range parts(c) {
+	c.RenewCookie() // for who asks whether there was a reset: no chunk has this stamp
+	for p := range shards(c) {
 		p.Lock()
 		set.Reset(&p.Core)
 		mark(p)
@@ -215,7 +215,7 @@ func (Methods) Reset(c *kind.Core) {
 
 // Close takes all chunks back and sells all blocks, keepers included.
 func Close(c *kind.Core) {
-	for p := range parts(c) {
+	for p := range shards(c) {
 		p.Lock()
 		set.Reset(&p.Core)
 		mark(p)
@@ -227,7 +227,7 @@ func Close(c *kind.Core) {
 // Compact compacts the parts, one after the other and each step by step, so that nobody
 // waits for long who is at work in one.
 func (Methods) Compact(c *kind.Core) (gave uintptr) {
-	for p := range parts(c) {
+	for p := range shards(c) {
 		for n, left := looks(p), true; left && n >= 0; n-- {
 			var some uintptr
 			p.Lock()
@@ -244,8 +244,8 @@ func (Methods) Compact(c *kind.Core) (gave uintptr) {
 func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats {
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
 	o := own(c)
-	for i := range min(relaxed.Load32(&o.n), Most) {
-		p := c.PartOf(relaxed.Load32(&o.parts[i]), PartID)
+	for i := range min(relaxed.Load32(&o.n), MaxShards) {
+		p := c.ShardOf(relaxed.Load32(&o.shards[i]), ShardID)
 		if p == nil {
 			continue
 		}

@@ -20,13 +20,13 @@ func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
 	if x == nil {
 		return
 	}
-	s := sweep{Inspection: x, c: c, stride: stride(c), inHand: map[uintptr]kind.Tally{}}
-	s.partly, s.current = s.sort(x.List("blocks", c.Blocks), false), c.Stamp
+	s := sweep{Inspection: x, c: c, stride: stride(c), local: map[uintptr]kind.Tally{}}
+	s.partly, s.current = s.sort(x.List("blocks", c.Blocks), false), c.Cookie
 	s.full = s.sort(x.List("large and full blocks", c.Large), true)
 	if len(s.partly) > 0 && s.partly[0].Address() == c.Blocks {
 		s.current = s.partly[0].tag
 	}
-	x.Sums()
+	x.CheckSums()
 	s.hand()
 	for _, b := range s.partly {
 		s.stands(b, false)
@@ -36,9 +36,9 @@ func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
 		s.stands(b, true)
 		s.block(b)
 	}
-	x.Tails(s.tails)
-	x.Tag(s.current)
-	x.Resettable(true)
+	x.CheckTails(s.tails)
+	x.CheckPrefix(s.current)
+	x.CheckReset(true)
 	s.counts()
 	if c.Cur|c.End != 0 {
 		x.Flaw(0, 0, "the core sells from %#x to %#x, which a Slab does not", c.Cur, c.End)
@@ -54,7 +54,7 @@ type sweep struct {
 	full     []*block               // those with none
 	current  uint64                 // the tag of the current block
 	cut      uintptr                // the next chunk of the current block that was never sold, 0 when there is none
-	inHand   map[uintptr]kind.Tally // freed chunks in hand, by their block
+	local    map[uintptr]kind.Tally // freed chunks in hand, by their block
 	tails    uintptr
 	capacity uint32
 	freed    uint32 // on the freelists of blocks
@@ -66,12 +66,12 @@ type sweep struct {
 func (s *sweep) sort(list []*kind.Block, largeToo bool) (shared []*block) {
 	for _, b := range list {
 		switch {
-		case largeToo && b.Alone != 0:
-			s.LargeChunk(b)
+		case largeToo && b.Dedicated != 0:
+			s.CheckLarge(b)
 			s.capacity++
-		case s.Shared(b) && s.framed(at(b)):
+		case s.IsShared(b) && s.framed(at(b)):
 			shared = append(shared, at(b))
-			s.capacity += at(b).most
+			s.capacity += at(b).chunks
 			s.tails += waste(s.c, b.Size)
 		}
 	}
@@ -80,14 +80,14 @@ func (s *sweep) sort(list []*kind.Block, largeToo bool) (shared []*block) {
 
 // framed says whether the head of a block says where its chunks are, and they it.
 func (s *sweep) framed(b *block) bool {
-	if _, ok := b.FrameOf(); !ok || b.tag != tag(s.c, &b.Block) {
+	if _, ok := b.Order(); !ok || b.tag != tag(s.c, &b.Block) {
 		s.Flaw(b.Address(), 0, "its tag is %#016x, which is not that of a block of %d bytes here", b.tag, b.Size)
-		s.Tear()
+		s.SetPartial()
 		return false
 	}
-	if most := uint32((b.Size - head) / s.stride); b.most != most {
-		s.Flaw(b.Address(), 0, "it has room for %d chunks of %d bytes, and its head says %d", most, s.c.Fixed, b.most)
-		s.Tear()
+	if most := uint32((b.Size - head) / s.stride); b.chunks != most {
+		s.Flaw(b.Address(), 0, "it has room for %d chunks of %d bytes, and its head says %d", most, s.c.ChunkSize, b.chunks)
+		s.SetPartial()
 		return false
 	}
 	return true
@@ -96,7 +96,7 @@ func (s *sweep) framed(b *block) bool {
 // begins says whether a chunk of the block can begin at p.
 func (s *sweep) begins(b *block, p uintptr) bool {
 	off := p - b.Address() - head - chunk.HeaderSize
-	return off%s.stride == 0 && off/s.stride < uintptr(b.most)
+	return off%s.stride == 0 && off/s.stride < uintptr(b.chunks)
 }
 
 // hand follows the chunks in hand.
@@ -110,32 +110,32 @@ func (s *sweep) hand() {
 			s.Flaw(0, p, "the chunks in hand lead here, where none begins")
 		case chunk.Header(p) != b.tag^chunk.Slab^chunk.SlabFreed:
 			s.Flaw(b.Address(), p, "the chunk is in hand, and its header is %#016x, which is not that of a freed one", chunk.Header(p))
-		case n >= o.hand || n >= s.capacity:
-			s.Flaw(b.Address(), p, "the chunks in hand go on here, beyond the %d that the core counts", o.hand)
+		case n >= o.local || n >= s.capacity:
+			s.Flaw(b.Address(), p, "the chunks in hand go on here, beyond the %d that the core counts", o.local)
 		default:
-			t := s.inHand[b.Address()]
+			t := s.local[b.Address()]
 			t.Add(p)
-			s.inHand[b.Address()] = t
+			s.local[b.Address()] = t
 			n++
 			continue
 		}
-		s.Tear()
+		s.SetPartial()
 		return
 	}
-	if n != o.hand && !s.Torn() {
-		s.Flaw(0, 0, "%d chunks are in hand, and the core counts %d", n, o.hand)
+	if n != o.local && !s.Partial() {
+		s.Flaw(0, 0, "%d chunks are in hand, and the core counts %d", n, o.local)
 	}
 }
 
 // rest is how many chunks of the current block were never sold.
 func (s *sweep) rest() uint32 {
 	o := own(s.c)
-	if o.cur == o.end || s.Torn() {
+	if o.cur == o.end || s.Partial() {
 		return 0
 	}
-	if b := s.blockOf(o.cur); b == nil || b.Address() != s.c.Blocks || o.end != b.first()+uintptr(b.most)*s.stride || o.stride != s.stride {
+	if b := s.blockOf(o.cur); b == nil || b.Address() != s.c.Blocks || o.end != b.first()+uintptr(b.chunks)*s.stride || o.stride != s.stride {
 		s.Flaw(s.c.Blocks, 0, "it is the current block, and the core has chunks from %#x to %#x in hand, %d bytes each", o.cur, o.end, o.stride)
-		s.Tear()
+		s.SetPartial()
 		return 0
 	}
 	s.cut = o.cur
@@ -165,15 +165,15 @@ func (s *sweep) block(b *block) {
 	if uintptr(b.frees) != listed.N {
 		s.Flaw(addr, 0, "its freelist has %d chunks, and its head says %d", listed.N, b.frees)
 	}
-	if all := listed.Plus(s.inHand[addr]); all != headers && !s.Torn() {
+	if all := listed.Plus(s.local[addr]); all != headers && !s.Partial() {
 		s.Flaw(addr, 0, "%d of its chunks are on its freelist and %d in hand, and are not the %d whose headers say that they are freed",
-			listed.N, s.inHand[addr].N, headers.N)
+			listed.N, s.local[addr].N, headers.N)
 	}
 }
 
 // stands checks that the block is on the list where one with so many freed chunks is.
 func (s *sweep) stands(b *block, full bool) {
-	addr, turn := b.Address(), b.most
+	addr, turn := b.Address(), b.chunks
 	switch {
 	case addr == s.c.Blocks:
 		turn = never
@@ -184,18 +184,18 @@ func (s *sweep) stands(b *block, full bool) {
 		}
 	case b.frees == 0:
 		s.Flaw(addr, 0, "it is on the list of blocks with freed chunks, and its head says that it has none")
-	case b.frees == b.most:
+	case b.frees == b.chunks:
 		s.empties++
 	}
-	if b.turn != turn {
-		s.Flaw(addr, 0, "it is to be moved at %d freed chunks, and its head says %d", turn, b.turn)
+	if b.moveAt != turn {
+		s.Flaw(addr, 0, "it is to be moved at %d freed chunks, and its head says %d", turn, b.moveAt)
 	}
 	s.freed += b.frees
 }
 
 // headers goes through the chunks of a block and answers those that are freed.
 func (s *sweep) headers(b *block) (freed kind.Tally, ok bool) {
-	end := b.first() + uintptr(b.most)*s.stride
+	end := b.first() + uintptr(b.chunks)*s.stride
 	if o := own(s.c); b.Address() == s.c.Blocks && o.cur != o.end {
 		end = s.cut // 0 where the rest is not known, which was reported
 	}
@@ -222,7 +222,7 @@ func (s *sweep) list(b *block) (found kind.Tally, whole bool) {
 		case chunk.Header(p) != b.tag^chunk.Slab^chunk.SlabFreed:
 			s.Flaw(b.Address(), p, "the chunk is on the freelist, and its header is %#016x, which is not that of a freed one", chunk.Header(p))
 			return found, false
-		case found.N == uintptr(min(b.frees, b.most)):
+		case found.N == uintptr(min(b.frees, b.chunks)):
 			s.Flaw(b.Address(), p, "its freelist goes on here, beyond the %d chunks that its head says", b.frees)
 			return found, false
 		}
@@ -234,7 +234,7 @@ func (s *sweep) list(b *block) (found kind.Tally, whole bool) {
 // counts compares what the core counts with the blocks.
 func (s *sweep) counts() {
 	o := own(s.c)
-	if s.Torn() {
+	if s.Partial() {
 		return
 	}
 	if o.capacity != s.capacity {

@@ -32,11 +32,11 @@ func TestTheCheckFindsEachBreakOfLargeChunks(t *testing.T) {
 	}
 	conformance.RunBreaks(t, subject, fill, []conformance.Break{
 		{Name: "the header of a large chunk", Words: "the header of the large chunk is", Do: func(b *conformance.Broken) uintptr {
-			conformance.Overwrite(b, conformance.Header(b.Chunks[1]), b.C.Stamp|chunk.LargeFreed)
+			conformance.Overwrite(b, conformance.Header(b.Chunks[1]), b.C.Cookie|chunk.LargeFreed)
 			return b.Chunks[1]
 		}},
 		{Name: "a large block said to be shared", Words: "which is not that of a block of", Do: func(b *conformance.Broken) uintptr {
-			conformance.Overwrite(b, &b.Large(1).Alone, 0)
+			conformance.Overwrite(b, &b.Large(1).Dedicated, 0)
 			return b.Large(1).Address()
 		}},
 		{Name: "the capacity", Words: "its blocks have room for 3 chunks", Do: func(b *conformance.Broken) uintptr {
@@ -56,7 +56,7 @@ func fill(b *conformance.Broken) {
 		b.Alloc(64)
 	}
 	free := func(p uintptr) {
-		if err := b.Methods.Free(b.C, p, chunk.Header(p)^b.C.Stamp); err != nil {
+		if err := b.Methods.Free(b.C, p, chunk.Header(p)^b.C.Cookie); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -124,7 +124,7 @@ var breaks = []conformance.Break{
 		return k.Address()
 	}},
 	{Name: "the one size", Words: "it has room for", Do: func(b *conformance.Broken) uintptr {
-		conformance.Overwrite(b, &b.C.Fixed, 1000)
+		conformance.Overwrite(b, &b.C.ChunkSize, 1000)
 		return 0
 	}},
 	{Name: "when a block is moved", Words: "it is to be moved at", Do: func(b *conformance.Broken) uintptr {

@@ -12,7 +12,7 @@ type HeadWords struct {
 
 func HeadOf(b *kind.Block) HeadWords {
 	h := at(b)
-	return HeadWords{&h.freed, &h.frees, &h.turn, &h.most, &h.tag}
+	return HeadWords{&h.freed, &h.frees, &h.moveAt, &h.chunks, &h.tag}
 }
 
 type CoreWords struct {
@@ -22,5 +22,5 @@ type CoreWords struct {
 
 func WordsOf(c *kind.Core) CoreWords {
 	o := own(c)
-	return CoreWords{&o.list, &o.cur, &o.end, &o.stride, &o.capacity, &o.hand, &o.freed, &o.empties}
+	return CoreWords{&o.list, &o.cur, &o.end, &o.stride, &o.capacity, &o.local, &o.freed, &o.empties}
 }

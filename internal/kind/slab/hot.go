@@ -19,7 +19,7 @@ type private struct {
 	stride   uintptr // from one chunk to the next
 	next     uintptr // the block with freed chunks to look at next, 0: the one behind the current
 	capacity uint32  // chunks of all blocks
-	hand     uint32  // those in hand
+	local    uint32  // those in hand
 	freed    uint32  // those on freelists, where relaxed.Counts: elsewhere the heads say it
 	empties  uint32  // blocks that are not current and have no live chunk
 }
@@ -29,17 +29,17 @@ func own(c *kind.Core) *private { return kind.Private[private](c) }
 // block is the head of a block. It stands in the block itself.
 type block struct {
 	kind.Block
-	freed uintptr // the chunk freed last, 0 when none; each has the next in its first word
-	frees uint32  // how many those are
-	turn  uint32  // at how many the block is to be moved; never in the current block
-	most  uint32  // chunks in the block
-	tag   uint64  // the header of its live chunks
+	freed  uintptr // the chunk freed last, 0 when none; each has the next in its first word
+	frees  uint32  // how many those are
+	moveAt uint32  // at how many the block is to be moved; never in the current block
+	chunks uint32  // chunks in the block
+	tag    uint64  // the header of its live chunks
 }
 
 const (
-	few   = 8  // chunks in hand are so little that a freed one joins them
-	head  = 64 // room for a block, the same on every machine
-	never = ^uint32(0)
+	fewLocal = 8  // chunks in hand are so little that a freed one joins them
+	head     = 64 // room for a block, the same on every machine
+	never    = ^uint32(0)
 )
 
 var _ [head - unsafe.Sizeof(block{})]byte // a block fits
@@ -49,8 +49,8 @@ func at(b *kind.Block) *block { return (*block)(unsafe.Pointer(b)) } // every bl
 // Sell is the hot path: the chunk in hand that was freed last, or the next that
 // was never sold. What it cannot do goes the slow way, with the name of the
 // operation: other kinds, another size than the one, and nothing in hand.
-func Sell(c *kind.Core, op string, size uintptr, pop popper, take taker, cut cutter, slow raiser) uintptr {
-	if c.Kind() != ID || size != uintptr(c.Fixed) {
+func Alloc(c *kind.Core, op string, size uintptr, pop popper, take taker, cut cutter, slow raiser) uintptr {
+	if c.Kind() != ID || size != uintptr(c.ChunkSize) {
 		return slow(c, op, size)
 	}
 	return pop(c, op, size, take, cut, slow)
@@ -69,7 +69,7 @@ func Pop(c *kind.Core, op string, size uintptr, take taker, cut cutter, slow rai
 func Take(o *private, p uintptr) uintptr {
 	o.list = *link(p)
 	chunk.SetHeader(p, chunk.Header(p)^(chunk.Slab^chunk.SlabFreed))
-	relaxed.Dec(&o.hand)
+	relaxed.Dec(&o.local)
 	return p
 }
 
@@ -80,8 +80,8 @@ func Cut(c *kind.Core, o *private, op string, size uintptr, slow raiser) uintptr
 		return slow(c, op, size)
 	}
 	relaxed.Store(&o.cur, p+o.stride)
-	chunk.SetHeader(p, c.Tag)
-	relaxed.Dec(&o.hand)
+	chunk.SetHeader(p, c.Prefix)
+	relaxed.Dec(&o.local)
 	return p
 }
 
@@ -94,8 +94,8 @@ type (
 
 // Free is the hot path for a chunk in a shared block. Anything else goes on to
 // other.
-func Free(p uintptr, h uint64, c *kind.Core, sort sorter, keep keeper, toBlock returner, other kind.Other) {
-	if h^c.Stamp-chunk.Slab > chunk.SlabFrame {
+func Free(p uintptr, h uint64, c *kind.Core, sort sorter, keep keeper, toBlock returner, other kind.Next) {
+	if h^c.Cookie-chunk.Slab > chunk.SlabFrame {
 		other(p, h, c)
 		return
 	}
@@ -103,8 +103,8 @@ func Free(p uintptr, h uint64, c *kind.Core, sort sorter, keep keeper, toBlock r
 }
 
 // Sort is the second stage: to the hand, or to the block.
-func Sort(p uintptr, h uint64, c *kind.Core, keep keeper, toBlock returner, wrong kind.Other) {
-	if own(c).hand < few {
+func Sort(p uintptr, h uint64, c *kind.Core, keep keeper, toBlock returner, wrong kind.Next) {
+	if own(c).local < fewLocal {
 		keep(own(c), p, h)
 		return
 	}
@@ -116,13 +116,13 @@ func Keep(o *private, p uintptr, h uint64) {
 	chunk.SetHeader(p, h^(chunk.Slab^chunk.SlabFreed))
 	*link(p) = o.list
 	o.list = p
-	relaxed.Inc(&o.hand)
+	relaxed.Inc(&o.local)
 }
 
 type (
-	sorter   func(p uintptr, h uint64, c *kind.Core, keep keeper, toBlock returner, wrong kind.Other)
+	sorter   func(p uintptr, h uint64, c *kind.Core, keep keeper, toBlock returner, wrong kind.Next)
 	keeper   func(o *private, p uintptr, h uint64)
-	returner func(p uintptr, h uint64, c *kind.Core, wrong kind.Other)
+	returner func(p uintptr, h uint64, c *kind.Core, wrong kind.Next)
 )
 
 // frames is a power of two beyond the frames that headers tell apart.
@@ -131,8 +131,8 @@ const frames = chunk.SlabFreed - chunk.Slab
 // ToBlock is apart from Sort because many frees in a row need it: the chunk goes to
 // the freelist of its block, which the frame in its header leads to and which has
 // that header, too.
-func ToBlock(p uintptr, h uint64, c *kind.Core, wrong kind.Other) {
-	b := at(kind.BlockAt(p &^ (kind.FrameSize(h%frames) - 1)))
+func ToBlock(p uintptr, h uint64, c *kind.Core, wrong kind.Next) {
+	b := at(kind.BlockAt(p &^ (kind.OrderSize(h%frames) - 1)))
 	if h != b.tag {
 		wrong(p, h, c)
 		return
@@ -144,7 +144,7 @@ func ToBlock(p uintptr, h uint64, c *kind.Core, wrong kind.Other) {
 		relaxed.Inc(&own(c).freed)
 	}
 	b.frees++
-	if b.frees == b.turn {
+	if b.frees == b.moveAt {
 		move(c, b)
 	}
 }

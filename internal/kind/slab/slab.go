@@ -33,19 +33,19 @@ type Methods struct{}
 const (
 	// keepEmpty is how many empty blocks wait for a chunk.
 	keepEmpty = 2
-	// leastChunks is how many chunks the later blocks have room for, at least,
+	// minChunks is how many chunks the later blocks have room for, at least,
 	// within the largest block that the context is to buy.
-	leastChunks = 8
+	minChunks = 8
 	// lookAhead is how many blocks are compared to find a full one.
 	lookAhead = 8
 	// worthShift is the part of a block that must be free, an eighth, for it to be
 	// taken in hand: chunks that are freed in the order in which they were sold
 	// would else be taken in hand one by one.
 	worthShift = 3
-	// mostBlock bounds the blocks, so that sparse ones empty.
-	mostBlock = 64 << 10
-	// mostShared is the largest chunk that shares a block, in bytes.
-	mostShared = 1 << 20
+	// maxBlock bounds the blocks, so that sparse ones empty.
+	maxBlock = 64 << 10
+	// maxShared is the largest chunk that shares a block, in bytes.
+	maxShared = 1 << 20
 )
 
 // ID is the kind's.
@@ -65,58 +65,58 @@ func Fix(c *kind.Core, size uintptr) bool {
 	if size >= 1<<31 {
 		return false
 	}
-	relaxed.Store32(&c.Fixed, uint32(size)) // whoever reads the statistics of a former context may come late
+	relaxed.Store32(&c.ChunkSize, uint32(size)) // whoever reads the statistics of a former context may come late
 	return true
 }
 
 // stride is the way from one chunk to the next.
 func stride(c *kind.Core) uintptr {
-	return chunk.HeaderSize + max(uintptr(relaxed.Load32(&c.Fixed))+chunk.Align-1, chunk.Align)&^(chunk.Align-1)
+	return chunk.HeaderSize + max(uintptr(relaxed.Load32(&c.ChunkSize))+chunk.Align-1, chunk.Align)&^(chunk.Align-1)
 }
 
 // waste is what the chunks of a block of size bytes leave of it.
 func waste(c *kind.Core, size uintptr) uintptr { return (size - head) % stride(c) }
 
 func (Methods) Open(c *kind.Core) {
-	c.Busy, c.Stirred = 1, kind.StirredPrivate
+	c.NeedsReset, c.Dirty = 1, kind.DirtyPrivate
 	if c.Blocks == 0 {
 		return
 	}
 	b := kind.BlockAt(c.Blocks)
-	if _, ok := b.FrameOf(); !ok || b.Size < head+stride(c) {
+	if _, ok := b.Order(); !ok || b.Size < head+stride(c) {
 		c.DropKeeper()
 		return
 	}
-	c.Close() // what is sold here is sold from private
+	c.CloseCurrent() // what is sold here is sold from private
 	begin(c, b)
 }
 
 // begin makes a block that is on the list, empty, the current one.
 func begin(c *kind.Core, b *kind.Block) {
-	*at(b) = block{Block: *b, turn: never, most: uint32((b.Size - head) / stride(c)), tag: tag(c, b)}
+	*at(b) = block{Block: *b, moveAt: never, chunks: uint32((b.Size - head) / stride(c)), tag: tag(c, b)}
 	o := own(c)
 	o.stride = stride(c)
-	relaxed.Store32(&o.capacity, o.capacity+at(b).most)
-	relaxed.Store32(&o.hand, at(b).most)
+	relaxed.Store32(&o.capacity, o.capacity+at(b).chunks)
+	relaxed.Store32(&o.local, at(b).chunks)
 	relaxed.Store(&c.Tails, c.Tails+waste(c, b.Size))
 	first := b.Address() + head + chunk.HeaderSize
 	relaxed.Store(&o.cur, first)
-	o.end = first + uintptr(at(b).most)*o.stride
-	c.Tag = at(b).tag
+	o.end = first + uintptr(at(b).chunks)*o.stride
+	c.Prefix = at(b).tag
 }
 
 // tag is the header of live chunks of a block.
 func tag(c *kind.Core, b *kind.Block) uint64 {
-	frame, _ := b.FrameOf()
-	return c.Stamp | chunk.Slab | frame
+	frame, _ := b.Order()
+	return c.Cookie | chunk.Slab | frame
 }
 
 // Alloc is the slow path: a wrong size, a large one, and nothing in hand.
 func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
-	if size != uintptr(c.Fixed) {
-		return 0, kind.Misuse(fmt.Sprintf("this Slab sells chunks of %d bytes, not of %d", c.Fixed, int(size)))
+	if size != uintptr(c.ChunkSize) {
+		return 0, kind.Misuse(fmt.Sprintf("this Slab sells chunks of %d bytes, not of %d", c.ChunkSize, int(size)))
 	}
-	if size > mostShared {
+	if size > maxShared {
 		return allocLarge(c, size)
 	}
 	if own(c).list == 0 && own(c).cur == own(c).end {
@@ -167,19 +167,19 @@ func refill(c *kind.Core) error {
 		}
 	}
 	if best == current {
-		takeOver(c, current)
+		takeLocal(c, current)
 		return nil
 	}
 	pass(c, best)
 	kind.Unlink(&c.Blocks, &best.Block)
 	kind.Link(&c.Blocks, &best.Block)
 	retire(c, current)
-	takeOver(c, best)
+	takeLocal(c, best)
 	return nil
 }
 
 // worth says that enough of the block is free for it to be taken in hand.
-func (b *block) worth() bool { return b.frees > b.most>>worthShift }
+func (b *block) worth() bool { return b.frees > b.chunks>>worthShift }
 
 // fullest is the fullest of the next few blocks that are worth it: sparse blocks are
 // left to become empty. It is nil when there is none.
@@ -223,33 +223,33 @@ func pass(c *kind.Core, b *block) {
 func retire(c *kind.Core, b *block) {
 	kind.Unlink(&c.Blocks, &b.Block)
 	if b.frees != 0 {
-		b.turn = b.most
+		b.moveAt = b.chunks
 		linkSecond(c, b)
 		return
 	}
 	kind.Link(&c.Large, &b.Block)
-	b.turn = 1
+	b.moveAt = 1
 }
 
-// takeOver takes the freed chunks of the first block in hand.
-func takeOver(c *kind.Core, b *block) {
+// takeLocal takes the freed chunks of the first block in hand.
+func takeLocal(c *kind.Core, b *block) {
 	o := own(c)
-	if b.frees == b.most && b.turn != never {
+	if b.frees == b.chunks && b.moveAt != never {
 		relaxed.Dec(&o.empties)
 	}
-	relaxed.Store32(&o.hand, b.frees)
+	relaxed.Store32(&o.local, b.frees)
 	uncount(o, b.frees)
 	o.list, b.freed = b.freed, 0
-	b.frees, b.turn = 0, never
-	c.Tag = b.tag
+	b.frees, b.moveAt = 0, never
+	c.Prefix = b.tag
 }
 
 func refillNew(c *kind.Core) error {
 	least := head + stride(c)
-	need := c.NeedOf(least, head+leastChunks*stride(c), kind.FrameSize(chunk.SlabFrame))
-	b, err := c.BuyFrame(need, max(mostBlock, need))
+	need := c.NeedOf(least, head+minChunks*stride(c), kind.OrderSize(chunk.SlabFrame))
+	b, err := c.AcquireAligned(need, max(maxBlock, need))
 	if err != nil && need > least {
-		b, err = c.BuyFrame(least, least)
+		b, err = c.AcquireAligned(least, least)
 	}
 	if err != nil {
 		return err
@@ -269,16 +269,16 @@ func refillNew(c *kind.Core) error {
 // first of a full block, and the last chunk of any.
 func move(c *kind.Core, b *block) {
 	if b.frees == 1 {
-		b.turn = b.most
+		b.moveAt = b.chunks
 		kind.Unlink(&c.Large, &b.Block)
 		linkSecond(c, b)
 	}
-	if b.frees != b.most {
+	if b.frees != b.chunks {
 		return
 	}
 	relaxed.Inc(&own(c).empties)
 	if own(c).empties > keepEmpty {
-		letGo(c, b)
+		releaseBlock(c, b)
 	}
 }
 
@@ -293,15 +293,15 @@ func linkSecond(c *kind.Core, b *block) {
 }
 
 // letGo sells an empty block.
-func letGo(c *kind.Core, b *block) {
+func releaseBlock(c *kind.Core, b *block) {
 	o := own(c)
 	relaxed.Dec(&o.empties)
-	uncount(o, b.most)
-	relaxed.Store32(&o.capacity, o.capacity-b.most)
+	uncount(o, b.chunks)
+	relaxed.Store32(&o.capacity, o.capacity-b.chunks)
 	relaxed.Store(&c.Tails, c.Tails-waste(c, b.Size))
 	pass(c, b)
 	kind.Unlink(&c.Blocks, &b.Block)
-	c.Sell(&b.Block)
+	c.Release(&b.Block)
 }
 
 // uncount takes chunks off the count of those on freelists.
@@ -316,11 +316,11 @@ func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
 	switch {
 	case what == chunk.Large:
 		return freeLarge(c, p)
-	case !is(what):
+	case !isLive(what):
 		return kind.TagFault(Methods{}, what)
 	}
 	ok := true
-	Sort(p, c.Stamp|what, c, Keep, ToBlock, func(uintptr, uint64, *kind.Core) { ok = false })
+	Sort(p, c.Cookie|what, c, Keep, ToBlock, func(uintptr, uint64, *kind.Core) { ok = false })
 	if !ok {
 		return kind.NotAChunk
 	}
@@ -328,7 +328,7 @@ func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
 }
 
 // is says whether what is that of a live chunk in a shared block.
-func is(what uint64) bool { return what-chunk.Slab <= chunk.SlabFrame }
+func isLive(what uint64) bool { return what-chunk.Slab <= chunk.SlabFrame }
 
 // isFreed reports whether what is that of a freed chunk in a shared block.
 func isFreed(what uint64) bool { return what-chunk.SlabFreed <= chunk.SlabFrame }
@@ -338,15 +338,15 @@ func (m Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (ui
 	if m.Capacity(c, p, what) == 0 {
 		return 0, kind.TagFault(Methods{}, what)
 	}
-	if size != uintptr(c.Fixed) {
-		return 0, kind.Misuse(fmt.Sprintf("this Slab has chunks of %d bytes, and none can be made %d", c.Fixed, int(size)))
+	if size != uintptr(c.ChunkSize) {
+		return 0, kind.Misuse(fmt.Sprintf("this Slab has chunks of %d bytes, and none can be made %d", c.ChunkSize, int(size)))
 	}
 	return p, nil
 }
 
 func (Methods) Capacity(c *kind.Core, p uintptr, what uint64) uintptr {
 	switch {
-	case is(what):
+	case isLive(what):
 		return stride(c) - chunk.HeaderSize
 	case what == chunk.Large:
 		return c.LargeCapacity(p)
@@ -361,7 +361,7 @@ func (Methods) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error) 
 func (Methods) Extend(c *kind.Core, p, old, size uintptr) bool { return false }
 
 func (Methods) SizeOf(c *kind.Core, what uint64) uintptr {
-	if is(what) || isFreed(what) {
+	if isLive(what) || isFreed(what) {
 		return stride(c) - chunk.HeaderSize
 	}
 	return 0
@@ -371,7 +371,7 @@ func (Methods) Freed(what uint64) bool { return isFreed(what) }
 
 func (Methods) Reset(c *kind.Core) {
 	b := c.Retire()
-	c.Busy, c.Stirred = 1, kind.StirredPrivate
+	c.NeedsReset, c.Dirty = 1, kind.DirtyPrivate
 	if b != nil {
 		begin(c, b)
 	}
@@ -388,11 +388,11 @@ func (Methods) Compact(c *kind.Core) uintptr {
 	for addr := kind.BlockAt(c.Blocks).Next; addr != 0; {
 		b := at(kind.BlockAt(addr))
 		addr = b.Next
-		if b.frees == b.most {
-			letGo(c, b)
+		if b.frees == b.chunks {
+			releaseBlock(c, b)
 		}
 	}
-	letGoCurrent(c)
+	releaseCurrent(c)
 	return before - c.Total
 }
 
@@ -402,38 +402,38 @@ func putBack(c *kind.Core) {
 	for o.list != 0 {
 		p := o.list
 		o.list = *link(p)
-		relaxed.Dec(&o.hand)
+		relaxed.Dec(&o.local)
 		chunk.SetHeader(p, chunk.Header(p)^(chunk.Slab^chunk.SlabFreed))
 		ToBlock(p, chunk.Header(p), c, nil) // its header is a live one's, so that it agrees
 	}
 }
 
-// letGoCurrent gives the current block back if it has no live chunk, and another one
+// releaseCurrent gives the current block back if it has no live chunk, and another one
 // can take its place or none needs to.
-func letGoCurrent(c *kind.Core) {
+func releaseCurrent(c *kind.Core) {
 	o, b := own(c), at(kind.BlockAt(c.Blocks))
 	rest := uint32((o.end - o.cur) / o.stride)
-	if b.frees+rest != b.most || b.Next == 0 && c.Large != 0 {
+	if b.frees+rest != b.chunks || b.Next == 0 && c.Large != 0 {
 		return
 	}
 	next := b.Next
-	relaxed.Store32(&o.hand, o.hand-rest)
+	relaxed.Store32(&o.local, o.local-rest)
 	o.cur, o.end = 0, 0
 	relaxed.Inc(&o.empties) // letGo counts it off
 	uncount(o, ^(rest - 1)) // what was never allocated is on no freelist
-	letGo(c, b)
+	releaseBlock(c, b)
 	if next == 0 {
-		c.Tag = c.Stamp
+		c.Prefix = c.Cookie
 		return
 	}
-	takeOver(c, at(kind.BlockAt(next)))
+	takeLocal(c, at(kind.BlockAt(next)))
 }
 
 // Stats counts the current block among the empty ones only when all are.
 func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats {
 	o := own(c)
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
-	s.FreeChunks = min(relaxed.Load32(&o.hand)+freed(c), relaxed.Load32(&o.capacity))
+	s.FreeChunks = min(relaxed.Load32(&o.local)+freed(c), relaxed.Load32(&o.capacity))
 	s.EmptyBlocks = relaxed.Load32(&o.empties)
 	s.Free = uintptr(s.FreeChunks)*stride(c) + relaxed.Load(&c.Tails)
 	if s.Live = s.FreeChunks != relaxed.Load32(&o.capacity); !s.Live {
@@ -448,9 +448,9 @@ func freed(c *kind.Core) (n uint32) {
 		return relaxed.Load32(&own(c).freed)
 	}
 	left := relaxed.Load32(&c.BlockCount)
-	for b := c.Seen(&c.Blocks); b != nil && left > 0; left-- {
+	for b := c.PeekBlock(&c.Blocks); b != nil && left > 0; left-- {
 		n += at(b).frees
-		b = c.Seen(&b.Next)
+		b = c.PeekBlock(&b.Next)
 	}
 	return n
 }

@@ -66,7 +66,7 @@ func (m Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 }
 
 func (Methods) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error) {
-	if size > kind.MostChunk-1<<16 || align > kind.MostChunk/2 {
+	if size > kind.MaxChunk-1<<16 || align > kind.MaxChunk/2 {
 		return 0, kind.TooLarge(max(size, align))
 	}
 	size = max(size+chunk.Align-1, chunk.Align) &^ (chunk.Align - 1)
@@ -76,7 +76,7 @@ func (Methods) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error) 
 	}
 	p := (q + front + align - 1) &^ (align - 1)
 	*word(p - 16) = uint64(p-q)<<8 | uint64(bits.TrailingZeros64(uint64(align)))
-	chunk.SetHeader(p, c.Stamp|live)
+	chunk.SetHeader(p, c.Cookie|live)
 	lay(c, p, q, size)
 	return p, nil
 }
@@ -93,7 +93,7 @@ func lay(c *kind.Core, p, q, size uintptr) {
 
 // zones returns the bytes of both.
 func zones(c *kind.Core, p, q, size uintptr) [2][]byte {
-	end := q + below.Capacity(c, q, chunk.Header(q)^c.Stamp)
+	end := q + below.Capacity(c, q, chunk.Header(q)^c.Cookie)
 	return [2][]byte{osmem.Bytes(p-24, zone), osmem.Bytes(p+size, end-p-size)}
 }
 
@@ -106,7 +106,7 @@ func find(c *kind.Core, p uintptr, tag uint64) (size, q uintptr, err error) {
 	if c.BlockOf(p) == nil || c.BlockOf(q) != c.BlockOf(p) || q > p-front {
 		return 0, 0, kind.NotAChunk
 	}
-	if capacity := below.Capacity(c, q, chunk.Header(q)^c.Stamp); size+zone > capacity-(p-q) || p-q > capacity {
+	if capacity := below.Capacity(c, q, chunk.Header(q)^c.Cookie); size+zone > capacity-(p-q) || p-q > capacity {
 		return 0, 0, kind.Misuse(fmt.Sprintf("the size before the chunk was overwritten: it says %d bytes", size))
 	}
 	return size, q, nil
@@ -126,13 +126,13 @@ func (Methods) Free(c *kind.Core, p uintptr, tag uint64) error {
 			b = b[n:]
 		}
 	}
-	chunk.SetHeader(p, c.Stamp|freed)
-	return below.Free(c, q, chunk.Header(q)^c.Stamp)
+	chunk.SetHeader(p, c.Cookie|freed)
+	return below.Free(c, q, chunk.Header(q)^c.Cookie)
 }
 
 // Realloc leaves the chunk where it is when it fits.
 func (m Methods) Realloc(c *kind.Core, p uintptr, tag uint64, size uintptr) (uintptr, error) {
-	if size > kind.MostChunk {
+	if size > kind.MaxChunk {
 		return 0, kind.TooLarge(size)
 	}
 	old, q, err := find(c, p, tag)
@@ -140,7 +140,7 @@ func (m Methods) Realloc(c *kind.Core, p uintptr, tag uint64, size uintptr) (uin
 		return 0, err
 	}
 	whole := max(size+chunk.Align-1, chunk.Align) &^ (chunk.Align - 1)
-	if p+whole+zone <= q+below.Capacity(c, q, chunk.Header(q)^c.Stamp) {
+	if p+whole+zone <= q+below.Capacity(c, q, chunk.Header(q)^c.Cookie) {
 		lay(c, p, q, whole)
 		return p, nil
 	}

@@ -17,51 +17,51 @@ import (
 // Cost: a look at a word of the core for each purchase and each sale.
 
 // Part is the bit of Core.Has that says that the core is a part.
-const Part = 1 << 30
+const IsShard = 1 << 30
 
-// Hired is the slot of a part.
-type Hired struct {
+// Shard is the slot of a part.
+type Shard struct {
 	Core
 	sync.Mutex
-	payer uint32 // number of the payer's core
+	owner uint32 // number of the payer's core
 }
 
 // hires is the payer's own part, as far as purchases need it.
-type hires struct{ sync.Mutex }
+type ownerPart struct{ sync.Mutex }
 
 // Hire makes a core that nobody owns a part of c, of the kind that sells for it.
-func (c *Core) Hire(part *Core, id ID) {
-	h := Slot[Hired](part)
+func (c *Core) Attach(part *Core, id ID) {
+	h := Slot[Shard](part)
 	h.Mutex = sync.Mutex{} // there was a node's name
-	relaxed.Store32(&h.payer, c.Number())
-	relaxed.Store32(&part.Has, Part)
+	relaxed.Store32(&h.owner, c.Number())
+	relaxed.Store32(&part.Has, IsShard)
 	relaxed.Store64(&part.Epoch, NextEpoch(part.Epoch, id))
 }
 
 // Dismiss makes the part, which holds nothing, a core that nobody owns.
-func (h *Hired) Dismiss() {
-	relaxed.Store32(&h.payer, 0)
-	h.Tag = h.Stamp // the next owner's headers say nothing of a part
+func (h *Shard) Detach() {
+	relaxed.Store32(&h.owner, 0)
+	h.Prefix = h.Cookie // the next owner's headers say nothing of a part
 	relaxed.Store32(&h.Has, 0)
 	relaxed.Store64(&h.Epoch, NextEpoch(h.Epoch, None))
 }
 
-// Payer is the core on whose behalf c sells: itself, but for a part.
-func (c *Core) Payer() *Core {
-	if relaxed.Load32(&c.Has)&Part == 0 {
+// Owner is the core on whose behalf c sells: itself, but for a part.
+func (c *Core) Owner() *Core {
+	if relaxed.Load32(&c.Has)&IsShard == 0 {
 		return c
 	}
-	return At(relaxed.Load32(&Slot[Hired](c).payer))
+	return At(relaxed.Load32(&Slot[Shard](c).owner))
 }
 
-// PartOf returns the part of c with a number, nil when there is none of the kind: for a
+// ShardOf returns the part of c with a number, nil when there is none of the kind: for a
 // caller that trusts neither.
-func (c *Core) PartOf(number uint32, id ID) *Hired {
+func (c *Core) ShardOf(number uint32, id ID) *Shard {
 	if number >= chunk.MostCores {
 		return nil
 	}
-	h := Slot[Hired](At(number))
-	if h.Number() != number || h.Kind() != id || relaxed.Load32(&h.Has)&Part == 0 || relaxed.Load32(&h.payer) != c.Number() {
+	h := Slot[Shard](At(number))
+	if h.Number() != number || h.Kind() != id || relaxed.Load32(&h.Has)&IsShard == 0 || relaxed.Load32(&h.owner) != c.Number() {
 		return nil
 	}
 	return h
@@ -69,17 +69,17 @@ func (c *Core) PartOf(number uint32, id ID) *Hired {
 
 // deal begins a purchase or a sale: until dealt nobody else buys or sells for the
 // payer.
-func (c *Core) deal() *Core {
-	p := c.Payer()
+func (c *Core) lockOwner() *Core {
+	p := c.Owner()
 	if p != c {
-		Private[hires](p).Lock()
+		Private[ownerPart](p).Lock()
 	}
 	return p
 }
 
 // dealt ends what deal began.
-func (c *Core) dealt(p *Core) {
+func (c *Core) unlockOwner(p *Core) {
 	if p != c {
-		Private[hires](p).Unlock()
+		Private[ownerPart](p).Unlock()
 	}
 }

@@ -14,37 +14,37 @@ import (
 //
 // Cost: none beyond that of any block.
 
-// FrameSize is the size of a frame in bytes.
-func FrameSize(frame uint64) uintptr { return block.LeastFrame << frame }
+// OrderSize is the size of a frame in bytes.
+func OrderSize(frame uint64) uintptr { return block.LeastFrame << frame }
 
-// FrameOf is the frame of a block, false when it is none.
-func (b *Block) FrameOf() (frame uint64, ok bool) {
+// Order is the frame of a block, false when it is none.
+func (b *Block) Order() (frame uint64, ok bool) {
 	frame = uint64(bits.TrailingZeros64(uint64(b.Size / block.LeastFrame)))
-	return frame, b.Size == FrameSize(frame) && b.Address()%b.Size == 0
+	return frame, b.Size == OrderSize(frame) && b.Address()%b.Size == 0
 }
 
-// BuyFrame gets a block of a frame of at most most bytes for many chunks, the
+// AcquireAligned gets a block of a frame of at most most bytes for many chunks, the
 // first of which needs need bytes, the block's own head included. It asks for
 // less when the system refuses.
-func (c *Core) BuyFrame(need, most uintptr) (*Block, error) {
-	size, least := c.nextFrame(need, most)
-	b, err := c.buyFrame(size)
+func (c *Core) AcquireAligned(need, most uintptr) (*Block, error) {
+	size, least := c.nextAligned(need, most)
+	b, err := c.acquireAligned(size)
 	for err != nil && size > least {
 		size /= 2
-		b, err = c.buyFrame(size)
+		b, err = c.acquireAligned(size)
 	}
 	return b, err
 }
 
-func (c *Core) buyFrame(size uintptr) (*Block, error) {
-	p, err := c.bid(size)
+func (c *Core) acquireAligned(size uintptr) (*Block, error) {
+	p, err := c.reserve(size)
 	if err != nil {
 		return nil, err
 	}
 	addr, err := block.BuyFrame(size)
 	if err != nil {
-		c.lost(p)
+		c.cancel(p)
 		return nil, err
 	}
-	return c.own(p, addr, size), nil
+	return c.adopt(p, addr, size), nil
 }
