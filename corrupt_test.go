@@ -151,7 +151,7 @@ var breaks = []struct {
 		f.park()
 		return overwrite(&slotOf(f.parked).Has, hasIdent)
 	}},
-	{"a parked core has sold", "a core without a context has sold", func(f *kin) func() {
+	{"a parked core has allocated", "a core without a context allocated from it", func(f *kin) func() {
 		f.park()
 		return overwrite(&slotOf(f.parked).Cur, slotOf(f.parked).Cur+8)
 	}},

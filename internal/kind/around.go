@@ -54,7 +54,7 @@ func SaysFreed(m Methods, c *Core, p uintptr, tag uint64) bool {
 	return size <= end-p
 }
 
-// exclude locks a part against others until the function that it returns is called.
+// lockShard locks the node if it is a shard, and returns the function that unlocks it.
 func (c *Core) lockShard() (end func()) {
 	if c.Owner() == c {
 		return func() {}

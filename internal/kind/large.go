@@ -8,33 +8,32 @@ import (
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
-// Large chunks have a block of their own, on the list Large of their core. The
-// kinds with headers share what is here.
+// Large chunks have a block of their own, on the list Large of their node. The kinds
+// with headers share this file.
 //
-// Invariant: the word Alone in the head of such a block is fixed, or says how
-// much room the block has, in pages of 4 KiB: a chunk that grew once is likely to
-// grow again.
+// Invariant: the word Dedicated in the head of such a block is notGrowable, or the
+// block's capacity in pages of 4 KiB: a chunk that grew once is likely to grow again.
 //
-// Cost: a purchase and a sale; to grow within the room, a lock.
+// Cost: a block acquired and released; to grow within the capacity, a lock.
 const (
 	notGrowable   = 1
 	capacityShift = 12
 
-	// minGrowable and growFactor are what a chunk that grows gets to grow further, and
-	// hugeFactor one of at least huge bytes, of which memory has few; maxGrowable is the
-	// end of it.
+	// A chunk that grows gets a capacity of growFactor times what it needs, and at least
+	// minGrowable bytes. One of huge bytes or more, of which memory has few, gets
+	// hugeFactor times. maxGrowable is the largest capacity.
 	minGrowable = 2 << 20
 	growFactor  = 8
 	huge        = 32 << 20
 	hugeFactor  = 64
 	maxGrowable = 1 << (30 + 5*osmem.WideShift) // 1 TiB
 
-	// roomy says that room costs nothing: address space is plentiful, and the
-	// system does not count what was made usable against its memory.
+	// plentiful: address space is, and the system does not count what was made usable
+	// against its memory, so that a larger capacity costs nothing.
 	plentiful = osmem.WideShift != 0 && runtime.GOOS != "windows"
 )
 
-// AllocLarge sells a chunk in a block of its own.
+// AllocLarge allocates a chunk in a block of its own.
 func (c *Core) AllocLarge(size uintptr) (uintptr, error) {
 	if size > MaxChunk {
 		return 0, TooLarge(size)
@@ -47,7 +46,7 @@ func (c *Core) AllocLarge(size uintptr) (uintptr, error) {
 	return c.begin(b), nil
 }
 
-// FreeLarge takes a large chunk and its block back.
+// FreeLarge frees a large chunk and releases its block.
 func (c *Core) FreeLarge(p uintptr) error {
 	b := c.largeAt(p)
 	if b == nil {
@@ -59,7 +58,7 @@ func (c *Core) FreeLarge(p uintptr) error {
 	return nil
 }
 
-// largeAt is the block of the large chunk at p, nil when there is none.
+// largeAt returns the block of the large chunk at p, nil when there is none.
 func (c *Core) largeAt(p uintptr) *Block {
 	b := c.BlockOf(p)
 	if b == nil || b.Dedicated == 0 || b.Address()+largeHead != p {
@@ -68,7 +67,7 @@ func (c *Core) largeAt(p uintptr) *Block {
 	return b
 }
 
-// room is how large the block can become where it is.
+// capacity returns how large the block can become where it is, in bytes.
 func (b *Block) capacity() uintptr {
 	if b.Dedicated <= notGrowable {
 		return b.Size
@@ -76,8 +75,8 @@ func (b *Block) capacity() uintptr {
 	return uintptr(b.Dedicated) << capacityShift
 }
 
-// GrowLarge makes the large chunk at p size bytes large, where it is if there is
-// room, else where there is. On an error the old chunk lives on.
+// GrowLarge resizes the large chunk at p to size bytes, in place if its block has the
+// capacity. On an error the old chunk lives on.
 func (c *Core) GrowLarge(p, size uintptr) (uintptr, error) {
 	b := c.largeAt(p)
 	if b == nil {
@@ -101,8 +100,8 @@ func (c *Core) GrowLarge(p, size uintptr) (uintptr, error) {
 	return to, c.FreeLarge(p)
 }
 
-// allocGrowable sells a large chunk with room to grow where address space is
-// plentiful, else one without.
+// allocGrowable allocates a large chunk that can grow in place where address space is
+// plentiful, else one that cannot.
 func (c *Core) allocGrowable(size uintptr) (uintptr, error) {
 	need := size + largeHead
 	factor := uintptr(growFactor)
@@ -126,7 +125,7 @@ func (c *Core) allocGrowable(size uintptr) (uintptr, error) {
 	return c.begin(b), nil
 }
 
-// begin makes a block a large chunk.
+// begin makes a block a large chunk, and returns its address.
 func (c *Core) begin(b *Block) uintptr {
 	Link(&c.Large, b)
 	p := b.Address() + largeHead
@@ -134,7 +133,7 @@ func (c *Core) begin(b *Block) uintptr {
 	return p
 }
 
-// LargeCapacity is the usable size of a large chunk.
+// LargeCapacity returns the usable size of a large chunk.
 func (c *Core) LargeCapacity(p uintptr) uintptr {
 	return BlockAt(p-largeHead).Size - largeHead
 }
@@ -147,11 +146,11 @@ func Blank(m Methods, p, size uintptr) bool {
 	return size > MaxKeeper && (!m.Traits().Frees || isLarge(p)) && inBlank(p)
 }
 
-// BlankBeyond is Blank for what a chunk at p has beyond the capacity that it had
-// before it was resized.
+// BlankBeyond is Blank for the bytes that a resized chunk at p has beyond its former
+// capacity.
 func BlankBeyond(p uintptr) bool { return isLarge(p) && inBlank(p) }
 
-// isLarge says whether the live chunk at p has a block of its own.
+// isLarge reports whether the live chunk at p has a block of its own.
 func isLarge(p uintptr) bool {
 	h := chunk.Header(p)
 	return h^At(chunk.Index(h)).Cookie == chunk.Large

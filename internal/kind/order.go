@@ -6,26 +6,26 @@ import (
 	"github.com/gopalloc/palloc/internal/block"
 )
 
-// Frames: blocks of a power of two on a multiple of their size. A kind that keeps
-// accounts in the head of a block finds it from a chunk's address and the frame
-// that the chunk's header names, without asking the warehouse.
+// Aligned blocks: of a power of two, at a multiple of their size. A kind that keeps
+// counts in the head of a block finds it from a chunk's address and the order in the
+// chunk's header, without asking the page heap.
 //
-// Invariant: a frame is the exponent of the size over that of the smallest one.
+// Invariant: the order of a block is the exponent of its size over that of the smallest.
 //
-// Cost: none beyond that of any block.
+// Cost: that of any block.
 
-// OrderSize is the size of a frame in bytes.
-func OrderSize(frame uint64) uintptr { return block.LeastFrame << frame }
+// OrderSize returns the size of an aligned block of an order, in bytes.
+func OrderSize(order uint64) uintptr { return block.LeastFrame << order }
 
-// Order is the frame of a block, false when it is none.
-func (b *Block) Order() (frame uint64, ok bool) {
-	frame = uint64(bits.TrailingZeros64(uint64(b.Size / block.LeastFrame)))
-	return frame, b.Size == OrderSize(frame) && b.Address()%b.Size == 0
+// Order returns the order of a block; false when it is not an aligned one.
+func (b *Block) Order() (order uint64, ok bool) {
+	order = uint64(bits.TrailingZeros64(uint64(b.Size / block.LeastFrame)))
+	return order, b.Size == OrderSize(order) && b.Address()%b.Size == 0
 }
 
-// AcquireAligned gets a block of a frame of at most most bytes for many chunks, the
-// first of which needs need bytes, the block's own head included. It asks for
-// less when the system refuses.
+// AcquireAligned gets an aligned block of at most most bytes for many chunks, the first
+// of which needs need bytes, the head of the block included. When the system refuses, it
+// asks for less.
 func (c *Core) AcquireAligned(need, most uintptr) (*Block, error) {
 	size, least := c.nextAligned(need, most)
 	b, err := c.acquireAligned(size)

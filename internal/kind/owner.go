@@ -7,46 +7,46 @@ import (
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
-// Parts: cores that sell on behalf of a context which is not theirs alone, the payer:
-// so that many goroutines can use it at once, each part under a lock of its own.
+// Shards: nodes that allocate for a context, their owner, so that many goroutines can
+// use it at once, each shard under a lock of its own.
 //
-// Invariant: what the parts hold is counted with the payer as well, under the payer's
-// lock, which is taken inside a part's. A part is no node of the tree: its lock and its
-// payer lie where the tree's words are in other cores.
+// Invariant: what the shards hold is counted with the owner as well, under the owner's
+// lock, which is taken inside that of a shard. A shard is no node of the tree: its lock
+// and the number of its owner lie where other nodes have the tree's words.
 //
-// Cost: a look at a word of the core for each purchase and each sale.
+// Cost: a look at a word of the node for each block acquired or released.
 
-// Part is the bit of Core.Has that says that the core is a part.
+// IsShard is the bit of Core.Has for shards.
 const IsShard = 1 << 30
 
-// Shard is the slot of a part.
+// Shard is the slot of a shard.
 type Shard struct {
 	Core
 	sync.Mutex
-	owner uint32 // number of the payer's core
+	owner uint32 // number of the owner's node
 }
 
-// hires is the payer's own part, as far as purchases need it.
+// ownerPart is the beginning of the owner's own part.
 type ownerPart struct{ sync.Mutex }
 
-// Hire makes a core that nobody owns a part of c, of the kind that sells for it.
+// Attach makes a node that no context owns a shard of c, of a kind.
 func (c *Core) Attach(part *Core, id ID) {
 	h := Slot[Shard](part)
-	h.Mutex = sync.Mutex{} // there was a node's name
+	h.Mutex = sync.Mutex{} // the tree had a name here
 	relaxed.Store32(&h.owner, c.Number())
 	relaxed.Store32(&part.Has, IsShard)
 	relaxed.Store64(&part.Epoch, NextEpoch(part.Epoch, id))
 }
 
-// Dismiss makes the part, which holds nothing, a core that nobody owns.
+// Detach makes a shard, which holds nothing, a node that no context owns.
 func (h *Shard) Detach() {
 	relaxed.Store32(&h.owner, 0)
-	h.Prefix = h.Cookie // the next owner's headers say nothing of a part
+	h.Prefix = h.Cookie // headers of the next context have no mark
 	relaxed.Store32(&h.Has, 0)
 	relaxed.Store64(&h.Epoch, NextEpoch(h.Epoch, None))
 }
 
-// Owner is the core on whose behalf c sells: itself, but for a part.
+// Owner returns the node for which c allocates: itself, unless it is a shard.
 func (c *Core) Owner() *Core {
 	if relaxed.Load32(&c.Has)&IsShard == 0 {
 		return c
@@ -54,8 +54,8 @@ func (c *Core) Owner() *Core {
 	return At(relaxed.Load32(&Slot[Shard](c).owner))
 }
 
-// ShardOf returns the part of c with a number, nil when there is none of the kind: for a
-// caller that trusts neither.
+// ShardOf returns the shard of c with a number and a kind, nil when there is none.
+// Neither need be valid.
 func (c *Core) ShardOf(number uint32, id ID) *Shard {
 	if number >= chunk.MostCores {
 		return nil
@@ -67,8 +67,8 @@ func (c *Core) ShardOf(number uint32, id ID) *Shard {
 	return h
 }
 
-// deal begins a purchase or a sale: until dealt nobody else buys or sells for the
-// payer.
+// lockOwner returns the owner. Until unlockOwner no other shard acquires or releases
+// blocks for it.
 func (c *Core) lockOwner() *Core {
 	p := c.Owner()
 	if p != c {
@@ -77,7 +77,7 @@ func (c *Core) lockOwner() *Core {
 	return p
 }
 
-// dealt ends what deal began.
+// unlockOwner ends what lockOwner began.
 func (c *Core) unlockOwner(p *Core) {
 	if p != c {
 		Private[ownerPart](p).Unlock()

@@ -5,20 +5,20 @@ import (
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
-// Calm says that Rewind is enough to take every chunk back: there is at most a
-// keeper, and the kind keeps nothing but freelists.
+// IsClean reports whether Rewind is enough to free every chunk: the node has at most a
+// keeper, and the kind keeps nothing but free lists.
 func (c *Core) IsClean() bool { return c.NeedsReset == 0 }
 
-// Settle makes the freelists of a calm context empty: it comes before Rewind. It
-// is a few words to look at and, where chunks were freed, a call.
+// ClearDirty empties the free lists of a clean node. It comes before Rewind. It reads
+// one word and, if chunks were freed, makes a call.
 func (c *Core) ClearDirty() {
 	if c.Dirty != 0 {
 		c.clearDirty()
 	}
 }
 
-// Rewind takes every chunk of a calm and settled context back. One that sold
-// nothing is left alone: PostgreSQL's isReset.
+// Rewind frees every chunk of a node that is clean and not dirty. It leaves alone one
+// that allocated nothing: PostgreSQL's isReset.
 func (c *Core) Rewind() {
 	if start := c.Blocks + BlockHeader; c.Cur > start {
 		relaxed.Store(&c.Cur, start)
@@ -26,14 +26,14 @@ func (c *Core) Rewind() {
 	}
 }
 
-// RenewCookie makes every header of the context's chunks void.
+// RenewCookie invalidates every header of the context's chunks.
 func (c *Core) RenewCookie() {
 	c.Prefix = chunk.Renew(c.Cookie)
 	relaxed.Store64(&c.Cookie, c.Prefix)
 }
 
-// Retire is what every kind's reset begins with: chunks are void, the blocks
-// sold but for the keeper, which it answers; nil when there is none.
+// Retire is what every kind's reset begins with: it invalidates all chunks and releases
+// all blocks but the keeper, which it returns; nil when there is none.
 func (c *Core) Retire() *Block {
 	c.RenewCookie()
 	c.ClearDirty()
@@ -53,10 +53,10 @@ func (c *Core) Retire() *Block {
 	return BlockAt(c.Blocks)
 }
 
-// releaseBlocks is apart from Retire because a context that cycles within its
-// keeper has nothing to sell. What took several blocks and fits a keeper gets one
-// of that size the next time: a context that does the same again comes to hold
-// one block for it. From what is larger the largest keeper is kept.
+// releaseBlocks is separate since a context that stays within its keeper has nothing to
+// release. A context that took several blocks but would fit a keeper gets a block of
+// that size the next time, so that one that does the same again comes to hold one block
+// for it. Of what is larger the largest keeper is kept.
 func (c *Core) releaseBlocks() {
 	keeper := c.keeper()
 	if used := c.Total - c.Remaining(); used <= MaxKeeper {
@@ -71,8 +71,8 @@ func (c *Core) releaseBlocks() {
 	}
 }
 
-// keeper chooses the block to keep, the largest that is not too large, of several the
-// latest; 0 when every block is.
+// keeper chooses the block to keep: the largest that is not too large, of several the
+// latest; 0 when all are too large.
 func (c *Core) keeper() (best uintptr) {
 	for addr, most := c.Blocks, uintptr(0); addr != 0 && most < MaxKeeper; {
 		b := BlockAt(addr)
@@ -84,7 +84,7 @@ func (c *Core) keeper() (best uintptr) {
 	return best
 }
 
-// DropKeeper sells the block that a core without an owner kept.
+// DropKeeper releases the block that a node without a context kept.
 func (c *Core) DropKeeper() {
 	if c.Blocks != 0 {
 		c.Release(BlockAt(c.Blocks))
@@ -93,8 +93,8 @@ func (c *Core) DropKeeper() {
 	}
 }
 
-// SetCurrent lays the current block open: all of b behind its head, head bytes
-// long, can be sold from.
+// SetCurrent makes all of a block behind its head, of head bytes, available to allocate
+// from.
 func (c *Core) SetCurrent(b *Block, head uintptr) {
 	if b == nil {
 		c.CloseCurrent()
@@ -104,13 +104,13 @@ func (c *Core) SetCurrent(b *Block, head uintptr) {
 	relaxed.Store(&c.End, b.End())
 }
 
-// Close leaves nothing to sell from.
+// CloseCurrent leaves nothing to allocate from.
 func (c *Core) CloseCurrent() {
 	relaxed.Store(&c.Cur, 0)
 	relaxed.Store(&c.End, 0)
 }
 
-// Room is the unsold rest of the current block.
+// Remaining returns how many bytes of the current block are not allocated.
 func (c *Core) Remaining() uintptr {
 	cur, end := relaxed.Load(&c.Cur), relaxed.Load(&c.End)
 	if cur > end { // read between the owner's two stores

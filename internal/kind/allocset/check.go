@@ -6,8 +6,8 @@ import (
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
-// The check of an AllocSet: through all headers of each block, and then along the
-// freelists.
+// The check of an AllocSet: through all headers of each block, and then along the free
+// lists.
 //
 // Invariant: as in package kind.
 //
@@ -49,14 +49,14 @@ func check(c *kind.Core, report func(kind.Flaw), tag uint64) {
 type sweep struct {
 	*kind.Inspection
 	c       *kind.Core
-	tag     uint64                        // what headers begin as
+	tag     uint64                        // what headers begin with
 	freed   [chunk.Classes]kind.Tally     // by the headers
-	listed  [chunk.Classes + 1]kind.Tally // pieces by the list that they should be on, whole blocks last
+	listed  [chunk.Classes + 1]kind.Tally // pieces by the list that they must be on, whole blocks last
 	tails   uintptr
-	skipped uintptr // bytes of the part to allocate from that came by
+	skipped uintptr // bytes of the current part that were passed
 }
 
-// tag is what the headers of a core's chunks begin as: those of a part are marked.
+// tag returns what the headers of a node's chunks begin with: a shard's are marked.
 func tag(c *kind.Core) uint64 {
 	if c.Owner() != c {
 		return c.Cookie | chunk.Shared
@@ -64,8 +64,8 @@ func tag(c *kind.Core) uint64 {
 	return c.Cookie
 }
 
-// open checks the part to allocate from: without pieces it is the rest of the first
-// block, and with them it may be in any.
+// open checks the current part: without pieces it is the rest of the first block, and
+// with them it may be in any.
 func (s *sweep) open() {
 	c := s.c
 	if c.NeedsReset&kind.ResetSpans == 0 {
@@ -77,7 +77,7 @@ func (s *sweep) open() {
 	}
 }
 
-// block goes through a block from chunk to piece to chunk.
+// block goes through a block from header to header.
 func (s *sweep) block(b *kind.Block) {
 	after := false // a piece came last
 	for at := begins(b); at < b.End(); {
@@ -100,20 +100,20 @@ func (s *sweep) block(b *kind.Block) {
 	}
 }
 
-// step looks at what begins at an address: how long it is, 0 when nothing does, and
-// whether it is a free piece.
+// step looks at what begins at an address: its size, 0 for nothing valid, and whether it
+// is a free piece.
 func (s *sweep) step(b *kind.Block, at uintptr) (size uintptr, piece bool) {
 	p := at + chunk.HeaderSize
-	what := chunk.Header(p) ^ s.tag
+	tag := chunk.Header(p) ^ s.tag
 	switch {
-	case what < chunk.Freed:
-		if size = chunk.Whole(what); size <= b.End()-at {
+	case tag < chunk.Freed:
+		if size = chunk.Whole(tag); size <= b.End()-at {
 			s.CheckAligned(b, p, size-chunk.HeaderSize)
 		}
 		return size, false
-	case what < 2*chunk.Freed:
-		s.freed[what%chunk.Freed].Add(p)
-		return chunk.Whole(what % chunk.Freed), false
+	case tag < 2*chunk.Freed:
+		s.freed[tag%chunk.Freed].Add(p)
+		return chunk.Whole(tag % chunk.Freed), false
 	}
 	if size = s.piece(b, at); size == 0 {
 		s.stop(b, p, "the header is %#016x, and no chunk of this context begins with that", chunk.Header(p))
@@ -121,20 +121,20 @@ func (s *sweep) step(b *kind.Block, at uintptr) (size uintptr, piece bool) {
 	return size, true
 }
 
-// piece looks at a piece, and notes on which list it should be.
+// piece looks at a piece, and notes on which list it must be.
 func (s *sweep) piece(b *kind.Block, addr uintptr) uintptr {
 	rest := b.End() - addr
-	switch what := tagAt(s.c, addr); {
-	case what == chunk.Tail:
+	switch tag := tagAt(s.c, addr); {
+	case tag == chunk.Tail:
 		s.tails += rest
 		return rest
-	case what == chunk.Crumb+1:
+	case tag == chunk.Crumb+1:
 		s.tails += word
 		return word
-	case what == chunk.Unlined:
+	case tag == chunk.Unlined:
 		s.tails += 2 * word
 		return 2 * word
-	case what == chunk.Span && rest < minSpan:
+	case tag == chunk.Span && rest < minSpan:
 		return 0
 	}
 	size := pieceAt(s.c, addr, b)
@@ -149,7 +149,7 @@ func (s *sweep) piece(b *kind.Block, addr uintptr) uintptr {
 	return size
 }
 
-// pieces follows the lists of pieces, as far as the headers say that they go.
+// pieces follows the lists of pieces, no further than the headers of pieces say.
 func (s *sweep) pieces() {
 	spans := s.c.Spans()
 	if s.c.NeedsReset&kind.ResetSpans == 0 {
@@ -202,7 +202,7 @@ func (s *sweep) pieceList(list int, head uintptr, bytes *uintptr) (found kind.Ta
 	return found
 }
 
-// stop reports what makes the way through a block end.
+// stop reports what ends the way through a block.
 func (s *sweep) stop(b *kind.Block, p uintptr, format string, args ...any) {
 	addr := uintptr(0)
 	if b != nil {
@@ -212,7 +212,7 @@ func (s *sweep) stop(b *kind.Block, p uintptr, format string, args ...any) {
 	s.SetPartial()
 }
 
-// list follows a freelist, as far as headers say that it goes.
+// list follows a free list, no further than the headers of chunks say.
 func (s *sweep) list(class uint64) {
 	var found kind.Tally
 	want, most := s.freed[class], s.freed[class].N
@@ -224,21 +224,21 @@ func (s *sweep) list(class uint64) {
 		b := s.BlockOf(p, chunk.Size(class))
 		switch {
 		case b == nil || b.Dedicated != 0:
-			s.Flaw(0, p, "the freelist of class %d leads here, which is in no block that chunks share", class)
+			s.Flaw(0, p, "the free list of class %d leads here, which is in no block that chunks share", class)
 			return
 		case chunk.Header(p) != header:
-			s.Flaw(b.Address(), p, "the freelist of class %d leads here, where the header is %#016x, and should be %#016x", class, chunk.Header(p), header)
+			s.Flaw(b.Address(), p, "the free list of class %d leads here, where the header is %#016x, and should be %#016x", class, chunk.Header(p), header)
 			return
 		case found.N == most:
-			s.Flaw(b.Address(), p, "the freelist of class %d goes on here, and headers tell of %d freed chunks", class, most)
+			s.Flaw(b.Address(), p, "the free list of class %d goes on here, and headers tell of %d freed chunks", class, most)
 			return
 		}
 		found.Add(p)
 	}
 	if relaxed.Counts && uintptr(*s.c.FreeCount(class)) != found.N {
-		s.Flaw(0, 0, "the freelist of class %d has %d chunks, and the core counts %d", class, found.N, *s.c.FreeCount(class))
+		s.Flaw(0, 0, "the free list of class %d has %d chunks, and the core counts %d", class, found.N, *s.c.FreeCount(class))
 	}
 	if !s.Partial() && found != want {
-		s.Flaw(0, 0, "the freelist of class %d has %d chunks, and is not the %d whose headers say that they are freed", class, found.N, want.N)
+		s.Flaw(0, 0, "the free list of class %d has %d chunks, and is not the %d whose headers say that they are freed", class, found.N, want.N)
 	}
 }

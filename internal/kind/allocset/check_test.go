@@ -40,7 +40,7 @@ func fill(b *conformance.Broken) {
 	b.Chunks = b.Chunks[:100]
 }
 
-// freed is the chunk of the freelist that so many others stand before.
+// freed is the chunk of the free list that so many others stand before.
 func freed(b *conformance.Broken, n int) uintptr {
 	p := *b.C.FreeList(class)
 	for range n {
@@ -62,7 +62,7 @@ var breaks = []conformance.Break{
 		conformance.Overwrite(b, conformance.Header(b.Chunks[50]), b.C.Cookie|chunk.Large)
 		return b.Chunks[50]
 	}},
-	{Name: "the header of the last chunk sold", Words: "no chunk of this context begins with that", Do: func(b *conformance.Broken) uintptr {
+	{Name: "the header of the chunk cut last", Words: "no chunk of this context begins with that", Do: func(b *conformance.Broken) uintptr {
 		p := b.Alloc(64)
 		for p+64 != b.C.Cur {
 			p = b.Alloc(64)
@@ -79,21 +79,21 @@ var breaks = []conformance.Break{
 		conformance.Overwrite(b, &b.C.Tails, b.C.Tails+8)
 		return 0
 	}},
-	{Name: "the freelist leads nowhere", Words: "in no block that chunks share", Do: func(b *conformance.Broken) uintptr {
+	{Name: "the free list leads nowhere", Words: "in no block that chunks share", Do: func(b *conformance.Broken) uintptr {
 		conformance.Overwrite(b, conformance.Link(freed(b, 4)), 0xdead8)
 		return 0xdead8
 	}},
-	{Name: "the freelist leads to an odd address", Words: "in no block that chunks share", Do: func(b *conformance.Broken) uintptr {
+	{Name: "the free list leads to an odd address", Words: "in no block that chunks share", Do: func(b *conformance.Broken) uintptr {
 		conformance.Overwrite(b, conformance.Link(freed(b, 4)), b.Chunks[3]+1)
 		return b.Chunks[3] + 1
 	}},
-	{Name: "the freelist leads into a large block", Words: "in no block that chunks share", Do: func(b *conformance.Broken) uintptr {
+	{Name: "the free list leads into a large block", Words: "in no block that chunks share", Do: func(b *conformance.Broken) uintptr {
 		p := b.Large(0).Address() + 4096
 		conformance.Overwrite(b, conformance.Header(p), b.C.Cookie|chunk.Freed|class)
 		conformance.Overwrite(b, conformance.Link(freed(b, 4)), p)
 		return p
 	}},
-	{Name: "the freelist leads into a block on no list", Words: "in no block that chunks share", Do: func(b *conformance.Broken) uintptr {
+	{Name: "the free list leads into a block on no list", Words: "in no block that chunks share", Do: func(b *conformance.Broken) uintptr {
 		addr, size, err := block.Buy(1 << 10)
 		if err != nil {
 			b.Fatal(err)
@@ -104,21 +104,21 @@ var breaks = []conformance.Break{
 		conformance.Overwrite(b, conformance.Link(freed(b, 4)), addr+512)
 		return addr + 512
 	}},
-	{Name: "the freelist leads to the end of a block", Words: "in no block that chunks share", Do: func(b *conformance.Broken) uintptr {
+	{Name: "the free list leads to the end of a block", Words: "in no block that chunks share", Do: func(b *conformance.Broken) uintptr {
 		p := b.Shared(1).End() - 8
 		conformance.Overwrite(b, conformance.Header(p), b.C.Cookie|chunk.Freed|class)
 		conformance.Overwrite(b, conformance.Link(freed(b, 4)), p)
 		return p
 	}},
-	{Name: "the freelist leads to the head of a block", Words: "in no block that chunks share", Do: func(b *conformance.Broken) uintptr {
+	{Name: "the free list leads to the head of a block", Words: "in no block that chunks share", Do: func(b *conformance.Broken) uintptr {
 		conformance.Overwrite(b, b.C.FreeList(class), b.C.Blocks+8)
 		return b.C.Blocks + 8
 	}},
-	{Name: "the freelist leads to a live chunk", Words: "leads here, where the header is", Do: func(b *conformance.Broken) uintptr {
+	{Name: "the free list leads to a live chunk", Words: "leads here, where the header is", Do: func(b *conformance.Broken) uintptr {
 		conformance.Overwrite(b, conformance.Link(freed(b, 4)), b.Chunks[3])
 		return b.Chunks[3]
 	}},
-	{Name: "the freelist leads to one of another class", Words: "leads here, where the header is", Do: func(b *conformance.Broken) uintptr {
+	{Name: "the free list leads to one of another class", Words: "leads here, where the header is", Do: func(b *conformance.Broken) uintptr {
 		conformance.Overwrite(b, b.C.FreeList(class+1), freed(b, 0))
 		return freed(b, 0)
 	}},
@@ -126,7 +126,7 @@ var breaks = []conformance.Break{
 		conformance.Overwrite(b, conformance.Link(freed(b, 4)), freed(b, 2))
 		return 0
 	}},
-	{Name: "the freelist ends too early", Words: "and is not the", Do: func(b *conformance.Broken) uintptr {
+	{Name: "the free list ends too early", Words: "and is not the", Do: func(b *conformance.Broken) uintptr {
 		conformance.Overwrite(b, conformance.Link(freed(b, 4)), 0)
 		return 0
 	}},
@@ -134,7 +134,7 @@ var breaks = []conformance.Break{
 		conformance.Overwrite(b, conformance.Header(b.Chunks[3]), b.C.Cookie|chunk.Freed|class)
 		return 0
 	}},
-	{Name: "the freelist leads into a chunk", Words: "and is not the", Do: func(b *conformance.Broken) uintptr {
+	{Name: "the free list leads into a chunk", Words: "and is not the", Do: func(b *conformance.Broken) uintptr {
 		big := b.Alloc(1000)
 		conformance.Overwrite(b, conformance.Header(big+96), b.C.Cookie|chunk.Freed|class)
 		conformance.Overwrite(b, conformance.Link(big+96), freed(b, 6))
@@ -150,7 +150,7 @@ var breaks = []conformance.Break{
 
 // counted are the breaks of what is counted under the race detector.
 var counted = []conformance.Break{
-	{Name: "the count of a freelist", Words: "and the core counts", Do: func(b *conformance.Broken) uintptr {
+	{Name: "the count of a free list", Words: "and the core counts", Do: func(b *conformance.Broken) uintptr {
 		conformance.Overwrite(b, b.C.FreeCount(class), 3)
 		return 0
 	}},

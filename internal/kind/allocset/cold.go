@@ -5,22 +5,21 @@ import (
 	"github.com/gopalloc/palloc/internal/kind"
 )
 
-// An AllocSet that the hot path does not see, for kinds that put something in front of
-// one in the same node.
+// An AllocSet out of sight of the hot path, for kinds that put something in front of one
+// in the same node.
 //
 // Invariant: between two calls Cur equals End, no chunk is on a free list by class, and
-// the headers are marked as those of a part of a shared context: all that is free is a
-// piece.
+// headers are marked as those of a shard are: all free memory is pieces.
 //
 // Cost: some 50 instructions more for each chunk that is freed, which is joined at once,
-// and fewer for each that is allocated.
+// and for each that is allocated.
 
-// Cold has an AllocSet's methods. A kind that wraps it hands out addresses further
-// inside of its chunks, each behind a header with a tag of the kind's own.
+// Cold has an AllocSet's methods. A kind that uses it returns addresses further inside
+// of its chunks, each behind a header with a tag of the kind's own.
 type Cold struct{ Methods }
 
-// Unmark returns what a marked tag is in an AllocSet; one that is not marked is no live
-// chunk's.
+// Unmark returns the tag that an AllocSet has for a marked one. A tag that should be
+// marked and is not becomes that of a freed chunk.
 func Unmark(tag uint64) uint64 {
 	switch class := tag % chunk.Classes; {
 	case tag-class == chunk.Shared:
@@ -33,7 +32,7 @@ func Unmark(tag uint64) uint64 {
 	return tag
 }
 
-// Open leaves a kept block as one free piece.
+// Open makes a kept block one free piece.
 func (Cold) Open(c *kind.Core) {
 	c.Prefix = c.Cookie | chunk.Shared
 	begin(c)
@@ -41,7 +40,7 @@ func (Cold) Open(c *kind.Core) {
 	abandon(c)
 }
 
-// Alloc allocates from pieces, and leaves the rest of a new block as one.
+// Alloc allocates from pieces, and makes the rest of a new block one.
 func (Cold) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 	p, err := Methods{}.Alloc(c, size)
 	abandon(c)
@@ -59,7 +58,7 @@ func (Cold) Free(c *kind.Core, p uintptr, tag uint64) error {
 	return nil
 }
 
-// Realloc copies, but for a large chunk that has room.
+// Realloc copies, except for a large chunk that can grow in place.
 func (m Cold) Realloc(c *kind.Core, p uintptr, tag uint64, size uintptr) (uintptr, error) {
 	return kind.Resize(m, c, p, tag, size)
 }
@@ -74,7 +73,7 @@ func (Cold) Capacity(c *kind.Core, p uintptr, tag uint64) uintptr {
 	return Methods{}.Capacity(c, p, Unmark(tag))
 }
 
-// SizeOf is an AllocSet's, but for tags that no marked header has.
+// SizeOf is an AllocSet's, except for tags that no marked header has.
 func (Cold) SizeOf(c *kind.Core, tag uint64) uintptr {
 	if tag < 2*chunk.Classes {
 		return 0
@@ -85,7 +84,7 @@ func (Cold) SizeOf(c *kind.Core, tag uint64) uintptr {
 // Freed is an AllocSet's.
 func (Cold) Freed(tag uint64) bool { return Methods{}.Freed(Unmark(tag)) }
 
-// Reset is an AllocSet's, and then Open.
+// Reset is an AllocSet's, followed by Open.
 func (m Cold) Reset(c *kind.Core) {
 	c.Retire()
 	m.Open(c)

@@ -7,8 +7,8 @@ import (
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
-// Alloc is the first stage of the hot path: it finds the class. Sizes of 0 and
-// beyond MostFine go the slow way.
+// Alloc is the first stage of the hot path: it finds the class. Sizes of 0 and beyond
+// chunk.MostFine go the slow way.
 func Alloc(c *kind.Core, size uintptr, pop kind.Popper, take kind.Taker, carve kind.Carver, slow kind.Slow) uintptr {
 	if size-1 >= chunk.MostFine {
 		return slow(c, size)
@@ -16,8 +16,8 @@ func Alloc(c *kind.Core, size uintptr, pop kind.Popper, take kind.Taker, carve k
 	return pop(c, size, chunk.FineClass(size), take, carve, slow)
 }
 
-// AllocConst is Alloc for a size that is a constant: what it does in a stage more
-// is done by the compiler.
+// AllocConst is Alloc for a constant size: the compiler does the work of its additional
+// stage.
 func AllocConst(c *kind.Core, size uintptr, classify kind.Sizer, pop kind.Popper, take kind.Taker, carve kind.Carver, slow kind.Slow) uintptr {
 	if size-1 >= chunk.MostFine {
 		return slow(c, size)
@@ -25,7 +25,7 @@ func AllocConst(c *kind.Core, size uintptr, classify kind.Sizer, pop kind.Popper
 	return classify(c, size, pop, take, carve, slow)
 }
 
-// ClassifyConst is the stage more.
+// ClassifyConst is the additional stage.
 func ClassifyConst(c *kind.Core, size uintptr, pop kind.Popper, take kind.Taker, carve kind.Carver, slow kind.Slow) uintptr {
 	return pop(c, size, chunk.ConstClass(size), take, carve, slow)
 }
@@ -38,7 +38,7 @@ func Pop(c *kind.Core, size uintptr, class uint64, take kind.Taker, carve kind.C
 	return carve(c, size, class, slow)
 }
 
-// Take is the third stage, if there is one: it takes the chunk freed last.
+// Take is the third stage when there is one: it takes the chunk freed last.
 func Take(c *kind.Core, class uint64, p uintptr) uintptr {
 	*c.FreeList(class) = *link(p)
 	if relaxed.Counts {
@@ -48,8 +48,8 @@ func Take(c *kind.Core, class uint64, p uintptr) uintptr {
 	return p
 }
 
-// Carve is the third stage, if there is none: it cuts a chunk off the current
-// block. It does so for a Generation, too, whose freelists are always empty.
+// Carve is the third stage when there is none: it cuts a chunk off the current block. It
+// does so for a Generation, too, whose free lists are always empty.
 func Carve(c *kind.Core, size uintptr, class uint64, slow kind.Slow) uintptr {
 	start := c.Cur
 	end := start + chunk.FineWhole(size)
@@ -68,8 +68,8 @@ func Carve(c *kind.Core, size uintptr, class uint64, slow kind.Slow) uintptr {
 	return start + chunk.HeaderSize
 }
 
-// Push is the last stage of Free: the chunk with header h goes to the head of the
-// freelist of its class.
+// Push is the last stage of Free: it puts the chunk with header h at the head of the
+// free list of its class.
 func Push(c *kind.Core, p uintptr, h, class uint64) {
 	list := c.FreeList(class)
 	chunk.SetHeader(p, h|chunk.Freed)
@@ -81,7 +81,7 @@ func Push(c *kind.Core, p uintptr, h, class uint64) {
 	c.Dirty = kind.DirtyLists
 }
 
-// link is the first word of a freed chunk: the next one on its freelist.
+// link returns the first word of a freed chunk: the next one on its free list.
 func link(p uintptr) *uintptr { return (*uintptr)(osmem.At(p)) }
 
 // Hot is the whole chain of stages.

@@ -10,58 +10,58 @@ import (
 )
 
 // Joins: freed chunks, which serve their class only, become pieces, which serve any
-// request, and blocks that are free as a whole go back.
+// request, and blocks that are free as a whole are released.
 //
-// A join takes chunks off the freelists one by one. Each becomes one piece with what
-// is free on either side of it, so that after the last one every free run of the
-// context is a piece. Chunks that are still on a freelist are not joined with: their
-// own turn comes.
+// A join takes chunks off the free lists one by one. Each becomes one piece with what is
+// free on either side of it, so that after the last one every free run of the context is
+// a piece. Chunks that are still on a free list are not joined with: their own turn
+// comes.
 //
-// Invariant: the part to allocate from is no piece; its neighbours that become free
-// are joined with it.
+// Invariant: the current part is no piece; neighbours of it that become free are joined
+// with it.
 //
-// Cost: nothing for who allocates and frees on the hot path. A step for each chunk
-// that was freed, once; a step is some 50 instructions and two or three cache misses.
-// While a context grows at most joinStep steps are made at each block that it is
-// about to buy; what it is refused makes it go through all of them.
+// Cost: nothing on the hot path. A step for each chunk that was freed, once: some 50
+// instructions and two or three cache misses. While a context grows, at most joinStep
+// steps are made before each block that it would acquire. When a block is refused, all
+// freed chunks are joined.
 //
 // PostgreSQL has none: a freed chunk serves its class until the reset.
 
 const (
-	// joinFrom is how many bytes a context holds that joins while it grows, and
-	// joinPart the part of them, as a shift, that is allocated between two joins.
+	// joinFrom is how many bytes a context holds that joins while it grows. joinPart is
+	// the fraction of them, as a shift, that is allocated between two joins.
 	joinFrom = 256 << 10
 	joinPart = 5
 	joinStep = 2048
 
-	// shardFrom and shardStep are those of a part of a Shared, which is locked meanwhile.
+	// shardFrom and shardStep are the same for a shard, which is locked meanwhile.
 	shardFrom = 32 << 10
 	shardStep = 512
 
-	// roomier is how many classes a piece is larger than a chunk, that the chunk is cut
-	// from it while a join is under way: some eight times.
+	// roomier: while a join is under way, a chunk is cut off a piece of so many classes
+	// more, some eight times as large.
 	roomier = 12
 
-	// maxJoined bounds the blocks of a context that joins, in bytes: small ones are
-	// sooner free as a whole.
+	// maxJoined bounds the blocks of a context that joins, in bytes: small ones become
+	// free as a whole sooner.
 	maxJoined = 64 << 10
 
-	// wholePart is the part of what the context holds, as a shift, up to which whole
-	// free blocks wait in it for the next request.
+	// wholePart is the fraction of what the context holds, as a shift, that free blocks
+	// may make up before they are released.
 	wholePart = 1
 )
 
-// begins is where the first chunk of a block begins.
+// begins returns where the first chunk of a block begins.
 func begins(b *kind.Block) uintptr { return b.Address() + kind.BlockHeader }
 
-// blockAt is the block that holds an address of the core's.
+// blockAt returns the block that holds an address of the node.
 func blockAt(addr uintptr) *kind.Block {
 	b, _ := block.Find(addr)
 	return kind.BlockAt(b)
 }
 
-// release makes size bytes at addr, which are neither chunk nor piece any more, one
-// piece with what is free around them, or a part of that which is allocated from.
+// release makes size bytes at addr, which are no longer a chunk or a piece, one piece
+// with the free memory around them, or a part of the current part.
 func release(c *kind.Core, addr, size uintptr, b *kind.Block) {
 	first, end := begins(b), b.End()
 	open := c.Cur != c.End
@@ -95,7 +95,7 @@ func release(c *kind.Core, addr, size uintptr, b *kind.Block) {
 	}
 }
 
-// abandon leaves the part that is allocated from to be found again.
+// abandon makes the current part a piece.
 func abandon(c *kind.Core) {
 	addr, size := c.Cur, c.Remaining()
 	c.CloseCurrent()
@@ -104,21 +104,21 @@ func abandon(c *kind.Core) {
 	}
 }
 
-// begin makes the core one that has pieces.
+// begin makes the node one that has pieces.
 func begin(c *kind.Core) *kind.Spans {
 	c.NeedsReset |= kind.ResetSpans
 	return c.Spans()
 }
 
-// join takes at most so many chunks off the freelists, and reports whether any are
-// left there.
-func join(c *kind.Core, most int) (left bool) {
+// join takes at most limit chunks off the free lists, and reports whether any are left
+// there.
+func join(c *kind.Core, limit int) (left bool) {
 	begin(c)
 	var b *kind.Block
 	for class := uint64(chunk.Classes - 1); class < chunk.Classes; class-- {
 		size := chunk.Whole(class)
-		for list := c.FreeList(class); *list != 0; most-- {
-			if most == 0 {
+		for list := c.FreeList(class); *list != 0; limit-- {
+			if limit == 0 {
 				return true
 			}
 			p := *list
@@ -159,9 +159,9 @@ func fromPieces(c *kind.Core, class uint64) uintptr {
 	return p
 }
 
-// fitting is a piece for a chunk of a class, 0 if there is none. While a join is under way
-// it is one of just the size, or one that is much larger: what is not joined yet would
-// be cut up.
+// fitting returns a piece for a chunk of a class, 0 if there is none. While a join is
+// under way it is one of exactly the size, or one that is much larger: what is not
+// joined yet would be cut up.
 func fitting(c *kind.Core, s *kind.Spans, class uint64, whole uintptr) uintptr {
 	some := s.Some >> class
 	if s.Under != 0 {
@@ -176,8 +176,8 @@ func fitting(c *kind.Core, s *kind.Spans, class uint64, whole uintptr) uintptr {
 	return wholeBlock(c, whole)
 }
 
-// wholeBlock is a whole free block of at least whole bytes, 0 if there is none. Smaller
-// ones that come first go back.
+// wholeBlock returns the piece of a free block of at least whole bytes, 0 if there is
+// none. It releases smaller ones that come first.
 func wholeBlock(c *kind.Core, whole uintptr) uintptr {
 	s := c.Spans()
 	for s.Whole != 0 && sizeOnList(c, s.Whole) < whole {
@@ -186,8 +186,7 @@ func wholeBlock(c *kind.Core, whole uintptr) uintptr {
 	return s.Whole
 }
 
-// keep keeps what a chunk leaves of a piece: to allocate from, if that is more than
-// what there is.
+// keep keeps the rest of a piece: as the current part, if it is larger than that.
 func keep(c *kind.Core, addr, size uintptr) {
 	switch {
 	case size == 0:
@@ -201,8 +200,8 @@ func keep(c *kind.Core, addr, size uintptr) {
 	}
 }
 
-// reuse finds a chunk of a class among what was freed, 0 if there is none or a look is
-// not worth it.
+// reuse allocates a chunk of a class from freed memory, 0 if there is none or a search
+// is not worth it.
 func reuse(c *kind.Core, class uint64) uintptr {
 	if p := fromPieces(c, class); p != 0 || !Unjoined(c) || c.Total < joinFrom && !(isShard(c) && c.Total >= shardFrom) {
 		return p
@@ -219,8 +218,8 @@ func reuse(c *kind.Core, class uint64) uintptr {
 	return fromPieces(c, class)
 }
 
-// reuseAll is reuse for who is refused memory: it looks at all that was freed, or in a
-// part of a Shared at a bounded part of that.
+// reuseAll is reuse after a block was refused: it joins all freed chunks, in a shard a
+// bounded part of them.
 func reuseAll(c *kind.Core, class uint64) uintptr {
 	for left := Unjoined(c); left && !isShard(c); {
 		left = joinMore(c)
@@ -244,7 +243,7 @@ func joinMore(c *kind.Core) (left bool) {
 	return left
 }
 
-// steps is how many chunks are joined at once: fewer while a lock is held.
+// steps returns how many chunks are joined at once: fewer while a lock is held.
 func steps(c *kind.Core) int {
 	if isShard(c) {
 		return shardStep
@@ -252,18 +251,17 @@ func steps(c *kind.Core) int {
 	return joinStep
 }
 
-// isPart reports whether the core is a part of a Shared, whose lock is held.
+// isShard reports whether the node is a shard, whose lock is held.
 func isShard(c *kind.Core) bool { return relaxed.Load32(&c.Has)&kind.IsShard != 0 }
 
-// releaseWhole gives whole free blocks back until no more than most bytes wait on the
-// lists.
-func releaseWhole(c *kind.Core, most uintptr) {
-	for s := c.Spans(); s.Whole != 0 && s.Bytes > most; {
+// releaseWhole releases free blocks until the pieces have no more than limit bytes.
+func releaseWhole(c *kind.Core, limit uintptr) {
+	for s := c.Spans(); s.Whole != 0 && s.Bytes > limit; {
 		releaseFirst(c)
 	}
 }
 
-// releaseFirst gives the first whole free block back.
+// releaseFirst releases the first free block.
 func releaseFirst(c *kind.Core) {
 	addr := c.Spans().Whole
 	b := blockAt(addr)
@@ -272,8 +270,8 @@ func releaseFirst(c *kind.Core) {
 	c.Release(b)
 }
 
-// Compact joins all that was freed and gives all blocks back that are free as a whole.
-// It returns how many bytes those had.
+// Compact joins all freed chunks and releases all blocks that are free as a whole. It
+// returns how many bytes those had.
 func (Methods) Compact(c *kind.Core) (gave uintptr) {
 	for left := true; left; {
 		var some uintptr
@@ -283,7 +281,7 @@ func (Methods) Compact(c *kind.Core) (gave uintptr) {
 	return gave
 }
 
-// CompactStep is a step of Compact. It reports whether more are to follow.
+// CompactStep is a step of Compact. It reports whether more follow.
 func CompactStep(c *kind.Core) (gave uintptr, left bool) {
 	before := c.Total
 	if c.Blocks == 0 {
@@ -297,8 +295,8 @@ func CompactStep(c *kind.Core) (gave uintptr, left bool) {
 	return before - c.Total, left
 }
 
-// releaseSome is Compact by steps, for who is refused a block: until some went back. It
-// reports whether any did.
+// releaseSome is Compact by steps, until some blocks were released, after one was
+// refused. It reports whether any were.
 func releaseSome(c *kind.Core) bool {
 	before := c.Total
 	for left := Unjoined(c); left && c.Total == before; {

@@ -1,15 +1,15 @@
-// Package bump is the kind that only ever sells.
+// Package bump is the kind that only allocates.
 //
 // It holds: blocks that are filled from the front, chunks without a header.
 //
-// Cannot: free a chunk, resize one, or say how large one is.
+// Cannot: free a chunk, resize one, or tell how large one is.
 //
-// Choose it for what is built, used and thrown away as a whole: a parsed
-// document, a plan, the result of one step.
+// Choose it for what is built, used and thrown away as a whole: a parsed document, a
+// plan, the result of one step.
 //
-// Invariant: the current block is the first of the list, sold up to Cur; the
-// other blocks on it are full but for a tail. Requests too large to share a
-// block have one of their own, so that the current block is not abandoned.
+// Invariant: the current block is the first of the list, allocated up to Cur. The other
+// blocks on the list are full but for a tail. Requests too large to share a block have
+// one of their own, so that the current block is not abandoned.
 //
 // Cost: the size rounded up to 8; one addition and one compare a chunk.
 //
@@ -26,11 +26,11 @@ import (
 // Methods of the kind.
 type Methods struct{}
 
-// Alloc is the hot path of the kinds without size classes: cut the chunk off the
-// current block. A size of 0 wraps around and does not fit. What does not fit goes on
-// with the next stage, as what has classes does: that finds no freed chunk in a Bump,
-// nor room for a header as well, and goes the slow way. So there is one place from
-// which that is called, and what the caller holds in registers is saved only there.
+// Alloc is the hot path of the kinds without size classes: it cuts the chunk off the
+// current block. A size of 0 wraps around and does not fit. What does not fit goes to
+// the next stage, that of the kinds with classes: it finds no freed chunk in a Bump, nor
+// space for a header, and goes the slow way. So the slow way has one call site, and the
+// caller's registers are saved only there.
 func Alloc(c *kind.Core, classless bool, size uintptr, next kind.Stage, slow kind.Slow) uintptr {
 	if classless {
 		p := c.Cur
@@ -46,8 +46,7 @@ func Alloc(c *kind.Core, classless bool, size uintptr, next kind.Stage, slow kin
 	return next(c, size, slow)
 }
 
-// AllocConst is Alloc for a size that is a constant: it must not be one that could
-// wrap around.
+// AllocConst is Alloc for a constant size, which must be one that cannot wrap around.
 func AllocConst(c *kind.Core, classless bool, size uintptr, next kind.Stage, slow kind.Slow) uintptr {
 	if classless {
 		p := c.Cur
@@ -64,7 +63,7 @@ func AllocConst(c *kind.Core, classless bool, size uintptr, next kind.Stage, slo
 	return next(c, size, slow)
 }
 
-// maxConst is a size that cannot wrap around; with 64 bits that is any for which
+// maxConst is a size that cannot wrap around. With 64 bits that is any size for which
 // there are addresses.
 const maxConst = chunk.MostSize << (17 * osmem.WideShift)
 
@@ -83,7 +82,7 @@ func (Methods) Open(c *kind.Core) {
 	}
 }
 
-// minOwn is the smallest chunk that may get a block of its own, in bytes.
+// minOwn is the size of the smallest chunk that may get a block of its own, in bytes.
 const minOwn = 2 << 10
 
 // Alloc is the slow path: a new block, or one for this chunk alone.
@@ -126,10 +125,10 @@ func refill(c *kind.Core, size uintptr) error {
 	return nil
 }
 
-// Free cannot be: nothing says where the chunk ends.
+// Free is refused: nothing tells where the chunk ends.
 func (m Methods) Free(c *kind.Core, p uintptr, tag uint64) error { return kind.Headerless(m) }
 
-// Realloc cannot be: nothing says how large the chunk is.
+// Realloc is refused: nothing tells how large the chunk is.
 func (m Methods) Realloc(c *kind.Core, p uintptr, tag uint64, size uintptr) (uintptr, error) {
 	return 0, kind.Headerless(m)
 }
@@ -142,7 +141,7 @@ func (Methods) Freed(tag uint64) bool { return false }
 
 func (Methods) Reset(c *kind.Core) { c.SetCurrent(c.Retire(), kind.BlockHeader) }
 
-// Compact has nothing to give: nothing says which chunks are in use.
+// Compact returns 0: nothing tells which chunks are in use.
 func (Methods) Compact(c *kind.Core) uintptr { return 0 }
 
 func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats {
@@ -163,7 +162,7 @@ func (Methods) Extend(c *kind.Core, p, old, size uintptr) bool {
 	return true
 }
 
-// AllocAligned takes the gap before the chunk, and nothing else.
+// AllocAligned costs the gap before the chunk, and nothing else.
 func (m Methods) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error) {
 	if size > kind.MaxChunk || align > kind.MaxChunk {
 		return 0, kind.TooLarge(max(size, align))

@@ -2,8 +2,7 @@ package bump
 
 import "github.com/gopalloc/palloc/internal/kind"
 
-// The check of a Bump: its blocks and accounts. Chunks have no headers, so that
-// there is nothing to walk through.
+// The check of a Bump: its blocks and accounts. Chunks have no headers to walk through.
 //
 // Invariant: as in package kind.
 //
@@ -22,7 +21,7 @@ func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
 	x.CheckPrefix(c.Cookie)
 	x.CheckReset(false)
 	heads := uintptr(c.BlockCount) * kind.BlockHeader
-	if most := c.Total - c.Remaining() - heads; !x.Partial() && (most > c.Total || c.Tails > most) {
-		x.Flaw(0, 0, "the accounts say that %d bytes are lost at the ends of blocks, which have room for %d", c.Tails, most)
+	if largest := c.Total - c.Remaining() - heads; !x.Partial() && (largest > c.Total || c.Tails > largest) {
+		x.Flaw(0, 0, "the accounts say that %d bytes are lost at the ends of blocks, which have space for %d", c.Tails, largest)
 	}
 }

@@ -29,7 +29,7 @@ var breaks = []conformance.Break{
 		conformance.Overwrite(b, &b.Large(1).Dedicated, 1)
 		return b.Large(1).Address()
 	}},
-	{Name: "more lost than there is", Words: "lost at the ends of blocks, which have room for", Do: func(b *conformance.Broken) uintptr {
+	{Name: "more lost than there is", Words: "lost at the ends of blocks, which have space for", Do: func(b *conformance.Broken) uintptr {
 		conformance.Overwrite(b, &b.C.Tails, b.C.Total-b.C.Remaining())
 		return 0
 	}},

@@ -1,9 +1,9 @@
 // Package conformance holds every kind to the contract of package kind.
 //
-// It holds: one suite of rules, run over a kind's methods with several sizes of
-// blocks. What a kind cannot do its Traits say, and then it must refuse it.
+// It holds: one suite of rules, run over a kind's methods with several sizes of blocks.
+// What a kind cannot do, by its Traits, it must refuse.
 //
-// Invariant: after each test nothing is left in the hands of the context.
+// Invariant: after each test the context holds nothing.
 //
 // Cost: some seconds for all kinds.
 package conformance
@@ -55,9 +55,9 @@ var rules = []struct {
 	{"joined chunks serve any size", (*subject).joins},
 	{"every size is usable to its end", (*subject).everySize},
 	{"zero bytes have an address of their own", (*subject).zeroBytes},
-	{"headers are genuine until freed", (*subject).headers},
-	{"freed memory is sold again", (*subject).reuse},
-	{"a reset takes everything back", (*subject).reset},
+	{"headers are valid until freed", (*subject).headers},
+	{"freed memory is allocated again", (*subject).reuse},
+	{"a reset frees everything", (*subject).reset},
 	{"a reset context does the same again", (*subject).cycles},
 	{"realloc keeps the content", (*subject).realloc},
 	{"aligned chunks are aligned", (*subject).aligned},
@@ -67,13 +67,13 @@ var rules = []struct {
 	{"random traffic keeps every content", (*subject).traffic},
 }
 
-// subject is a core under test, and what is known of it.
+// subject is a node under test, and what is known of it.
 type subject struct {
 	*testing.T
 	Kind
 	kind.Traits
 	c      *kind.Core
-	before uintptr // sold by the warehouse before the test
+	before uintptr // in use of the page heap before the test
 }
 
 func newSubject(t *testing.T, k Kind, first, most uint32) *subject {
@@ -91,7 +91,7 @@ func newSubject(t *testing.T, k Kind, first, most uint32) *subject {
 	return s
 }
 
-// fix sets the one size of a kind that has one; nothing may be live.
+// fix sets the size of a kind that has one size; no chunk may be live.
 func (s *subject) fix(size uintptr) { s.c.ChunkSize = uint32(size) }
 
 func (s *subject) close() {
@@ -100,14 +100,14 @@ func (s *subject) close() {
 	s.c.CloseCurrent()
 	s.c.Epoch = 0
 	if after := block.Count().Sold; after != s.before {
-		s.Errorf("the context's end leaves %d bytes sold, %d before it", after, s.before)
+		s.Errorf("the context's end leaves %d bytes in use, %d before it", after, s.before)
 	}
 	if s.c.Total != 0 || s.c.BlockCount != 0 {
 		s.Errorf("an empty core accounts for %d bytes in %d blocks", s.c.Total, s.c.BlockCount)
 	}
 }
 
-// restart makes the core begin anew, with chunks of size bytes if it is a slab.
+// restart makes the node begin anew, with chunks of size bytes if its kind has one size.
 func (s *subject) restart(size uintptr) {
 	s.c.Retire()
 	s.c.DropKeeper()
@@ -118,7 +118,7 @@ func (s *subject) restart(size uintptr) {
 	s.Methods.Open(s.c)
 }
 
-// size is a size that the kind sells: the one given, or the slab's.
+// size returns a size that the kind allocates: n, or its one size.
 func (s *subject) size(n uintptr) uintptr {
 	if s.OneSize {
 		return uintptr(s.c.ChunkSize)
@@ -138,12 +138,12 @@ func (s *subject) alloc(n uintptr) uintptr {
 	return p
 }
 
-// what is what the header of a live chunk says.
+// tag returns the tag of a live chunk.
 func (s *subject) tag(p uintptr) uint64 {
 	s.Helper()
 	w := chunk.Header(p) ^ s.c.Cookie
 	if w >= chunk.Whats {
-		s.Fatalf("the header of the chunk at %#x is not genuine", p)
+		s.Fatalf("the header of the chunk at %#x is not valid", p)
 	}
 	if !s.Hot {
 		s.coldTag(w)
@@ -165,7 +165,7 @@ func fill(p, n uintptr) {
 	}
 }
 
-// holds checks what fill wrote at from, and moved to p since.
+// holds checks what fill wrote at from, and was moved to p since.
 func (s *subject) holds(p, n, from uintptr) {
 	s.Helper()
 	for i, b := range osmem.Bytes(p, n) {
@@ -175,7 +175,7 @@ func (s *subject) holds(p, n, from uintptr) {
 	}
 }
 
-// seller checks that the owner of p's block is the core.
+// inBlock checks that the block of p is the node's.
 func (s *subject) inBlock(p uintptr) {
 	s.Helper()
 	if s.c.BlockOf(p) == nil {

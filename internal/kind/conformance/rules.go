@@ -70,7 +70,7 @@ func (s *subject) headers() {
 	h := chunk.Header(q)
 	s.Methods.Reset(s.c)
 	if h^s.c.Cookie < chunk.Whats {
-		s.Fatal("a header is still genuine after the reset")
+		s.Fatal("a header is still valid after the reset")
 	}
 }
 
@@ -215,18 +215,18 @@ func (s *subject) alignedChunk(n, align uintptr) {
 	}
 }
 
-// refusals: nothing but the start of a live chunk is taken back.
+// refusals: nothing but the start of a live chunk can be freed.
 func (s *subject) refusals() {
 	p := s.alloc(64)
-	for what := uint64(0); what < chunk.Whats; what++ {
-		if s.Frees && what == s.tag(p) || what == chunk.Redirect {
+	for tag := uint64(0); tag < chunk.Whats; tag++ {
+		if s.Frees && tag == s.tag(p) || tag == chunk.Redirect {
 			continue
 		}
-		if s.plausible(what, p) {
+		if s.plausible(tag, p) {
 			continue
 		}
-		if err := s.Methods.Free(s.c, p, what); err == nil {
-			s.Fatalf("a header that says %#x is taken for a chunk's", what)
+		if err := s.Methods.Free(s.c, p, tag); err == nil {
+			s.Fatalf("a chunk with the tag %#x is freed", tag)
 		}
 	}
 }
@@ -260,12 +260,12 @@ func (s *subject) accounts() {
 		}
 		st := s.Methods.Stats(s.c, false)
 		if st.Total != sum() || st.Free > st.Total || !st.Live && i%3 != 0 {
-			s.Fatalf("stats %+v, the warehouse sold %d bytes", st, sum())
+			s.Fatalf("stats %+v, the page heap has %d in use", st, sum())
 		}
 	}
 	s.Methods.Reset(s.c)
 	if st := s.Methods.Stats(s.c, false); st.Total != sum() || st.Live || st.FreeChunks > st.Blocks && !s.OneSize {
-		s.Fatalf("stats after the reset %+v, the warehouse sold %d bytes", st, sum())
+		s.Fatalf("stats after the reset %+v, the page heap has %d in use", st, sum())
 	}
 }
 
@@ -319,15 +319,15 @@ func (s *subject) traffic() {
 	}
 }
 
-// compact gives back exactly what the accounts fall by.
+// compact checks that Compact releases exactly what the accounts decrease by.
 func (s *subject) compact() {
 	before := block.Count().Sold
 	gave := s.Methods.Compact(s.c)
 	if fell := before - block.Count().Sold; gave != fell {
-		s.Fatalf("Compact answers %d bytes, and %d went back", gave, fell)
+		s.Fatalf("Compact returns %d bytes, and %d were released", gave, fell)
 	}
 	if s.Frees && s.Methods.Compact(s.c) != 0 {
-		s.Fatal("a second Compact gives more back")
+		s.Fatal("a second Compact releases more")
 	}
 }
 

@@ -84,13 +84,13 @@ var breaks = []conformance.Break{
 		conformance.Overwrite(b, conformance.Header(p), chunk.Header(p)^freedBy)
 		return b.C.BlockOf(p).Address()
 	}},
-	{Name: "the tail of the current block", Words: "of it were not sold", Do: func(b *conformance.Broken) uintptr {
+	{Name: "the tail of the current block", Words: "of it were not allocated", Do: func(b *conformance.Broken) uintptr {
 		current, _ := heads(b)
 		_, _, _, tail := current.Words()
 		conformance.Overwrite(b, tail, 8)
 		return current.Address()
 	}},
-	{Name: "a tail larger than its block", Words: "of it were not sold", Do: func(b *conformance.Broken) uintptr {
+	{Name: "a tail larger than its block", Words: "of it were not allocated", Do: func(b *conformance.Broken) uintptr {
 		_, next := heads(b)
 		_, _, _, tail := next.Words()
 		conformance.Overwrite(b, tail, 1<<15)
@@ -119,7 +119,7 @@ var breaks = []conformance.Break{
 		conformance.Overwrite(b, conformance.Header(p), chunk.Header(p)|(chunk.Classes-1))
 		return p
 	}},
-	{Name: "an empty block", Words: "it is empty, and was not sold back", Do: func(b *conformance.Broken) uintptr {
+	{Name: "an empty block", Words: "it is empty, and was not released", Do: func(b *conformance.Broken) uintptr {
 		_, next := heads(b)
 		for _, p := range b.Chunks {
 			if b.C.BlockOf(p) == b.Shared(1) {

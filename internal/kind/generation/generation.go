@@ -1,23 +1,22 @@
-// Package generation is the kind for queues: what was sold first is freed first.
+// Package generation is the kind for queues: what was allocated first is freed first.
 //
-// It holds: blocks that are filled from the front; a block goes back when the last of
+// It holds: blocks that are filled from the front. A block is released when the last of
 // its chunks is freed. Sparse ones are filled again, see reopen.go.
 //
-// Cannot: give a block back while one chunk of it is live. Freed chunks of a block
-// serve again when the block is sparse, and when there is nothing else.
+// Cannot: release a block while one chunk of it is live. Freed chunks of a block serve
+// again when the block is sparse, and when there is nothing else.
 //
-// Choose it for messages, tuples and changes that come and go in order, or in
-// groups.
+// Choose it for messages, tuples and changes that come and go in order, or in groups.
 //
-// Invariant: a block other than the current one has live chunks, and its head says
-// how many bytes of them are left. The current block is the first of the list, and
-// what it sold is known from what is left of it. Shared blocks are frames, so that
-// a chunk leads to its block. Chunks have an AllocSet's classes and are cut by its
-// hot path, which finds what headers say besides in the core's Tag.
+// Invariant: a block other than the current one has live chunks, and its head has the
+// number of their bytes. The current block is the first of the list; what was allocated
+// from it follows from what remains of it. Shared blocks are aligned, so that a chunk
+// leads to its block. Chunks have an AllocSet's classes and are cut by its hot path;
+// what their headers have in addition is in the node's Prefix.
 //
-// Cost: an 8-byte header, and on average 8 % of rounding; beyond 2 KiB a block of
-// its own. Statistics look at each block, and whoever asks for the number of
-// chunks walks them.
+// Cost: an 8-byte header, and on average 8 % of rounding; beyond 2 KiB a block of its
+// own. Statistics look at each block, and the number of chunks takes a walk through all
+// of them.
 //
 // PostgreSQL: mmgr/generation.c.
 package generation
@@ -32,7 +31,7 @@ import (
 // Methods of the kind.
 type Methods struct{}
 
-// ID is the kind's. A cached node of it is opened, since its block has a head to be made.
+// ID is the kind's. A cached node of it is opened, since its block needs a head.
 const ID = kind.Reopens | 2
 
 func (Methods) Name() string { return "Generation" }
@@ -54,23 +53,24 @@ func (Methods) Open(c *kind.Core) {
 	begin(c, kind.BlockAt(c.Blocks))
 }
 
-// begin makes a block, empty, the one to sell from.
+// begin makes a block, empty, the one to allocate from.
 func begin(c *kind.Core, b *kind.Block) {
 	c.Prefix = c.Cookie | chunk.Generation | uint64(b.Size-kind.BlockUnit)
 	*at(b) = block{Block: *b, tag: c.Prefix, left: currentBias}
 	c.SetCurrent(b, head)
 }
 
-// sold is how much the current block b has sold, in bytes.
+// allocated returns how many bytes of the current block b are allocated.
 func allocated(c *kind.Core, b *kind.Block) uint64 {
 	return uint64(relaxed.Load(&c.Cur) - b.Address() - head)
 }
 
-// isEmpty says that every chunk which the current block b sold was taken back.
+// isEmpty reports whether every chunk that was allocated from the current block b is
+// freed.
 func isEmpty(c *kind.Core, b *kind.Block) bool { return at(b).left+allocated(c, b) == currentBias }
 
-// Alloc is the slow path: sizes that the hot path does not know, and a block that
-// has no room.
+// Alloc is the slow path: sizes that the hot path does not know, and a block without
+// space.
 func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 	if size > maxShared {
 		return allocLarge(c, size)
@@ -112,8 +112,8 @@ func freeLarge(c *kind.Core, p uintptr) error {
 	return err
 }
 
-// refill makes another block the current one, or the same when all of its chunks
-// are freed by now.
+// refill makes another block the current one, or the same one when all of its chunks are
+// freed.
 func refill(c *kind.Core, whole uintptr) error {
 	if c.Blocks != 0 {
 		if b := kind.BlockAt(c.Blocks); isEmpty(c, b) && whole <= b.Size-head {
@@ -155,8 +155,8 @@ func retire(c *kind.Core) {
 	line(c, b)
 }
 
-// ReleaseBlock is apart from Count because it sells: an empty block that is not the
-// current one.
+// ReleaseBlock releases an empty block that is not the current one. It is separate from
+// Count since it is rare.
 func ReleaseBlock(c *kind.Core, b *block) {
 	uncount(c, b)
 	relaxed.Store(&c.Tails, c.Tails-uintptr(b.tail))
@@ -165,8 +165,7 @@ func ReleaseBlock(c *kind.Core, b *block) {
 	c.Release(&b.Block)
 }
 
-// uncount takes the chunks of an empty block off the counts: they are no chunks
-// any more.
+// uncount takes the chunks of an empty block off the counts.
 func uncount(c *kind.Core, b *block) {
 	if relaxed.Counts {
 		relaxed.Store(&own(c).void, own(c).void-void(c, b))
@@ -175,15 +174,15 @@ func uncount(c *kind.Core, b *block) {
 	}
 }
 
-// Free takes what the hot path does not: large chunks, and what is no chunk.
-func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
+// Free frees what the hot path does not: large chunks. Anything else is a Misuse.
+func (Methods) Free(c *kind.Core, p uintptr, tag uint64) error {
 	switch {
-	case what == chunk.Large:
+	case tag == chunk.Large:
 		return freeLarge(c, p)
-	case !isLive(what):
-		return kind.TagFault(Methods{}, what)
+	case !isLive(tag):
+		return kind.TagFault(Methods{}, tag)
 	}
-	h := c.Cookie | what
+	h := c.Cookie | tag
 	b := blockOf(p, h)
 	if h^b.tag >= chunk.Classes {
 		return kind.NotAChunk
@@ -192,32 +191,32 @@ func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
 	return nil
 }
 
-// sizeOf is the size of a chunk whose header says what.
-func sizeOf(what uint64) uintptr { return chunk.Size(what % chunk.Classes) }
+// sizeOf returns the size of a chunk by its tag.
+func sizeOf(tag uint64) uintptr { return chunk.Size(tag % chunk.Classes) }
 
-// is says whether what is that of a live chunk in a shared block.
-func isLive(what uint64) bool {
-	return what&^(chunk.GenerationMask|chunk.Classes-1) == chunk.Generation
+// isLive reports whether a tag is that of a live chunk in a shared block.
+func isLive(tag uint64) bool {
+	return tag&^(chunk.GenerationMask|chunk.Classes-1) == chunk.Generation
 }
 
-// isFreed reports whether what is that of a freed chunk in a shared block.
-func isFreed(what uint64) bool {
-	return what&^(chunk.GenerationMask|chunk.Classes-1) == chunk.GenerationFreed
+// isFreed reports whether a tag is that of a freed chunk in a shared block.
+func isFreed(tag uint64) bool {
+	return tag&^(chunk.GenerationMask|chunk.Classes-1) == chunk.GenerationFreed
 }
 
-func (m Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uintptr, error) {
-	if old := sizeOf(what); isLive(what) && size > old && size <= maxShared && c.Extend(p, old, size) {
+func (m Methods) Realloc(c *kind.Core, p uintptr, tag uint64, size uintptr) (uintptr, error) {
+	if old := sizeOf(tag); isLive(tag) && size > old && size <= maxShared && c.Extend(p, old, size) {
 		return p, nil
 	}
-	return kind.Resize(m, c, p, what, size)
+	return kind.Resize(m, c, p, tag, size)
 }
 
-func (Methods) Capacity(c *kind.Core, p uintptr, what uint64) uintptr {
+func (Methods) Capacity(c *kind.Core, p uintptr, tag uint64) uintptr {
 	switch {
-	case what == chunk.Large:
+	case tag == chunk.Large:
 		return c.LargeCapacity(p)
-	case isLive(what):
-		return sizeOf(what)
+	case isLive(tag):
+		return sizeOf(tag)
 	}
 	return 0
 }
@@ -228,14 +227,14 @@ func (m Methods) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error
 
 func (Methods) Extend(c *kind.Core, p, old, size uintptr) bool { return false }
 
-func (Methods) SizeOf(c *kind.Core, what uint64) uintptr {
-	if isLive(what) || isFreed(what) {
-		return sizeOf(what)
+func (Methods) SizeOf(c *kind.Core, tag uint64) uintptr {
+	if isLive(tag) || isFreed(tag) {
+		return sizeOf(tag)
 	}
 	return 0
 }
 
-func (Methods) Freed(what uint64) bool { return isFreed(what) }
+func (Methods) Freed(tag uint64) bool { return isFreed(tag) }
 
 func (Methods) Reset(c *kind.Core) {
 	b := c.Retire()
@@ -247,7 +246,7 @@ func (Methods) Reset(c *kind.Core) {
 	begin(c, b)
 }
 
-// Stats counts what freed chunks held as free: PostgreSQL counts it as used.
+// Stats counts freed chunks as free: PostgreSQL counts them as used.
 func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats {
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
 	if chunks {
@@ -271,8 +270,8 @@ func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats {
 	return s
 }
 
-// void is how many bytes the freed chunks of a block held; 0 when the owner is just
-// beginning or ending it.
+// void returns how many bytes the freed chunks of a block hold; 0 when the owner is just
+// beginning or ending the block.
 func void(c *kind.Core, b *block) uintptr {
 	cut, live := uint64(b.Size)-head-uint64(b.tail), b.left
 	if live > currentBias/2 { // the current one
@@ -286,7 +285,7 @@ func void(c *kind.Core, b *block) uintptr {
 }
 
 // countChunks counts the live chunks, and the freed ones whose block is not empty. The
-// owner may be at work: a step leads on only from what is a chunk of the context.
+// owner may be at work: a step leads on only from a chunk of the context.
 func countChunks(c *kind.Core) (n uint32) {
 	if relaxed.Counts {
 		return relaxed.Load32(&own(c).cut)
@@ -315,15 +314,15 @@ func chunksOf(c *kind.Core, b *kind.Block, cur, end uintptr) (n uint32) {
 			at = end
 			continue
 		}
-		what := (chunk.Header(at+chunk.HeaderSize) ^ relaxed.Load64(&c.Cookie)) &^ freed
-		if what&^chunk.GenerationMask == chunk.GenerationGap&^freed {
+		tag := (chunk.Header(at+chunk.HeaderSize) ^ relaxed.Load64(&c.Cookie)) &^ freed
+		if tag&^chunk.GenerationMask == chunk.GenerationGap&^freed {
 			at += chunk.HeaderSize
 			continue
 		}
-		if !isLive(what) {
+		if !isLive(tag) {
 			break
 		}
-		at += chunk.Whole(what % chunk.Classes)
+		at += chunk.Whole(tag % chunk.Classes)
 		n++
 	}
 	return n

@@ -8,13 +8,13 @@ import (
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
-// private is what a Generation keeps in its core. How many chunks there are, the heads
-// of the blocks say, but where relaxed.Counts.
+// private is a Generation's own part of its node. The heads of the blocks have the
+// numbers of chunks, unless relaxed.Counts.
 type private struct {
-	cut    uint32  // chunks of blocks that are not empty: kind.Core.Cut
-	freed  uint32  // and those of them that were taken back
-	void   uintptr // the bytes that these held, with their headers, where relaxed.Counts
-	cursor uintptr // the block to look at next, which is not the current one; 0 when there is none
+	cut    uint32  // chunks of blocks that are not empty: kind.Core.CutCount
+	freed  uint32  // and those of them that are freed
+	void   uintptr // the bytes that these hold, with their headers, if relaxed.Counts
+	cursor uintptr // the block to look at next, which is not the current one; 0 for none
 }
 
 func own(c *kind.Core) *private { return kind.Private[private](c) }
@@ -22,20 +22,20 @@ func own(c *kind.Core) *private { return kind.Private[private](c) }
 // block is the head of a shared block.
 type block struct {
 	kind.Block
-	left  uint64 // bytes of live chunks, with their headers; in the current block currentBias more than those sold
-	tag   uint64 // the core's Tag while this is the current block; no header of a large chunk stands here
-	frees uint32 // chunks taken back
-	tail  uint16 // bytes at its end that were not sold, 0 in the current block
+	left  uint64 // bytes of live chunks, with their headers; in the current block currentBias more, less those allocated
+	tag   uint64 // the node's Prefix while this is the current block; never the header of a large chunk
+	frees uint32 // freed chunks
+	tail  uint16 // bytes at its end that were not allocated, 0 in the current block
 	seen  uint16 // see seenBits
 }
 
 const (
-	head = 56 // room for a block, the same on every machine
+	head = 56 // bytes of a block's head, the same on every machine
 
 	// maxShared is the largest chunk that shares a block, in bytes.
 	maxShared = 2 << 10
-	// maxBlock bounds the blocks: one live chunk pins no more than this, and the
-	// mask of its addresses has room in a header.
+	// maxBlock bounds the blocks, in bytes: one live chunk pins no more than this, and
+	// the mask of its addresses fits a header.
 	maxBlock = 32 << 10
 
 	currentBias = 1 << 32 // more than any block holds
@@ -48,8 +48,8 @@ var (
 
 func at(b *kind.Block) *block { return (*block)(unsafe.Pointer(b)) } // every shared block has this head
 
-// Free is the hot path for a chunk that shares a block: it is an AllocSet's, but
-// for the Tag. Anything else goes on to other.
+// Free is the hot path for a chunk that shares a block: an AllocSet's, but for the
+// Prefix. For anything else it calls other.
 func Free(p uintptr, h uint64, c *kind.Core, find finder, match matcher, count counter, letGo releaser, other, wrong kind.Next) {
 	if (h^c.Cookie)&^(chunk.GenerationMask|chunk.Classes-1) != chunk.Generation {
 		other(p, h, c)
@@ -63,7 +63,7 @@ func Find(p uintptr, h uint64, c *kind.Core, match matcher, count counter, letGo
 	match(p, h, c, blockOf(p, h), count, letGo, wrong)
 }
 
-// blockOf is where the block of a chunk would be.
+// blockOf returns where the block of a chunk would be.
 func blockOf(p uintptr, h uint64) *block {
 	return at(kind.BlockAt(p &^ uintptr(h&chunk.GenerationMask|(kind.BlockUnit-1))))
 }
@@ -77,8 +77,8 @@ func Match(p uintptr, h uint64, c *kind.Core, b *block, count counter, letGo rel
 	count(c, b, p, h, letGo)
 }
 
-// Count is the last stage: the chunk is counted in its block, which goes back when
-// it was the last.
+// Count is the last stage: it counts the chunk in its block, which is released when it
+// was the last.
 func Count(c *kind.Core, b *block, p uintptr, h uint64, letGo releaser) {
 	chunk.SetHeader(p, h^(chunk.Generation^chunk.GenerationFreed))
 	if relaxed.Counts {

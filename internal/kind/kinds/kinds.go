@@ -26,7 +26,7 @@ var Methods = [kind.Kinds]kind.Methods{
 	shared.ShardID: shared.Shard{},
 }
 
-// Traits returns what the kind with an ID can do: nothing, where there is no such kind.
+// Traits returns what the kind with an ID can do; the zero Traits if there is no such kind.
 func Traits(id kind.ID) kind.Traits {
 	if m := Methods[id]; m != nil {
 		return m.Traits()

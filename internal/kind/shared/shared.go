@@ -1,20 +1,20 @@
 // Package shared is an AllocSet that many goroutines use at once.
 //
-// It holds: parts, each an AllocSet under a lock of its own, some more than the program
-// runs goroutines at one time. A chunk goes back to the part that it came from, which
-// lends what it holds before another one buys a block.
+// It holds: shards, each an AllocSet under a lock of its own, some more than the program
+// runs goroutines at one time. A chunk goes back to the shard that it came from. Before
+// a shard acquires a block, what others hold is used.
 //
 // Cannot: be reset, deleted or checked while others are at work in it.
 //
-// Choose it where goroutines hand chunks to each other, or would else need a context
-// each for a few chunks.
+// Choose it where goroutines hand chunks to each other, or would otherwise need a
+// context each for a few chunks.
 //
-// Invariant: only who holds a part's lock touches the part, its blocks and their free
-// chunks; statistics read single words. Headers of a part's chunks are marked, so that
-// the hot path of Free, which takes no lock, leaves them alone.
+// Invariant: only the goroutine that holds a shard's lock touches the shard, its blocks
+// and their free chunks; statistics read single words. Headers of a shard's chunks are
+// marked, so that the hot path of Free, which takes no lock, leaves them alone.
 //
-// Cost: a call and an uncontended lock for each chunk that is sold and freed. A
-// goroutine comes back to the same part, and goes to the next one when that is taken.
+// Cost: a call and an uncontended lock for each chunk that is allocated and freed. A
+// goroutine comes back to the same shard, and goes to the next one when that is taken.
 //
 // PostgreSQL has none: a context belongs to a process.
 package shared
@@ -32,23 +32,23 @@ import (
 // Methods of the kind.
 type Methods struct{}
 
-// Most is how many parts a context has at most.
+// MaxShards is how many shards a context has at most.
 const MaxShards = 16
 
-// private is what the context keeps in its core.
+// private is the context's own part of its node.
 type private struct {
-	sync.Mutex // of the accounts: kind's
+	sync.Mutex // of the accounts, for package kind
 	n          uint32
-	shards     [MaxShards]uint32 // numbers of cores
+	shards     [MaxShards]uint32 // numbers of nodes
 }
 
 func own(c *kind.Core) *private { return kind.Private[private](c) }
 
-// Wanted is how many parts a context is to have: some more than goroutines run at one
-// time, so that two of them seldom have the same.
+// WantedShards returns how many shards a context gets: some more than goroutines run at
+// one time, so that two of them seldom have the same.
 func WantedShards() int { return min(4*runtime.GOMAXPROCS(0), MaxShards) }
 
-// Hire makes a core that nobody owns a part of the context, before Open.
+// Attach makes a node that no context owns a shard of the context, before Open.
 func Attach(c, part *kind.Core) {
 	o := own(c)
 	relaxed.Store32(&o.shards[o.n], part.Number())
@@ -56,7 +56,8 @@ func Attach(c, part *kind.Core) {
 	c.Attach(part, ShardID)
 }
 
-// Dismiss lets the parts of a deleted context go, one by one: they hold nothing.
+// Detach makes the shards of a deleted context, which hold nothing, nodes that no
+// context owns, and passes each to each.
 func Detach(c *kind.Core, each func(part *kind.Core)) {
 	for p := range shards(c) {
 		p.Detach()
@@ -65,7 +66,7 @@ func Detach(c *kind.Core, each func(part *kind.Core)) {
 	relaxed.Clear(kind.Private[[relaxed.Words]uint64](c))
 }
 
-// parts are those of the context.
+// shards returns those of the context.
 func shards(c *kind.Core) func(yield func(*kind.Shard) bool) {
 	return func(yield func(*kind.Shard) bool) {
 		o := own(c)
@@ -98,11 +99,12 @@ func (Methods) Open(c *kind.Core) {
 	}
 }
 
-// mark makes the headers of the part's chunks different from an AllocSet's.
+// mark makes the headers of the shard's chunks different from an AllocSet's.
 func mark(p *kind.Shard) { p.Prefix = p.Cookie | chunk.Shared }
 
-// Alloc allocates in a part that nobody is at, the goroutine's own first. Before that buys
-// a block it looks for what was freed in others; where it can buy none, thoroughly.
+// Alloc allocates in a shard that no other goroutine uses, the caller's own first.
+// Before it acquires a block it looks for free memory in other shards; when a block is
+// refused, thoroughly.
 func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 	p := lockAny(c)
 	q := allocset.Spare(&p.Core, size)
@@ -122,9 +124,9 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 	return q, nil
 }
 
-// spareElsewhere allocates from what another part holds that nobody is at: a goroutine
-// that went from one to the next leaves behind what it freed. It returns 0 when there is
-// nothing.
+// spareElsewhere allocates from what another shard holds that no other goroutine uses: a
+// goroutine that went from one to the next leaves behind what it freed. It returns 0
+// when there is nothing.
 func spareElsewhere(c *kind.Core, but *kind.Shard, size uintptr) (q uintptr) {
 	for p := range shards(c) {
 		if p != but && q == 0 && p.TryLock() {
@@ -135,7 +137,7 @@ func spareElsewhere(c *kind.Core, but *kind.Shard, size uintptr) (q uintptr) {
 	return q
 }
 
-// AllocAligned tries the parts until one can.
+// AllocAligned tries the shards until one can.
 func (Methods) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error) {
 	p := lockAny(c)
 	q, err := set.AllocAligned(&p.Core, size, align)
@@ -146,7 +148,7 @@ func (Methods) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error) 
 	return q, nil
 }
 
-// allocAnywhere is apart from Alloc because memory seldom runs out.
+// allocAnywhere is separate from Alloc since memory seldom runs out.
 func allocAnywhere(c *kind.Core, sell func(part *kind.Core) (uintptr, error), first error) (uintptr, error) {
 	for p := range shards(c) {
 		if q, err := patiently(p, func() (uintptr, error) { return sell(&p.Core) }); err == nil {
@@ -156,8 +158,9 @@ func allocAnywhere(c *kind.Core, sell func(part *kind.Core) (uintptr, error), fi
 	return 0, first
 }
 
-// patiently tries with the part's lock until it does, or all that was freed in the part
-// was looked at: each time at a bounded part of that, so that others get the lock.
+// patiently calls try under the shard's lock until it succeeds, or all that was freed in
+// the shard was looked at: each time at a bounded part of that, so that others get the
+// lock.
 func patiently(p *kind.Shard, try func() (uintptr, error)) (q uintptr, err error) {
 	for n := looks(p); ; n-- {
 		p.Lock()
@@ -167,14 +170,14 @@ func patiently(p *kind.Shard, try func() (uintptr, error)) (q uintptr, err error
 		if _, misuse := err.(kind.Misuse); err == nil || misuse || !more || n == 0 {
 			return q, err
 		}
-		runtime.Gosched() // else the lock is taken again before others are awake
+		runtime.Gosched() // otherwise the lock is taken again before others are awake
 	}
 }
 
-// looks bounds how often a part is looked at, in which others go on freeing.
+// looks bounds how often a shard is looked at, since others go on freeing.
 func looks(p *kind.Shard) int { return int(relaxed.Load(&p.Total) >> 13) }
 
-// take locks a part.
+// lockAny locks a shard and returns it.
 func lockAny(c *kind.Core) *kind.Shard {
 	o, first := own(c), spot()
 	for i := range o.n {
@@ -187,24 +190,24 @@ func lockAny(c *kind.Core) *kind.Shard {
 	return p
 }
 
-func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
-	return kind.TagFault(Methods{}, what)
+func (Methods) Free(c *kind.Core, p uintptr, tag uint64) error {
+	return kind.TagFault(Methods{}, tag)
 }
 
-func (Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uintptr, error) {
-	return 0, kind.TagFault(Methods{}, what)
+func (Methods) Realloc(c *kind.Core, p uintptr, tag uint64, size uintptr) (uintptr, error) {
+	return 0, kind.TagFault(Methods{}, tag)
 }
 
-func (Methods) Capacity(c *kind.Core, p uintptr, what uint64) uintptr { return 0 }
+func (Methods) Capacity(c *kind.Core, p uintptr, tag uint64) uintptr { return 0 }
 
 func (Methods) Extend(c *kind.Core, p, old, size uintptr) bool { return false }
 
-func (Methods) SizeOf(c *kind.Core, what uint64) uintptr { return 0 }
+func (Methods) SizeOf(c *kind.Core, tag uint64) uintptr { return 0 }
 
-func (Methods) Freed(what uint64) bool { return false }
+func (Methods) Freed(tag uint64) bool { return false }
 
 func (Methods) Reset(c *kind.Core) {
-	c.RenewCookie() // for who asks whether there was a reset: no chunk has this stamp
+	c.RenewCookie() // tells others that there was a reset: no chunk has this cookie
 	for p := range shards(c) {
 		p.Lock()
 		set.Reset(&p.Core)
@@ -213,7 +216,7 @@ func (Methods) Reset(c *kind.Core) {
 	}
 }
 
-// Close takes all chunks back and sells all blocks, keepers included.
+// Close frees all chunks and releases all blocks, keepers included.
 func Close(c *kind.Core) {
 	for p := range shards(c) {
 		p.Lock()
@@ -224,8 +227,8 @@ func Close(c *kind.Core) {
 	}
 }
 
-// Compact compacts the parts, one after the other and each step by step, so that nobody
-// waits for long who is at work in one.
+// Compact compacts the shards, one after the other and each step by step, so that no
+// goroutine waits long for one.
 func (Methods) Compact(c *kind.Core) (gave uintptr) {
 	for p := range shards(c) {
 		for n, left := looks(p), true; left && n >= 0; n-- {
@@ -240,7 +243,7 @@ func (Methods) Compact(c *kind.Core) (gave uintptr) {
 	return gave
 }
 
-// Stats sums up the parts, those that still are: the context may be ending.
+// Stats sums up the shards that still exist: the context may be ending.
 func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats {
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
 	o := own(c)

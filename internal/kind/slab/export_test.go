@@ -5,9 +5,9 @@ import "github.com/gopalloc/palloc/internal/kind"
 // What tests break: the words of the head of a block, and of the core.
 
 type HeadWords struct {
-	Freed             *uintptr
-	Frees, Turn, Most *uint32
-	Tag               *uint64
+	Freed                 *uintptr
+	Frees, MoveAt, Chunks *uint32
+	Tag                   *uint64
 }
 
 func HeadOf(b *kind.Block) HeadWords {
@@ -16,8 +16,8 @@ func HeadOf(b *kind.Block) HeadWords {
 }
 
 type CoreWords struct {
-	List, Cur, End, Stride         *uintptr
-	Capacity, Hand, Freed, Empties *uint32
+	List, Cur, End, Stride          *uintptr
+	Capacity, Local, Freed, Empties *uint32
 }
 
 func WordsOf(c *kind.Core) CoreWords {
