@@ -11,7 +11,6 @@ import (
 	"github.com/gopalloc/palloc/internal/kind/allocset"
 	"github.com/gopalloc/palloc/internal/kind/bump"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
-	"github.com/gopalloc/palloc/internal/kind/shared"
 	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/osmem"
 )
@@ -38,18 +37,18 @@ func (mc Context) Alloc(size int) unsafe.Pointer {
 
 // admit is the first stage of every allocation: the handle must be that of the context
 // that has the node.
-func admit(mc Context, size uintptr, next seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
+func admit(mc Context, size uintptr, next seller, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
 	if mc.ref.Core == nil || mc.ref.Core.Epoch != mc.ref.Epoch {
 		return stale(mc)
 	}
 	return next(mc, size, fromBump, fromSet, slow)
 }
 
-type seller func(mc Context, size uintptr, fromBump kind.First, fromSet kind.Stage, slow kind.Slow) uintptr
+type seller func(mc Context, size uintptr, fromBump kind.NoClassStage, fromSet kind.Stage, slow kind.Slow) uintptr
 
 // sell is the second stage. A kind without size classes goes the way of a Bump, which
 // finds no memory in the node of a Slab; all others that of an AllocSet.
-func sell(mc Context, size uintptr, fromBump kind.First, fromSet kind.Stage, slow kind.Slow) uintptr {
+func sell(mc Context, size uintptr, fromBump kind.NoClassStage, fromSet kind.Stage, slow kind.Slow) uintptr {
 	return fromBump(mc.ref.Core, int64(mc.ref.Epoch) < 0, size, fromSet, slow) // the highest bit is set for kinds without classes
 }
 
@@ -59,7 +58,7 @@ func stale(mc Context) uintptr { panic(mc.gone("Context.Alloc")) }
 // slow is separate so that the kinds' stages can be inlined. It handles new blocks, large
 // sizes, kinds that are not inlined, and errors.
 func slow(c *kind.Core, size uintptr) uintptr {
-	return slab.Sell(c, "Context.Alloc", size, slab.Pop, slab.Take, slab.Cut, sellSlowly)
+	return slab.Alloc(c, "Context.Alloc", size, slab.Pop, slab.Take, slab.Cut, sellSlowly)
 }
 
 // sellSlowly is the last stage: it allocates, or panics.
@@ -82,7 +81,7 @@ func (mc Context) AllocZeroed(size int) unsafe.Pointer {
 		}
 		return p
 	}
-	if size > kind.KeeperMost {
+	if size > kind.MaxKeeper {
 		return mc.blankChunk(p, size)
 	}
 	clear(unsafe.Slice((*byte)(p), size)) // just allocated, of that size
@@ -91,7 +90,7 @@ func (mc Context) AllocZeroed(size int) unsafe.Pointer {
 
 // blankChunk clears a new chunk that may be fresh from the system, and so zero.
 func (mc Context) blankChunk(p unsafe.Pointer, size int) unsafe.Pointer {
-	if !mc.ref.Core.Blank(uintptr(p), uintptr(size)) {
+	if !kind.Blank(kinds.Methods[mc.ref.Core.Kind()], uintptr(p), uintptr(size)) {
 		clear(unsafe.Slice((*byte)(p), size)) // just allocated, of that size
 	}
 	return p
@@ -169,7 +168,7 @@ func (mc Context) allocArray(op string, n, size int) (unsafe.Pointer, error) {
 // product returns n*size; the error is a Misuse.
 func product(n, size int) (uintptr, error) {
 	over, total := bits.Mul64(uint64(n), uint64(size))
-	if n < 0 || size < 0 || over != 0 || total > uint64(kind.MostChunk) {
+	if n < 0 || size < 0 || over != 0 || total > uint64(kind.MaxChunk) {
 		return 0, kind.Misuse(fmt.Sprintf("an array of %d elements of %d bytes: neither is negative, and the whole fits the address space", n, size))
 	}
 	return uintptr(total), nil
@@ -204,24 +203,11 @@ func (mc Context) allocAligned(op string, size, align int) (uintptr, error) {
 	if align <= 0 || align&(align-1) != 0 {
 		return 0, kind.Misuse(fmt.Sprintf("an alignment of %d is not a power of two", align))
 	}
-	switch id := mc.ref.Core.Kind(); {
-	case align <= chunk.Align:
+	if align <= chunk.Align {
 		return budget.Alloc(mc.ref.Core, op, uintptr(size))
-	case id == kind.Shared:
-		return budget.Try(mc.ref.Core, op, func() (uintptr, error) {
-			return shared.Sell(mc.ref.Core, func(part *kind.Core) (uintptr, error) {
-				return kind.AllocAligned(allocset.Methods{}, part, uintptr(size), uintptr(align))
-			})
-		})
-	case id == kind.Slab:
-		return 0, kind.Misuse(fmt.Sprintf("an alignment of %d: a Slab's chunks lie on multiples of %d", align, chunk.Align))
-	case id == kind.Bump:
-		return budget.Try(mc.ref.Core, op, func() (uintptr, error) {
-			return bump.Aligned(mc.ref.Core, uintptr(size), uintptr(align))
-		})
-	default:
-		return budget.Try(mc.ref.Core, op, func() (uintptr, error) {
-			return kind.AllocAligned(kinds.Methods[id], mc.ref.Core, uintptr(size), uintptr(align))
-		})
 	}
+	m := kinds.Methods[mc.ref.Core.Kind()]
+	return budget.Try(mc.ref.Core, op, func() (uintptr, error) {
+		return m.AllocAligned(mc.ref.Core, uintptr(size), uintptr(align))
+	})
 }

@@ -454,7 +454,7 @@ func TestABudgetThatIsTakenAwayIsGone(t *testing.T) {
 }
 
 // guarded says whether the context counts with a budget.
-func guarded(mc palloc.Context) bool { return slotOf(mc).Has&retail.Guarded != 0 }
+func guarded(mc palloc.Context) bool { return slotOf(mc).Has&retail.Limited != 0 }
 
 // leastLimit is the least limit at which fits is true, to some 64th.
 func leastLimit(fits func(limit int64) bool) int64 {

@@ -7,7 +7,9 @@ import (
 
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/bump"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
+	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
@@ -69,16 +71,16 @@ func NewBuffer(mc Context) *Buffer {
 //go:noinline
 func (mc Context) bufferStamp() uint64 {
 	mc.check("NewBuffer")
-	if mc.ref.Core.Kind() == kind.Slab {
+	if mc.ref.Core.Kind() == slab.ID {
 		panic(mc.refuse("NewBuffer", 0, kind.Misuse("a Slab has chunks of one size, and a Buffer grows: make it in a context of another kind")))
 	}
-	return mc.ref.Core.Stamp
+	return mc.ref.Core.Cookie
 }
 
 // live reports whether the bytes still are the Buffer's.
 func (b *Buffer) live() bool {
 	c := b.mc.ref.Core
-	return c != nil && c.Epoch == b.mc.ref.Epoch && b.owner.Stamp == b.stamp && *b.where == b.header
+	return c != nil && c.Epoch == b.mc.ref.Epoch && b.owner.Cookie == b.stamp && *b.where == b.header
 }
 
 // check panics unless the Buffer can be used.
@@ -105,16 +107,16 @@ func (b *Buffer) recheck(op string) {
 
 // drop leaves the Buffer without a chunk.
 func (b *Buffer) drop() {
-	*b = Buffer{mc: b.mc, where: &noHeader, owner: b.mc.ref.Core, stamp: b.mc.ref.Core.Stamp}
+	*b = Buffer{mc: b.mc, where: &noHeader, owner: b.mc.ref.Core, stamp: b.mc.ref.Core.Cookie}
 }
 
 // hold makes the chunk at p, of room bytes, the Buffer's, with n bytes written.
 func (b *Buffer) hold(p, room uintptr, n int) {
 	b.buf, b.where, b.owner = osmem.Bytes(p, room)[:n], &noHeader, b.mc.ref.Core
-	if b.mc.ref.Core.Kind() != kind.Bump {
+	if b.mc.ref.Core.Kind() != bump.ID {
 		b.where, b.owner = (*uint64)(osmem.At(p-chunk.HeaderSize)), b.mc.seller(p)
 	}
-	b.stamp, b.header = b.owner.Stamp, *b.where
+	b.stamp, b.header = b.owner.Cookie, *b.where
 }
 
 // tag returns the tag bits of the chunk's header.
@@ -204,7 +206,7 @@ func (b *Buffer) reserve(op string, n int) error {
 func (b *Buffer) extend(op string, p []byte, spare int) error {
 	b.check(op)
 	need := uintptr(len(b.buf)) + uintptr(len(p)) + uintptr(spare)
-	if need > kind.MostChunk {
+	if need > kind.MaxChunk {
 		return b.mc.refuse(op, need, kind.TooLarge(need))
 	}
 	if need > uintptr(cap(b.buf)) {
@@ -240,14 +242,14 @@ func (b *Buffer) enlarge(op string, need uintptr) (to, room uintptr, err error) 
 		b.mustBeAt(op, was)
 		return to, room, err
 	}
-	to, err = withSpare(c.Payer(), op, curve(old, need), need, func(size uintptr) (uintptr, error) {
+	to, err = withSpare(c.Owner(), op, curve(old, need), need, func(size uintptr) (uintptr, error) {
 		b.mustBeAt(op, was)
 		return kind.Realloc(kinds.Methods[c.Kind()], c, at, b.tag(), size)
 	})
 	if err != nil {
 		return 0, 0, err
 	}
-	return to, kind.Capacity(kinds.Methods[c.Kind()], c, to, chunk.Header(to)^c.Stamp), nil
+	return to, kind.Capacity(kinds.Methods[c.Kind()], c, to, chunk.Header(to)^c.Cookie), nil
 }
 
 // mustBeAt panics when a callback of OnPressure used the Buffer that was growing.

@@ -123,7 +123,7 @@ const mostDubious = 1000
 func dubiousPath(s *tree.Node) string {
 	path := s.Name()
 	for level := 0; s.Parent != 0; level++ {
-		if level == mostDubious || !kind.Handed(s.Parent) {
+		if level == mostDubious || !kind.IsOpened(s.Parent) {
 			return ".../" + path
 		}
 		s = tree.At(s.Parent)

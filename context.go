@@ -6,7 +6,12 @@ import (
 	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/allocset"
+	"github.com/gopalloc/palloc/internal/kind/bump"
+	"github.com/gopalloc/palloc/internal/kind/generation"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
+	"github.com/gopalloc/palloc/internal/kind/shared"
+	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/relaxed"
 	"github.com/gopalloc/palloc/internal/tree"
 )
@@ -28,18 +33,18 @@ type Kind uint8
 
 // The kinds of contexts.
 const (
-	KindAllocSet   Kind = Kind(kind.AllocSet)
-	KindSlab       Kind = Kind(kind.Slab)
-	KindGeneration Kind = Kind(kind.Generation)
-	KindBump       Kind = Kind(kind.Bump)
+	KindAllocSet   Kind = Kind(allocset.ID)
+	KindSlab       Kind = Kind(slab.ID)
+	KindGeneration Kind = Kind(generation.ID)
+	KindBump       Kind = Kind(bump.ID)
 )
 
 // String is the name of the kind: AllocSet, Slab, Generation or Bump.
 func (k Kind) String() string {
-	if int(k) >= kind.Kinds || kinds.Methods[k] == nil {
-		return "no kind"
+	if m := kinds.Methods[k]; m != nil {
+		return m.Name()
 	}
-	return kinds.Methods[k].Name()
+	return "no kind"
 }
 
 // Frees reports whether chunks of contexts of the kind can be freed one by one: a Bump's
@@ -48,7 +53,7 @@ func (k Kind) String() string {
 // palloc.FreeSlice(s) }.
 //
 // PostgreSQL has none: pfree of a Bump's chunk is an error.
-func (k Kind) Frees() bool { return k != KindBump }
+func (k Kind) Frees() bool { return kinds.Methods[k] == nil || kinds.Methods[k].Traits().Frees }
 
 // Kind returns the kind that the context was created as. Any goroutine.
 func (mc Context) Kind() Kind {
@@ -58,7 +63,7 @@ func (mc Context) Kind() Kind {
 
 // kindIn returns the kind in an epoch, as users know it: a Shared context is an AllocSet.
 func kindIn(epoch uint64) Kind {
-	if id := kind.KindOf(epoch); id != kind.Shared {
+	if id := kind.KindOf(epoch); id != shared.ID {
 		return Kind(id)
 	}
 	return KindAllocSet
@@ -67,7 +72,7 @@ func kindIn(epoch uint64) Kind {
 // IsShared reports whether the context was created with Shared. Any goroutine.
 func (mc Context) IsShared() bool {
 	mc.check("Context.IsShared")
-	return kind.KindOf(mc.ref.Epoch) == kind.Shared
+	return kind.KindOf(mc.ref.Epoch) == shared.ID
 }
 
 // Name returns the name given at creation. Any goroutine.
@@ -168,8 +173,8 @@ func (mc Context) check(op string) {
 // seller returns the part of the context's memory that the chunk at p belongs to: a shard
 // of a Shared context, or all of it.
 func (mc Context) seller(p uintptr) *kind.Core {
-	if kind.KindOf(mc.ref.Epoch) == kind.Shared {
-		if c := kind.Of(chunk.Header(p)); c.Payer() == mc.ref.Core {
+	if kind.KindOf(mc.ref.Epoch) == shared.ID {
+		if c := kind.Of(chunk.Header(p)); c.Owner() == mc.ref.Core {
 			return c
 		}
 	}

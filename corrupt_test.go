@@ -13,7 +13,10 @@ import (
 
 	"github.com/gopalloc/palloc"
 	retail "github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/bump"
+	"github.com/gopalloc/palloc/internal/kind/generation"
 	"github.com/gopalloc/palloc/internal/kind/shared"
+	"github.com/gopalloc/palloc/internal/kind/slab"
 )
 
 // Check finds what is broken: in the tree and its tables each thing by itself, in
@@ -116,7 +119,7 @@ var breaks = []struct {
 		return overwrite(&slotOf(f.mc).nextSibling, number(f.a))
 	}},
 	{"a stamp is another core's", "whose stamp says", func(f *kin) func() {
-		return overwrite(&slotOf(f.a).Stamp, slotOf(f.b).Stamp)
+		return overwrite(&slotOf(f.a).Cookie, slotOf(f.b).Cookie)
 	}},
 	{"an epoch has no kind", "there is no such kind", func(f *kin) func() {
 		return overwrite(&slotOf(f.a).Epoch, 7<<61)
@@ -125,11 +128,11 @@ var breaks = []struct {
 		return overwrite(&slotOf(f.a).Epoch, 5)
 	}},
 	{"an owned core is parked", "it is a context, and it is cached", func(f *kin) func() {
-		return overwrite(&slotOf(f.d).Parked, uint32(retail.Bump))
+		return overwrite(&slotOf(f.d).Parked, uint32(bump.ID))
 	}},
-	{"a parked core is of a kind that is not parked", "is cached as kind 5", func(f *kin) func() {
+	{"a parked core is of a kind that is not parked", "is cached as kind 133", func(f *kin) func() {
 		f.park()
-		return overwrite(&slotOf(f.parked).Parked, uint32(retail.Slab))
+		return overwrite(&slotOf(f.parked).Parked, uint32(slab.ID))
 	}},
 	{"a parked core is of no kind", "is cached as kind 200", func(f *kin) func() {
 		f.park()
@@ -141,14 +144,14 @@ var breaks = []struct {
 	}},
 	{"a context is below a parked core", "it is a context, and its parent", func(f *kin) func() {
 		epoch := overwrite(&slotOf(f.b).Epoch, 5)
-		parked := overwrite(&slotOf(f.b).Parked, uint32(retail.Generation))
+		parked := overwrite(&slotOf(f.b).Parked, uint32(generation.ID))
 		return func() { parked(); epoch() }
 	}},
 	{"a parked core has entries", "entries 0x2 in side tables", func(f *kin) func() {
 		f.park()
 		return overwrite(&slotOf(f.parked).Has, hasIdent)
 	}},
-	{"a parked core has sold", "a core without a context has sold", func(f *kin) func() {
+	{"a parked core has sold", "a core without a context allocated from it", func(f *kin) func() {
 		f.park()
 		return overwrite(&slotOf(f.parked).Cur, slotOf(f.parked).Cur+8)
 	}},
@@ -212,10 +215,10 @@ var breaks = []struct {
 		return overwrite(&slotOf(f.d).Has, slotOf(f.d).Has|hasAccount)
 	}},
 	{"a ledger is denied", "of a ledger: false, and the side table: true", func(f *kin) func() {
-		return overwrite(&slotOf(f.below).Has, slotOf(f.below).Has&^retail.Guarded)
+		return overwrite(&slotOf(f.below).Has, slotOf(f.below).Has&^retail.Limited)
 	}},
 	{"a ledger is promised", "of a ledger: true, and the side table: false", func(f *kin) func() {
-		return overwrite(&slotOf(f.d).Has, slotOf(f.d).Has|retail.Guarded)
+		return overwrite(&slotOf(f.d).Has, slotOf(f.d).Has|retail.Limited)
 	}},
 }
 
@@ -263,10 +266,10 @@ var breaksOfTop = []struct {
 	do    func(f *kin) (restore func())
 }{
 	{"a free core is owned", "it is a free node, and is a context", func(f *kin) func() {
-		return overwrite(&f.free().Epoch, uint64(retail.Bump)<<61)
+		return overwrite(&f.free().Epoch, retail.NextEpoch(0, bump.ID))
 	}},
 	{"a free core is parked", "it is a free node, and is a context", func(f *kin) func() {
-		return overwrite(&f.free().Parked, uint32(retail.Bump))
+		return overwrite(&f.free().Parked, uint32(bump.ID))
 	}},
 	{"free cores in a circle", "a list of free nodes leads to node", func(f *kin) func() {
 		return overwrite(&f.free().nextSibling, f.free().Number())
@@ -316,7 +319,7 @@ func partsOf(mc palloc.Context) (list []*links) {
 	own := retail.Private[struct {
 		sync.Mutex
 		n     uint32
-		parts [shared.Most]uint32
+		parts [shared.MaxShards]uint32
 	}](&slotOf(mc).Core)
 	for _, number := range own.parts[:own.n] {
 		list = append(list, retail.Slot[links](retail.At(number)))
@@ -342,7 +345,7 @@ func (f *kin) words(many palloc.Context) (list []*uint32) {
 		if c == slotOf(f.mc) {
 			list = slices.Delete(list, before, before+2) // its epoch: it would be another context
 		}
-		few(unsafe.Pointer(c.List(0)), 32*8)
+		few(unsafe.Pointer(c.FreeList(0)), 32*8)
 		for _, first := range []uintptr{c.Blocks, c.Large} {
 			for addr := first; addr != 0; addr = retail.BlockAt(addr).Next {
 				few(unsafe.Pointer(retail.BlockAt(addr)), min(retail.BlockAt(addr).Size, 600))

@@ -4,6 +4,9 @@ import (
 	"fmt"
 
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/allocset"
+	"github.com/gopalloc/palloc/internal/kind/bump"
+	"github.com/gopalloc/palloc/internal/kind/generation"
 	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/tree"
 )
@@ -65,7 +68,7 @@ func Top() Context { return Context{tree.Root()} }
 //
 // PostgreSQL: AllocSetContextCreate.
 func NewAllocSet(parent Context, name string, opts ...Option) Context {
-	return newContext(parent, kind.AllocSet, name, opts, tree.Create, createWith)
+	return newContext(parent, allocset.ID, name, opts, tree.Create, createWith)
 }
 
 // NewGeneration creates a context for chunks that are freed about in the order in which
@@ -74,7 +77,7 @@ func NewAllocSet(parent Context, name string, opts ...Option) Context {
 //
 // PostgreSQL: GenerationContextCreate.
 func NewGeneration(parent Context, name string, opts ...Option) Context {
-	return newContext(parent, kind.Generation, name, opts, tree.Create, createWith)
+	return newContext(parent, generation.ID, name, opts, tree.Create, createWith)
 }
 
 // NewBump creates a context whose chunks have no header and cannot be freed one by one. It
@@ -82,7 +85,7 @@ func NewGeneration(parent Context, name string, opts ...Option) Context {
 //
 // PostgreSQL: BumpContextCreate.
 func NewBump(parent Context, name string, opts ...Option) Context {
-	return newContext(parent, kind.Bump, name, opts, tree.Create, createWith)
+	return newContext(parent, bump.ID, name, opts, tree.Create, createWith)
 }
 
 // NewSlab creates a context for chunks of exactly chunkSize bytes, freed and reused one by
@@ -91,14 +94,14 @@ func NewBump(parent Context, name string, opts ...Option) Context {
 //
 // PostgreSQL: SlabContextCreate.
 func NewSlab(parent Context, name string, chunkSize int, opts ...Option) Context {
-	o := options(kind.Slab, opts)
+	o := options(slab.ID, opts)
 	o.Prepare = func(c *kind.Core) error {
 		if !slab.Fix(c, uintptr(chunkSize)) {
 			return kind.Misuse(fmt.Sprintf("a chunk size of %d bytes: it is at least 0 and below 2 GiB", chunkSize))
 		}
 		return nil
 	}
-	return Context{tree.CreateWith(parent.ref, kind.Slab, name, o)}
+	return Context{tree.CreateWith(parent.ref, slab.ID, name, o)}
 }
 
 // newContext is inlined: without options a creation is one call with few arguments. It
@@ -123,7 +126,7 @@ func options(id kind.ID, opts []Option) (all tree.Options) {
 		}
 		all.Shared = all.Shared || o.shared
 	}
-	if all.Shared && id != kind.AllocSet {
+	if all.Shared && id != allocset.ID {
 		panic(&Fault{Op: "New" + Kind(id).String(), Reason: "only an AllocSet can be Shared"})
 	}
 	return all

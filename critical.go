@@ -5,6 +5,7 @@ import (
 
 	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/allocset"
 	"github.com/gopalloc/palloc/internal/relaxed"
 	"github.com/gopalloc/palloc/internal/tree"
 )
@@ -78,7 +79,7 @@ var emergency struct {
 
 func newEmergency() Context {
 	const size = 8 << 10
-	mc := Context{tree.CreateWith(Top().ref, kind.AllocSet, "ErrorContext", tree.Options{First: size, Max: size, Prepare: func(c *kind.Core) error {
+	mc := Context{tree.CreateWith(Top().ref, allocset.ID, "ErrorContext", tree.Options{First: size, Max: size, Prepare: func(c *kind.Core) error {
 		c.DropKeeper() // of another context of that name: it may be smaller
 		return nil
 	}})}

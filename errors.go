@@ -131,7 +131,7 @@ func explain(c *kind.Core, op string, size uintptr, err error) error {
 	if ok {
 		return (&Fault{Op: op, Reason: string(misuse)}).in(c)
 	}
-	e := &OutOfMemoryError{Op: op, Context: tree.PathOf(c), Ident: kind.Slot[tree.Node](c.Payer()).Ident(), Size: int(size), Err: err}
+	e := &OutOfMemoryError{Op: op, Context: tree.PathOf(c), Ident: kind.Slot[tree.Node](c.Owner()).Ident(), Size: int(size), Err: err}
 	top := root
 	var short *budget.Shortage
 	if errors.As(err, &short) {

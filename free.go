@@ -33,7 +33,7 @@ func FreePointer(p unsafe.Pointer) {
 }
 
 // freeWith is the first stage of every free: only an address in a region is followed.
-func freeWith(p uintptr, next follower, match matcher, push pusher, other kind.Other, slow func(uintptr)) {
+func freeWith(p uintptr, next follower, match matcher, push pusher, other kind.Next, slow func(uintptr)) {
 	if !block.InFirstRegion(p) {
 		slow(p)
 		return
@@ -42,15 +42,15 @@ func freeWith(p uintptr, next follower, match matcher, push pusher, other kind.O
 }
 
 // follow is the second stage: from the header to the node that it names.
-func follow(p uintptr, match matcher, push pusher, other kind.Other) {
+func follow(p uintptr, match matcher, push pusher, other kind.Next) {
 	h := chunk.Header(p)
 	match(p, h, kind.Of(h), push, other)
 }
 
 // matchSet is the third stage: header and node must agree. Chunks of an AllocSet's
 // classes then go on their free list.
-func matchSet(p uintptr, h uint64, c *kind.Core, push pusher, other kind.Other) {
-	if class := h ^ c.Stamp; class < chunk.Classes {
+func matchSet(p uintptr, h uint64, c *kind.Core, push pusher, other kind.Next) {
+	if class := h ^ c.Cookie; class < chunk.Classes {
 		push(c, p, h, class)
 		return
 	}
@@ -58,14 +58,14 @@ func matchSet(p uintptr, h uint64, c *kind.Core, push pusher, other kind.Other) 
 }
 
 type (
-	follower func(p uintptr, match matcher, push pusher, other kind.Other)
-	matcher  func(p uintptr, h uint64, c *kind.Core, push pusher, other kind.Other)
+	follower func(p uintptr, match matcher, push pusher, other kind.Next)
+	matcher  func(p uintptr, h uint64, c *kind.Core, push pusher, other kind.Next)
 	pusher   func(c *kind.Core, p uintptr, h, class uint64)
 )
 
 // freeOther frees a chunk of a Generation, and passes on any other.
 func freeOther(p uintptr, h uint64, c *kind.Core) {
-	generation.Free(p, h, c, generation.Find, generation.Match, generation.Count, generation.LetGo, freeSlab, freeRare)
+	generation.Free(p, h, c, generation.Find, generation.Match, generation.Count, generation.ReleaseBlock, freeSlab, freeRare)
 }
 
 // freeSlab frees a chunk of a Slab, and passes on any other.
@@ -76,10 +76,10 @@ func freeSlab(p uintptr, h uint64, c *kind.Core) {
 // freeRare is the last stage: it frees large and aligned chunks, and panics for what is no
 // chunk.
 func freeRare(p uintptr, h uint64, c *kind.Core) {
-	if h^c.Stamp >= chunk.TagLimit || c.Kind() == kind.None {
+	if h^c.Cookie >= chunk.TagLimit || c.Kind() == kind.None {
 		panic(headerFault("Free", p, h))
 	}
-	if err := kind.Free(kinds.Methods[c.Kind()], c, p, h^c.Stamp); err != nil {
+	if err := kind.Free(kinds.Methods[c.Kind()], c, p, h^c.Cookie); err != nil {
 		panic(chunkFault("Free", c, p, err))
 	}
 }

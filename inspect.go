@@ -7,8 +7,6 @@ import (
 	"github.com/gopalloc/palloc/internal/block"
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
-	"github.com/gopalloc/palloc/internal/kind/allocset"
-	"github.com/gopalloc/palloc/internal/kind/bump"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/relaxed"
 	"github.com/gopalloc/palloc/internal/tree"
@@ -54,7 +52,7 @@ func Footprint(p unsafe.Pointer) int {
 // PostgreSQL: GetMemoryChunkContext.
 func ContextOf(p unsafe.Pointer) Context {
 	c, _, _ := measure("ContextOf", uintptr(p))
-	return Context{tree.RefOf(c.Payer())}
+	return Context{tree.RefOf(c.Owner())}
 }
 
 // measure returns the node of the chunk at p, what may be used of the chunk, and what it
@@ -76,10 +74,10 @@ func chunkAt(op string, p uintptr) (c *kind.Core, tag uint64) {
 	}
 	h := chunk.Header(p)
 	c = kind.At(chunk.Index(h))
-	if h^c.Stamp >= chunk.TagLimit || c.Kind() == kind.None {
+	if h^c.Cookie >= chunk.TagLimit || c.Kind() == kind.None {
 		panic(headerFault(op, p, h))
 	}
-	return c, h ^ c.Stamp
+	return c, h ^ c.Cookie
 }
 
 // strangerFault returns the Fault about an address outside of all blocks.
@@ -103,17 +101,18 @@ func headerFault(op string, p uintptr, h uint64) *Fault {
 		return &Fault{Op: op, Address: p,
 			Reason: "no context holds this memory: the chunk was freed with its block, or its context reset or deleted"}
 	}
-	near, inside := whereabouts(owner, p)
+	m := kinds.Methods[owner.Kind()]
+	near, inside := whereabouts(m, owner, p)
 	tree.Lock()
 	defer tree.Unlock()
 	f := (&Fault{Op: op, Address: p}).in(owner)
-	switch id := owner.Kind(); {
-	case id == kind.None:
+	switch {
+	case m == nil:
 		f.Context = kind.Slot[tree.Node](owner).Name()
 		f.Reason = "the chunk's context was deleted"
-	case id == kind.Bump:
-		f.Reason = string(bump.Unsupported)
-	case allocset.SaysPiece(owner, h):
+	case !m.Traits().Headers:
+		f.Reason = string(kind.Headerless(m))
+	case m.Freed(h ^ owner.Cookie):
 		f.Reason = "the chunk is already free, and joined with what is free around it"
 	case chunk.Index(h) == owner.Number():
 		f.Reason = "the address is not the start of a live chunk: what was there was taken back when its context was reset"
@@ -128,8 +127,8 @@ func headerFault(op string, p uintptr, h uint64) *Fault {
 
 // whereabouts returns what the headers around an address tell, as the rest of a
 // sentence, "" for nothing; inside reports whether the address lies inside of a chunk.
-func whereabouts(c *kind.Core, p uintptr) (near string, inside bool) {
-	at, size := c.Around(p)
+func whereabouts(m kind.Methods, c *kind.Core, p uintptr) (near string, inside bool) {
+	at, size := kind.Around(m, c, p)
 	switch {
 	case size == 0:
 		return "", false
@@ -144,7 +143,7 @@ func whereabouts(c *kind.Core, p uintptr) (near string, inside bool) {
 // in adds to the Fault which context it is about: that of a node. The caller holds the
 // tree's lock.
 func (f *Fault) in(c *kind.Core) *Fault {
-	c = c.Payer()
+	c = c.Owner()
 	f.Context = tree.PathOf(c)
 	if id := c.Kind(); id != kind.None {
 		f.Kind, f.Ident = kindIn(relaxed.Load64(&c.Epoch)), kind.Slot[tree.Node](c).Ident()
@@ -156,7 +155,7 @@ func (f *Fault) in(c *kind.Core) *Fault {
 // names none.
 func ownerOf(p uintptr) *kind.Core {
 	addr, ok := block.Find(p)
-	if !ok || !kind.Handed(kind.BlockAt(addr).Owner) {
+	if !ok || !kind.IsOpened(kind.BlockAt(addr).Owner) {
 		return nil
 	}
 	return kind.At(kind.BlockAt(addr).Owner)
@@ -168,8 +167,9 @@ func chunkFault(op string, c *kind.Core, p uintptr, err error) *Fault {
 		return headerFault(op, p, 0)
 	}
 	reason := err.Error()
-	near, _ := whereabouts(c, p)
-	if tag := chunk.Header(p) ^ c.Stamp; err == kind.NotAChunk || err == kind.WhatFault(tag) && !c.SaysFreed(p, tag) {
+	m := kinds.Methods[c.Kind()]
+	near, _ := whereabouts(m, c, p)
+	if tag := chunk.Header(p) ^ c.Cookie; err == kind.NotAChunk || m != nil && err == kind.TagFault(m, tag) && !kind.SaysFreed(m, c, p, tag) {
 		reason = fmt.Sprintf("%s: the header before it is no chunk's (%#016x)%s", kind.NotAChunk, chunk.Header(p), near)
 	}
 	tree.Lock()

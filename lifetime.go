@@ -44,7 +44,9 @@ func (mc Context) DeleteChildren() { mc.ref.DeleteChildren() }
 // from other goroutines the answer may be old. It takes as long as Stats.
 //
 // PostgreSQL: MemoryContextIsEmpty, where every kind means something else.
-func (mc Context) IsEmpty() bool { return !mc.ref.HasChildren("Context.IsEmpty") && !mc.stats().Live }
+func (mc Context) IsEmpty() bool {
+	return !mc.ref.HasChildren("Context.IsEmpty") && !mc.stats(false).Live
+}
 
 // OnReset registers a function to be run once, when the context is next reset
 // or deleted, before its memory is taken back. Of several, the latest runs

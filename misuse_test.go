@@ -566,7 +566,7 @@ func TestASizeIsNotNegativeAndFitsTheMachine(t *testing.T) {
 		c.Alloc(64)
 		before := c.Stats()
 		for _, size := range []int{-1, -7, -8, -9, -48, -64, -4096, math.MinInt, math.MinInt + 8, math.MaxInt, math.MaxInt - 4096} {
-			const reason = "is not a size|sells chunks of|lie on multiples of"
+			const reason = "is not a size|has chunks of|lie on multiples of"
 			wantFault(t, func() { c.Alloc(size) }, "Alloc", "Top/test/c", reason)
 			wantFault(t, func() { c.AllocZeroed(size) }, "Alloc", "Top/test/c", reason)
 			wantFault(t, func() { c.TryAlloc(size) }, "TryAlloc", "Top/test/c", reason)

@@ -50,7 +50,7 @@ type WarehouseStats struct {
 
 // Resident returns the most that palloc can have resident: InUse, as if every byte of it
 // were written to, Retained and Accounts.
-func (s WarehouseStats) Resident() int64 { return s.InUse + s.Retained + s.Metadata }
+func (s WarehouseStats) Resident() int64 { return s.InUse + s.Retained + s.Accounts }
 
 // Warehouse returns the statistics of the page heap at one moment. Any goroutine.
 //

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/shared"
 )
 
 // Pressure: callbacks that free memory before a budget refuses, and the end of waits for
@@ -101,7 +102,7 @@ func (mc Context) OnPressure(free func(p Pressure) error) (stop func() bool) {
 func (mc Context) OnPressureOwned(free func(p Pressure) error) (stop func() bool) {
 	const op = "Context.OnPressureOwned"
 	mc.check(op)
-	if kind.KindOf(mc.ref.Epoch) == kind.Shared {
+	if kind.KindOf(mc.ref.Epoch) == shared.ID {
 		panic(&Fault{Op: op, Context: mc.Path(), Reason: "a Shared context has no owner: use OnPressure"})
 	}
 	return mc.listen(op, true, free)

@@ -53,7 +53,7 @@ func tryRealloc(op string, p, size uintptr) (unsafe.Pointer, error) {
 
 func realloc(op string, p, size uintptr) (uintptr, *kind.Core, error) {
 	c, tag := chunkAt(op, p)
-	if size > kind.MostChunk {
+	if size > kind.MaxChunk {
 		return 0, c, kind.TooLarge(size)
 	}
 	q, err := kind.Realloc(kinds.Methods[c.Kind()], c, p, tag, size)

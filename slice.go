@@ -11,7 +11,6 @@ import (
 	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
-	"github.com/gopalloc/palloc/internal/kind/bump"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/osmem"
 	"github.com/gopalloc/palloc/internal/typerule"
@@ -65,7 +64,7 @@ func trySlice[T any](mc Context, op string, len, cap int) ([]T, error) {
 // slice.
 func (mc Context) sliceSize(op string, len, cap int, each uintptr) uintptr {
 	over, size := bits.Mul64(uint64(cap), uint64(each))
-	if len < 0 || cap < len || over != 0 || size > uint64(kind.MostChunk) {
+	if len < 0 || cap < len || over != 0 || size > uint64(kind.MaxChunk) {
 		panic(&Fault{Op: op, Context: mc.Path(),
 			Reason: fmt.Sprintf("length %d and capacity %d of elements of %d bytes: "+
 				"the length is from 0 to the capacity, and the whole fits the address space", len, cap, each)})
@@ -169,14 +168,15 @@ func grow[T any](mc Context, op string, s, values []T, more int) ([]T, error) {
 // which the used bytes are copied. It returns the place and its capacity.
 func (mc Context) enlarge(op string, p, used, old, need uintptr) (q, room uintptr, err error) {
 	c := mc.ref.Core
+	headers := kinds.Traits(c.Kind()).Headers
 	try := func(size uintptr) (uintptr, error) {
 		room = size
 		return kinds.Methods[c.Kind()].Alloc(c, size)
 	}
-	if c.Kind() == kind.Bump {
+	if !headers {
 		try = func(size uintptr) (uintptr, error) {
 			room = (size + chunk.Align - 1) &^ (chunk.Align - 1)
-			if old > 0 && bump.Extend(c, p, old, room) {
+			if old > 0 && kinds.Methods[c.Kind()].Extend(c, p, old, room) {
 				return p, nil
 			}
 			return kinds.Methods[c.Kind()].Alloc(c, room)
@@ -186,7 +186,7 @@ func (mc Context) enlarge(op string, p, used, old, need uintptr) (q, room uintpt
 		return q, room, err
 	}
 	copyBytes(q, p, used)
-	if c.Kind() != kind.Bump {
+	if headers {
 		room = mc.roomAt(q, room)
 	}
 	return q, room, nil
@@ -194,11 +194,11 @@ func (mc Context) enlarge(op string, p, used, old, need uintptr) (q, room uintpt
 
 // roomAt returns how many bytes the chunk at p has, which was just allocated for size bytes.
 func (mc Context) roomAt(p, size uintptr) uintptr {
-	if mc.ref.Core.Kind() == kind.Bump {
+	if !kinds.Traits(mc.ref.Core.Kind()).Headers {
 		return (size + chunk.Align - 1) &^ (chunk.Align - 1)
 	}
 	c := mc.seller(p)
-	return kind.Capacity(kinds.Methods[c.Kind()], c, p, chunk.Header(p)^c.Stamp)
+	return kind.Capacity(kinds.Methods[c.Kind()], c, p, chunk.Header(p)^c.Cookie)
 }
 
 // withSpare tries to get size bytes, and less and less down to need where that is
@@ -231,16 +231,16 @@ func curve(old, need uintptr) uintptr {
 // context, but for less than one more element, and returns the tag bits of the chunk's
 // header: then no other slice has more of the chunk. It panics when the chunk was freed.
 func (mc Context) hasWhole(op string, p, size, each uintptr) (tag uint64, yes bool) {
-	if !block.Readable(p) || mc.ref.Core.Kind() == kind.Bump {
+	if !block.Readable(p) || !kinds.Traits(mc.ref.Core.Kind()).Headers {
 		return 0, false
 	}
 	c := mc.seller(p)
-	if tag = chunk.Header(p) ^ c.Stamp; tag >= chunk.TagLimit {
+	if tag = chunk.Header(p) ^ c.Cookie; tag >= chunk.TagLimit {
 		return 0, false
 	}
 	capacity := kind.Capacity(kinds.Methods[c.Kind()], c, p, tag)
 	if capacity == 0 {
-		panic(chunkFault(op, c, p, kind.WhatFault(tag)))
+		panic(chunkFault(op, c, p, kind.TagFault(kinds.Methods[c.Kind()], tag)))
 	}
 	return tag, size > 0 && capacity-size < each
 }

@@ -133,14 +133,9 @@ type sighting struct {
 // row reads one context, without a lock, and reports whether that is still the one that
 // came by.
 func (c *sighting) row() (r Row, live bool) {
-	stats := c.mc.stats()
-	r = Row{Level: c.level, Kind: kindIn(c.mc.ref.Epoch), Name: c.name, Ident: c.ident, Stats: public(stats)}
-	switch r.Kind {
-	case KindGeneration:
-		r.Chunks = int64(c.mc.chunks())
-	case KindSlab:
-		r.EmptyBlocks = int64(stats.Empties)
-	}
+	stats := c.mc.stats(true)
+	r = Row{Level: c.level, Kind: kindIn(c.mc.ref.Epoch), Name: c.name, Ident: c.ident, Stats: public(stats),
+		Chunks: int64(stats.Chunks), EmptyBlocks: int64(stats.EmptyBlocks)}
 	return r, c.mc.Live()
 }
 

@@ -2,7 +2,6 @@ package palloc
 
 import (
 	"github.com/gopalloc/palloc/internal/kind"
-	"github.com/gopalloc/palloc/internal/kind/generation"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/relaxed"
 	"github.com/gopalloc/palloc/internal/tree"
@@ -34,7 +33,7 @@ type Stats struct {
 // PostgreSQL: the stats method of MemoryContextMethods.
 func (mc Context) Stats() Stats {
 	mc.check("Context.Stats")
-	s := public(mc.stats())
+	s := public(mc.stats(false))
 	mc.check("Context.Stats") // else they are about whatever followed
 	return s
 }
@@ -79,18 +78,11 @@ func (mc Context) sumAtOnce(op string) (bytes int64, ok bool) {
 	return bytes, true
 }
 
-// stats reads the accounts of a context that was live a moment ago: if it was
-// deleted since, they are about whatever its core holds now.
-func (mc Context) stats() (s kind.Stats) {
-	mc.look(func() { s = kinds.Methods[kind.KindOf(mc.ref.Epoch)].Stats(mc.ref.Core) })
+// stats reads the accounts of a context that was live a moment ago: if it was deleted
+// since, they are about whatever its node is now. chunks asks for the number of chunks, too.
+func (mc Context) stats(chunks bool) (s kind.Stats) {
+	mc.look(func() { s = kinds.Methods[kind.KindOf(mc.ref.Epoch)].Stats(mc.ref.Core, chunks) })
 	return s
-}
-
-// chunks is how many chunks a Generation has, live ones and freed ones whose block is not
-// empty. As stats otherwise.
-func (mc Context) chunks() (n uint32) {
-	mc.look(func() { n = generation.Chunks(mc.ref.Core) })
-	return n
 }
 
 // look reads what a kind keeps in a core. No lock is needed, but where the kinds count:

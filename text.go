@@ -7,6 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/kinds"
 )
 
 // The tree of contexts as PostgreSQL prints it: a line a context, indented by
@@ -161,19 +164,21 @@ func (r *Row) String() string {
 	return line
 }
 
+// figures is PostgreSQL's line for each kind: the same for all, but for what only some
+// kinds count.
 func (r *Row) figures() string {
-	switch r.Kind {
-	case KindGeneration:
-		return fmt.Sprintf("%d total in %d blocks (%d chunks); %d free (%d chunks); %d used",
-			r.Total, r.Blocks, r.Chunks, r.Free, r.FreeChunks, r.Used)
-	case KindSlab:
-		return fmt.Sprintf("%d total in %d blocks; %d empty blocks; %d free (%d chunks); %d used",
-			r.Total, r.Blocks, r.EmptyBlocks, r.Free, r.FreeChunks, r.Used)
-	case KindBump:
-		return fmt.Sprintf("%d total in %d blocks; %d free; %d used", r.Total, r.Blocks, r.Free, r.Used)
+	var chunks, empty, freed string
+	traits := kinds.Traits(kind.ID(r.Kind))
+	if traits.CountsChunks {
+		chunks = fmt.Sprintf(" (%d chunks)", r.Chunks)
 	}
-	return fmt.Sprintf("%d total in %d blocks; %d free (%d chunks); %d used",
-		r.Total, r.Blocks, r.Free, r.FreeChunks, r.Used)
+	if traits.CountsEmpty {
+		empty = fmt.Sprintf(" %d empty blocks;", r.EmptyBlocks)
+	}
+	if r.Kind.Frees() {
+		freed = fmt.Sprintf(" (%d chunks)", r.FreeChunks)
+	}
+	return fmt.Sprintf("%d total in %d blocks%s;%s %d free%s; %d used", r.Total, r.Blocks, chunks, empty, r.Free, freed, r.Used)
 }
 
 // clip makes an ident fit for a line: cut between two characters, and visible, but for

@@ -8,6 +8,7 @@ import (
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/allocset"
 	"github.com/gopalloc/palloc/internal/kind/bump"
+	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/osmem"
 	"github.com/gopalloc/palloc/internal/typerule"
@@ -46,12 +47,12 @@ func NewUncleared[T any](mc Context) *T {
 type maxBytes [1<<31<<(19*(^uintptr(0)>>63)) - 2]byte // what every compiler allows, and an int counts
 
 // typed only calls first: it fits the budget for inlining New, which judge does not.
-func typed(mc Context, t *typerule.Type, size uintptr, first typer, refuse func(*typerule.Type), next admitter, sell seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
+func typed(mc Context, t *typerule.Type, size uintptr, first typer, refuse func(*typerule.Type), next admitter, sell seller, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
 	return first(mc, t, size, refuse, next, sell, fromBump, fromSet, stale, slow)
 }
 
 // judge is the stage before all others: it applies the pointer rule.
-func judge(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule.Type), next admitter, sell seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
+func judge(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule.Type), next admitter, sell seller, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
 	if !rule.Accepts(t) {
 		refuse(t)
 	}
@@ -59,12 +60,12 @@ func judge(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule.Typ
 }
 
 type (
-	typer    func(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule.Type), next admitter, sell seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
-	admitter func(mc Context, size uintptr, next seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
+	typer    func(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule.Type), next admitter, sell seller, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
+	admitter func(mc Context, size uintptr, next seller, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
 )
 
 // judgeUncleared is judge for NewUncleared, which accepts no pointers at all.
-func judgeUncleared(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule.Type), next admitter, sell seller, fromBump kind.First, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
+func judgeUncleared(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule.Type), next admitter, sell seller, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
 	if t.HasPointers() {
 		refuse(t)
 	}
@@ -90,7 +91,7 @@ func staleNew(mc Context) uintptr { panic(mc.gone("New")) }
 
 // slowNew is slow for New.
 func slowNew(c *kind.Core, size uintptr) uintptr {
-	return slab.Sell(c, "New", size, slab.Pop, slab.Take, slab.Cut, sellSlowly)
+	return slab.Alloc(c, "New", size, slab.Pop, slab.Take, slab.Cut, sellSlowly)
 }
 
 // refusePointers is acceptNew for NewUncleared: it always panics.
@@ -104,7 +105,7 @@ func staleUncleared(mc Context) uintptr { panic(mc.gone("NewUncleared")) }
 
 // slowUncleared is slow for NewUncleared.
 func slowUncleared(c *kind.Core, size uintptr) uintptr {
-	return slab.Sell(c, "NewUncleared", size, slab.Pop, slab.Take, slab.Cut, sellSlowly)
+	return slab.Alloc(c, "NewUncleared", size, slab.Pop, slab.Take, slab.Cut, sellSlowly)
 }
 
 // TryNew is New, but returns the *OutOfMemoryError. Owner only.
@@ -133,7 +134,7 @@ func (mc Context) zeroed(op string, size uintptr) (uintptr, error) {
 	if err != nil {
 		return 0, mc.refuse(op, size, err)
 	}
-	if !mc.ref.Core.Blank(p, size) {
+	if !kind.Blank(kinds.Methods[mc.ref.Core.Kind()], p, size) {
 		clear(osmem.Bytes(p, size))
 	}
 	return p, nil

@@ -51,11 +51,11 @@ var guarded = map[string][]string{
 		"createNew", "follow", "freeOther", "freeSlab", "freeWith", "judge", "judgeUncleared", "matchSet", "newContext", "sell",
 		"setConst", "slow", "typed"},
 	"internal/block":           {"InFirstRegion"},
-	"internal/kind":            {"(*Core).Calm", "(*Core).Rewind", "(*Core).Settle", "Of"},
+	"internal/kind":            {"(*Core).ClearDirty", "(*Core).IsClean", "(*Core).Rewind", "Of"},
 	"internal/kind/allocset":   {"Alloc", "AllocConst", "Carve", "ClassifyConst", "Hot", "Pop", "Push", "Take"},
 	"internal/kind/bump":       {"Alloc", "AllocConst"},
 	"internal/kind/generation": {"Count", "Find", "Free", "Match"},
-	"internal/kind/slab":       {"Cut", "Free", "Keep", "Pop", "Sell", "Sort", "Take", "ToBlock"},
+	"internal/kind/slab":       {"Alloc", "Cut", "Free", "Keep", "Pop", "Sort", "Take", "ToBlock"},
 }
 
 // unfolding are the functions that the paths call, and the last stages they end in.

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/allocset"
+	"github.com/gopalloc/palloc/internal/kind/shared"
 	"github.com/gopalloc/palloc/internal/tree"
 )
 
@@ -163,7 +165,7 @@ func isBelow(c, top *kind.Core) bool {
 		switch {
 		case &s.Core == top:
 			return true
-		case s.Parent == 0 || s.Kind() == kind.Shared:
+		case s.Parent == 0 || s.Kind() == shared.ID:
 			return false
 		}
 	}
@@ -172,7 +174,7 @@ func isBelow(c, top *kind.Core) bool {
 // isAllocSet reports whether the context is an AllocSet, Shared or not.
 func isAllocSet(mc tree.Ref) bool {
 	id := kind.KindOf(mc.Epoch)
-	return id == kind.AllocSet || id == kind.Shared
+	return id == allocset.ID || id == shared.ID
 }
 
 // Place returns the line that registered the callback.

@@ -27,7 +27,7 @@ import (
 // Cost: to open an account takes a step for each context below; to close one, too.
 
 func init() {
-	kind.Gate = reserve
+	kind.CheckLimit = reserve
 	tree.Enroll, tree.Forget = enroll, forget
 }
 

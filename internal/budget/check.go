@@ -49,7 +49,7 @@ func (w *audit) Node(s *tree.Node, live bool) {
 	w.Entry(s, tree.HasCancel, "a context.Context", cancels[n] != nil)
 	w.Entry(s, tree.HasAccount, "a budget", budgets.accounts[n] != nil)
 	l := budgets.ledgers.Look(n)
-	w.Entry(s, kind.Guarded, "a ledger", l != nil && l.account != nil)
+	w.Entry(s, kind.Limited, "a ledger", l != nil && l.account != nil)
 }
 
 // Strays checks that tables have entries only of contexts. A map may change during the

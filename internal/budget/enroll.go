@@ -95,7 +95,7 @@ func closeAccount(mc tree.Ref, op string, do func(*account)) (rebook bool) {
 
 // innermost is the account that the context is under, nil when there is none.
 func innermost(s *tree.Node) *account {
-	if s.Has&kind.Guarded == 0 {
+	if s.Has&kind.Limited == 0 {
 		return nil
 	}
 	return budgets.ledgers.At(s.Number()).account
@@ -137,7 +137,7 @@ func rebook(s *tree.Node) (changed bool) {
 	refile(listeners[s.Number()], from, to)
 	l := budgets.ledgers.At(s.Number())
 	if from == nil {
-		atomic.StoreUint32(&s.Has, s.Has|kind.Guarded) // and a fence: a release from now on is reported
+		atomic.StoreUint32(&s.Has, s.Has|kind.Limited) // and a fence: a release from now on is reported
 		l.charged = int64(relaxed.Load(&s.Total))
 	} else {
 		from.add(-l.charged)
@@ -146,7 +146,7 @@ func rebook(s *tree.Node) (changed bool) {
 	l.account = to
 	if to == nil {
 		*l = ledger{}
-		relaxed.Store32(&s.Has, s.Has&^kind.Guarded)
+		relaxed.Store32(&s.Has, s.Has&^kind.Limited)
 	}
 	return true
 }
@@ -154,7 +154,7 @@ func rebook(s *tree.Node) (changed bool) {
 // rebookFirst is rebook for a context below which rebookBelow is to follow if that says
 // so.
 func rebookFirst(s *tree.Node) (changed bool) {
-	if (s.Has|tree.At(s.Parent).Has)&kind.Guarded == 0 && s.Has&tree.HasAccount == 0 {
+	if (s.Has|tree.At(s.Parent).Has)&kind.Limited == 0 && s.Has&tree.HasAccount == 0 {
 		return false // under no account, before and after
 	}
 	if changed = rebook(s); changed {
@@ -197,13 +197,13 @@ func enroll(s *tree.Node, parent *tree.Node) {
 	if !fits {
 		s.DropKeeper()
 	}
-	relaxed.Store32(&s.Has, s.Has|kind.Guarded)
+	relaxed.Store32(&s.Has, s.Has|kind.Limited)
 }
 
 // discharge takes the core of a deleted context off all accounts, with the keeper
 // that it still has. The tree's lock must be held, the budgets' not.
 func discharge(s *tree.Node) {
-	if s.Has&kind.Guarded != 0 {
+	if s.Has&kind.Limited != 0 {
 		budgets.Lock()
 		l := budgets.ledgers.At(s.Number())
 		l.charge(-l.charged)

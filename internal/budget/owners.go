@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/shared"
 	"github.com/gopalloc/palloc/internal/relaxed"
 	"github.com/gopalloc/palloc/internal/tree"
 )
@@ -131,14 +132,14 @@ func Answer(mc tree.Ref) (answered bool) {
 
 // AnswerFor is AnswerPressure of who is about to allocate.
 func AnswerFor(c *kind.Core, op string) {
-	if c.Kind() == kind.Shared || relaxed.Load32(&c.Has)&kind.Guarded == 0 {
+	if c.Kind() == shared.ID || relaxed.Load32(&c.Has)&kind.Limited == 0 {
 		return
 	}
 	list := askedAbove(c)
 	if len(list) == 0 {
 		return
 	}
-	r := request{core: c, op: op, epoch: c.Epoch, stamp: c.Stamp}
+	r := request{core: c, op: op, epoch: c.Epoch, stamp: c.Cookie}
 	defer r.end()
 	r.identify()
 	r.answer(list)
@@ -175,7 +176,7 @@ func askedAbove(c *kind.Core) (list []*Listener) {
 	defer tree.Unlock()
 	budgets.Lock()
 	defer budgets.Unlock()
-	for s := kind.Slot[tree.Node](c); s.Kind() != kind.Shared; s = tree.At(s.Parent) {
+	for s := kind.Slot[tree.Node](c); s.Kind() != shared.ID; s = tree.At(s.Parent) {
 		if s.Has&tree.HasListeners != 0 {
 			for _, l := range listeners[s.Number()] {
 				if l.left != nil && l.by == nil {

@@ -119,8 +119,8 @@ func Retry(c *kind.Core, op string, lenient bool, err error, try func() (uintptr
 	if _, short := err.(*Shortage); !short {
 		return 0, err
 	}
-	c = c.Payer()
-	r := request{core: c, op: op, epoch: c.Epoch, stamp: c.Stamp, lenient: lenient}
+	c = c.Owner()
+	r := request{core: c, op: op, epoch: c.Epoch, stamp: c.Cookie, lenient: lenient}
 	budgets.Lock()
 	r.arrived = budgets.presses
 	budgets.Unlock()
@@ -183,7 +183,7 @@ func (a *account) isClosed() bool {
 // in, if the request then fits.
 func (r *request) dropsKeeper(s *Shortage) bool {
 	c := r.core
-	if c.Busy|c.Stirred != 0 || c.Blocks == 0 || c.Cur != c.Blocks+kind.BlockHeader {
+	if c.NeedsReset|c.Dirty != 0 || c.Blocks == 0 || c.Cur != c.Blocks+kind.BlockHeader {
 		return false
 	}
 	budgets.Lock()
@@ -460,7 +460,7 @@ func (r *request) consumers(a *account) []consumer {
 }
 
 // freeIn is what is free in the context's own blocks, in bytes.
-func freeIn(c *kind.Core) uintptr { return kinds.Methods[c.Kind()].Stats(c).Free }
+func freeIn(c *kind.Core) uintptr { return kinds.Methods[c.Kind()].Stats(c, false).Free }
 
 // pass has the callbacks of a soft limit asked once, and lets the request pass.
 func (r *request) pass(s *Shortage) {
@@ -517,7 +517,7 @@ func (r *request) refused(s *Shortage, why error) error {
 
 // check panics when the context that is allocating was reset or deleted.
 func (r *request) check(l *Listener) {
-	if r.core.Epoch == r.epoch && r.core.Stamp == r.stamp {
+	if r.core.Epoch == r.epoch && r.core.Cookie == r.stamp {
 		return
 	}
 	panic(tree.Explain(nil, r.op, 0, &tree.Gone{Name: r.path, Reason: fmt.Sprintf(

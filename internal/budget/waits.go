@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/shared"
 )
 
 // Waiting for a goroutine that frees memory.
@@ -38,7 +39,7 @@ func (r *request) await(on holding, done <-chan struct{}, until time.Time) error
 			return errCircle
 		}
 		list := []*Listener(nil)
-		if posted.Load() != 0 && r.core.Kind() != kind.Shared {
+		if posted.Load() != 0 && r.core.Kind() != shared.ID {
 			list = askedAbove(r.core)
 		}
 		if len(list) > 0 {

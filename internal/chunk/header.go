@@ -76,6 +76,9 @@ const (
 	Shared      = 0xc0
 	SharedFreed = 0xe0
 
+	// Own and above are for any kind: no stage of the hot path takes them.
+	Own = 0x8000
+
 	// TagLimit is larger than all tag bits. header XOR cookie is below it exactly
 	// when the header is valid.
 	TagLimit = 1 << versionShift

@@ -10,69 +10,69 @@ import (
 
 // Block is the head of a block, inside it. Kinds that need more embed it first.
 //
-// Invariant: it stands at the address that block.Find answers for any chunk cut
-// from the block; Owner is the number of the core on whose list the block is.
+// Invariant: it begins at the address that block.Find returns for every chunk cut from
+// the block. Owner is the number of the node on whose list the block is.
 type Block struct {
 	Next, Prev uintptr // neighbours on the owner's list, 0 at the ends
-	Size       uintptr // of the whole block in bytes, as the warehouse sold it
+	Size       uintptr // of the whole block in bytes, as the page heap has it
 	Owner      uint32
-	Alone      uint32 // not 0: the block is one large chunk's, see large.go
+	Dedicated  uint32 // not 0: the block holds one large chunk, see large.go
 }
 
-// BlockHeader is the room for a Block, the same on every machine, so that
-// accounts are, too.
+// BlockHeader is the size of a Block in bytes, the same on every machine, so that
+// statistics are, too.
 const BlockHeader = 32
 
 var _ [BlockHeader - unsafe.Sizeof(Block{})]byte // a Block fits
 
-// BlockAt is the head of the block at an address.
+// BlockAt returns the head of the block at an address.
 func BlockAt(addr uintptr) *Block { return (*Block)(osmem.At(addr)) } // blocks begin with one
 
-// Address is where the block begins.
-func (b *Block) Address() uintptr { return uintptr(unsafe.Pointer(b)) } // off-heap, or kept for ever
+// Address returns where the block begins.
+func (b *Block) Address() uintptr { return uintptr(unsafe.Pointer(b)) } // off-heap, or never freed
 
-// End is the address behind the block.
+// End returns the address behind the block.
 func (b *Block) End() uintptr { return b.Address() + b.Size }
 
-// Buy gets a block of at least size bytes for the core. It is on no list yet.
-func (c *Core) Buy(size uintptr) (*Block, error) {
-	p, err := c.bid(block.RoundUp(size))
+// Acquire gets a block of at least size bytes for the node. It is on no list yet.
+func (c *Core) Acquire(size uintptr) (*Block, error) {
+	p, err := c.reserve(block.RoundUp(size))
 	if err != nil {
 		return nil, err
 	}
 	addr, got, err := block.Acquire(size)
 	if err != nil {
-		c.lost(p)
+		c.cancel(p)
 		return nil, err
 	}
-	return c.own(p, addr, got), nil
+	return c.adopt(p, addr, got), nil
 }
 
-// own makes memory that the payer just bought a block of the core.
-func (c *Core) own(p *Core, addr, size uintptr) *Block {
+// adopt makes memory that was just acquired for the owner a block of the node.
+func (c *Core) adopt(p *Core, addr, size uintptr) *Block {
 	b := BlockAt(addr)
 	*b = Block{Size: size, Owner: c.Number()}
-	c.won(p, size, 1)
+	c.charge(p, size, 1)
 	return b
 }
 
-// BuyShared gets a block for many chunks, the first of which needs need bytes,
-// the block's own head included, of at most most bytes if need is no more. It asks for
-// less when the system refuses.
-func (c *Core) BuyShared(need, most uintptr) (*Block, error) {
-	size := max(min(c.NextSize(need), most), need)
-	b, err := c.Buy(size)
+// AcquireShared gets a block for many chunks, the first of which needs need bytes, the
+// head of the block included. The block has at most most bytes unless need is more. When
+// the system refuses, it asks for less.
+func (c *Core) AcquireShared(need, most uintptr) (*Block, error) {
+	size := c.nextShared(need, most)
+	b, err := c.Acquire(size)
 	for err != nil && size > need {
 		size = max(size/2, need)
-		b, err = c.Buy(size)
+		b, err = c.Acquire(size)
 	}
 	return b, err
 }
 
-// Sell gives a block that is on no list back to the warehouse.
-func (c *Core) Sell(b *Block) {
-	c.sold(b.Size)
-	block.ReleaseGrowable(b.Address(), b.Size, b.room())
+// Release gives a block that is on no list back to the page heap.
+func (c *Core) Release(b *Block) {
+	c.uncharge(b.Size)
+	block.ReleaseGrowable(b.Address(), b.Size, b.capacity())
 }
 
 // Link puts a block at the head of a list.
@@ -96,8 +96,8 @@ func Unlink(list *uintptr, b *Block) {
 	}
 }
 
-// BlockOf is the block that the chunk at p was cut from, when that is the
-// core's; nil otherwise.
+// BlockOf returns the block that the chunk at p was cut from if that is the node's, else
+// nil.
 func (c *Core) BlockOf(p uintptr) *Block {
 	addr, ok := block.Find(p)
 	if !ok {
@@ -109,9 +109,9 @@ func (c *Core) BlockOf(p uintptr) *Block {
 	return nil
 }
 
-// Seen is the block that a list of the core's leads to, read while the owner may be
-// at work; nil at its end, or when the block is not the core's any more.
-func (c *Core) Seen(list *uintptr) *Block {
+// PeekBlock returns the block that a list of the node leads to, while its owner may be
+// at work; nil at the end, or when the block is no longer the node's. Any goroutine.
+func (c *Core) PeekBlock(list *uintptr) *Block {
 	addr := relaxed.Load(list)
 	if !block.Readable(addr) || BlockAt(addr).Owner != c.Number() {
 		return nil
@@ -119,13 +119,13 @@ func (c *Core) Seen(list *uintptr) *Block {
 	return BlockAt(addr)
 }
 
-// sellList sells every block of a list but one.
-func (c *Core) sellList(list uintptr, but uintptr) {
+// releaseList releases all blocks of a list but one.
+func (c *Core) releaseList(list uintptr, but uintptr) {
 	for addr := list; addr != 0; {
 		b := BlockAt(addr)
 		addr = b.Next
 		if b.Address() != but {
-			c.Sell(b)
+			c.Release(b)
 		}
 	}
 }

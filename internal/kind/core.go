@@ -3,34 +3,31 @@ package kind
 import (
 	"unsafe"
 
-	"github.com/gopalloc/palloc/internal/block"
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
-// Core is the retail part of a context's core, and the first part of its slot
-// in the table of cores.
+// Core is the part of a context's node that allocates, and the first part of the node's
+// slot in the table. The words that a reset and the hot path read share a cache line.
 //
-// What a reset and the hot paths look at is one cache line.
-//
-// Invariant: it lies in memory that only ever holds cores and is never unmapped;
-// it has no Go pointers; only the owner of the context writes to it, but for
-// the words that are the tree's, and the words that others read are written through package relaxed. Cur never passes
-// End, both are multiples of 8, and both are 0 when there is no block to sell
+// Invariant: it lies in memory that only ever holds nodes and is never unmapped. It has
+// no Go pointers. Only the owner of the context writes to it, except for the words that
+// are the tree's; words that others read are written through package relaxed. Cur never
+// passes End, both are multiples of 8, and both are 0 when there is no block to allocate
 // from, and for a Slab.
 type Core struct {
-	Epoch uint64 // changes at creation and at deletion; the highest bits are the kind
-	Stamp uint64 // what the headers of this context's chunks have in common
-	Tag   uint64 // the Stamp, and what else those of chunks cut at Cur have in common
+	Epoch  uint64 // changes at creation and at deletion; the highest bits are the ID of the kind
+	Cookie uint64 // common to the headers of all chunks of the context
+	Prefix uint64 // the Cookie, and tag bits common to the headers of chunks cut at Cur
 
-	Cur    uintptr // next byte to sell of the current block
+	Cur    uintptr // next byte to allocate of the current block
 	End    uintptr // end of the current block
 	Blocks uintptr // the blocks that chunks are cut from, the current one first
 
-	Parked     uint32 // the tree's: the kind that the core was parked as, or 0
-	Busy       uint16 // not 0: blocks were bought, or the kind keeps more to be reset; see below
-	Stirred    uint16 // which parts beside are no longer all zero, see below
-	FirstChild uint32 // the tree's: the number of a core, 0 for none
+	Parked     uint32 // the tree's: the kind as which the node is cached, or 0
+	NeedsReset uint16 // not 0: a reset must do more than Rewind, see below
+	Dirty      uint16 // which planes are no longer all zero, see below
+	FirstChild uint32 // the tree's: the number of a node, 0 for none
 	Has        uint32 // the tree's: which side tables know the context
 
 	Large uintptr // blocks of one large chunk each; Slab: its full blocks
@@ -38,109 +35,81 @@ type Core struct {
 	Tails uintptr // bytes lost at the ends of blocks that are no longer cut
 
 	BlockCount uint32
-	Fixed      uint32 // Slab: the one size it sells
-	FirstBlock uint32 // size of the first block to buy
-	MostBlock  uint32 // largest block to buy for chunks to share
+	ChunkSize  uint32 // the size of all chunks, for a kind of one size
+	FirstBlock uint32 // size of the first block, in bytes
+	MaxBlock   uint32 // size of the largest block that chunks share
 }
 
-// What Stirred says. A free stores it, so that a reset knows without a look.
+// The values of Dirty. A free stores one, so that a reset need not look.
 const (
-	StirredPrivate = 1 // the kind's own part
-	StirredLists   = 2 // that and the freelists
+	DirtyPrivate = 1 // the kind's own part
+	DirtyLists   = 2 // that and the free lists
 )
 
-// What Busy says.
+// The bits of NeedsReset.
 const (
-	BusyBlocks = 1 // blocks were bought, or the kind keeps more to be reset
-	BusySpans  = 2 // an AllocSet has spans, see Spans
+	ResetBlocks = 1 // blocks were acquired, or the kind has more to reset
+	ResetSpans  = 2 // an AllocSet has spans, see Spans
 )
 
-// Private is a kind's own part of the core, the second half of its slot. It is all
-// zero when the context is created, and set to zero by Retire. Who writes there
-// says so in Stirred.
+// Private returns a kind's own part of the node, the second half of its slot. It is all
+// zero when a context is created, and Retire clears it. A kind that writes there sets
+// Dirty.
 func Private[T any](c *Core) *T {
-	return (*T)(unsafe.Add(unsafe.Pointer(c), PrivateAt)) // sound while T fits, which the kind asserts, and has no pointers
+	return (*T)(unsafe.Add(unsafe.Pointer(c), PrivateAt)) // sound: the kind asserts that T fits, and T has no pointers
 }
 
-// A core's slot. What Core leaves of the first half is the tree's.
+// The slot of a node. The first half that Core leaves is the tree's.
 const (
 	SlotSize  = 1 << slotShift
 	PrivateAt = SlotSize / 2
 )
 
-// lists are the heads of an AllocSet's freelists by class, the chunk freed last,
-// 0 when there is none. They lie in a plane of their own, a fixed way behind the
-// cores: a context that frees nothing takes no memory for them, and the way to
-// one is an addition that the processor does by itself.
-type lists [chunk.Classes]uint64
+// freeLists are the heads of an AllocSet's free lists by class: the chunk freed last, 0
+// for none. They lie in a plane of their own, a fixed distance behind the nodes: a
+// context that frees nothing takes no memory for them, and the processor adds the
+// distance as part of the load.
+type freeLists [chunk.Classes]uint64
 
-func (c *Core) lists() *lists {
-	return (*lists)(unsafe.Add(unsafe.Pointer(c), listPlane)) // of the same segment
+func (c *Core) freeLists() *freeLists {
+	return (*freeLists)(unsafe.Add(unsafe.Pointer(c), listPlane)) // of the same segment
 }
 
-// List is the head of the freelist of a class, which must be below Classes.
-func (c *Core) List(class uint64) *uintptr {
+// FreeList returns the head of the free list of a class, which must be below
+// chunk.Classes.
+func (c *Core) FreeList(class uint64) *uintptr {
 	return (*uintptr)(unsafe.Add(unsafe.Pointer(c), listPlane+class*8)) // as lists
 }
 
-// Freed is how many chunks the freelist of a class has, an AllocSet's own part,
-// where relaxed.HotCounters.
-func (c *Core) Freed(class uint64) *uint32 {
-	return (*uint32)(unsafe.Add(unsafe.Pointer(c), PrivateAt+class*4)) // a class is below twice the words
+// FreeCount returns where the length of a class's free list is counted, in an AllocSet's
+// own part, if relaxed.HotCounters.
+func (c *Core) FreeCount(class uint64) *uint32 {
+	return (*uint32)(unsafe.Add(unsafe.Pointer(c), PrivateAt+class*4)) // a class is less than twice relaxed.Words
 }
 
 var _ [2*relaxed.Words - chunk.Classes]byte // they all fit
 
-// Cut is how many chunks were cut at Cur, the first word of a Generation's own
-// part, where relaxed.HotCounters.
-func (c *Core) Cut() *uint32 { return (*uint32)(unsafe.Add(unsafe.Pointer(c), PrivateAt)) } // as Private
+// CutCount returns where the chunks cut at Cur are counted, the first word of a
+// Generation's own part, if relaxed.HotCounters.
+func (c *Core) CutCount() *uint32 { return (*uint32)(unsafe.Add(unsafe.Pointer(c), PrivateAt)) } // as Private
 
-// Default sizes of blocks, in bytes.
-const (
-	DefaultFirst = 1 << 10
-	DefaultMost  = 1 << 20
-	growthShift  = 5 // a later block of a large context is a 32nd of what it holds
-
-	// BlockGrain is what sizes of blocks are multiples of: the warehouse's.
-	BlockGrain = block.MinSize
-)
-
-// Kind is the kind of the context that owns the core, None when none does. It
-// may change under the eyes of anyone but the owner.
+// Kind returns the kind of the context that owns the node, None when none does. Any
+// goroutine; for others than the owner it may be old at once.
 func (c *Core) Kind() ID { return KindOf(relaxed.Load64(&c.Epoch)) }
 
-// Number is the core's in the table. It never changes.
-func (c *Core) Number() uint32 { return chunk.Index(relaxed.Load64(&c.Stamp)) }
+// Number returns the node's number in the table. It never changes.
+func (c *Core) Number() uint32 { return chunk.Index(relaxed.Load64(&c.Cookie)) }
 
-// settle sets to zero what was stirred. It is apart from its callers because a
-// context that frees nothing leaves nothing there.
+// clearDirty sets to zero what is dirty. It is separate since a context that frees
+// nothing has nothing there.
 //
 //go:noinline
-func (c *Core) settle() {
+func (c *Core) clearDirty() {
 	relaxed.Clear(Private[[relaxed.Words]uint64](c))
-	if c.Stirred == StirredLists {
-		*c.lists() = lists{}
+	if c.Dirty == DirtyLists {
+		*c.freeLists() = freeLists{}
 	}
-	c.Stirred = 0
+	c.Dirty = 0
 }
 
-// NextSize is the size of the block to buy for a chunk that needs need bytes of
-// it, so that the unused rest of the last block stays a small part of the whole:
-// a quarter of the first block, since many contexts need a little more than that;
-// then half of what the context holds, and a 32nd when that is much.
-func (c *Core) NextSize(need uintptr) uintptr {
-	size := uintptr(c.FirstBlock)
-	switch {
-	case c.Blocks == 0:
-	case c.Total <= DefaultFirst:
-		size = max(c.Total/4, BlockGrain)
-	default:
-		size = max(min(c.Total/2, KeeperMost), c.Total>>growthShift)
-	}
-	if c.FirstBlock > KeeperMost { // larger than any that was learned: somebody said so
-		size = max(size, uintptr(c.FirstBlock))
-	}
-	return max(min(size, uintptr(c.MostBlock))&^(BlockGrain-1), need)
-}
-
-var _ [SlotSize - PrivateAt - 8*relaxed.Words]byte // what is cleared is within the slot
+var _ [SlotSize - PrivateAt - 8*relaxed.Words]byte // all that is cleared lies in the slot

@@ -7,59 +7,59 @@ import (
 	"github.com/gopalloc/palloc/internal/chunk"
 )
 
-// Inspections: what the checks of all kinds share. This file has the core's own
-// words; the lists of blocks and the chunks are in the files beside.
+// Inspections: what the checks of all kinds share. This file has the words of the node;
+// inspect_list.go has the lists of blocks, and inspect_chunk.go the chunks.
 //
-// Invariant: an inspection changes nothing, follows no address before the warehouse
-// knew it, and ends whatever it finds: lists of blocks by the set of those that came
-// by, lists of chunks by the numbers that headers tell.
+// Invariant: an inspection changes nothing, follows no address that the page heap does
+// not know, and ends whatever it finds: lists of blocks by the set of those visited,
+// lists of chunks by the numbers that headers tell.
 //
 // Cost: a lock for each block, and an entry on Go's heap.
 
-// Flaw is something that contradicts what is known from elsewhere.
+// A Flaw is a contradiction between two things that are kept in two places.
 type Flaw struct {
 	Block  uintptr // address of the block concerned, 0 where there is none
 	Chunk  uintptr // of the chunk, behind its header; 0 where there is none
 	Reason string  // what was found, and what should be
 }
 
-// Inspection is a look at all that a core holds.
+// Inspection is a look at all that a node holds.
 type Inspection struct {
-	c      *Core
-	report func(Flaw)
-	blocks map[uintptr]bool // those that came by; true when the size is the warehouse's
-	total  uintptr          // bytes of these
-	torn   bool             // not all could be looked at: sums say nothing
+	c       *Core
+	report  func(Flaw)
+	blocks  map[uintptr]bool // those visited; true when the size is the page heap's
+	total   uintptr          // of these, in bytes
+	partial bool             // not all could be looked at: sums mean nothing
 }
 
-// Inspect begins an inspection. It is nil, and that reported, when not even the
-// number of the core is certain, by which everything is found.
+// Inspect begins an inspection. It reports a Flaw and returns nil when not even the
+// number of the node is certain, by which everything is found.
 func Inspect(c *Core, report func(Flaw)) *Inspection {
 	x := &Inspection{c: c, report: report, blocks: map[uintptr]bool{}}
-	if At(c.Number()) != c || c.Stamp%chunk.TagLimit != 0 {
-		x.Flaw(0, 0, "the core's stamp is %#016x, which is not one of this core", c.Stamp)
+	if At(c.Number()) != c || c.Cookie%chunk.TagLimit != 0 {
+		x.Flaw(0, 0, "the core's cookie is %#016x, which is not one of this core", c.Cookie)
 		return nil
 	}
 	return x
 }
 
-// Flaw reports one: of a block, of a chunk, or of neither.
+// Flaw reports a flaw of a block, of a chunk, or of neither.
 func (x *Inspection) Flaw(block, chunk uintptr, format string, args ...any) {
 	x.report(Flaw{block, chunk, fmt.Sprintf(format, args...)})
 }
 
-// Tear says that part of the memory could not be looked at.
-func (x *Inspection) Tear() { x.torn = true }
+// SetPartial notes that some memory could not be looked at.
+func (x *Inspection) SetPartial() { x.partial = true }
 
-// Torn says whether that is so.
-func (x *Inspection) Torn() bool { return x.torn }
+// Partial reports whether some memory could not be looked at.
+func (x *Inspection) Partial() bool { return x.partial }
 
-// Held is the bytes of all blocks that came by: no list has more than that.
+// Held returns the bytes of all blocks that were visited: no list has more.
 func (x *Inspection) Held() uintptr { return x.total }
 
-// Sums compares the accounts with the blocks that came by.
-func (x *Inspection) Sums() {
-	if x.torn {
+// CheckSums compares the accounts with the blocks that were visited.
+func (x *Inspection) CheckSums() {
+	if x.partial {
 		return
 	}
 	if x.total != x.c.Total {
@@ -70,20 +70,20 @@ func (x *Inspection) Sums() {
 	}
 }
 
-// Tails compares the account of lost bytes with what was found.
-func (x *Inspection) Tails(found uintptr) {
-	if !x.torn && found != x.c.Tails {
+// CheckTails compares the account of lost bytes with what was found.
+func (x *Inspection) CheckTails(found uintptr) {
+	if !x.partial && found != x.c.Tails {
 		x.Flaw(0, 0, "its blocks lose %d bytes at their ends, and the accounts say %d", found, x.c.Tails)
 	}
 }
 
-// Current checks what the core says of the first of its blocks, from which it sells,
-// and answers up to where that was sold; 0 where this is unclear.
-func (x *Inspection) Current(head uintptr) (cut uintptr) {
+// CheckCurrent checks what the node has of its first block, from which it allocates. It
+// returns up to where that is allocated, 0 where this is unclear.
+func (x *Inspection) CheckCurrent(head uintptr) (cut uintptr) {
 	c := x.c
 	if c.Blocks == 0 {
 		if c.Cur|c.End != 0 {
-			x.Flaw(0, 0, "there is no block to sell from, and it sells from %#x to %#x", c.Cur, c.End)
+			x.Flaw(0, 0, "there is no block to allocate from, and it allocates from %#x to %#x", c.Cur, c.End)
 		}
 		return 0
 	}
@@ -92,63 +92,63 @@ func (x *Inspection) Current(head uintptr) (cut uintptr) {
 	}
 	b := BlockAt(c.Blocks)
 	if c.End != b.End() || c.Cur < b.Address()+head || c.Cur > c.End || c.Cur%chunk.Align != 0 {
-		x.Flaw(b.Address(), 0, "it is the current block, to sell from %#x to %#x, and the core sells from %#x to %#x",
+		x.Flaw(b.Address(), 0, "it is the current block, to allocate from %#x to %#x, and the core allocates from %#x to %#x",
 			b.Address()+head, b.End(), c.Cur, c.End)
-		x.torn = true
+		x.partial = true
 		return 0
 	}
 	return c.Cur
 }
 
-// Tag checks what the headers of the chunks cut next are made from.
-func (x *Inspection) Tag(want uint64) {
-	if x.c.Tag != want {
-		x.Flaw(0, 0, "the tag of new chunks is %#016x, and should be %#016x", x.c.Tag, want)
+// CheckPrefix checks what the headers of the next chunks begin with.
+func (x *Inspection) CheckPrefix(want uint64) {
+	if x.c.Prefix != want {
+		x.Flaw(0, 0, "the headers of new chunks begin with %#016x, and should with %#016x", x.c.Prefix, want)
 	}
 }
 
-// Resettable checks what the core says of itself to a reset: which of its parts are
-// as at the beginning. A kind that always has more to reset says so by busy.
-func (x *Inspection) Resettable(busy bool) {
+// CheckReset checks what the node tells a reset. always is for a kind whose reset always
+// has more to do than Rewind.
+func (x *Inspection) CheckReset(always bool) {
 	c := x.c
-	if c.Busy == 0 && (busy || c.BlockCount > 1 || c.Large|c.Tails != 0) {
-		x.Flaw(0, 0, "the core says that a reset has nothing to sell, with %d blocks, large ones from %#x on, %d bytes lost", c.BlockCount, c.Large, c.Tails)
+	if c.NeedsReset == 0 && (always || c.BlockCount > 1 || c.Large|c.Tails != 0) {
+		x.Flaw(0, 0, "the core says that a reset has nothing to release, with %d blocks, large ones from %#x on, %d bytes lost", c.BlockCount, c.Large, c.Tails)
 	}
-	if c.Stirred != StirredLists {
+	if c.Dirty != DirtyLists {
 		for class := range uint64(chunk.Classes) {
-			if list := *c.List(class); list != 0 {
-				x.Flaw(0, list, "the core says that it has no freelists, and that of class %d begins here", class)
+			if list := *c.FreeList(class); list != 0 {
+				x.Flaw(0, list, "the core says that it has no free lists, and that of class %d begins here", class)
 			}
 		}
 	}
-	if c.Stirred == 0 && *Private[[SlotSize - PrivateAt]byte](c) != [SlotSize - PrivateAt]byte{} {
+	if c.Dirty == 0 && *Private[[SlotSize - PrivateAt]byte](c) != [SlotSize - PrivateAt]byte{} {
 		x.Flaw(0, 0, "the core says that its kind keeps nothing in it, and there is something")
 	}
 }
 
-// CheckKeeper checks a core that no context owns: it has a keeper at most.
+// CheckKeeper checks a node that no context owns: it has at most a keeper.
 func CheckKeeper(c *Core, report func(Flaw)) {
 	x := Inspect(c, report)
 	if x == nil {
 		return
 	}
 	for _, b := range x.List("blocks", c.Blocks) {
-		if x.Shared(b); b.Size > KeeperMost || b.Next != 0 {
-			x.Flaw(b.Address(), 0, "a core without a context keeps it, of %d bytes; one of at most %d may be kept", b.Size, uintptr(KeeperMost))
+		if x.IsShared(b); b.Size > MaxKeeper || b.Next != 0 {
+			x.Flaw(b.Address(), 0, "a core without a context keeps it, of %d bytes; one of at most %d may be kept", b.Size, uintptr(MaxKeeper))
 		}
 	}
-	if x.Sums(); c.Large|c.Tails != 0 {
+	if x.CheckSums(); c.Large|c.Tails != 0 {
 		x.Flaw(0, 0, "a core without a context has large blocks from %#x on, and %d bytes lost", c.Large, c.Tails)
 	}
 	if c.Cur|c.End != 0 {
-		if cut := x.Current(BlockHeader); cut > c.Blocks+BlockHeader {
-			x.Flaw(c.Blocks, 0, "a core without a context has sold of it, up to %#x", cut)
+		if cut := x.CheckCurrent(BlockHeader); cut > c.Blocks+BlockHeader {
+			x.Flaw(c.Blocks, 0, "a core without a context allocated from it, up to %#x", cut)
 		}
 	}
 }
 
-// BlockOf is the block that holds the size bytes of a chunk at p with its header,
-// nil when none that came by does.
+// BlockOf returns the visited block that holds the size bytes of a chunk at p, with its
+// header; nil when none does.
 func (x *Inspection) BlockOf(p, size uintptr) *Block {
 	if !block.Readable(p) {
 		return nil
@@ -158,7 +158,7 @@ func (x *Inspection) BlockOf(p, size uintptr) *Block {
 		return nil
 	}
 	b := BlockAt(addr)
-	if p < addr+headroom || p > b.End() || size > b.End()-p {
+	if p < addr+largeHead || p > b.End() || size > b.End()-p {
 		return nil
 	}
 	return b

@@ -12,30 +12,30 @@ import (
 //
 // Cost: a step for each alignment that an address in the chunk could have.
 
-// LargeChunk checks a block that is to be one large chunk's.
-func (x *Inspection) LargeChunk(b *Block) {
-	if b.Alone == 0 {
+// CheckLarge checks a block of one large chunk.
+func (x *Inspection) CheckLarge(b *Block) {
+	if b.Dedicated == 0 {
 		x.Flaw(b.Address(), 0, "it is on the list of large blocks, and its head says that chunks share it")
 		return
 	}
-	p := b.Address() + headroom
-	if h, want := chunk.Header(p), x.c.Stamp|chunk.Large; h != want {
+	p := b.Address() + largeHead
+	if h, want := chunk.Header(p), x.c.Cookie|chunk.Large; h != want {
 		x.Flaw(b.Address(), p, "the header of the large chunk is %#016x, and should be %#016x", h, want)
 		return
 	}
-	x.Aligned(b, p, b.Size-headroom)
+	x.CheckAligned(b, p, b.Size-largeHead)
 }
 
-// Aligned checks, for a live chunk in which an aligned address may be sold, that this
-// leads back to it. Where it may lie follows from the chunk and the alignment; that
-// there is one, only its own header says.
-func (x *Inspection) Aligned(b *Block, p, capacity uintptr) {
+// CheckAligned checks, for a live chunk at p that may hold an aligned address, that this
+// leads back to p. Where the address may lie follows from the chunk and the alignment;
+// only its own header tells that there is one.
+func (x *Inspection) CheckAligned(b *Block, p, capacity uintptr) {
 	for shift := 4; shift < bits.UintSize; shift++ {
 		q := alignedIn(p, shift)
 		if q < p || q-p > capacity {
 			return
 		}
-		if chunk.Header(q) != x.c.Stamp|chunk.Redirect {
+		if chunk.Header(q) != x.c.Cookie|chunk.Redirect {
 			continue
 		}
 		back := *wayBack(q)
@@ -47,16 +47,17 @@ func (x *Inspection) Aligned(b *Block, p, capacity uintptr) {
 	}
 }
 
-// alignedIn is the address on a multiple of 1<<shift that is sold in the chunk at p.
+// alignedIn returns the address at a multiple of 1<<shift that is handed out of the
+// chunk at p.
 func alignedIn(p uintptr, shift int) uintptr {
 	return (p + redirectSize + 1<<shift - 1) &^ (1<<shift - 1)
 }
 
-// Tally is a set of chunks, as far as it takes to tell one from another: those that
-// a list leads to and those whose headers say that they are on it.
+// Tally is a fingerprint of a set of chunks: of those that a list leads to, and of those
+// whose headers say that they are on it.
 type Tally struct {
 	N   uintptr
-	sum uint64 // of what the addresses are mixed to
+	sum uint64 // of hashes of the addresses
 }
 
 // Add puts a chunk into the set.
@@ -66,5 +67,5 @@ func (t *Tally) Add(p uintptr) {
 	t.N++
 }
 
-// Plus is the union of two sets that have nothing in common.
+// Plus returns the union of two disjoint sets.
 func (t Tally) Plus(u Tally) Tally { return Tally{t.N + u.N, t.sum + u.sum} }

@@ -4,20 +4,20 @@ import "github.com/gopalloc/palloc/internal/block"
 
 // Inspections of the lists of blocks.
 //
-// Invariant: a block is looked into only when the warehouse says that it begins
-// where the list says, and its head that it is the core's; its end is believed only
-// when the warehouse agrees.
+// Invariant: a block is looked into only if the page heap has a block that begins where
+// the list leads, and its head names the node. Its end is trusted only if the page heap
+// agrees.
 //
 // Cost: as in inspect.go.
 
-// List answers the blocks of a list that can be looked into, and reports what is
-// wrong with the others. The list is called name.
+// List returns the blocks of a list that can be looked into, and reports what is wrong
+// with the others. name is what reports call the list.
 func (x *Inspection) List(name string, head uintptr) (sound []*Block) {
 	prev := uintptr(0)
 	for addr := head; addr != 0; {
 		b := x.enter(name, prev, addr)
 		if b == nil {
-			x.torn = true
+			x.partial = true
 			break
 		}
 		if b.Prev != prev {
@@ -31,8 +31,7 @@ func (x *Inspection) List(name string, head uintptr) (sound []*Block) {
 	return sound
 }
 
-// enter is the block to which a list leads from another one, nil when it is to be
-// followed no further.
+// enter returns the block to which a list leads, nil when it cannot be followed further.
 func (x *Inspection) enter(name string, from, addr uintptr) *Block {
 	if block.CapacityAt(addr) == 0 {
 		x.Flaw(from, 0, "the list of %s leads to %#x, where no block begins", name, addr)
@@ -51,12 +50,12 @@ func (x *Inspection) enter(name string, from, addr uintptr) *Block {
 	return b
 }
 
-// sized says whether the block has the size that it says it has.
+// sized reports whether a block has the size that its head has.
 func (x *Inspection) sized(b *Block) bool {
 	extent := block.CapacityAt(b.Address())
-	if b.room() != extent || b.Size > extent || b.Size == 0 || b.Size%BlockGrain != 0 {
-		x.Flaw(b.Address(), 0, "its head says %d bytes with room for %d, and the warehouse sold %d", b.Size, b.room(), extent)
-		x.torn = true
+	if b.capacity() != extent || b.Size > extent || b.Size == 0 || b.Size%BlockUnit != 0 {
+		x.Flaw(b.Address(), 0, "its head says %d bytes with a capacity of %d, and the page heap has a block of %d", b.Size, b.capacity(), extent)
+		x.partial = true
 		return false
 	}
 	x.blocks[b.Address()] = true
@@ -64,12 +63,11 @@ func (x *Inspection) sized(b *Block) bool {
 	return true
 }
 
-// Shared says whether the head of a block on a list of such says that chunks share
-// it.
-func (x *Inspection) Shared(b *Block) bool {
-	if b.Alone != 0 {
+// IsShared reports whether chunks share a block, by its head, and a flaw if they do not.
+func (x *Inspection) IsShared(b *Block) bool {
+	if b.Dedicated != 0 {
 		x.Flaw(b.Address(), 0, "chunks share it, and its head says that it is one large chunk's")
-		x.torn = true
+		x.partial = true
 	}
-	return b.Alone == 0
+	return b.Dedicated == 0
 }

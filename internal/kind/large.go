@@ -8,154 +8,152 @@ import (
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
-// Large chunks have a block of their own, on the list Large of their core. The
-// kinds with headers share what is here.
+// Large chunks have a block of their own, on the list Large of their node. The kinds
+// with headers share this file.
 //
-// Invariant: the word Alone in the head of such a block is fixed, or says how
-// much room the block has, in pages of 4 KiB: a chunk that grew once is likely to
-// grow again.
+// Invariant: the word Dedicated in the head of such a block is notGrowable, or the
+// block's capacity in pages of 4 KiB: a chunk that grew once is likely to grow again.
 //
-// Cost: a purchase and a sale; to grow within the room, a lock.
+// Cost: a block acquired and released; to grow within the capacity, a lock.
 const (
-	fixed     = 1
-	roomShift = 12
+	notGrowable   = 1
+	capacityShift = 12
 
-	// leastRoom and roomFactor are what a chunk that grows gets to grow further, and
-	// hugeFactor one of at least huge bytes, of which memory has few; mostRoom is the
-	// end of it.
-	leastRoom  = 2 << 20
-	roomFactor = 8
-	huge       = 32 << 20
-	hugeFactor = 64
-	mostRoom   = 1 << (30 + 5*osmem.WideShift) // 1 TiB
+	// A chunk that grows gets a capacity of growFactor times what it needs, and at least
+	// minGrowable bytes. One of huge bytes or more, of which memory has few, gets
+	// hugeFactor times. maxGrowable is the largest capacity.
+	minGrowable = 2 << 20
+	growFactor  = 8
+	huge        = 32 << 20
+	hugeFactor  = 64
+	maxGrowable = 1 << (30 + 5*osmem.WideShift) // 1 TiB
 
-	// roomy says that room costs nothing: address space is plentiful, and the
-	// system does not count what was made usable against its memory.
-	roomy = osmem.WideShift != 0 && runtime.GOOS != "windows"
+	// plentiful: address space is, and the system does not count what was made usable
+	// against its memory, so that a larger capacity costs nothing.
+	plentiful = osmem.WideShift != 0 && runtime.GOOS != "windows"
 )
 
-// AllocLarge sells a chunk in a block of its own.
+// AllocLarge allocates a chunk in a block of its own.
 func (c *Core) AllocLarge(size uintptr) (uintptr, error) {
-	if size > MostChunk {
+	if size > MaxChunk {
 		return 0, TooLarge(size)
 	}
-	b, err := c.Buy(size + headroom)
+	b, err := c.Acquire(size + largeHead)
 	if err != nil {
 		return 0, err
 	}
-	b.Alone = fixed
+	b.Dedicated = notGrowable
 	return c.begin(b), nil
 }
 
-// FreeLarge takes a large chunk and its block back.
+// FreeLarge frees a large chunk and releases its block.
 func (c *Core) FreeLarge(p uintptr) error {
 	b := c.largeAt(p)
 	if b == nil {
 		return NotAChunk
 	}
-	chunk.SetHeader(p, c.Stamp|chunk.LargeFreed)
+	chunk.SetHeader(p, c.Cookie|chunk.LargeFreed)
 	Unlink(&c.Large, b)
-	c.Sell(b)
+	c.Release(b)
 	return nil
 }
 
-// largeAt is the block of the large chunk at p, nil when there is none.
+// largeAt returns the block of the large chunk at p, nil when there is none.
 func (c *Core) largeAt(p uintptr) *Block {
 	b := c.BlockOf(p)
-	if b == nil || b.Alone == 0 || b.Address()+headroom != p {
+	if b == nil || b.Dedicated == 0 || b.Address()+largeHead != p {
 		return nil
 	}
 	return b
 }
 
-// room is how large the block can become where it is.
-func (b *Block) room() uintptr {
-	if b.Alone <= fixed {
+// capacity returns how large the block can become where it is, in bytes.
+func (b *Block) capacity() uintptr {
+	if b.Dedicated <= notGrowable {
 		return b.Size
 	}
-	return uintptr(b.Alone) << roomShift
+	return uintptr(b.Dedicated) << capacityShift
 }
 
-// GrowLarge makes the large chunk at p size bytes large, where it is if there is
-// room, else where there is. On an error the old chunk lives on.
+// GrowLarge resizes the large chunk at p to size bytes, in place if its block has the
+// capacity. On an error the old chunk lives on.
 func (c *Core) GrowLarge(p, size uintptr) (uintptr, error) {
 	b := c.largeAt(p)
 	if b == nil {
 		return 0, NotAChunk
 	}
 	old := b.Size
-	if need := size + headroom; need <= b.room() {
-		payer, err := c.bid(block.RoundUpGrowable(need) - old)
+	if need := size + largeHead; need <= b.capacity() {
+		payer, err := c.reserve(block.RoundUpGrowable(need) - old)
 		if err != nil {
 			return 0, err
 		}
-		b.Size = block.Grow(b.Address(), old, b.room(), need)
-		c.won(payer, b.Size-old, 0)
+		b.Size = block.Grow(b.Address(), old, b.capacity(), need)
+		c.charge(payer, b.Size-old, 0)
 		return p, nil
 	}
-	to, err := c.allocRoom(size)
+	to, err := c.allocGrowable(size)
 	if err != nil {
 		return 0, err
 	}
-	copy(osmem.Bytes(to, size), osmem.Bytes(p, old-headroom))
+	copy(osmem.Bytes(to, size), osmem.Bytes(p, old-largeHead))
 	return to, c.FreeLarge(p)
 }
 
-// allocRoom sells a large chunk with room to grow where address space is
-// plentiful, else one without.
-func (c *Core) allocRoom(size uintptr) (uintptr, error) {
-	need := size + headroom
-	factor := uintptr(roomFactor)
+// allocGrowable allocates a large chunk that can grow in place where address space is
+// plentiful, else one that cannot.
+func (c *Core) allocGrowable(size uintptr) (uintptr, error) {
+	need := size + largeHead
+	factor := uintptr(growFactor)
 	if need >= huge {
 		factor = hugeFactor
 	}
-	if !roomy || need > mostRoom/factor {
+	if !plentiful || need > maxGrowable/factor {
 		return c.AllocLarge(size)
 	}
-	payer, err := c.bid(block.RoundUpGrowable(need))
+	payer, err := c.reserve(block.RoundUpGrowable(need))
 	if err != nil {
 		return 0, err
 	}
-	addr, got, room, err := block.AcquireGrowable(need, max(leastRoom, factor*need))
+	addr, got, room, err := block.AcquireGrowable(need, max(minGrowable, factor*need))
 	if err != nil {
-		c.lost(payer)
+		c.cancel(payer)
 		return c.AllocLarge(size)
 	}
-	b := c.own(payer, addr, got)
-	b.Alone = uint32(room >> roomShift)
+	b := c.adopt(payer, addr, got)
+	b.Dedicated = uint32(room >> capacityShift)
 	return c.begin(b), nil
 }
 
-// begin makes a block a large chunk.
+// begin makes a block a large chunk, and returns its address.
 func (c *Core) begin(b *Block) uintptr {
 	Link(&c.Large, b)
-	p := b.Address() + headroom
-	chunk.SetHeader(p, c.Stamp|chunk.Large)
+	p := b.Address() + largeHead
+	chunk.SetHeader(p, c.Cookie|chunk.Large)
 	return p
 }
 
-// LargeCapacity is the usable size of a large chunk.
+// LargeCapacity returns the usable size of a large chunk.
 func (c *Core) LargeCapacity(p uintptr) uintptr {
-	return BlockAt(p-headroom).Size - headroom
+	return BlockAt(p-largeHead).Size - largeHead
 }
 
-// Blank reports whether the chunk of size bytes at p, which the core's context has just
-// allocated, is known to be all zero: it lies in a block that came so from the page
-// heap, and of which nothing was allocated before. That is told of chunks larger than
-// any block that is kept over a reset: those with a block of their own, and a Bump's.
-// false says nothing.
-func (c *Core) Blank(p, size uintptr) bool {
-	return size > KeeperMost && (c.Kind() == Bump || isLarge(p)) && inBlank(p)
+// Blank reports whether the chunk of size bytes at p, just allocated, is known to be all
+// zero: it lies in a block that came so from the page heap, and its memory was not
+// allocated before. That is known of chunks larger than any block that is kept over a
+// reset: those with a block of their own, and all of a kind that frees no chunks.
+func Blank(m Methods, p, size uintptr) bool {
+	return size > MaxKeeper && (!m.Traits().Frees || isLarge(p)) && inBlank(p)
 }
 
-// BlankBeyond is Blank for what a chunk at p has beyond the capacity that it had
-// before it was resized.
+// BlankBeyond is Blank for the bytes that a resized chunk at p has beyond its former
+// capacity.
 func BlankBeyond(p uintptr) bool { return isLarge(p) && inBlank(p) }
 
-// isLarge says whether the live chunk at p has a block of its own.
+// isLarge reports whether the live chunk at p has a block of its own.
 func isLarge(p uintptr) bool {
 	h := chunk.Header(p)
-	return h^At(chunk.Index(h)).Stamp == chunk.Large
+	return h^At(chunk.Index(h)).Cookie == chunk.Large
 }
 
 func inBlank(p uintptr) bool {

@@ -6,30 +6,41 @@ import (
 	"github.com/gopalloc/palloc/internal/chunk"
 )
 
-// Misuse says what a caller did that no correct program does.
+// Misuse is an error that no correct program makes: what was done, and what to do
+// instead.
 type Misuse string
 
-// Error is what was done, and what to do instead.
+// Error returns the text.
 func (m Misuse) Error() string { return string(m) }
 
 // NotAChunk: the bytes before the pointer pass for a header, the rest does not.
 const NotAChunk = Misuse("the address is not the start of a chunk")
 
-// TooLarge refuses a size beyond MostChunk, or a negative one.
+// AlreadyFree: the chunk was freed before.
+const AlreadyFree = Misuse("the chunk is already free")
+
+// TooLarge refuses a size beyond MaxChunk, or a negative one.
 func TooLarge(size uintptr) Misuse {
 	if int(size) < 0 {
 		return Misuse(fmt.Sprintf("a size of %d bytes is not a size: it is negative", int(size)))
 	}
-	return Misuse(fmt.Sprintf("a size of %d bytes is not a size: the largest is %d", size, MostChunk))
+	return Misuse(fmt.Sprintf("a size of %d bytes is not a size: the largest is %d", size, MaxChunk))
 }
 
-// WhatFault explains a what that is no live chunk's of the kind.
-func WhatFault(what uint64) Misuse {
-	freed := what >= chunk.Freed && what < 2*chunk.Classes || what == chunk.LargeFreed ||
-		what-chunk.SlabFreed <= chunk.MaxSlabOrder || what == chunk.RedirectFreed || what == chunk.Coalesced || what&^(chunk.GenerationMask|chunk.Classes-1) == chunk.GenerationFreed ||
-		what&^(chunk.Classes-1) == chunk.SharedFreed
-	if freed {
-		return "the chunk is already free"
+// Headerless refuses to free or resize a chunk of a kind without headers.
+func Headerless(m Methods) Misuse {
+	return Misuse(fmt.Sprintf("a %s's chunks have no header, so that no single one is freed, resized or asked about: reset or delete the context, or choose another kind", m.Name()))
+}
+
+// TagFault explains a tag that is not a live chunk's of the kind.
+func TagFault(m Methods, tag uint64) Misuse {
+	if isFreed(m, tag) {
+		return AlreadyFree
 	}
 	return NotAChunk
+}
+
+// isFreed reports whether a tag is that of freed memory of the kind.
+func isFreed(m Methods, tag uint64) bool {
+	return tag == chunk.LargeFreed || tag == chunk.RedirectFreed || m.Freed(tag)
 }

@@ -5,78 +5,78 @@ import (
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
-// Calm says that Rewind is enough to take every chunk back: there is at most a
-// keeper, and the kind keeps nothing but freelists.
-func (c *Core) Calm() bool { return c.Busy == 0 }
+// IsClean reports whether Rewind is enough to free every chunk: the node has at most a
+// keeper, and the kind keeps nothing but free lists.
+func (c *Core) IsClean() bool { return c.NeedsReset == 0 }
 
-// Settle makes the freelists of a calm context empty: it comes before Rewind. It
-// is a few words to look at and, where chunks were freed, a call.
-func (c *Core) Settle() {
-	if c.Stirred != 0 {
-		c.settle()
+// ClearDirty empties the free lists of a clean node. It comes before Rewind. It reads
+// one word and, if chunks were freed, makes a call.
+func (c *Core) ClearDirty() {
+	if c.Dirty != 0 {
+		c.clearDirty()
 	}
 }
 
-// Rewind takes every chunk of a calm and settled context back. One that sold
-// nothing is left alone: PostgreSQL's isReset.
+// Rewind frees every chunk of a node that is clean and not dirty. It leaves alone one
+// that allocated nothing: PostgreSQL's isReset.
 func (c *Core) Rewind() {
 	if start := c.Blocks + BlockHeader; c.Cur > start {
 		relaxed.Store(&c.Cur, start)
-		c.Restamp()
+		c.RenewCookie()
 	}
 }
 
-// Restamp makes every header of the context's chunks void.
-func (c *Core) Restamp() {
-	c.Tag = chunk.NextCookie(c.Stamp)
-	relaxed.Store64(&c.Stamp, c.Tag)
+// RenewCookie invalidates every header of the context's chunks.
+func (c *Core) RenewCookie() {
+	c.Prefix = chunk.NextCookie(c.Cookie)
+	relaxed.Store64(&c.Cookie, c.Prefix)
 }
 
-// Retire is what every kind's reset begins with: chunks are void, the blocks
-// sold but for the keeper, which it answers; nil when there is none.
+// Retire is what every kind's reset begins with: it invalidates all chunks and releases
+// all blocks but the keeper, which it returns; nil when there is none.
 func (c *Core) Retire() *Block {
-	c.Restamp()
-	c.Settle()
-	if c.Busy&BusySpans != 0 {
+	c.RenewCookie()
+	c.ClearDirty()
+	if c.NeedsReset&ResetSpans != 0 {
 		c.Spans().forget()
 	}
 	if c.Tails != 0 {
 		relaxed.Store(&c.Tails, 0)
 	}
-	if c.BlockCount != 1 || c.Blocks == 0 || BlockAt(c.Blocks).Size > KeeperMost {
-		c.sellBlocks()
+	if c.BlockCount != 1 || c.Blocks == 0 || BlockAt(c.Blocks).Size > MaxKeeper {
+		c.releaseBlocks()
 	}
-	c.Busy = 0
+	c.NeedsReset = 0
 	if c.Blocks == 0 {
 		return nil
 	}
 	return BlockAt(c.Blocks)
 }
 
-// sellBlocks is apart from Retire because a context that cycles within its
-// keeper has nothing to sell. What took several blocks and fits a keeper gets one
-// of that size the next time: a context that does the same again comes to hold
-// one block for it. From what is larger the largest keeper is kept.
-func (c *Core) sellBlocks() {
+// releaseBlocks is separate since a context that stays within its keeper has nothing to
+// release. A context that took several blocks but would fit a keeper gets a block of
+// that size the next time, so that one that does the same again comes to hold one block
+// for it. Of what is larger the largest keeper is kept.
+func (c *Core) releaseBlocks() {
 	keeper := c.keeper()
-	if used := c.Total - c.Room(); used <= KeeperMost {
+	if used := c.Total - c.Remaining(); used <= MaxKeeper {
 		keeper = 0
-		c.FirstBlock = min(max(c.FirstBlock, uint32(used+BlockGrain-1)&^(BlockGrain-1)), c.MostBlock)
+		c.learn(used)
 	}
-	c.sellList(c.Large, keeper)
-	c.sellList(c.Blocks, keeper)
+	c.releaseList(c.Large, keeper)
+	c.releaseList(c.Blocks, keeper)
 	c.Large, c.Blocks = 0, keeper
 	if keeper != 0 {
 		BlockAt(keeper).Next, BlockAt(keeper).Prev = 0, 0
 	}
 }
 
-// keeper chooses the block to keep, the largest that is not too large, of several the
-// latest; 0 when every block is.
+// keeper chooses the block to keep: the largest that is not too large, of several the
+// latest; 0 when all are too large.
 func (c *Core) keeper() (best uintptr) {
-	for addr, most := c.Blocks, uintptr(0); addr != 0 && most < KeeperMost; {
+	for addr, most := c.Blocks, uintptr(0); addr != 0 && most < MaxKeeper; {
 		b := BlockAt(addr)
-		if b.Size <= KeeperMost && b.Size > most {
+		if b.Size <= MaxKeeper && b.Size > most {
 			best, most = addr, b.Size
 		}
 		addr = b.Next
@@ -84,34 +84,34 @@ func (c *Core) keeper() (best uintptr) {
 	return best
 }
 
-// DropKeeper sells the block that a core without an owner kept.
+// DropKeeper releases the block that a node without a context kept.
 func (c *Core) DropKeeper() {
 	if c.Blocks != 0 {
-		c.Sell(BlockAt(c.Blocks))
+		c.Release(BlockAt(c.Blocks))
 		c.Blocks = 0
-		c.Close()
+		c.CloseCurrent()
 	}
 }
 
-// Sellable lays the current block open: all of b behind its head, head bytes
-// long, can be sold from.
-func (c *Core) Sellable(b *Block, head uintptr) {
+// SetCurrent makes all of a block behind its head, of head bytes, available to allocate
+// from.
+func (c *Core) SetCurrent(b *Block, head uintptr) {
 	if b == nil {
-		c.Close()
+		c.CloseCurrent()
 		return
 	}
 	relaxed.Store(&c.Cur, b.Address()+head)
 	relaxed.Store(&c.End, b.End())
 }
 
-// Close leaves nothing to sell from.
-func (c *Core) Close() {
+// CloseCurrent leaves nothing to allocate from.
+func (c *Core) CloseCurrent() {
 	relaxed.Store(&c.Cur, 0)
 	relaxed.Store(&c.End, 0)
 }
 
-// Room is the unsold rest of the current block.
-func (c *Core) Room() uintptr {
+// Remaining returns how many bytes of the current block are not allocated.
+func (c *Core) Remaining() uintptr {
 	cur, end := relaxed.Load(&c.Cur), relaxed.Load(&c.End)
 	if cur > end { // read between the owner's two stores
 		return 0

@@ -8,34 +8,34 @@ import (
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
-// Spans are the lists of an AllocSet's joined free memory. They lie in a plane of
-// their own, as freelists do: a context that joins nothing has no page there.
+// Spans are the lists of an AllocSet's joined free memory. They lie in a plane of their
+// own, as free lists do: a context that joins nothing has no page there.
 //
-// Invariant: all zero while Busy does not say BusySpans. Bytes and Count are those of
-// all pieces on the lists.
+// Invariant: all zero unless NeedsReset has ResetSpans. Bytes and Count are those of all
+// pieces on the lists.
 //
-// Cost: 512 bytes of address space a core, and memory for those that join.
+// Cost: 512 bytes of address space a node, and memory for those that join.
 type Spans struct {
 	Lists [chunk.Classes]uintptr // by the largest class that fits; the address of the first piece
-	Whole uintptr                // whole blocks, all of them free
+	Whole uintptr                // blocks that are free as a whole
 	Bytes uintptr                // on the lists, whole blocks included
-	Taken uintptr                // bytes that became the part to allocate from, or a chunk, since the last join began
+	Taken uintptr                // bytes that were allocated, or became the current part, since the last join began
 	First uintptr                // the piece of two words that was the first on their list
 	Count uint32                 // pieces on the lists
-	Some  uint32                 // a bit for each list that is not empty
+	Some  uint32                 // a bit for each list with pieces
 	Under uint32                 // not 0: a join is under way
 }
 
 var _ [2*SlotSize - unsafe.Sizeof(Spans{})]byte // they fit
 
-// Spans are the core's.
+// Spans returns the node's.
 func (c *Core) Spans() *Spans {
 	segment := table.segment[c.Number()>>segmentShift]
 	at := uintptr(unsafe.Pointer(c)) - segment
 	return (*Spans)(osmem.At(segment + spanPlane + 2*at)) // of the same segment
 }
 
-// forget empties the lists, whose memory goes another way.
+// forget empties the lists; their memory is released in other ways.
 func (s *Spans) forget() {
 	relaxed.Store(&s.Bytes, 0)
 	relaxed.Store32(&s.Count, 0)

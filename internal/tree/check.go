@@ -36,7 +36,7 @@ func (r Report) Entry(s *Node, bit uint32, what string, there bool) {
 // Stray checks that a side table which has an entry for the node with number n has it for
 // a context with the bit. The tree's lock must be held, and is released now and then.
 func (r Report) Stray(top *Node, n uint32, what string, bit uint32) {
-	if !kind.Handed(n) || !At(n).Ref().Owned() || At(n).Has&bit == 0 {
+	if !kind.IsOpened(n) || !At(n).Ref().Owned() || At(n).Has&bit == 0 {
 		r.Say(top, "the table of %s has node %d, which says nothing of them", what, n)
 	}
 	if !Step(1) {
@@ -112,14 +112,14 @@ func (w *treeCheck) above() {
 	switch {
 	case s.Parent == 0:
 		ok = s.prevSibling|s.NextSibling == 0
-	case !kind.Handed(s.Parent):
+	case !kind.IsOpened(s.Parent):
 	case s.prevSibling == 0:
 		ok = At(s.Parent).FirstChild == s.Number()
 	default:
-		ok = kind.Handed(s.prevSibling) && At(s.prevSibling).NextSibling == s.Number() && At(s.prevSibling).Parent == s.Parent
+		ok = kind.IsOpened(s.prevSibling) && At(s.prevSibling).NextSibling == s.Number() && At(s.prevSibling).Parent == s.Parent
 	}
 	if i := s.NextSibling; i != 0 {
-		ok = ok && kind.Handed(i) && At(i).prevSibling == s.Number()
+		ok = ok && kind.IsOpened(i) && At(i).prevSibling == s.Number()
 	}
 	if !ok {
 		w.Say(s, "its links are parent %d, siblings %d and %d, and these do not lead back", s.Parent, s.prevSibling, s.NextSibling)
@@ -132,7 +132,7 @@ func (w *treeCheck) agrees(at Rung) bool {
 	if at.prev != 0 && at.prev != unknown {
 		from = At(at.prev)
 	}
-	if !kind.Handed(at.next) {
+	if !kind.IsOpened(at.next) {
 		w.Say(from, "its links lead to node %d, which does not exist", at.next)
 		return false
 	}
@@ -160,18 +160,18 @@ func (w *treeCheck) behind(to *Node, prev uint32) bool {
 	case before == 0:
 		return At(to.Parent).FirstChild == to.Number()
 	default:
-		return kind.Handed(before) && At(before).NextSibling == to.Number()
+		return kind.IsOpened(before) && At(before).NextSibling == to.Number()
 	}
 }
 
 // cachedMay are the bits of Has that a cached node may have: it got them while its context
 // ended, because of its parent, and they hold for the next one as well.
-const cachedMay = kind.Guarded | HasCreation
+const cachedMay = kind.Limited | HasCreation
 
 // cached checks a node of the tree that is no context.
 func (w *treeCheck) cached(s *Node) {
 	id := cachedKind(relaxed.Load32(&s.Parked))
-	if id >= kind.Kinds || kinds.Methods[id] == nil || !cacheable(id) {
+	if !cacheable(id) {
 		w.Say(s, "it is no context, and it is cached as kind %d, which is not cached", id)
 	}
 	if s.Has&^cachedMay != 0 {
@@ -242,7 +242,7 @@ func (w *treeCheck) freeNodes() {
 // ends when there are more nodes than exist.
 func (w *treeCheck) list(number uint32, keeps bool) (count int, torn bool) {
 	for number != 0 {
-		if !kind.Handed(number) || !kind.Handed(uint32(count+1)) {
+		if !kind.IsOpened(number) || !kind.IsOpened(uint32(count+1)) {
 			w.Say(w.top, "a list of free nodes leads to node %d behind %d others", number, count)
 			return count, false
 		}

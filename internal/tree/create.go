@@ -4,8 +4,10 @@ import (
 	"sync/atomic"
 
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/allocset"
 	"github.com/gopalloc/palloc/internal/kind/generation"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
+	"github.com/gopalloc/palloc/internal/kind/shared"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
@@ -59,7 +61,7 @@ func plant(op, name string) Ref {
 		panic(Unlocked(func() error { return Explain(nil, op, kind.SlotSize, err) }))
 	}
 	s.setName(n)
-	s.open(kind.AllocSet, Options{})
+	s.open(allocset.ID, Options{})
 	s.Has = IsPermanent
 	return s.Ref()
 }
@@ -98,17 +100,17 @@ func Create(parent Ref, id kind.ID, name string) Ref {
 		return createNew(parent, id, name)
 	}
 	mc := Ref{&s.Core, kind.NextEpoch(s.Epoch, id)}
-	if id == kind.Generation {
+	if id == generation.ID {
 		return mc.reopen()
 	}
 	relaxed.Store64(&s.Epoch, mc.Epoch)
 	return mc
 }
 
-// reopen is separate from Create because it calls: a cached Generation is not ready to
-// allocate.
+// reopen is separate from Create because it calls: a cached node of some kinds is not ready
+// to allocate.
 func (mc Ref) reopen() Ref {
-	generation.Methods{}.Open(mc.Core)
+	kinds.Methods[kind.KindOf(mc.Epoch)].Open(mc.Core)
 	relaxed.Store64(&mc.Core.Epoch, mc.Epoch)
 	return mc
 }
@@ -135,7 +137,7 @@ func CreateWith(parent Ref, id kind.ID, name string, o Options) Ref {
 		}
 	}
 	if o.Shared {
-		id = kind.Shared
+		id = shared.ID
 		if err := s.attachShards(); err != nil {
 			s.abort(parent.Core, op, err)
 		}
@@ -170,9 +172,9 @@ func (s *Node) abort(c *kind.Core, op string, err error) {
 
 // finish makes the node a context and releases the lock.
 func finish(parent Ref, s *Node, id kind.ID, op string, o Options) Ref {
-	if at := parent.Node(); at.Has&(kind.Guarded|AllowsCritical) != 0 {
+	if at := parent.Node(); at.Has&(kind.Limited|AllowsCritical) != 0 {
 		s.Has |= at.Has & AllowsCritical
-		if at.Has&kind.Guarded != 0 {
+		if at.Has&kind.Limited != 0 {
 			Enroll(s, at)
 		}
 	}
@@ -202,9 +204,10 @@ func (mc Ref) undoCreate(parent Ref, op string) {
 
 // open makes a node that nobody uses a context of a kind.
 func (s *Node) open(id kind.ID, o Options) {
-	s.FirstBlock, s.MostBlock = max(names.hint(s.name).first, kind.DefaultFirst), kind.DefaultMost
 	if o.First != 0 {
-		s.FirstBlock, s.MostBlock = o.First, o.Max
+		s.SetSizes(o.First, o.Max)
+	} else {
+		s.SetSizes(kind.HintedFirst(names.hint(s.name).first), kind.DefaultMax)
 	}
 	kinds.Methods[id].Open(&s.Core)
 	relaxed.Store64(&s.Epoch, kind.NextEpoch(s.Epoch, id))

@@ -71,7 +71,7 @@ func EachNode(do func(s *Node)) {
 	for i, n := uint32(1), kind.Slots(); i < n; Pass() {
 		Lock()
 		for more := true; more && i < n; i++ {
-			if s := At(i); relaxed.Load32(&s.Has)&kind.Part == 0 {
+			if s := At(i); relaxed.Load32(&s.Has)&kind.IsShard == 0 {
 				do(s)
 			}
 			more = Step(1)

@@ -214,7 +214,7 @@ func (s *Node) endFreeing() *Node {
 	Step(1 + int(s.BlockCount))
 	parent := At(s.Parent)
 	relaxed.Store64(&s.Epoch, kind.NextEpoch(s.Epoch, kind.None))
-	used := s.Total - s.Room()
+	used := s.Total - s.Remaining()
 	s.closeShards()
 	s.Retire()
 	s.forgetIdent()

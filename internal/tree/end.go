@@ -35,7 +35,7 @@ func resetWith(mc Ref, rewind func(Ref) bool, rest func(Ref)) {
 //go:noinline
 func rewind(mc Ref) bool {
 	s := mc.Node()
-	if mc.Core == nil || mc.Core.Epoch != mc.Epoch || !s.noChildrenNoCallbacks() || s.Busy|s.Stirred != 0 {
+	if mc.Core == nil || mc.Core.Epoch != mc.Epoch || !s.noChildrenNoCallbacks() || s.NeedsReset|s.Dirty != 0 {
 		return false
 	}
 	s.Rewind()
@@ -89,8 +89,8 @@ func (mc Ref) resetOnly(op string) {
 		mc.runCallbacks(&ending{op: op})
 	}
 	switch {
-	case mc.Core.Calm():
-		mc.Core.Settle()
+	case mc.Core.IsClean():
+		mc.Core.ClearDirty()
 		mc.Core.Rewind()
 	case mc.Core.BlockCount != 0:
 		kinds.Methods[mc.Core.Kind()].Reset(mc.Core)
@@ -117,11 +117,11 @@ func (mc Ref) ResetChildren() {
 // Delete ends the context and all contexts below it.
 func (mc Ref) Delete() {
 	s := mc.Node()
-	if mc.Core == nil || s.Epoch != mc.Epoch || !s.noChildrenNoEntries() || !s.Calm() {
+	if mc.Core == nil || s.Epoch != mc.Epoch || !s.noChildrenNoEntries() || !s.IsClean() {
 		mc.delete()
 		return
 	}
-	s.Settle()
+	s.ClearDirty()
 	s.Rewind()
 	atomic.StoreUint64(&s.Epoch, kind.NextEpoch(mc.Epoch, kind.None)) // and a fence
 	if relaxed.Load32(&s.Has) == 0 && (s.isFirst() || s.inReach()) {
@@ -192,10 +192,10 @@ func (mc Ref) remove(e *ending) bool {
 // closeMemory takes back what a context held that has just ceased to be one, and returns
 // how many bytes that were. The node is ready to be cached.
 func (s *Node) closeMemory() (used uintptr) {
-	used = s.Total - s.Room()
+	used = s.Total - s.Remaining()
 	s.closeShards()
-	s.Sellable(s.Retire(), kind.BlockHeader)
-	s.FirstBlock, s.MostBlock = min(s.FirstBlock, kind.KeeperMost), kind.DefaultMost // what it learned is for the next
+	s.SetCurrent(s.Retire(), kind.BlockHeader)
+	s.ForgetSizes() // what it learned is for the next
 	return used
 }
 

@@ -35,9 +35,7 @@ type hint struct {
 // learn learns from a context that came to hold used bytes. What was needed is there at
 // once the next time, and what was not is forgotten slowly.
 func (h *hint) learn(used uintptr) {
-	const grain = kind.BlockGrain
-	least := h.first - h.first/8
-	h.first = uint32(min(max(used, uintptr(least))+grain-1, kind.KeeperMost)) &^ (grain - 1)
+	h.first = kind.Hint(h.first, used)
 }
 
 // takeNode returns a node for a context of a name: one with a keeper, else the one that
@@ -69,10 +67,10 @@ func takeEmpty() (*Node, error) {
 
 // freeShard frees the node of a shard, which holds nothing.
 func freeShard(s *Node) {
-	s.Close()
+	s.CloseCurrent()
 	relaxed.Store32(&s.name, 0) // a shard has no name: there was a lock in its place
 	relaxed.Store64(&s.nameKey, 0)
-	s.FirstBlock, s.MostBlock = 0, 0 // set when it is opened
+	s.SetSizes(0, 0) // set when it is opened
 	s.freeEmpty()
 }
 
@@ -90,7 +88,7 @@ func freeNode(s *Node) {
 		Forget(s)
 		relaxed.Store32(&s.Has, 0)
 	}
-	s.Close()
+	s.CloseCurrent()
 	if h := names.hint(s.name); s.Blocks != 0 && h.count < maxKeptOfName && freeNodes.keepers < maxKept {
 		relaxed.Store32(&s.NextSibling, h.kept)
 		h.kept = s.Number()

@@ -123,7 +123,7 @@ const maxPath = StepsPerHold
 // PathOf returns the path of the context whose memory c is. The tree's lock must be held.
 func PathOf(c *kind.Core) string {
 	var parts []string
-	for s := kind.Slot[Node](c.Payer()); ; s = At(s.Parent) {
+	for s := kind.Slot[Node](c.Owner()); ; s = At(s.Parent) {
 		if Step(1); len(parts) == maxPath {
 			parts = append(parts, "...")
 			break

@@ -16,13 +16,13 @@ import (
 // attachShards gives the node, which is about to be a Shared context, its shards. The
 // tree's lock must be held.
 func (s *Node) attachShards() error {
-	for range shared.Wanted() {
+	for range shared.WantedShards() {
 		shard, err := takeEmpty()
 		if err != nil {
 			return err
 		}
 		s.Has |= HasShards
-		shared.Hire(&s.Core, &shard.Core)
+		shared.Attach(&s.Core, &shard.Core)
 	}
 	return nil
 }
@@ -30,7 +30,7 @@ func (s *Node) attachShards() error {
 // freeShards makes the shards of a node free nodes. The tree's lock must be held.
 func (s *Node) freeShards() {
 	if s.Has&HasShards != 0 {
-		shared.Dismiss(&s.Core, func(shard *kind.Core) { freeShard(kind.Slot[Node](shard)) })
+		shared.Detach(&s.Core, func(shard *kind.Core) { freeShard(kind.Slot[Node](shard)) })
 	}
 }
 

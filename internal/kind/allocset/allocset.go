@@ -1,22 +1,22 @@
-// Package allocset is the kind for anything: chunks of any size, each freed and
-// sold again when the caller likes.
+// Package allocset is the kind for anything: chunks of any size, each freed and reused
+// when the caller likes.
 //
-// It holds: blocks cut into chunks of 32 size classes, a freelist for each
-// class, and a block of its own for every chunk beyond 8 KiB.
+// It holds: blocks cut into chunks of 32 size classes, a free list for each class, and a
+// block of its own for every chunk beyond 8 KiB.
 //
-// Cannot: give a block back while one chunk of it is live.
+// Cannot: release a block while one chunk of it is live.
 //
 // Choose it when you do not know better.
 //
-// Invariant: from behind its head to its end a block is live chunks, freed chunks on
-// the freelist of their class, free pieces (see span.go), and at most one part to
-// allocate from, from Cur to End; all but that begin with a header that says which.
+// Invariant: behind its head a block is live chunks, freed chunks on the free list of
+// their class, free pieces (see span.go), and at most one part to allocate from, the
+// current part, between Cur and End. All but the current part begin with a header.
 //
 // Cost: an 8-byte header, and on average 8 % of rounding.
 //
-// History: PostgreSQL's classes are powers of two, so that a chunk of random
-// size wastes a quarter; four classes a doubling cost nothing more where the
-// class comes from a table.
+// History: PostgreSQL's classes are powers of two, so that a chunk of random size wastes
+// a quarter. Four classes a doubling cost nothing more where the class comes from a
+// table.
 //
 // PostgreSQL: mmgr/aset.c.
 package allocset
@@ -31,16 +31,23 @@ import (
 // Methods of the kind.
 type Methods struct{}
 
+// ID is the kind's.
+const ID kind.ID = 1
+
 func (Methods) Name() string { return "AllocSet" }
+
+func (Methods) Traits() kind.Traits {
+	return kind.Traits{ShownAs: ID, Headers: true, Frees: true, Cached: true, Joins: true, Head: kind.BlockHeader}
+}
 
 func (Methods) Open(c *kind.Core) {
 	if c.Blocks != 0 {
-		c.Sellable(kind.BlockAt(c.Blocks), kind.BlockHeader)
+		c.SetCurrent(kind.BlockAt(c.Blocks), kind.BlockHeader)
 	}
 }
 
-// Alloc is the slow path: sizes that the hot path does not know, and blocks that
-// have no room.
+// Alloc is the slow path: sizes that the hot path does not know, and a block without
+// space.
 func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 	if size > chunk.MaxSize {
 		return allocLarge(c, size)
@@ -55,22 +62,22 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 	return carve(c, class), nil
 }
 
-// spare allocates a chunk of a class from what the context holds, 0 when it is to buy a
-// block.
+// spare allocates a chunk of a class from what the context holds, 0 when it must acquire
+// a block.
 func spare(c *kind.Core, class uint64) uintptr {
-	if p := *c.List(class); p != 0 {
+	if p := *c.FreeList(class); p != 0 {
 		return Take(c, class, p)
 	}
-	if chunk.TotalSize(class) <= c.Room() {
+	if chunk.TotalSize(class) <= c.Remaining() {
 		return carve(c, class)
 	}
-	if c.Busy&kind.BusySpans == 0 && (c.Total < partFrom || !Unjoined(c)) {
+	if c.NeedsReset&kind.ResetSpans == 0 && (c.Total < shardFrom || !Unjoined(c)) {
 		return 0 // as reuse would
 	}
 	return reuse(c, class)
 }
 
-// Spare is Alloc of who may not buy a block: it returns 0 instead.
+// Spare is Alloc that acquires no block: it returns 0 instead.
 func Spare(c *kind.Core, size uintptr) uintptr {
 	if size > chunk.MaxSize {
 		return 0
@@ -78,25 +85,25 @@ func Spare(c *kind.Core, size uintptr) uintptr {
 	return spare(c, chunk.Class(size))
 }
 
-// carve allocates a chunk of a class from the part to allocate from, which has room.
+// carve allocates a chunk of a class from the current part, which has space.
 func carve(c *kind.Core, class uint64) uintptr {
 	p := c.Cur + chunk.HeaderSize
 	relaxed.Store(&c.Cur, c.Cur+chunk.TotalSize(class))
-	chunk.SetHeader(p, c.Tag|class)
+	chunk.SetHeader(p, c.Prefix|class)
 	return p
 }
 
-// allocLarge allocates a chunk with a block of its own, for which whole free blocks go
-// back if need be.
+// allocLarge allocates a chunk with a block of its own. When that is refused it releases
+// free blocks.
 func allocLarge(c *kind.Core, size uintptr) (uintptr, error) {
 	p, err := c.AllocLarge(size)
-	for isRefused(err) && makeRoom(c) {
+	for isRefused(err) && releaseSome(c) {
 		p, err = c.AllocLarge(size)
 	}
 	return p, err
 }
 
-// isRefused reports whether an error says that there is no memory.
+// isRefused reports whether an error means that there is no memory.
 func isRefused(err error) bool {
 	_, misuse := err.(kind.Misuse)
 	return err != nil && !misuse
@@ -105,31 +112,31 @@ func isRefused(err error) bool {
 // refill makes a new block the current one.
 func refill(c *kind.Core, whole uintptr) error {
 	most := ^uintptr(0)
-	if c.Busy&kind.BusySpans != 0 {
-		most = kind.BlockHeader + mostJoined/whole*whole // no rest for chunks of this class
+	if c.NeedsReset&kind.ResetSpans != 0 {
+		most = kind.BlockHeader + maxJoined/whole*whole // no rest for chunks of this class
 	}
-	b, err := c.BuyShared(whole+kind.BlockHeader, most)
+	b, err := c.AcquireShared(whole+kind.BlockHeader, most)
 	if err != nil {
 		return err
 	}
-	if c.Busy&kind.BusySpans != 0 {
+	if c.NeedsReset&kind.ResetSpans != 0 {
 		abandon(c)
 		c.Spans().Taken += b.Size
 	} else {
 		cutTail(c)
 	}
 	kind.Link(&c.Blocks, b)
-	c.Sellable(b, kind.BlockHeader)
+	c.SetCurrent(b, kind.BlockHeader)
 	return nil
 }
 
-// serve allocates a chunk of a class though no block is to be had, which err says:
-// from anything that was freed.
+// serve allocates a chunk of a class after a block was refused with err: from any freed
+// memory.
 func serve(c *kind.Core, class uint64, err error) (uintptr, error) {
 	if p := reuseAll(c, class); p != 0 {
 		return p, nil
 	}
-	for isRefused(err) && makeRoom(c) {
+	for isRefused(err) && releaseSome(c) {
 		if err = refill(c, chunk.TotalSize(class)); err == nil {
 			return carve(c, class), nil
 		}
@@ -137,87 +144,105 @@ func serve(c *kind.Core, class uint64, err error) (uintptr, error) {
 	return 0, err
 }
 
-// cutTail makes what is left of the current block into free chunks, the largest
-// first: at most a handful. A few bytes are left alone: the first free chunk takes
-// memory for the freelists.
+// cutTail makes the rest of the current block free chunks, the largest first: at most a
+// handful. It leaves a few bytes alone, since the first free chunk takes memory for the
+// free lists.
 func cutTail(c *kind.Core) {
 	least := uintptr(chunk.HeaderSize + chunk.Align)
-	if c.Stirred == 0 {
-		least = leastTail
+	if c.Dirty == 0 {
+		least = minTail
 	}
-	for c.Room() >= least {
-		class := chunk.FloorClass(c.Room() - chunk.HeaderSize)
+	for c.Remaining() >= least {
+		class := chunk.FloorClass(c.Remaining() - chunk.HeaderSize)
 		p := c.Cur + chunk.HeaderSize
 		relaxed.Store(&c.Cur, p+chunk.Size(class))
-		Push(c, p, c.Tag|class, class)
+		Push(c, p, c.Prefix|class, class)
 	}
-	if c.Room() != 0 {
-		*at(c.Cur) = c.Stamp | chunk.Tail
+	if c.Remaining() != 0 {
+		*at(c.Cur) = c.Cookie | chunk.Tail
 	}
-	relaxed.Store(&c.Tails, c.Tails+c.Room())
+	relaxed.Store(&c.Tails, c.Tails+c.Remaining())
 }
 
-// freed is how many chunks the freelist of a class has. Its owner may be taking
-// chunks off it and writing to them: a step leads on only to what is a freed chunk
-// of the class.
+// freed returns the length of a class's free list. The owner may take chunks off it and
+// write to them meanwhile: a step leads on only to a freed chunk of the class.
 func freed(c *kind.Core, class uint64) (n uint32) {
 	if relaxed.HotCounters {
-		return relaxed.Load32(c.Freed(class))
+		return relaxed.Load32(c.FreeCount(class))
 	}
 	most := uint32(relaxed.Load(&c.Total) / chunk.Size(class))
-	want := relaxed.Load64(&c.Tag) | chunk.Freed | class
-	for p := relaxed.Load(c.List(class)); n < most && block.Readable(p) && chunk.Header(p) == want; n++ {
+	want := relaxed.Load64(&c.Prefix) | chunk.Freed | class
+	for p := relaxed.Load(c.FreeList(class)); n < most && block.Readable(p) && chunk.Header(p) == want; n++ {
 		p = relaxed.Load(link(p))
 	}
 	return n
 }
 
-// leastTail is the smallest tail that begins the freelists of a context, in bytes.
-const leastTail = 128
+// minTail is the smallest tail that begins the free lists of a context, in bytes.
+const minTail = 128
 
-// Free takes what the hot path does not: large chunks, and what is no chunk.
-func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
+// Free frees what the hot path does not: large chunks. Anything else is a Misuse.
+func (Methods) Free(c *kind.Core, p uintptr, tag uint64) error {
 	switch {
-	case what < chunk.Classes:
-		Push(c, p, c.Tag|what, what)
+	case tag < chunk.Classes:
+		Push(c, p, c.Prefix|tag, tag)
 		return nil
-	case what == chunk.Large:
+	case tag == chunk.Large:
 		return c.FreeLarge(p)
 	}
-	return kind.WhatFault(what)
+	return kind.TagFault(Methods{}, tag)
 }
 
-func (m Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uintptr, error) {
-	if what < chunk.Classes && size > chunk.Size(what) && c.Extend(p, chunk.Size(what), size) {
+func (m Methods) Realloc(c *kind.Core, p uintptr, tag uint64, size uintptr) (uintptr, error) {
+	if tag < chunk.Classes && size > chunk.Size(tag) && c.Extend(p, chunk.Size(tag), size) {
 		return p, nil
 	}
-	q, err := kind.Resize(m, c, p, what, size)
-	for isRefused(err) && makeRoom(c) {
-		q, err = kind.Resize(m, c, p, what, size)
+	q, err := kind.Resize(m, c, p, tag, size)
+	for isRefused(err) && releaseSome(c) {
+		q, err = kind.Resize(m, c, p, tag, size)
 	}
 	return q, err
 }
 
-func (Methods) Capacity(c *kind.Core, p uintptr, what uint64) uintptr {
+func (Methods) Capacity(c *kind.Core, p uintptr, tag uint64) uintptr {
 	switch {
-	case what < chunk.Classes:
-		return chunk.Size(what)
-	case what == chunk.Large:
+	case tag < chunk.Classes:
+		return chunk.Size(tag)
+	case tag == chunk.Large:
 		return c.LargeCapacity(p)
 	}
 	return 0
 }
 
-func (Methods) Reset(c *kind.Core) { c.Sellable(c.Retire(), kind.BlockHeader) }
+func (m Methods) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error) {
+	return kind.AllocAligned(m, c, size, align)
+}
 
-// Stats walks the freelists, as PostgreSQL does, so that no allocation and no free
-// pays for them.
-func (Methods) Stats(c *kind.Core) kind.Stats {
+func (Methods) Extend(c *kind.Core, p, old, size uintptr) bool { return false }
+
+func (Methods) SizeOf(c *kind.Core, tag uint64) uintptr {
+	if tag < 2*chunk.Classes {
+		return chunk.Size(tag % chunk.Classes)
+	}
+	return 0
+}
+
+// Freed is true for freed chunks, for pieces, whose headers are inverted, and for what
+// became part of a piece.
+func (Methods) Freed(tag uint64) bool {
+	return tag >= chunk.Freed && tag < 2*chunk.Classes || tag == chunk.Coalesced || isPiece(^tag)
+}
+
+func (Methods) Reset(c *kind.Core) { c.SetCurrent(c.Retire(), kind.BlockHeader) }
+
+// Stats walks the free lists, as PostgreSQL does, so that no allocation and no free pays
+// for them.
+func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats {
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
 	if s.Total == 0 {
 		return s
 	}
-	s.Free = c.Room() + relaxed.Load(&c.Tails)
+	s.Free = c.Remaining() + relaxed.Load(&c.Tails)
 	for class := range uint64(chunk.Classes) {
 		n := freed(c, class)
 		s.FreeChunks += n

@@ -6,36 +6,39 @@ import (
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
-// The check of an AllocSet: through all headers of each block, and then along the
-// freelists.
+// The check of an AllocSet: through all headers of each block, and then along the free
+// lists.
 //
 // Invariant: as in package kind.
 //
 // Cost: a step for each chunk and each free piece.
 
-func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
+func (Methods) Check(c *kind.Core, report func(kind.Flaw)) { check(c, report, tag(c)) }
+
+// check is Check of chunks whose headers begin as tag.
+func check(c *kind.Core, report func(kind.Flaw), tag uint64) {
 	x := kind.Inspect(c, report)
 	if x == nil {
 		return
 	}
-	s := sweep{Inspection: x, c: c, tag: tag(c)}
+	s := sweep{Inspection: x, c: c, tag: tag}
 	shared, large := x.List("blocks", c.Blocks), x.List("large blocks", c.Large)
-	x.Sums()
+	x.CheckSums()
 	s.open()
 	for _, b := range shared {
-		if x.Shared(b) {
+		if x.IsShared(b) {
 			s.block(b)
 		}
 	}
 	for _, b := range large {
-		x.LargeChunk(b)
+		x.CheckLarge(b)
 	}
-	if s.skipped != c.Room() && !s.Torn() {
+	if s.skipped != c.Remaining() && !s.Partial() {
 		s.Flaw(0, 0, "the core allocates from %#x to %#x, which is not between two chunks", c.Cur, c.End)
 	}
-	x.Tails(s.tails)
-	x.Tag(s.tag)
-	x.Resettable(false)
+	x.CheckTails(s.tails)
+	x.CheckPrefix(s.tag)
+	x.CheckReset(false)
 	for class := range uint64(chunk.Classes) {
 		s.list(class)
 	}
@@ -46,27 +49,27 @@ func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
 type sweep struct {
 	*kind.Inspection
 	c       *kind.Core
-	tag     uint64                        // what headers begin as
+	tag     uint64                        // what headers begin with
 	freed   [chunk.Classes]kind.Tally     // by the headers
-	listed  [chunk.Classes + 1]kind.Tally // pieces by the list that they should be on, whole blocks last
+	listed  [chunk.Classes + 1]kind.Tally // pieces by the list that they must be on, whole blocks last
 	tails   uintptr
-	skipped uintptr // bytes of the part to allocate from that came by
+	skipped uintptr // bytes of the current part that were passed
 }
 
-// tag is what the headers of a core's chunks begin as: those of a part are marked.
+// tag returns what the headers of a node's chunks begin with: a shard's are marked.
 func tag(c *kind.Core) uint64 {
-	if c.Payer() != c {
-		return c.Stamp | chunk.Shared
+	if c.Owner() != c {
+		return c.Cookie | chunk.Shared
 	}
-	return c.Stamp
+	return c.Cookie
 }
 
-// open checks the part to allocate from: without pieces it is the rest of the first
-// block, and with them it may be in any.
+// open checks the current part: without pieces it is the rest of the first block, and
+// with them it may be in any.
 func (s *sweep) open() {
 	c := s.c
-	if c.Busy&kind.BusySpans == 0 {
-		s.Current(kind.BlockHeader)
+	if c.NeedsReset&kind.ResetSpans == 0 {
+		s.CheckCurrent(kind.BlockHeader)
 		return
 	}
 	if c.Cur > c.End || c.Cur%chunk.Align != 0 || c.End%chunk.Align != 0 {
@@ -74,12 +77,12 @@ func (s *sweep) open() {
 	}
 }
 
-// block goes through a block from chunk to piece to chunk.
+// block goes through a block from header to header.
 func (s *sweep) block(b *kind.Block) {
 	after := false // a piece came last
 	for at := begins(b); at < b.End(); {
 		if at == s.c.Cur && s.c.End > at && s.c.End <= b.End() {
-			s.skipped = s.c.Room()
+			s.skipped = s.c.Remaining()
 			at, after = s.c.End, false
 			continue
 		}
@@ -97,20 +100,20 @@ func (s *sweep) block(b *kind.Block) {
 	}
 }
 
-// step looks at what begins at an address: how long it is, 0 when nothing does, and
-// whether it is a free piece.
+// step looks at what begins at an address: its size, 0 for nothing valid, and whether it
+// is a free piece.
 func (s *sweep) step(b *kind.Block, at uintptr) (size uintptr, piece bool) {
 	p := at + chunk.HeaderSize
-	what := chunk.Header(p) ^ s.tag
+	tag := chunk.Header(p) ^ s.tag
 	switch {
-	case what < chunk.Freed:
-		if size = chunk.TotalSize(what); size <= b.End()-at {
-			s.Aligned(b, p, size-chunk.HeaderSize)
+	case tag < chunk.Freed:
+		if size = chunk.TotalSize(tag); size <= b.End()-at {
+			s.CheckAligned(b, p, size-chunk.HeaderSize)
 		}
 		return size, false
-	case what < 2*chunk.Freed:
-		s.freed[what%chunk.Freed].Add(p)
-		return chunk.TotalSize(what % chunk.Freed), false
+	case tag < 2*chunk.Freed:
+		s.freed[tag%chunk.Freed].Add(p)
+		return chunk.TotalSize(tag % chunk.Freed), false
 	}
 	if size = s.piece(b, at); size == 0 {
 		s.stop(b, p, "the header is %#016x, and no chunk of this context begins with that", chunk.Header(p))
@@ -118,24 +121,24 @@ func (s *sweep) step(b *kind.Block, at uintptr) (size uintptr, piece bool) {
 	return size, true
 }
 
-// piece looks at a piece, and notes on which list it should be.
+// piece looks at a piece, and notes on which list it must be.
 func (s *sweep) piece(b *kind.Block, addr uintptr) uintptr {
 	rest := b.End() - addr
-	switch what := whatAt(s.c, addr); {
-	case what == chunk.Tail:
+	switch tag := tagAt(s.c, addr); {
+	case tag == chunk.Tail:
 		s.tails += rest
 		return rest
-	case what == chunk.SmallSpan+1:
+	case tag == chunk.SmallSpan+1:
 		s.tails += word
 		return word
-	case what == chunk.UnlistedSpan:
+	case tag == chunk.UnlistedSpan:
 		s.tails += 2 * word
 		return 2 * word
-	case what == chunk.Span && rest < leastSpan:
+	case tag == chunk.Span && rest < minSpan:
 		return 0
 	}
 	size := pieceAt(s.c, addr, b)
-	if size < 2*word || size > rest || size%word != 0 || size >= leastSpan && *at(addr + size - word) != uint64(size) {
+	if size < 2*word || size > rest || size%word != 0 || size >= minSpan && *at(addr + size - word) != uint64(size) {
 		return 0
 	}
 	list := int(listOf(size))
@@ -146,16 +149,16 @@ func (s *sweep) piece(b *kind.Block, addr uintptr) uintptr {
 	return size
 }
 
-// pieces follows the lists of pieces, as far as the headers say that they go.
+// pieces follows the lists of pieces, no further than the headers of pieces say.
 func (s *sweep) pieces() {
 	spans := s.c.Spans()
-	if s.c.Busy&kind.BusySpans == 0 {
+	if s.c.NeedsReset&kind.ResetSpans == 0 {
 		if spans.Count != 0 || spans.Bytes != 0 || spans.Some != 0 || spans.Whole != 0 {
 			s.Flaw(0, 0, "the core says that it has no pieces, and counts %d of %d bytes", spans.Count, spans.Bytes)
 		}
 		return
 	}
-	if s.Torn() {
+	if s.Partial() {
 		return
 	}
 	count, bytes := uint32(0), uintptr(0)
@@ -179,7 +182,7 @@ func (s *sweep) pieceList(list int, head uintptr, bytes *uintptr) (found kind.Ta
 	prev := uintptr(0)
 	for addr := head; addr != 0; {
 		b := s.BlockOf(addr+chunk.HeaderSize, 0)
-		if b == nil || b.Alone != 0 || addr%word != 0 || found.N == s.listed[list].N {
+		if b == nil || b.Dedicated != 0 || addr%word != 0 || found.N == s.listed[list].N {
 			s.Flaw(0, addr, "list %d leads here, where no piece of it is", list)
 			return found
 		}
@@ -199,43 +202,43 @@ func (s *sweep) pieceList(list int, head uintptr, bytes *uintptr) (found kind.Ta
 	return found
 }
 
-// stop reports what makes the way through a block end.
+// stop reports what ends the way through a block.
 func (s *sweep) stop(b *kind.Block, p uintptr, format string, args ...any) {
 	addr := uintptr(0)
 	if b != nil {
 		addr = b.Address()
 	}
 	s.Flaw(addr, p, format, args...)
-	s.Tear()
+	s.SetPartial()
 }
 
-// list follows a freelist, as far as headers say that it goes.
+// list follows a free list, no further than the headers of chunks say.
 func (s *sweep) list(class uint64) {
 	var found kind.Tally
 	want, most := s.freed[class], s.freed[class].N
-	if s.Torn() {
+	if s.Partial() {
 		most = s.Held() / chunk.TotalSize(class)
 	}
 	header := s.tag | chunk.Freed | class
-	for p := *s.c.List(class); p != 0; p = *link(p) {
+	for p := *s.c.FreeList(class); p != 0; p = *link(p) {
 		b := s.BlockOf(p, chunk.Size(class))
 		switch {
-		case b == nil || b.Alone != 0:
-			s.Flaw(0, p, "the freelist of class %d leads here, which is in no block that chunks share", class)
+		case b == nil || b.Dedicated != 0:
+			s.Flaw(0, p, "the free list of class %d leads here, which is in no block that chunks share", class)
 			return
 		case chunk.Header(p) != header:
-			s.Flaw(b.Address(), p, "the freelist of class %d leads here, where the header is %#016x, and should be %#016x", class, chunk.Header(p), header)
+			s.Flaw(b.Address(), p, "the free list of class %d leads here, where the header is %#016x, and should be %#016x", class, chunk.Header(p), header)
 			return
 		case found.N == most:
-			s.Flaw(b.Address(), p, "the freelist of class %d goes on here, and headers tell of %d freed chunks", class, most)
+			s.Flaw(b.Address(), p, "the free list of class %d goes on here, and headers tell of %d freed chunks", class, most)
 			return
 		}
 		found.Add(p)
 	}
-	if relaxed.HotCounters && uintptr(*s.c.Freed(class)) != found.N {
-		s.Flaw(0, 0, "the freelist of class %d has %d chunks, and the core counts %d", class, found.N, *s.c.Freed(class))
+	if relaxed.HotCounters && uintptr(*s.c.FreeCount(class)) != found.N {
+		s.Flaw(0, 0, "the free list of class %d has %d chunks, and the core counts %d", class, found.N, *s.c.FreeCount(class))
 	}
-	if !s.Torn() && found != want {
-		s.Flaw(0, 0, "the freelist of class %d has %d chunks, and is not the %d whose headers say that they are freed", class, found.N, want.N)
+	if !s.Partial() && found != want {
+		s.Flaw(0, 0, "the free list of class %d has %d chunks, and is not the %d whose headers say that they are freed", class, found.N, want.N)
 	}
 }

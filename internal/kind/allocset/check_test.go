@@ -15,12 +15,12 @@ import (
 // What the check of an AllocSet compares, each broken by itself.
 
 func TestTheCheckFindsEachBreak(t *testing.T) {
-	traits := conformance.Traits{ID: kind.AllocSet, Methods: allocset.Methods{}, Frees: true, AnySize: true}
+	subject := conformance.Kind{ID: allocset.ID, Methods: allocset.Methods{}, Hot: true}
 	own := breaks
 	if relaxed.HotCounters {
 		own = slices.Concat(own, counted)
 	}
-	conformance.RunBreaks(t, traits, fill, slices.Concat(conformance.Common, conformance.Selling, conformance.Alone, conformance.Roomy, own))
+	conformance.RunBreaks(t, subject, fill, slices.Concat(conformance.Common, conformance.Current, conformance.Large, conformance.Growable, own))
 }
 
 // class is that of the chunks of which some are freed, 64 bytes.
@@ -35,14 +35,14 @@ func fill(b *conformance.Broken) {
 		b.Alloc(20_000)
 	}
 	for i := 100; i < 110; i++ {
-		allocset.Push(b.C, b.Chunks[i], b.C.Stamp|class, class)
+		allocset.Push(b.C, b.Chunks[i], b.C.Cookie|class, class)
 	}
 	b.Chunks = b.Chunks[:100]
 }
 
-// freed is the chunk of the freelist that so many others stand before.
+// freed is the chunk of the free list that so many others stand before.
 func freed(b *conformance.Broken, n int) uintptr {
-	p := *b.C.List(class)
+	p := *b.C.FreeList(class)
 	for range n {
 		p = *conformance.Link(p)
 	}
@@ -55,14 +55,14 @@ var breaks = []conformance.Break{
 		return b.Chunks[50]
 	}},
 	{Name: "a header of another life", Words: "no chunk of this context begins with that", Do: func(b *conformance.Broken) uintptr {
-		conformance.Overwrite(b, conformance.Header(b.Chunks[50]), chunk.NextCookie(b.C.Stamp)|class)
+		conformance.Overwrite(b, conformance.Header(b.Chunks[50]), chunk.NextCookie(b.C.Cookie)|class)
 		return b.Chunks[50]
 	}},
 	{Name: "a large chunk's header in a shared block", Words: "no chunk of this context begins with that", Do: func(b *conformance.Broken) uintptr {
-		conformance.Overwrite(b, conformance.Header(b.Chunks[50]), b.C.Stamp|chunk.Large)
+		conformance.Overwrite(b, conformance.Header(b.Chunks[50]), b.C.Cookie|chunk.Large)
 		return b.Chunks[50]
 	}},
-	{Name: "the header of the last chunk sold", Words: "no chunk of this context begins with that", Do: func(b *conformance.Broken) uintptr {
+	{Name: "the header of the chunk cut last", Words: "no chunk of this context begins with that", Do: func(b *conformance.Broken) uintptr {
 		p := b.Alloc(64)
 		for p+64 != b.C.Cur {
 			p = b.Alloc(64)
@@ -72,71 +72,71 @@ var breaks = []conformance.Break{
 	}},
 	{Name: "a chunk larger than what is left of its block", Words: "and the block was cut for", Do: func(b *conformance.Broken) uintptr {
 		p := b.Shared(1).Address() + kind.BlockHeader + chunk.HeaderSize
-		conformance.Overwrite(b, conformance.Header(p), b.C.Stamp|(chunk.Classes-1))
+		conformance.Overwrite(b, conformance.Header(p), b.C.Cookie|(chunk.Classes-1))
 		return p
 	}},
 	{Name: "the account of tails", Words: "at their ends, and the accounts say", Do: func(b *conformance.Broken) uintptr {
 		conformance.Overwrite(b, &b.C.Tails, b.C.Tails+8)
 		return 0
 	}},
-	{Name: "the freelist leads nowhere", Words: "in no block that chunks share", Do: func(b *conformance.Broken) uintptr {
+	{Name: "the free list leads nowhere", Words: "in no block that chunks share", Do: func(b *conformance.Broken) uintptr {
 		conformance.Overwrite(b, conformance.Link(freed(b, 4)), 0xdead8)
 		return 0xdead8
 	}},
-	{Name: "the freelist leads to an odd address", Words: "in no block that chunks share", Do: func(b *conformance.Broken) uintptr {
+	{Name: "the free list leads to an odd address", Words: "in no block that chunks share", Do: func(b *conformance.Broken) uintptr {
 		conformance.Overwrite(b, conformance.Link(freed(b, 4)), b.Chunks[3]+1)
 		return b.Chunks[3] + 1
 	}},
-	{Name: "the freelist leads into a large block", Words: "in no block that chunks share", Do: func(b *conformance.Broken) uintptr {
+	{Name: "the free list leads into a large block", Words: "in no block that chunks share", Do: func(b *conformance.Broken) uintptr {
 		p := b.Large(0).Address() + 4096
-		conformance.Overwrite(b, conformance.Header(p), b.C.Stamp|chunk.Freed|class)
+		conformance.Overwrite(b, conformance.Header(p), b.C.Cookie|chunk.Freed|class)
 		conformance.Overwrite(b, conformance.Link(freed(b, 4)), p)
 		return p
 	}},
-	{Name: "the freelist leads into a block on no list", Words: "in no block that chunks share", Do: func(b *conformance.Broken) uintptr {
+	{Name: "the free list leads into a block on no list", Words: "in no block that chunks share", Do: func(b *conformance.Broken) uintptr {
 		addr, size, err := block.Acquire(1 << 10)
 		if err != nil {
 			b.Fatal(err)
 		}
 		b.Undo(func() { block.Release(addr, size) })
 		*kind.BlockAt(addr) = kind.Block{Size: size, Owner: b.C.Number()}
-		chunk.SetHeader(addr+512, b.C.Stamp|chunk.Freed|class)
+		chunk.SetHeader(addr+512, b.C.Cookie|chunk.Freed|class)
 		conformance.Overwrite(b, conformance.Link(freed(b, 4)), addr+512)
 		return addr + 512
 	}},
-	{Name: "the freelist leads to the end of a block", Words: "in no block that chunks share", Do: func(b *conformance.Broken) uintptr {
+	{Name: "the free list leads to the end of a block", Words: "in no block that chunks share", Do: func(b *conformance.Broken) uintptr {
 		p := b.Shared(1).End() - 8
-		conformance.Overwrite(b, conformance.Header(p), b.C.Stamp|chunk.Freed|class)
+		conformance.Overwrite(b, conformance.Header(p), b.C.Cookie|chunk.Freed|class)
 		conformance.Overwrite(b, conformance.Link(freed(b, 4)), p)
 		return p
 	}},
-	{Name: "the freelist leads to the head of a block", Words: "in no block that chunks share", Do: func(b *conformance.Broken) uintptr {
-		conformance.Overwrite(b, b.C.List(class), b.C.Blocks+8)
+	{Name: "the free list leads to the head of a block", Words: "in no block that chunks share", Do: func(b *conformance.Broken) uintptr {
+		conformance.Overwrite(b, b.C.FreeList(class), b.C.Blocks+8)
 		return b.C.Blocks + 8
 	}},
-	{Name: "the freelist leads to a live chunk", Words: "leads here, where the header is", Do: func(b *conformance.Broken) uintptr {
+	{Name: "the free list leads to a live chunk", Words: "leads here, where the header is", Do: func(b *conformance.Broken) uintptr {
 		conformance.Overwrite(b, conformance.Link(freed(b, 4)), b.Chunks[3])
 		return b.Chunks[3]
 	}},
-	{Name: "the freelist leads to one of another class", Words: "leads here, where the header is", Do: func(b *conformance.Broken) uintptr {
-		conformance.Overwrite(b, b.C.List(class+1), freed(b, 0))
+	{Name: "the free list leads to one of another class", Words: "leads here, where the header is", Do: func(b *conformance.Broken) uintptr {
+		conformance.Overwrite(b, b.C.FreeList(class+1), freed(b, 0))
 		return freed(b, 0)
 	}},
 	{Name: "a circle of freed chunks", Words: "goes on here, and headers tell of", Do: func(b *conformance.Broken) uintptr {
 		conformance.Overwrite(b, conformance.Link(freed(b, 4)), freed(b, 2))
 		return 0
 	}},
-	{Name: "the freelist ends too early", Words: "and is not the", Do: func(b *conformance.Broken) uintptr {
+	{Name: "the free list ends too early", Words: "and is not the", Do: func(b *conformance.Broken) uintptr {
 		conformance.Overwrite(b, conformance.Link(freed(b, 4)), 0)
 		return 0
 	}},
 	{Name: "a chunk freed by its header only", Words: "and is not the", Do: func(b *conformance.Broken) uintptr {
-		conformance.Overwrite(b, conformance.Header(b.Chunks[3]), b.C.Stamp|chunk.Freed|class)
+		conformance.Overwrite(b, conformance.Header(b.Chunks[3]), b.C.Cookie|chunk.Freed|class)
 		return 0
 	}},
-	{Name: "the freelist leads into a chunk", Words: "and is not the", Do: func(b *conformance.Broken) uintptr {
+	{Name: "the free list leads into a chunk", Words: "and is not the", Do: func(b *conformance.Broken) uintptr {
 		big := b.Alloc(1000)
-		conformance.Overwrite(b, conformance.Header(big+96), b.C.Stamp|chunk.Freed|class)
+		conformance.Overwrite(b, conformance.Header(big+96), b.C.Cookie|chunk.Freed|class)
 		conformance.Overwrite(b, conformance.Link(big+96), freed(b, 6))
 		conformance.Overwrite(b, conformance.Link(freed(b, 4)), big+96) // as many as before
 		return 0
@@ -150,8 +150,8 @@ var breaks = []conformance.Break{
 
 // counted are the breaks of what is counted under the race detector.
 var counted = []conformance.Break{
-	{Name: "the count of a freelist", Words: "and the core counts", Do: func(b *conformance.Broken) uintptr {
-		conformance.Overwrite(b, b.C.Freed(class), 3)
+	{Name: "the count of a free list", Words: "and the core counts", Do: func(b *conformance.Broken) uintptr {
+		conformance.Overwrite(b, b.C.FreeCount(class), 3)
 		return 0
 	}},
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
-// Alloc is the first stage of the hot path: it finds the class. Sizes of 0 and
-// beyond MostFine go the slow way.
+// Alloc is the first stage of the hot path: it finds the class. Sizes of 0 and beyond
+// chunk.MaxSmall go the slow way.
 func Alloc(c *kind.Core, size uintptr, pop kind.Popper, take kind.Taker, carve kind.Carver, slow kind.Slow) uintptr {
 	if size-1 >= chunk.MaxSmall {
 		return slow(c, size)
@@ -16,8 +16,8 @@ func Alloc(c *kind.Core, size uintptr, pop kind.Popper, take kind.Taker, carve k
 	return pop(c, size, chunk.SmallClass(size), take, carve, slow)
 }
 
-// AllocConst is Alloc for a size that is a constant: what it does in a stage more
-// is done by the compiler.
+// AllocConst is Alloc for a constant size: the compiler does the work of its additional
+// stage.
 func AllocConst(c *kind.Core, size uintptr, classify kind.Sizer, pop kind.Popper, take kind.Taker, carve kind.Carver, slow kind.Slow) uintptr {
 	if size-1 >= chunk.MaxSmall {
 		return slow(c, size)
@@ -25,31 +25,31 @@ func AllocConst(c *kind.Core, size uintptr, classify kind.Sizer, pop kind.Popper
 	return classify(c, size, pop, take, carve, slow)
 }
 
-// ClassifyConst is the stage more.
+// ClassifyConst is the additional stage.
 func ClassifyConst(c *kind.Core, size uintptr, pop kind.Popper, take kind.Taker, carve kind.Carver, slow kind.Slow) uintptr {
 	return pop(c, size, chunk.ConstClass(size), take, carve, slow)
 }
 
 // Pop is the second stage: it looks for a freed chunk of the class.
 func Pop(c *kind.Core, size uintptr, class uint64, take kind.Taker, carve kind.Carver, slow kind.Slow) uintptr {
-	if p := *c.List(class); p != 0 {
+	if p := *c.FreeList(class); p != 0 {
 		return take(c, class, p)
 	}
 	return carve(c, size, class, slow)
 }
 
-// Take is the third stage, if there is one: it takes the chunk freed last.
+// Take is the third stage when there is one: it takes the chunk freed last.
 func Take(c *kind.Core, class uint64, p uintptr) uintptr {
-	*c.List(class) = *link(p)
+	*c.FreeList(class) = *link(p)
 	if relaxed.HotCounters {
-		relaxed.Dec(c.Freed(class))
+		relaxed.Dec(c.FreeCount(class))
 	}
-	chunk.SetHeader(p, c.Tag|class)
+	chunk.SetHeader(p, c.Prefix|class)
 	return p
 }
 
-// Carve is the third stage, if there is none: it cuts a chunk off the current
-// block. It does so for a Generation, too, whose freelists are always empty.
+// Carve is the third stage when there is none: it cuts a chunk off the current block. It
+// does so for a Generation, too, whose free lists are always empty.
 func Carve(c *kind.Core, size uintptr, class uint64, slow kind.Slow) uintptr {
 	start := c.Cur
 	end := start + chunk.SmallTotalSize(size)
@@ -61,27 +61,27 @@ func Carve(c *kind.Core, size uintptr, class uint64, slow kind.Slow) uintptr {
 	} else {
 		relaxed.Store(&c.Cur, end)
 	}
-	if relaxed.HotCounters && c.Tag&chunk.SharedFreed == chunk.Generation {
-		relaxed.Inc(c.Cut())
+	if relaxed.HotCounters && c.Prefix&chunk.SharedFreed == chunk.Generation {
+		relaxed.Inc(c.CutCount())
 	}
-	*(*uint64)(osmem.At(start)) = c.Tag | class // the header
+	*(*uint64)(osmem.At(start)) = c.Prefix | class // the header
 	return start + chunk.HeaderSize
 }
 
-// Push is the last stage of Free: the chunk with header h goes to the head of the
-// freelist of its class.
+// Push is the last stage of Free: it puts the chunk with header h at the head of the
+// free list of its class.
 func Push(c *kind.Core, p uintptr, h, class uint64) {
-	list := c.List(class)
+	list := c.FreeList(class)
 	chunk.SetHeader(p, h|chunk.Freed)
 	*link(p) = *list
 	*list = p
 	if relaxed.HotCounters {
-		relaxed.Inc(c.Freed(class))
+		relaxed.Inc(c.FreeCount(class))
 	}
-	c.Stirred = kind.StirredLists
+	c.Dirty = kind.DirtyLists
 }
 
-// link is the first word of a freed chunk: the next one on its freelist.
+// link returns the first word of a freed chunk: the next one on its free list.
 func link(p uintptr) *uintptr { return (*uintptr)(osmem.At(p)) }
 
 // Hot is the whole chain of stages.

@@ -10,58 +10,58 @@ import (
 )
 
 // Joins: freed chunks, which serve their class only, become pieces, which serve any
-// request, and blocks that are free as a whole go back.
+// request, and blocks that are free as a whole are released.
 //
-// A join takes chunks off the freelists one by one. Each becomes one piece with what
-// is free on either side of it, so that after the last one every free run of the
-// context is a piece. Chunks that are still on a freelist are not joined with: their
-// own turn comes.
+// A join takes chunks off the free lists one by one. Each becomes one piece with what is
+// free on either side of it, so that after the last one every free run of the context is
+// a piece. Chunks that are still on a free list are not joined with: their own turn
+// comes.
 //
-// Invariant: the part to allocate from is no piece; its neighbours that become free
-// are joined with it.
+// Invariant: the current part is no piece; neighbours of it that become free are joined
+// with it.
 //
-// Cost: nothing for who allocates and frees on the hot path. A step for each chunk
-// that was freed, once; a step is some 50 instructions and two or three cache misses.
-// While a context grows at most joinStep steps are made at each block that it is
-// about to buy; what it is refused makes it go through all of them.
+// Cost: nothing on the hot path. A step for each chunk that was freed, once: some 50
+// instructions and two or three cache misses. While a context grows, at most joinStep
+// steps are made before each block that it would acquire. When a block is refused, all
+// freed chunks are joined.
 //
 // PostgreSQL has none: a freed chunk serves its class until the reset.
 
 const (
-	// joinFrom is how many bytes a context holds that joins while it grows, and
-	// joinPart the part of them, as a shift, that is allocated between two joins.
+	// joinFrom is how many bytes a context holds that joins while it grows. joinPart is
+	// the fraction of them, as a shift, that is allocated between two joins.
 	joinFrom = 256 << 10
 	joinPart = 5
 	joinStep = 2048
 
-	// partFrom and partStep are those of a part of a Shared, which is locked meanwhile.
-	partFrom = 32 << 10
-	partStep = 512
+	// shardFrom and shardStep are the same for a shard, which is locked meanwhile.
+	shardFrom = 32 << 10
+	shardStep = 512
 
-	// roomier is how many classes a piece is larger than a chunk, that the chunk is cut
-	// from it while a join is under way: some eight times.
+	// roomier: while a join is under way, a chunk is cut off a piece of so many classes
+	// more, some eight times as large.
 	roomier = 12
 
-	// mostJoined bounds the blocks of a context that joins, in bytes: small ones are
-	// sooner free as a whole.
-	mostJoined = 64 << 10
+	// maxJoined bounds the blocks of a context that joins, in bytes: small ones become
+	// free as a whole sooner.
+	maxJoined = 64 << 10
 
-	// wholePart is the part of what the context holds, as a shift, up to which whole
-	// free blocks wait in it for the next request.
+	// wholePart is the fraction of what the context holds, as a shift, that free blocks
+	// may make up before they are released.
 	wholePart = 1
 )
 
-// begins is where the first chunk of a block begins.
+// begins returns where the first chunk of a block begins.
 func begins(b *kind.Block) uintptr { return b.Address() + kind.BlockHeader }
 
-// blockAt is the block that holds an address of the core's.
+// blockAt returns the block that holds an address of the node.
 func blockAt(addr uintptr) *kind.Block {
 	b, _ := block.Find(addr)
 	return kind.BlockAt(b)
 }
 
-// release makes size bytes at addr, which are neither chunk nor piece any more, one
-// piece with what is free around them, or a part of that which is allocated from.
+// release makes size bytes at addr, which are no longer a chunk or a piece, one piece
+// with the free memory around them, or a part of the current part.
 func release(c *kind.Core, addr, size uintptr, b *kind.Block) {
 	first, end := begins(b), b.End()
 	open := c.Cur != c.End
@@ -72,13 +72,13 @@ func release(c *kind.Core, addr, size uintptr, b *kind.Block) {
 		}
 	}
 	if open && addr == c.End {
-		*at(addr) = c.Stamp | chunk.Coalesced
+		*at(addr) = c.Cookie | chunk.Coalesced
 		relaxed.Store(&c.End, addr+size)
 		return
 	}
 	if addr > first {
 		if start := pieceBefore(c, addr, first); start != 0 {
-			*at(addr) = c.Stamp | chunk.Coalesced
+			*at(addr) = c.Cookie | chunk.Coalesced
 			remove(c, start, addr-start)
 			size += addr - start
 			addr = start
@@ -86,7 +86,7 @@ func release(c *kind.Core, addr, size uintptr, b *kind.Block) {
 	}
 	switch {
 	case open && addr+size == c.Cur:
-		*at(addr) = c.Stamp | chunk.Coalesced
+		*at(addr) = c.Cookie | chunk.Coalesced
 		relaxed.Store(&c.Cur, addr)
 	case addr == first && addr+size == end:
 		insertWhole(c, addr, size)
@@ -95,36 +95,36 @@ func release(c *kind.Core, addr, size uintptr, b *kind.Block) {
 	}
 }
 
-// abandon leaves the part that is allocated from to be found again.
+// abandon makes the current part a piece.
 func abandon(c *kind.Core) {
-	addr, size := c.Cur, c.Room()
-	c.Close()
+	addr, size := c.Cur, c.Remaining()
+	c.CloseCurrent()
 	if size != 0 {
 		release(c, addr, size, blockAt(addr))
 	}
 }
 
-// begin makes the core one that has pieces.
+// begin makes the node one that has pieces.
 func begin(c *kind.Core) *kind.Spans {
-	c.Busy |= kind.BusySpans
+	c.NeedsReset |= kind.ResetSpans
 	return c.Spans()
 }
 
-// join takes at most so many chunks off the freelists, and reports whether any are
-// left there.
-func join(c *kind.Core, most int) (left bool) {
+// join takes at most limit chunks off the free lists, and reports whether any are left
+// there.
+func join(c *kind.Core, limit int) (left bool) {
 	begin(c)
 	var b *kind.Block
 	for class := uint64(chunk.Classes - 1); class < chunk.Classes; class-- {
 		size := chunk.TotalSize(class)
-		for list := c.List(class); *list != 0; most-- {
-			if most == 0 {
+		for list := c.FreeList(class); *list != 0; limit-- {
+			if limit == 0 {
 				return true
 			}
 			p := *list
 			*list = *link(p)
 			if relaxed.HotCounters {
-				relaxed.Dec(c.Freed(class))
+				relaxed.Dec(c.FreeCount(class))
 			}
 			addr := p - chunk.HeaderSize
 			if b == nil || addr-b.Address() >= b.Size {
@@ -133,16 +133,16 @@ func join(c *kind.Core, most int) (left bool) {
 			release(c, addr, size, b)
 		}
 	}
-	c.Stirred = min(c.Stirred, kind.StirredPrivate) // nothing is on them
+	c.Dirty = min(c.Dirty, kind.DirtyPrivate) // nothing is on them
 	return false
 }
 
 // Unjoined reports whether a chunk was freed since a join went through all of them.
-func Unjoined(c *kind.Core) bool { return c.Stirred == kind.StirredLists }
+func Unjoined(c *kind.Core) bool { return c.Dirty == kind.DirtyLists }
 
 // fromPieces allocates a chunk of a class from a piece, 0 when there is none.
 func fromPieces(c *kind.Core, class uint64) uintptr {
-	if c.Busy&kind.BusySpans == 0 {
+	if c.NeedsReset&kind.ResetSpans == 0 {
 		return 0
 	}
 	s, whole := c.Spans(), chunk.TotalSize(class)
@@ -155,13 +155,13 @@ func fromPieces(c *kind.Core, class uint64) uintptr {
 	s.Taken += whole
 	keep(c, addr+whole, size-whole)
 	p := addr + chunk.HeaderSize
-	chunk.SetHeader(p, c.Tag|class)
+	chunk.SetHeader(p, c.Prefix|class)
 	return p
 }
 
-// fitting is a piece for a chunk of a class, 0 if there is none. While a join is under way
-// it is one of just the size, or one that is much larger: what is not joined yet would
-// be cut up.
+// fitting returns a piece for a chunk of a class, 0 if there is none. While a join is
+// under way it is one of exactly the size, or one that is much larger: what is not
+// joined yet would be cut up.
 func fitting(c *kind.Core, s *kind.Spans, class uint64, whole uintptr) uintptr {
 	some := s.Some >> class
 	if s.Under != 0 {
@@ -176,22 +176,21 @@ func fitting(c *kind.Core, s *kind.Spans, class uint64, whole uintptr) uintptr {
 	return wholeBlock(c, whole)
 }
 
-// wholeBlock is a whole free block of at least whole bytes, 0 if there is none. Smaller
-// ones that come first go back.
+// wholeBlock returns the piece of a free block of at least whole bytes, 0 if there is
+// none. It releases smaller ones that come first.
 func wholeBlock(c *kind.Core, whole uintptr) uintptr {
 	s := c.Spans()
 	for s.Whole != 0 && sizeOnList(c, s.Whole) < whole {
-		sellFirst(c)
+		releaseFirst(c)
 	}
 	return s.Whole
 }
 
-// keep keeps what a chunk leaves of a piece: to allocate from, if that is more than
-// what there is.
+// keep keeps the rest of a piece: as the current part, if it is larger than that.
 func keep(c *kind.Core, addr, size uintptr) {
 	switch {
 	case size == 0:
-	case size > c.Room():
+	case size > c.Remaining():
 		abandon(c)
 		relaxed.Store(&c.Cur, addr)
 		relaxed.Store(&c.End, addr+size)
@@ -201,28 +200,28 @@ func keep(c *kind.Core, addr, size uintptr) {
 	}
 }
 
-// reuse finds a chunk of a class among what was freed, 0 if there is none or a look is
-// not worth it.
+// reuse allocates a chunk of a class from freed memory, 0 if there is none or a search
+// is not worth it.
 func reuse(c *kind.Core, class uint64) uintptr {
-	if p := fromPieces(c, class); p != 0 || !Unjoined(c) || c.Total < joinFrom && !(isPart(c) && c.Total >= partFrom) {
+	if p := fromPieces(c, class); p != 0 || !Unjoined(c) || c.Total < joinFrom && !(isShard(c) && c.Total >= shardFrom) {
 		return p
 	}
 	s := c.Spans()
 	if s.Under == 0 {
-		if c.Busy&kind.BusySpans != 0 && s.Taken < c.Total>>joinPart {
+		if c.NeedsReset&kind.ResetSpans != 0 && s.Taken < c.Total>>joinPart {
 			return 0
 		}
 		s.Taken = 0
 	}
 	joinMore(c)
-	sellWhole(c, c.Total>>wholePart)
+	releaseWhole(c, c.Total>>wholePart)
 	return fromPieces(c, class)
 }
 
-// reuseAll is reuse for who is refused memory: it looks at all that was freed, or in a
-// part of a Shared at a bounded part of that.
+// reuseAll is reuse after a block was refused: it joins all freed chunks, in a shard a
+// bounded part of them.
 func reuseAll(c *kind.Core, class uint64) uintptr {
-	for left := Unjoined(c); left && !isPart(c); {
+	for left := Unjoined(c); left && !isShard(c); {
 		left = joinMore(c)
 		if p := fromPieces(c, class); p != 0 {
 			return p
@@ -244,36 +243,35 @@ func joinMore(c *kind.Core) (left bool) {
 	return left
 }
 
-// steps is how many chunks are joined at once: fewer while a lock is held.
+// steps returns how many chunks are joined at once: fewer while a lock is held.
 func steps(c *kind.Core) int {
-	if isPart(c) {
-		return partStep
+	if isShard(c) {
+		return shardStep
 	}
 	return joinStep
 }
 
-// isPart reports whether the core is a part of a Shared, whose lock is held.
-func isPart(c *kind.Core) bool { return relaxed.Load32(&c.Has)&kind.Part != 0 }
+// isShard reports whether the node is a shard, whose lock is held.
+func isShard(c *kind.Core) bool { return relaxed.Load32(&c.Has)&kind.IsShard != 0 }
 
-// sellWhole gives whole free blocks back until no more than most bytes wait on the
-// lists.
-func sellWhole(c *kind.Core, most uintptr) {
-	for s := c.Spans(); s.Whole != 0 && s.Bytes > most; {
-		sellFirst(c)
+// releaseWhole releases free blocks until the pieces have no more than limit bytes.
+func releaseWhole(c *kind.Core, limit uintptr) {
+	for s := c.Spans(); s.Whole != 0 && s.Bytes > limit; {
+		releaseFirst(c)
 	}
 }
 
-// sellFirst gives the first whole free block back.
-func sellFirst(c *kind.Core) {
+// releaseFirst releases the first free block.
+func releaseFirst(c *kind.Core) {
 	addr := c.Spans().Whole
 	b := blockAt(addr)
 	remove(c, addr, b.Size-kind.BlockHeader)
 	kind.Unlink(&c.Blocks, b)
-	c.Sell(b)
+	c.Release(b)
 }
 
-// Compact joins all that was freed and gives all blocks back that are free as a whole.
-// It returns how many bytes those had.
+// Compact joins all freed chunks and releases all blocks that are free as a whole. It
+// returns how many bytes those had.
 func (Methods) Compact(c *kind.Core) (gave uintptr) {
 	for left := true; left; {
 		var some uintptr
@@ -283,7 +281,7 @@ func (Methods) Compact(c *kind.Core) (gave uintptr) {
 	return gave
 }
 
-// CompactStep is a step of Compact. It reports whether more are to follow.
+// CompactStep is a step of Compact. It reports whether more follow.
 func CompactStep(c *kind.Core) (gave uintptr, left bool) {
 	before := c.Total
 	if c.Blocks == 0 {
@@ -293,21 +291,21 @@ func CompactStep(c *kind.Core) (gave uintptr, left bool) {
 	if left = joinMore(c); !left {
 		abandon(c)
 	}
-	sellWhole(c, 0)
+	releaseWhole(c, 0)
 	return before - c.Total, left
 }
 
-// makeRoom is Compact by steps, for who is refused a block: until some went back. It
-// reports whether any did.
-func makeRoom(c *kind.Core) bool {
+// releaseSome is Compact by steps, until some blocks were released, after one was
+// refused. It reports whether any were.
+func releaseSome(c *kind.Core) bool {
 	before := c.Total
 	for left := Unjoined(c); left && c.Total == before; {
-		left = joinMore(c) && !isPart(c)
-		sellWhole(c, 0)
+		left = joinMore(c) && !isShard(c)
+		releaseWhole(c, 0)
 	}
-	if c.Busy&kind.BusySpans != 0 && c.Total == before {
+	if c.NeedsReset&kind.ResetSpans != 0 && c.Total == before {
 		abandon(c)
-		sellWhole(c, 0)
+		releaseWhole(c, 0)
 	}
 	return c.Total != before
 }

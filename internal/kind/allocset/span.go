@@ -7,9 +7,9 @@ import (
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
-// Pieces: free memory that is no freed chunk any more. A piece is addressed by its
-// first word, its header. Both neighbours of a chunk that is freed can be asked
-// whether they are pieces, so that free memory joins.
+// Pieces: free memory that is no freed chunk any more. A piece is addressed by its first
+// word, its header. Both neighbours of a freed chunk can be checked for pieces, so that
+// free memory joins.
 //
 //	words   header                1        2        3      last
 //	1       Crumb+1                                             on no list
@@ -19,56 +19,55 @@ import (
 //	more    Span                  next     prev     size   size
 //	        Tail                                                up to the block's end, on no list
 //
-// Invariant: two pieces are never neighbours. A header that says Span, Crumb or
-// Unlined stands nowhere but at a piece: it is overwritten when the piece ends. So the
-// word before a chunk is believed to be a size where it leads to such a header that
-// says the same size. They are looked for in what may be a chunk's content, which has
-// headers of former chunks, a few bytes of them written over: so all bits of these three
-// are inverted, and no byte is that of any other header.
+// Invariant: two pieces are never neighbours. A header of Span, Crumb or Unlined stands
+// only at a piece: it is overwritten when the piece ends. So the word before a chunk is
+// trusted as a size if it leads to such a header with the same size. It may be the
+// content of a chunk, which may have headers of former chunks with a few bytes written
+// over: so these three are stored inverted, and no byte of them is that of any other
+// header.
 //
 // Cost: a few loads for each neighbour.
 
 const (
 	word = chunk.HeaderSize
 
-	// leastSpan is the size of the smallest piece that says its size itself, in bytes.
-	leastSpan = 5 * word
+	// minSpan is the size of the smallest piece that stores its size, in bytes.
+	minSpan = 5 * word
 )
 
-// at is the word at an address.
+// at returns the word at an address.
 func at(addr uintptr) *uint64 { return (*uint64)(osmem.At(addr)) }
 
-// whatAt is what the header at addr says: Span, Crumb and Unlined only where it is inverted.
-func whatAt(c *kind.Core, addr uintptr) uint64 {
-	if what := pieceWhat(c, addr); what < chunk.TagLimit {
-		return what
+// tagAt returns the tag of the header at addr: Span, Crumb and Unlined only if it is
+// inverted.
+func tagAt(c *kind.Core, addr uintptr) uint64 {
+	if tag := pieceTag(c, addr); tag < chunk.TagLimit {
+		return tag
 	}
-	if what := *at(addr) ^ c.Stamp; what < chunk.Span || what > chunk.UnlistedSpan {
-		return what
+	if tag := *at(addr) ^ c.Cookie; !isPiece(tag) {
+		return tag
 	}
 	return chunk.TagLimit
 }
 
-// SaysPiece reports whether a word is the header of a piece of the core.
-func SaysPiece(c *kind.Core, word uint64) bool {
-	what := ^word ^ c.Stamp
-	return what >= chunk.Span && what <= chunk.UnlistedSpan
-}
+// isPiece reports whether a tag is that of a piece with an inverted header.
+func isPiece(tag uint64) bool { return tag >= chunk.Span && tag <= chunk.UnlistedSpan }
 
-// pieceWhat is what an inverted header at addr says, chunk.TagLimit or more when there is
-// none.
-func pieceWhat(c *kind.Core, addr uintptr) uint64 { return ^*at(addr) ^ c.Stamp }
+// pieceTag returns the tag of an inverted header at addr, chunk.TagLimit or more when there
+// is none.
+func pieceTag(c *kind.Core, addr uintptr) uint64 { return ^*at(addr) ^ c.Cookie }
 
 // setPiece writes an inverted header.
-func setPiece(c *kind.Core, addr uintptr, what uint64) { *at(addr) = ^(c.Stamp | what) }
+func setPiece(c *kind.Core, addr uintptr, tag uint64) { *at(addr) = ^(c.Cookie | tag) }
 
-// pieceAt is the size of the piece that begins at addr in block b, 0 when none does.
+// pieceAt returns the size of the piece that begins at addr in block b, 0 when none
+// does.
 func pieceAt(c *kind.Core, addr uintptr, b *kind.Block) uintptr {
-	switch what := whatAt(c, addr); what {
+	switch tag := tagAt(c, addr); tag {
 	case chunk.Span:
 		return uintptr(*at(addr + 3*word))
 	case chunk.SmallSpan + 1, chunk.SmallSpan + 2, chunk.SmallSpan + 3, chunk.SmallSpan + 4:
-		return uintptr(what-chunk.SmallSpan) * word
+		return uintptr(tag-chunk.SmallSpan) * word
 	case chunk.UnlistedSpan:
 		return 2 * word
 	case chunk.Tail:
@@ -77,38 +76,38 @@ func pieceAt(c *kind.Core, addr uintptr, b *kind.Block) uintptr {
 	return 0
 }
 
-// pieceBefore is where the piece begins that ends at addr, 0 when none does. first is
-// where the first piece of the block may begin.
+// pieceBefore returns where the piece begins that ends at addr, 0 when none does. first
+// is where the first piece of the block may begin.
 //
-// It reads the last words of a live chunk, which somebody may be writing to: what they hold
-// then is no header. So the race detector is not to look.
+// It reads the last words of a live chunk, to which another goroutine may write: what
+// they hold then is no header. So the race detector must not look.
 //
 //go:norace
 func pieceBefore(c *kind.Core, addr, first uintptr) uintptr {
 	for words := uintptr(1); words <= 4 && words*word <= addr-first; words++ {
-		what := pieceWhat(c, addr-words*word)
-		if what == chunk.SmallSpan+uint64(words) || what == chunk.UnlistedSpan && words == 2 {
+		tag := pieceTag(c, addr-words*word)
+		if tag == chunk.SmallSpan+uint64(words) || tag == chunk.UnlistedSpan && words == 2 {
 			return addr - words*word
 		}
 	}
-	if addr-first < leastSpan {
+	if addr-first < minSpan {
 		return 0
 	}
 	size := *at(addr - word)
-	if size%word != 0 || size < leastSpan || size > uint64(addr-first) {
+	if size%word != 0 || size < minSpan || size > uint64(addr-first) {
 		return 0
 	}
 	start := addr - uintptr(size)
-	if pieceWhat(c, start) != chunk.Span || *at(start + 3*word) != size {
+	if pieceTag(c, start) != chunk.Span || *at(start + 3*word) != size {
 		return 0
 	}
 	return start
 }
 
-// listOf is the list of pieces of a size.
+// listOf returns the list of pieces of a size.
 func listOf(size uintptr) uint64 { return chunk.FloorClass(size - chunk.HeaderSize) }
 
-// insert makes free memory, between two neighbours that are none, a piece.
+// insert makes free memory a piece. Neither neighbour is one.
 func insert(c *kind.Core, addr, size uintptr) {
 	s := c.Spans()
 	if size == word {
@@ -122,7 +121,7 @@ func insert(c *kind.Core, addr, size uintptr) {
 		setPiece(c, addr, chunk.UnlistedSpan)
 		relaxed.Store(&c.Tails, c.Tails+size)
 		return
-	case size < leastSpan:
+	case size < minSpan:
 		setPiece(c, addr, chunk.SmallSpan+uint64(size/word))
 	default:
 		setSpan(c, addr, size)
@@ -131,14 +130,14 @@ func insert(c *kind.Core, addr, size uintptr) {
 	s.Some |= 1 << class
 }
 
-// insertWhole makes all of a block, which is size bytes from addr on, a piece.
+// insertWhole makes all of a block, size bytes from addr on, a piece.
 func insertWhole(c *kind.Core, addr, size uintptr) {
 	s := c.Spans()
 	setSpan(c, addr, size)
 	enter(c, s, &s.Whole, addr, size)
 }
 
-// setSpan writes what a span says of itself.
+// setSpan writes the header and the sizes of a span.
 func setSpan(c *kind.Core, addr, size uintptr) {
 	setPiece(c, addr, chunk.Span)
 	*at(addr + 3*word) = uint64(size)
@@ -157,17 +156,17 @@ func enter(c *kind.Core, s *kind.Spans, list *uintptr, addr, size uintptr) {
 	count(s, size, 1)
 }
 
-// count counts what goes on the lists, or comes off them.
+// count counts what is put on the lists, or taken off them.
 func count(s *kind.Spans, size uintptr, pieces uint32) {
 	relaxed.Store(&s.Bytes, s.Bytes+size)
 	relaxed.Store32(&s.Count, s.Count+pieces)
 }
 
-// remove ends the piece of a size at addr, which is becoming a part of something else.
+// remove ends the piece of a size at addr, which becomes a part of something else.
 func remove(c *kind.Core, addr, size uintptr) {
-	what := whatAt(c, addr)
-	*at(addr) = c.Stamp | chunk.Coalesced
-	if what == chunk.Tail || what == chunk.SmallSpan+1 || what == chunk.UnlistedSpan {
+	tag := tagAt(c, addr)
+	*at(addr) = c.Cookie | chunk.Coalesced
+	if tag == chunk.Tail || tag == chunk.SmallSpan+1 || tag == chunk.UnlistedSpan {
 		relaxed.Store(&c.Tails, c.Tails-size)
 		return
 	}
@@ -192,10 +191,10 @@ func remove(c *kind.Core, addr, size uintptr) {
 	count(s, -size, ^uint32(0))
 }
 
-// sizeOnList is the size of a piece that is on a list, and so says it.
+// sizeOnList returns the size of a piece that is on a list, which its header has.
 func sizeOnList(c *kind.Core, addr uintptr) uintptr { return pieceAt(c, addr, nil) }
 
-// links are the neighbours on its list of a piece that is on one, 0 at the ends.
+// links returns the neighbours of a piece on its list, 0 at the ends.
 func links(addr uintptr, c *kind.Core) (next, prev uintptr) {
 	return linksOf(addr, sizeOnList(c, addr))
 }
@@ -216,7 +215,7 @@ func setLinks(addr, size, next, prev uintptr) {
 	*at(addr + word), *at(addr + 2*word) = uint64(next), uint64(prev)
 }
 
-// The links of a piece of two words are ways from itself, in words, 0 for none.
+// way returns the link of a piece of two words at from: a distance in words, 0 for none.
 func way(from, to uintptr) uint32 {
 	if to == 0 {
 		return 0
@@ -232,12 +231,12 @@ func far(from uintptr, way int32) uintptr {
 }
 
 // isNear reports whether a piece of two words can be on the list of those: each of them
-// is so near the first that was on it that there is a way between any two.
+// is so near the first one that was on it that a distance between any two fits.
 func isNear(s *kind.Spans, addr uintptr) bool {
-	const most = 1 << 30 * word
+	const limit = 1 << 30 * word
 	if s.Lists[0] == 0 {
 		s.First = addr
 	}
 	d := int64(addr) - int64(s.First)
-	return -most < d && d < most
+	return -limit < d && d < limit
 }

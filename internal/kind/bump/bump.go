@@ -1,15 +1,15 @@
-// Package bump is the kind that only ever sells.
+// Package bump is the kind that only allocates.
 //
 // It holds: blocks that are filled from the front, chunks without a header.
 //
-// Cannot: free a chunk, resize one, or say how large one is.
+// Cannot: free a chunk, resize one, or tell how large one is.
 //
-// Choose it for what is built, used and thrown away as a whole: a parsed
-// document, a plan, the result of one step.
+// Choose it for what is built, used and thrown away as a whole: a parsed document, a
+// plan, the result of one step.
 //
-// Invariant: the current block is the first of the list, sold up to Cur; the
-// other blocks on it are full but for a tail. Requests too large to share a
-// block have one of their own, so that the current block is not abandoned.
+// Invariant: the current block is the first of the list, allocated up to Cur. The other
+// blocks on the list are full but for a tail. Requests too large to share a block have
+// one of their own, so that the current block is not abandoned.
 //
 // Cost: the size rounded up to 8; one addition and one compare a chunk.
 //
@@ -26,11 +26,11 @@ import (
 // Methods of the kind.
 type Methods struct{}
 
-// Alloc is the hot path of the kinds without size classes: cut the chunk off the
-// current block. A size of 0 wraps around and does not fit. What does not fit goes on
-// with the next stage, as what has classes does: that finds no freed chunk in a Bump,
-// nor room for a header as well, and goes the slow way. So there is one place from
-// which that is called, and what the caller holds in registers is saved only there.
+// Alloc is the hot path of the kinds without size classes: it cuts the chunk off the
+// current block. A size of 0 wraps around and does not fit. What does not fit goes to
+// the next stage, that of the kinds with classes: it finds no freed chunk in a Bump, nor
+// space for a header, and goes the slow way. So the slow way has one call site, and the
+// caller's registers are saved only there.
 func Alloc(c *kind.Core, classless bool, size uintptr, next kind.Stage, slow kind.Slow) uintptr {
 	if classless {
 		p := c.Cur
@@ -46,13 +46,12 @@ func Alloc(c *kind.Core, classless bool, size uintptr, next kind.Stage, slow kin
 	return next(c, size, slow)
 }
 
-// AllocConst is Alloc for a size that is a constant: it must not be one that could
-// wrap around.
+// AllocConst is Alloc for a constant size, which must be one that cannot wrap around.
 func AllocConst(c *kind.Core, classless bool, size uintptr, next kind.Stage, slow kind.Slow) uintptr {
 	if classless {
 		p := c.Cur
 		end := p + (size+7)&^7
-		if end <= c.End && size != 0 && size <= mostConst {
+		if end <= c.End && size != 0 && size <= maxConst {
 			if relaxed.PlainStores {
 				c.Cur = end
 			} else {
@@ -64,29 +63,36 @@ func AllocConst(c *kind.Core, classless bool, size uintptr, next kind.Stage, slo
 	return next(c, size, slow)
 }
 
-// mostConst is a size that cannot wrap around; with 64 bits that is any for which
+// maxConst is a size that cannot wrap around. With 64 bits that is any size for which
 // there are addresses.
-const mostConst = chunk.MaxSize << (17 * osmem.WideShift)
+const maxConst = chunk.MaxSize << (17 * osmem.WideShift)
+
+// ID is the kind's.
+const ID = kind.NoClasses | 4
 
 func (Methods) Name() string { return "Bump" }
 
+func (Methods) Traits() kind.Traits {
+	return kind.Traits{ShownAs: ID, Cached: true, Head: kind.BlockHeader}
+}
+
 func (Methods) Open(c *kind.Core) {
 	if c.Blocks != 0 {
-		c.Sellable(kind.BlockAt(c.Blocks), kind.BlockHeader)
+		c.SetCurrent(kind.BlockAt(c.Blocks), kind.BlockHeader)
 	}
 }
 
-// ownFrom is the smallest chunk that may get a block of its own, in bytes.
-const ownFrom = 2 << 10
+// minOwn is the size of the smallest chunk that may get a block of its own, in bytes.
+const minOwn = 2 << 10
 
 // Alloc is the slow path: a new block, or one for this chunk alone.
 func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
-	if size > kind.MostChunk {
+	if size > kind.MaxChunk {
 		return 0, kind.TooLarge(size)
 	}
 	size = max(size+chunk.Align-1, chunk.Align) &^ (chunk.Align - 1)
-	if size > c.Room() {
-		if size >= max(ownFrom, c.NextSize(0)/4) && c.Cur != 0 {
+	if size > c.Remaining() {
+		if c.WantsOwn(size, minOwn) && c.Cur != 0 {
 			return allocOwn(c, size)
 		}
 		if err := refill(c, size); err != nil {
@@ -99,7 +105,7 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 }
 
 func allocOwn(c *kind.Core, size uintptr) (uintptr, error) {
-	b, err := c.Buy(size + kind.BlockHeader)
+	b, err := c.Acquire(size + kind.BlockHeader)
 	if err != nil {
 		return 0, err
 	}
@@ -109,46 +115,46 @@ func allocOwn(c *kind.Core, size uintptr) (uintptr, error) {
 }
 
 func refill(c *kind.Core, size uintptr) error {
-	b, err := c.BuyShared(size+kind.BlockHeader, ^uintptr(0))
+	b, err := c.AcquireShared(size+kind.BlockHeader, ^uintptr(0))
 	if err != nil {
 		return err
 	}
-	relaxed.Store(&c.Tails, c.Tails+c.Room())
+	relaxed.Store(&c.Tails, c.Tails+c.Remaining())
 	kind.Link(&c.Blocks, b)
-	c.Sellable(b, kind.BlockHeader)
+	c.SetCurrent(b, kind.BlockHeader)
 	return nil
 }
 
-// Realloc cannot be: nothing says how large the chunk is.
-func (Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uintptr, error) {
-	return 0, Unsupported
+// Free is refused: nothing tells where the chunk ends.
+func (m Methods) Free(c *kind.Core, p uintptr, tag uint64) error { return kind.Headerless(m) }
+
+// Realloc is refused: nothing tells how large the chunk is.
+func (m Methods) Realloc(c *kind.Core, p uintptr, tag uint64, size uintptr) (uintptr, error) {
+	return 0, kind.Headerless(m)
 }
 
-// Free cannot be: nothing says where the chunk ends.
-func (Methods) Free(c *kind.Core, p uintptr, what uint64) error { return Unsupported }
+func (Methods) Capacity(c *kind.Core, p uintptr, tag uint64) uintptr { return 0 }
 
-// Unsupported says so.
-const Unsupported = kind.Misuse("a Bump's chunks have no header, so that no single one is freed, resized or asked about: reset or delete the context, or choose another kind")
+func (Methods) SizeOf(c *kind.Core, tag uint64) uintptr { return 0 }
 
-func (Methods) Capacity(c *kind.Core, p uintptr, what uint64) uintptr { return 0 }
+func (Methods) Freed(tag uint64) bool { return false }
 
-func (Methods) Reset(c *kind.Core) { c.Sellable(c.Retire(), kind.BlockHeader) }
+func (Methods) Reset(c *kind.Core) { c.SetCurrent(c.Retire(), kind.BlockHeader) }
 
-// Compact has nothing to give: nothing says which chunks are in use.
+// Compact returns 0: nothing tells which chunks are in use.
 func (Methods) Compact(c *kind.Core) uintptr { return 0 }
 
-func (Methods) Stats(c *kind.Core) kind.Stats {
+func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats {
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
-	s.Free = c.Room() + relaxed.Load(&c.Tails)
+	s.Free = c.Remaining() + relaxed.Load(&c.Tails)
 	s.Live = s.Used() != uintptr(s.Blocks)*kind.BlockHeader
 	return s
 }
 
-// Extend lengthens the array of old bytes at p to size bytes, a multiple of 8, if
-// it ends where the next chunk would begin and there is room behind it: a growing
-// slice then stays where it is. An array that ends within the rounding of its
-// chunk may be a part of a longer one, and does not grow.
-func Extend(c *kind.Core, p, old, size uintptr) bool {
+// Extend can where the array ends at the next chunk to be cut, and the block has space
+// behind it: a growing slice then stays where it is. An array that ends within the
+// rounding of its chunk may be a part of a longer one, and does not grow.
+func (Methods) Extend(c *kind.Core, p, old, size uintptr) bool {
 	if p+old != c.Cur || size-old > c.End-c.Cur {
 		return false
 	}
@@ -156,17 +162,17 @@ func Extend(c *kind.Core, p, old, size uintptr) bool {
 	return true
 }
 
-// Aligned sells a chunk on a multiple of align, at the price of the gap only.
-func Aligned(c *kind.Core, size, align uintptr) (uintptr, error) {
-	if size > kind.MostChunk || align > kind.MostChunk {
+// AllocAligned costs the gap before the chunk, and nothing else.
+func (m Methods) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error) {
+	if size > kind.MaxChunk || align > kind.MaxChunk {
 		return 0, kind.TooLarge(max(size, align))
 	}
 	size = max(size+chunk.Align-1, chunk.Align) &^ (chunk.Align - 1)
 	gap := -c.Cur & (align - 1)
-	if c.Cur != 0 && gap+size <= c.Room() {
+	if c.Cur != 0 && gap+size <= c.Remaining() {
 		relaxed.Store(&c.Cur, c.Cur+gap)
-		return Methods{}.Alloc(c, size)
+		return m.Alloc(c, size)
 	}
-	p, err := Methods{}.Alloc(c, size+align-chunk.Align)
+	p, err := m.Alloc(c, size+align-chunk.Align)
 	return (p + align - 1) &^ (align - 1), err
 }

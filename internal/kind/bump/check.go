@@ -2,8 +2,7 @@ package bump
 
 import "github.com/gopalloc/palloc/internal/kind"
 
-// The check of a Bump: its blocks and accounts. Chunks have no headers, so that
-// there is nothing to walk through.
+// The check of a Bump: its blocks and accounts. Chunks have no headers to walk through.
 //
 // Invariant: as in package kind.
 //
@@ -15,14 +14,14 @@ func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
 		return
 	}
 	for _, b := range append(x.List("blocks", c.Blocks), x.List("large blocks", c.Large)...) {
-		x.Shared(b)
+		x.IsShared(b)
 	}
-	x.Sums()
-	x.Current(kind.BlockHeader)
-	x.Tag(c.Stamp)
-	x.Resettable(false)
+	x.CheckSums()
+	x.CheckCurrent(kind.BlockHeader)
+	x.CheckPrefix(c.Cookie)
+	x.CheckReset(false)
 	heads := uintptr(c.BlockCount) * kind.BlockHeader
-	if most := c.Total - c.Room() - heads; !x.Torn() && (most > c.Total || c.Tails > most) {
-		x.Flaw(0, 0, "the accounts say that %d bytes are lost at the ends of blocks, which have room for %d", c.Tails, most)
+	if largest := c.Total - c.Remaining() - heads; !x.Partial() && (largest > c.Total || c.Tails > largest) {
+		x.Flaw(0, 0, "the accounts say that %d bytes are lost at the ends of blocks, which have space for %d", c.Tails, largest)
 	}
 }

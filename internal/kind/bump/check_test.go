@@ -4,7 +4,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/bump"
 	"github.com/gopalloc/palloc/internal/kind/conformance"
 )
@@ -12,8 +11,8 @@ import (
 // What the check of a Bump compares, each broken by itself.
 
 func TestTheCheckFindsEachBreak(t *testing.T) {
-	traits := conformance.Traits{ID: kind.Bump, Methods: bump.Methods{}, AnySize: true}
-	conformance.RunBreaks(t, traits, fill, slices.Concat(conformance.Common, conformance.Selling, breaks))
+	subject := conformance.Kind{ID: bump.ID, Methods: bump.Methods{}, Hot: true}
+	conformance.RunBreaks(t, subject, fill, slices.Concat(conformance.Common, conformance.Current, breaks))
 }
 
 func fill(b *conformance.Broken) {
@@ -27,11 +26,11 @@ func fill(b *conformance.Broken) {
 
 var breaks = []conformance.Break{
 	{Name: "a large block that chunks share", Words: "and its head says that it is one large chunk's", Do: func(b *conformance.Broken) uintptr {
-		conformance.Overwrite(b, &b.Large(1).Alone, 1)
+		conformance.Overwrite(b, &b.Large(1).Dedicated, 1)
 		return b.Large(1).Address()
 	}},
-	{Name: "more lost than there is", Words: "lost at the ends of blocks, which have room for", Do: func(b *conformance.Broken) uintptr {
-		conformance.Overwrite(b, &b.C.Tails, b.C.Total-b.C.Room())
+	{Name: "more lost than there is", Words: "lost at the ends of blocks, which have space for", Do: func(b *conformance.Broken) uintptr {
+		conformance.Overwrite(b, &b.C.Tails, b.C.Total-b.C.Remaining())
 		return 0
 	}},
 }

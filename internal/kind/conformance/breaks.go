@@ -12,37 +12,37 @@ import (
 
 // Breaks: each thing that a check compares, broken by itself.
 //
-// Invariant: what was broken is as before when the check was asked, so that the
-// subject's end is that of any other.
+// Invariant: what was broken is restored after the check, so that the subject ends as
+// any other.
 //
 // Cost: some milliseconds each.
 
-// Break is one way to break what a core holds.
+// Break is one way to break what a node holds.
 type Break struct {
 	Name  string
-	Words string // of what is to be reported
-	// Do breaks it, and answers the block or the chunk that is to be named, 0 when
-	// none is.
+	Words string // of what must be reported
+	// Do breaks it, and returns the block or the chunk that must be reported, 0 for
+	// none.
 	Do func(b *Broken) (at uintptr)
 }
 
-// Broken is a core that a Break breaks.
+// Broken is a node that a Break breaks.
 type Broken struct {
 	*testing.T
 	C       *kind.Core
 	Methods kind.Methods
-	Chunks  []uintptr // live ones, in the order of their sale
+	Chunks  []uintptr // live ones, in the order of their allocation
 	undo    []func()
 }
 
-// Overwrite writes a word until the check was asked.
+// Overwrite writes a word until the check is done.
 func Overwrite[T any](b *Broken, p *T, v T) {
 	old := *p
 	*p = v
 	b.Undo(func() { *p = old })
 }
 
-// Undo has something done when the check was asked.
+// Undo calls f when the check is done.
 func (b *Broken) Undo(f func()) { b.undo = append(b.undo, f) }
 
 // restore undoes what was overwritten, the latest first.
@@ -53,7 +53,7 @@ func (b *Broken) restore() {
 	b.undo = nil
 }
 
-// Alloc sells a chunk.
+// Alloc allocates a chunk.
 func (b *Broken) Alloc(size uintptr) uintptr {
 	b.Helper()
 	p, err := b.Methods.Alloc(b.C, size)
@@ -64,10 +64,10 @@ func (b *Broken) Alloc(size uintptr) uintptr {
 	return p
 }
 
-// Shared is the block on the list of blocks that so many others stand before.
+// Shared returns the block on the list of blocks with n before it.
 func (b *Broken) Shared(n int) *kind.Block { return b.nth(b.C.Blocks, n) }
 
-// Large is the same on the other list.
+// Large is the same for the other list.
 func (b *Broken) Large(n int) *kind.Block { return b.nth(b.C.Large, n) }
 
 func (b *Broken) nth(list uintptr, n int) *kind.Block {
@@ -81,20 +81,20 @@ func (b *Broken) nth(list uintptr, n int) *kind.Block {
 	return kind.BlockAt(list)
 }
 
-// Nowhere is an address of ours at which no block begins.
+// Nowhere returns an address of ours at which no block begins.
 func (b *Broken) Nowhere() uintptr { return b.C.Blocks + block.MinSize/2 }
 
-// RunBreaks breaks a core, as fill left it, in each of the ways, and wants the check
-// to say so.
-func RunBreaks(t *testing.T, traits Traits, fill func(b *Broken), breaks []Break) {
+// RunBreaks breaks a node, as fill left it, in each of the ways, and fails unless the
+// check reports that.
+func RunBreaks(t *testing.T, k Kind, fill func(b *Broken), breaks []Break) {
 	for _, one := range breaks {
 		t.Run(one.Name, func(t *testing.T) {
-			s := newSubject(t, traits, 1<<10, 8<<10)
+			s := newSubject(t, k, 1<<10, 8<<10)
 			defer s.close()
 			b := &Broken{T: t, C: s.c, Methods: s.Methods}
 			fill(b)
 			s.consistent()
-			defer b.restore() // should Do skip
+			defer b.restore() // if Do skips
 			at := one.Do(b)
 			var found []kind.Flaw
 			s.Methods.Check(s.c, func(f kind.Flaw) { found = append(found, f) })
@@ -116,15 +116,14 @@ func reported(found []kind.Flaw, words string, at uintptr) bool {
 	return false
 }
 
-// Common are the breaks of what all kinds share. They need three blocks for many
-// chunks.
+// Common are the breaks of what all kinds share. They need three blocks for many chunks.
 var Common = []Break{
-	{"the number in the stamp", "not one of this core", func(b *Broken) uintptr {
-		Overwrite(b, &b.C.Stamp, b.C.Stamp^1<<38)
+	{"the number in the cookie", "not one of this core", func(b *Broken) uintptr {
+		Overwrite(b, &b.C.Cookie, b.C.Cookie^1<<38)
 		return 0
 	}},
-	{"the low bits of the stamp", "not one of this core", func(b *Broken) uintptr {
-		Overwrite(b, &b.C.Stamp, b.C.Stamp|1)
+	{"the low bits of the cookie", "not one of this core", func(b *Broken) uintptr {
+		Overwrite(b, &b.C.Cookie, b.C.Cookie|1)
 		return 0
 	}},
 	{"the list begins nowhere", "where no block begins", func(b *Broken) uintptr {
@@ -151,20 +150,20 @@ var Common = []Break{
 		Overwrite(b, &b.Shared(1).Owner, 77)
 		return b.Shared(1).Address()
 	}},
-	{"a block too large", "and the warehouse sold", func(b *Broken) uintptr {
+	{"a block too large", "and the page heap has a block of", func(b *Broken) uintptr {
 		Overwrite(b, &b.Shared(1).Size, b.Shared(1).Size+block.MinSize)
 		return b.Shared(1).Address()
 	}},
-	{"a block too small", "and the warehouse sold", func(b *Broken) uintptr {
+	{"a block too small", "and the page heap has a block of", func(b *Broken) uintptr {
 		Overwrite(b, &b.Shared(1).Size, 0)
 		return b.Shared(1).Address()
 	}},
 	{"a block said to be one chunk's", "and its head says that it is one large chunk's", func(b *Broken) uintptr {
-		Overwrite(b, &b.Shared(1).Alone, 1)
+		Overwrite(b, &b.Shared(1).Dedicated, 1)
 		return b.Shared(1).Address()
 	}},
-	{"a block said to have room", "and the warehouse sold", func(b *Broken) uintptr {
-		Overwrite(b, &b.Shared(1).Alone, 1000)
+	{"a block said to be growable", "and the page heap has a block of", func(b *Broken) uintptr {
+		Overwrite(b, &b.Shared(1).Dedicated, 1000)
 		return b.Shared(1).Address()
 	}},
 	{"a block is on no list", "bytes, and the accounts say", func(b *Broken) uintptr {
@@ -180,55 +179,55 @@ var Common = []Break{
 		Overwrite(b, &b.C.BlockCount, b.C.BlockCount-1)
 		return 0
 	}},
-	{"the tag", "the tag of new chunks is", func(b *Broken) uintptr {
-		Overwrite(b, &b.C.Tag, b.C.Tag^1<<20)
+	{"the prefix", "the headers of new chunks begin with", func(b *Broken) uintptr {
+		Overwrite(b, &b.C.Prefix, b.C.Prefix^1<<20)
 		return 0
 	}},
-	{"a reset would find nothing to sell", "that a reset has nothing to sell", func(b *Broken) uintptr {
-		Overwrite(b, &b.C.Busy, 0)
+	{"a reset would find nothing to release", "that a reset has nothing to release", func(b *Broken) uintptr {
+		Overwrite(b, &b.C.NeedsReset, 0)
 		return 0
 	}},
-	{"a freelist nobody knows", "it has no freelists", func(b *Broken) uintptr {
-		Overwrite(b, b.C.List(7), b.Chunks[0])
-		Overwrite(b, &b.C.Stirred, 0)
+	{"a free list that the node does not know", "it has no free lists", func(b *Broken) uintptr {
+		Overwrite(b, b.C.FreeList(7), b.Chunks[0])
+		Overwrite(b, &b.C.Dirty, 0)
 		return b.Chunks[0]
 	}},
-	{"a word nobody knows", "its kind keeps nothing in it", func(b *Broken) uintptr {
+	{"a word that the node does not know", "its kind keeps nothing in it", func(b *Broken) uintptr {
 		Overwrite(b, &kind.Private[[16]uint64](b.C)[15], 1)
-		Overwrite(b, &b.C.Stirred, 0)
+		Overwrite(b, &b.C.Dirty, 0)
 		return 0
 	}},
 }
 
-// Selling are the breaks of what a core says of the block that it sells from, which a
-// Slab does not.
-var Selling = []Break{
-	{"sells from another place", "and the core sells from", func(b *Broken) uintptr {
+// Current are the breaks of the block that a node allocates from, which a Slab's does
+// not.
+var Current = []Break{
+	{"allocates from another place", "and the core allocates from", func(b *Broken) uintptr {
 		Overwrite(b, &b.C.Cur, b.Shared(1).Address())
 		return b.C.Blocks
 	}},
-	{"sells beyond the end", "and the core sells from", func(b *Broken) uintptr {
+	{"allocates beyond the end", "and the core allocates from", func(b *Broken) uintptr {
 		Overwrite(b, &b.C.End, b.C.End+8)
 		return b.C.Blocks
 	}},
-	{"sold beyond the end", "and the core sells from", func(b *Broken) uintptr {
+	{"allocated beyond the end", "and the core allocates from", func(b *Broken) uintptr {
 		Overwrite(b, &b.C.Cur, b.C.End+8)
 		return b.C.Blocks
 	}},
-	{"sells from between", "and the core sells from", func(b *Broken) uintptr {
+	{"allocates from between", "and the core allocates from", func(b *Broken) uintptr {
 		Overwrite(b, &b.C.Cur, b.C.Cur-1)
 		return b.C.Blocks
 	}},
-	{"sells without a block", "there is no block to sell from", func(b *Broken) uintptr {
+	{"allocates without a block", "there is no block to allocate from", func(b *Broken) uintptr {
 		Overwrite(b, &b.C.Blocks, 0)
 		return 0
 	}},
 }
 
-// Alone are the breaks of large chunks, and of aligned ones.
-var Alone = []Break{
+// Large are the breaks of large chunks, and of aligned ones.
+var Large = []Break{
 	{"a large block said to be shared", "and its head says that chunks share it", func(b *Broken) uintptr {
-		Overwrite(b, &b.Large(1).Alone, 0)
+		Overwrite(b, &b.Large(1).Dedicated, 0)
 		return b.Large(1).Address()
 	}},
 	{"the header of a large chunk", "the header of the large chunk is", func(b *Broken) uintptr {
@@ -251,46 +250,46 @@ var Alone = []Break{
 		Overwrite(b, word(q-16), 0)
 		return q
 	}},
-	{"room for less than there is", "and the warehouse sold", func(b *Broken) uintptr {
+	{"a size that is no size of a block", "and the page heap has a block of", func(b *Broken) uintptr {
 		large := b.Large(0)
 		Overwrite(b, &large.Size, large.Size+1)
 		return large.Address()
 	}},
 }
 
-// Roomy are the breaks of a large chunk that has room to grow, where that can be.
-var Roomy = []Break{
-	{"a block larger than its room", "and the warehouse sold", func(b *Broken) uintptr {
-		large := b.roomy()
+// Growable are the breaks of a large chunk that can grow in place, where any can.
+var Growable = []Break{
+	{"a block larger than its capacity", "and the page heap has a block of", func(b *Broken) uintptr {
+		large := b.growable()
 		Overwrite(b, &large.Size, block.CapacityAt(large.Address())+block.MinSize)
 		return large.Address()
 	}},
-	{"a roomy block of no size", "and the warehouse sold", func(b *Broken) uintptr {
-		large := b.roomy()
+	{"a growable block of no size", "and the page heap has a block of", func(b *Broken) uintptr {
+		large := b.growable()
 		Overwrite(b, &large.Size, 0)
 		return large.Address()
 	}},
-	{"a roomy block of part of a unit", "and the warehouse sold", func(b *Broken) uintptr {
-		large := b.roomy()
+	{"a growable block of part of a unit", "and the page heap has a block of", func(b *Broken) uintptr {
+		large := b.growable()
 		Overwrite(b, &large.Size, large.Size-8)
 		return large.Address()
 	}},
-	{"another room", "and the warehouse sold", func(b *Broken) uintptr {
-		large := b.roomy()
-		Overwrite(b, &large.Alone, large.Alone+1)
+	{"another capacity", "and the page heap has a block of", func(b *Broken) uintptr {
+		large := b.growable()
+		Overwrite(b, &large.Dedicated, large.Dedicated+1)
 		return large.Address()
 	}},
 }
 
-// roomy is the block of a chunk that grew.
-func (b *Broken) roomy() *kind.Block {
+// growable returns the block of a chunk that grew.
+func (b *Broken) growable() *kind.Block {
 	b.Helper()
 	p := b.Alloc(64)
-	if _, err := kind.Realloc(b.Methods, b.C, p, chunk.Header(p)^b.C.Stamp, 20_000); err != nil {
+	if _, err := kind.Realloc(b.Methods, b.C, p, chunk.Header(p)^b.C.Cookie, 20_000); err != nil {
 		b.Fatal(err)
 	}
-	if b.Large(0).Alone == 1 {
-		b.Skip("no block has room here")
+	if b.Large(0).Dedicated == 1 {
+		b.Skip("no block can grow here")
 	}
 	return b.Large(0)
 }
@@ -304,11 +303,11 @@ func (b *Broken) aligned(size, align uintptr) uintptr {
 	return p
 }
 
-// word is the word at an address.
+// word returns the word at an address.
 func word(p uintptr) *uint64 { return (*uint64)(osmem.At(p)) }
 
-// Header is the word in front of a chunk, to be broken.
+// Header returns the word in front of a chunk, to be broken.
 func Header(p uintptr) *uint64 { return word(p - 8) }
 
-// Link is the first word of a freed chunk, to be broken.
+// Link returns the first word of a freed chunk, to be broken.
 func Link(p uintptr) *uintptr { return (*uintptr)(osmem.At(p)) }

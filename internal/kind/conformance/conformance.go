@@ -1,9 +1,9 @@
 // Package conformance holds every kind to the contract of package kind.
 //
-// It holds: one suite of rules, run over a kind's methods with several sizes of
-// blocks. What a kind cannot do is stated in Traits, and then it must refuse it.
+// It holds: one suite of rules, run over a kind's methods with several sizes of blocks.
+// What a kind cannot do, by its Traits, it must refuse.
 //
-// Invariant: after each test nothing is left in the hands of the context.
+// Invariant: after each test the context holds nothing.
 //
 // Cost: some seconds for all kinds.
 package conformance
@@ -15,28 +15,26 @@ import (
 	"github.com/gopalloc/palloc/internal/block"
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
-	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
-// Traits is what a kind can do.
-type Traits struct {
+// Kind is a kind to be tested.
+type Kind struct {
 	ID      kind.ID
 	Methods kind.Methods
-	Frees   bool // takes single chunks back
-	AnySize bool // sells any size; false: one size only, which the suite sets
+	Hot     bool // it has stages on the hot path; all others stay out of it
 }
 
 // blockSizes are first and largest blocks, in KiB.
 var blockSizes = [][2]uint32{{1, 1}, {1, 8}, {8, 8}, {8, 1024}, {64, 64}}
 
 // Run holds a kind to the contract.
-func Run(t *testing.T, traits Traits) {
+func Run(t *testing.T, k Kind) {
 	for _, sizes := range blockSizes {
 		t.Run(fmt.Sprintf("blocks=%dK-%dK/%s", sizes[0], sizes[1], osmem.Current().Name()), func(t *testing.T) {
 			for _, rule := range rules {
 				t.Run(rule.name, func(t *testing.T) {
-					s := newSubject(t, traits, sizes[0]<<10, sizes[1]<<10)
+					s := newSubject(t, k, sizes[0]<<10, sizes[1]<<10)
 					defer s.close()
 					rule.hold(s)
 					s.consistent()
@@ -50,11 +48,16 @@ var rules = []struct {
 	name string
 	hold func(*subject)
 }{
+	{"traits are kept", (*subject).traits},
+	{"headers say what a chunk is", (*subject).tags},
+	{"statistics count what the traits say", (*subject).counts},
+	{"a cached node serves again", (*subject).cached},
+	{"joined chunks serve any size", (*subject).joins},
 	{"every size is usable to its end", (*subject).everySize},
 	{"zero bytes have an address of their own", (*subject).zeroBytes},
-	{"headers are genuine until freed", (*subject).headers},
-	{"freed memory is sold again", (*subject).reuse},
-	{"a reset takes everything back", (*subject).reset},
+	{"headers are valid until freed", (*subject).headers},
+	{"freed memory is allocated again", (*subject).reuse},
+	{"a reset frees everything", (*subject).reset},
 	{"a reset context does the same again", (*subject).cycles},
 	{"realloc keeps the content", (*subject).realloc},
 	{"aligned chunks are aligned", (*subject).aligned},
@@ -64,66 +67,63 @@ var rules = []struct {
 	{"random traffic keeps every content", (*subject).traffic},
 }
 
-// subject is a core under test, and what is known of it.
+// subject is a node under test, and what is known of it.
 type subject struct {
 	*testing.T
-	Traits
+	Kind
+	kind.Traits
 	c      *kind.Core
-	before uintptr // sold by the warehouse before the test
+	before uintptr // in use of the page heap before the test
 }
 
-func newSubject(t *testing.T, traits Traits, first, most uint32) *subject {
+func newSubject(t *testing.T, k Kind, first, most uint32) *subject {
 	c, err := kind.OpenSlot()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &subject{T: t, Traits: traits, c: c, before: block.ReadStats().InUse}
-	c.Epoch = kind.NextEpoch(0, traits.ID)
-	c.FirstBlock, c.MostBlock = first, most
-	if !traits.AnySize {
+	s := &subject{T: t, Kind: k, Traits: k.Methods.Traits(), c: c, before: block.ReadStats().InUse}
+	c.Epoch = kind.NextEpoch(0, k.ID)
+	c.SetSizes(first, most)
+	if s.OneSize {
 		s.fix(64)
 	}
-	traits.Methods.Open(c)
+	k.Methods.Open(c)
 	return s
 }
 
-// fix makes a slab sell another size from now on; nothing may be live.
-func (s *subject) fix(size uintptr) {
-	if !slab.Fix(s.c, size) {
-		s.Fatalf("a slab of %d bytes is refused", size)
-	}
-}
+// fix sets the size of a kind that has one size; no chunk may be live.
+func (s *subject) fix(size uintptr) { s.c.ChunkSize = uint32(size) }
 
 func (s *subject) close() {
 	s.c.Retire()
 	s.c.DropKeeper()
-	s.c.Close()
+	s.c.CloseCurrent()
 	s.c.Epoch = 0
 	if after := block.ReadStats().InUse; after != s.before {
-		s.Errorf("the context's end leaves %d bytes sold, %d before it", after, s.before)
+		s.Errorf("the context's end leaves %d bytes in use, %d before it", after, s.before)
 	}
 	if s.c.Total != 0 || s.c.BlockCount != 0 {
 		s.Errorf("an empty core accounts for %d bytes in %d blocks", s.c.Total, s.c.BlockCount)
 	}
 }
 
-// restart makes the core begin anew, with chunks of size bytes if it is a slab.
+// restart makes the node begin anew, with chunks of size bytes if its kind has one size.
 func (s *subject) restart(size uintptr) {
 	s.c.Retire()
 	s.c.DropKeeper()
-	s.c.Close()
-	if !s.AnySize {
+	s.c.CloseCurrent()
+	if s.OneSize {
 		s.fix(size)
 	}
 	s.Methods.Open(s.c)
 }
 
-// size is a size that the kind sells: the one given, or the slab's.
+// size returns a size that the kind allocates: n, or its one size.
 func (s *subject) size(n uintptr) uintptr {
-	if s.AnySize {
-		return n
+	if s.OneSize {
+		return uintptr(s.c.ChunkSize)
 	}
-	return uintptr(s.c.Fixed)
+	return n
 }
 
 func (s *subject) alloc(n uintptr) uintptr {
@@ -138,19 +138,22 @@ func (s *subject) alloc(n uintptr) uintptr {
 	return p
 }
 
-// what is what the header of a live chunk says.
-func (s *subject) what(p uintptr) uint64 {
+// tag returns the tag of a live chunk.
+func (s *subject) tag(p uintptr) uint64 {
 	s.Helper()
-	w := chunk.Header(p) ^ s.c.Stamp
+	w := chunk.Header(p) ^ s.c.Cookie
 	if w >= chunk.TagLimit {
-		s.Fatalf("the header of the chunk at %#x is not genuine", p)
+		s.Fatalf("the header of the chunk at %#x is not valid", p)
+	}
+	if !s.Hot {
+		s.coldTag(w)
 	}
 	return w
 }
 
 func (s *subject) free(p uintptr) {
 	s.Helper()
-	if err := kind.Free(s.Methods, s.c, p, s.what(p)); err != nil {
+	if err := kind.Free(s.Methods, s.c, p, s.tag(p)); err != nil {
 		s.Fatalf("Free(%#x): %v", p, err)
 	}
 }
@@ -162,7 +165,7 @@ func fill(p, n uintptr) {
 	}
 }
 
-// holds checks what fill wrote at from, and moved to p since.
+// holds checks what fill wrote at from, and was moved to p since.
 func (s *subject) holds(p, n, from uintptr) {
 	s.Helper()
 	for i, b := range osmem.Bytes(p, n) {
@@ -172,7 +175,7 @@ func (s *subject) holds(p, n, from uintptr) {
 	}
 }
 
-// seller checks that the owner of p's block is the core.
+// inBlock checks that the block of p is the node's.
 func (s *subject) inBlock(p uintptr) {
 	s.Helper()
 	if s.c.BlockOf(p) == nil {
@@ -187,6 +190,9 @@ func (s *subject) consistent() {
 	s.Methods.Check(s.c, func(f kind.Flaw) {
 		s.Errorf("block %#x, chunk %#x: %s", f.Block, f.Chunk, f.Reason)
 	})
+	if !s.Hot {
+		s.cold()
+	}
 	if s.Failed() {
 		s.FailNow()
 	}

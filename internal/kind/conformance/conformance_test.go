@@ -11,17 +11,28 @@ import (
 	"github.com/gopalloc/palloc/internal/kind/allocset"
 	"github.com/gopalloc/palloc/internal/kind/bump"
 	"github.com/gopalloc/palloc/internal/kind/conformance"
+	"github.com/gopalloc/palloc/internal/kind/conformance/redzone"
 	"github.com/gopalloc/palloc/internal/kind/generation"
 	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
-var kinds = []conformance.Traits{
-	{ID: kind.AllocSet, Methods: allocset.Methods{}, Frees: true, AnySize: true},
-	{ID: kind.Bump, Methods: bump.Methods{}, AnySize: true},
-	{ID: kind.Generation, Methods: generation.Methods{}, Frees: true, AnySize: true},
-	{ID: kind.Slab, Methods: slab.Methods{}, Frees: true},
+var kinds = []conformance.Kind{
+	{ID: allocset.ID, Methods: allocset.Methods{}, Hot: true},
+	{ID: bump.ID, Methods: bump.Methods{}, Hot: true},
+	{ID: generation.ID, Methods: generation.Methods{}, Hot: true},
+	{ID: slab.ID, Methods: slab.Methods{}, Hot: true},
+	{ID: kind.NoClasses | kind.Reopens | 30, Methods: named{allocset.Cold{}, "Cold"}},
+	{ID: redzone.ID, Methods: redzone.Methods{}},
 }
+
+// named gives a kind a name of its own.
+type named struct {
+	kind.Methods
+	name string
+}
+
+func (n named) Name() string { return n.name }
 
 // onGoHeap tells a test process to take its memory from Go's heap.
 const onGoHeap = "PALLOC_TEST_GOHEAP"

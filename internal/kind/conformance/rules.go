@@ -28,7 +28,7 @@ func (s *subject) everySize() {
 		for _, h := range held {
 			s.holds(h.p, h.n, h.from)
 			if s.Frees {
-				if c := s.Methods.Capacity(s.c, h.p, s.what(h.p)); c < n {
+				if c := s.Methods.Capacity(s.c, h.p, s.tag(h.p)); c < n {
 					s.Fatalf("a chunk of %d bytes has a capacity of %d", n, c)
 				}
 				s.free(h.p)
@@ -54,11 +54,11 @@ func (s *subject) headers() {
 		return // chunks have none
 	}
 	p := s.alloc(64)
-	if s.Methods.Capacity(s.c, p, s.what(p)) == 0 {
+	if s.Methods.Capacity(s.c, p, s.tag(p)) == 0 {
 		s.Fatal("a live chunk has no capacity")
 	}
 	s.free(p)
-	w := chunk.Header(p) ^ s.c.Stamp
+	w := chunk.Header(p) ^ s.c.Cookie
 	if w < chunk.TagLimit && s.Methods.Capacity(s.c, p, w) != 0 {
 		s.Fatal("a freed chunk's header passes for a live one's")
 	}
@@ -69,8 +69,8 @@ func (s *subject) headers() {
 	q := s.alloc(64)
 	h := chunk.Header(q)
 	s.Methods.Reset(s.c)
-	if h^s.c.Stamp < chunk.TagLimit {
-		s.Fatal("a header is still genuine after the reset")
+	if h^s.c.Cookie < chunk.TagLimit {
+		s.Fatal("a header is still valid after the reset")
 	}
 }
 
@@ -100,16 +100,16 @@ func (s *subject) reset() {
 	for i := range uintptr(3000) {
 		s.alloc(s.size(i % 500))
 	}
-	if s.AnySize {
+	if !s.OneSize {
 		s.alloc(100 << 10)
 	}
 	s.consistent()
 	s.Methods.Reset(s.c)
 	s.consistent()
-	if s.c.Total > kind.KeeperMost || s.c.BlockCount > 1 {
+	if s.c.Total > kind.MaxKeeper || s.c.BlockCount > 1 {
 		s.Fatalf("%d bytes in %d blocks are left after the reset", s.c.Total, s.c.BlockCount)
 	}
-	if s.Methods.Stats(s.c).Live {
+	if s.Methods.Stats(s.c, false).Live {
 		s.Fatal("a chunk is live after the reset")
 	}
 	s.Methods.Reset(s.c)
@@ -126,7 +126,7 @@ func (s *subject) cycles() {
 		s.consistent()
 		s.Methods.Reset(s.c)
 		s.consistent()
-		if held := block.ReadStats().InUse - first; held > kind.KeeperMost {
+		if held := block.ReadStats().InUse - first; held > kind.MaxKeeper {
 			s.Fatalf("cycle %d leaves %d bytes", cycle, held)
 		}
 	}
@@ -141,12 +141,12 @@ func (s *subject) realloc() {
 		return
 	}
 	fill(p, 64)
-	q, err := kind.Realloc(s.Methods, s.c, p, s.what(p), 64)
+	q, err := kind.Realloc(s.Methods, s.c, p, s.tag(p), 64)
 	if err != nil || q != p {
 		s.Fatalf("Realloc to the same size: %#x, %v; it was at %#x", q, err, p)
 	}
-	if !s.AnySize {
-		if _, err := kind.Realloc(s.Methods, s.c, p, s.what(p), 65); err == nil {
+	if s.OneSize {
+		if _, err := kind.Realloc(s.Methods, s.c, p, s.tag(p), 65); err == nil {
 			s.Fatal("a slab resizes")
 		}
 		s.holds(p, 64, p)
@@ -160,7 +160,7 @@ func (s *subject) reallocSizes() {
 		for _, to := range edges {
 			p := s.alloc(from)
 			fill(p, from)
-			q, err := kind.Realloc(s.Methods, s.c, p, s.what(p), to)
+			q, err := kind.Realloc(s.Methods, s.c, p, s.tag(p), to)
 			if err != nil {
 				s.Fatalf("Realloc of %d to %d bytes: %v", from, to, err)
 			}
@@ -173,10 +173,14 @@ func (s *subject) reallocSizes() {
 }
 
 func (s *subject) aligned() {
-	if !s.Frees || !s.AnySize {
-		return // a Bump aligns by itself, a Slab not at all
+	if s.OneSize {
+		var misuse kind.Misuse
+		if _, err := s.Methods.AllocAligned(s.c, 64, 16); err != nil && !errors.As(err, &misuse) {
+			s.Fatalf("AllocAligned(64, 16) says %v", err)
+		}
+		return
 	}
-	for align := uintptr(8); align <= 64<<10; align *= 2 {
+	for align := uintptr(2 * chunk.Align); align <= 64<<10; align *= 2 {
 		for _, n := range []uintptr{0, 1, 100, 5000, 50000} {
 			s.alignedChunk(n, align)
 		}
@@ -184,57 +188,61 @@ func (s *subject) aligned() {
 }
 
 func (s *subject) alignedChunk(n, align uintptr) {
-	p, err := kind.AllocAligned(s.Methods, s.c, n, align)
+	p, err := s.Methods.AllocAligned(s.c, n, align)
 	if err != nil || p%align != 0 {
 		s.Fatalf("AllocAligned(%d, %d) = %#x, %v", n, align, p, err)
 	}
+	if !s.Frees {
+		s.inBlock(p)
+		fill(p, n)
+		s.consistent()
+		return
+	}
 	fill(p, n)
 	s.consistent()
-	if c := kind.Capacity(s.Methods, s.c, p, s.what(p)); c < n {
+	if c := kind.Capacity(s.Methods, s.c, p, s.tag(p)); c < n {
 		s.Fatalf("an aligned chunk of %d bytes has a capacity of %d", n, c)
 	}
-	q, err := kind.Realloc(s.Methods, s.c, p, s.what(p), 2*n+1)
+	q, err := kind.Realloc(s.Methods, s.c, p, s.tag(p), 2*n+1)
 	if err != nil || q%align != 0 {
 		s.Fatalf("Realloc of a chunk aligned to %d: %#x, %v", align, q, err)
 	}
 	s.holds(q, n, p)
 	s.free(q)
 	s.consistent()
-	if w := chunk.Header(q) ^ s.c.Stamp; w < chunk.TagLimit && kind.Free(s.Methods, s.c, q, w) == nil {
+	if w := chunk.Header(q) ^ s.c.Cookie; w < chunk.TagLimit && kind.Free(s.Methods, s.c, q, w) == nil {
 		s.Fatal("an aligned chunk is freed twice")
 	}
 }
 
-// refusals: nothing but the start of a live chunk is taken back.
+// refusals: nothing but the start of a live chunk can be freed.
 func (s *subject) refusals() {
 	p := s.alloc(64)
-	for what := uint64(0); what < chunk.TagLimit; what++ {
-		if s.Frees && what == s.what(p) || what == chunk.Redirect {
+	for tag := uint64(0); tag < chunk.TagLimit; tag++ {
+		if s.Frees && tag == s.tag(p) || tag == chunk.Redirect {
 			continue
 		}
-		if s.plausible(what, p) {
+		if s.plausible(tag, p) {
 			continue
 		}
-		if err := s.Methods.Free(s.c, p, what); err == nil {
-			s.Fatalf("a header that says %#x is taken for a chunk's", what)
+		if err := s.Methods.Free(s.c, p, tag); err == nil {
+			s.Fatalf("a chunk with the tag %#x is freed", tag)
 		}
 	}
 }
 
-// plausible: values that only another chunk of the same kind has. No header of
-// the subject's chunk says so, and nothing but the header could tell.
-func (s *subject) plausible(what uint64, p uintptr) bool {
-	switch s.ID {
-	case kind.AllocSet:
-		return what < chunk.Classes
-	case kind.Generation:
-		return what^s.what(p) < chunk.Classes
+// plausible: tags that only another chunk of the same kind has, one of another size. No
+// header of the subject's chunk says so, and nothing but the header could tell.
+func (s *subject) plausible(tag uint64, p uintptr) bool {
+	if s.Methods.Freed(tag) || !s.Frees || tag^s.tag(p) >= chunk.Classes {
+		return false
 	}
-	return false
+	size := s.Methods.SizeOf(s.c, tag)
+	return size != 0 && size != s.Methods.SizeOf(s.c, s.tag(p))
 }
 
 func (s *subject) absurd() {
-	for _, n := range []uintptr{^uintptr(0), ^uintptr(0) - 7, ^uintptr(0) >> 1, kind.MostChunk + 1} {
+	for _, n := range []uintptr{^uintptr(0), ^uintptr(0) - 7, ^uintptr(0) >> 1, kind.MaxChunk + 1} {
 		var misuse kind.Misuse
 		if _, err := s.Methods.Alloc(s.c, n); !errors.As(err, &misuse) {
 			s.Fatalf("Alloc(%d) says %v", n, err)
@@ -250,14 +258,14 @@ func (s *subject) accounts() {
 		if i%3 == 0 && s.Frees {
 			s.free(p)
 		}
-		st := s.Methods.Stats(s.c)
+		st := s.Methods.Stats(s.c, false)
 		if st.Total != sum() || st.Free > st.Total || !st.Live && i%3 != 0 {
-			s.Fatalf("stats %+v, the warehouse sold %d bytes", st, sum())
+			s.Fatalf("stats %+v, the page heap has %d in use", st, sum())
 		}
 	}
 	s.Methods.Reset(s.c)
-	if st := s.Methods.Stats(s.c); st.Total != sum() || st.Live || st.FreeChunks != 0 && s.AnySize {
-		s.Fatalf("stats after the reset %+v, the warehouse sold %d bytes", st, sum())
+	if st := s.Methods.Stats(s.c, false); st.Total != sum() || st.Live || st.FreeChunks > st.Blocks && !s.OneSize {
+		s.Fatalf("stats after the reset %+v, the page heap has %d in use", st, sum())
 	}
 }
 
@@ -288,7 +296,7 @@ func (s *subject) traffic() {
 			s.Methods.Reset(s.c)
 			held = held[:0]
 			continue
-		case s.AnySize && rng.IntN(3) == 0:
+		case !s.OneSize && rng.IntN(3) == 0:
 			held[i] = s.resize(held[i], randomSize(rng))
 			continue
 		}
@@ -303,7 +311,7 @@ func (s *subject) traffic() {
 			s.free(h.p)
 		}
 	}
-	if s.Frees && s.Methods.Stats(s.c).Live {
+	if s.Frees && s.Methods.Stats(s.c, false).Live {
 		s.Fatal("a chunk is live after all were freed")
 	}
 	if s.compact(); s.Frees && s.c.Total != 0 {
@@ -311,20 +319,20 @@ func (s *subject) traffic() {
 	}
 }
 
-// compact gives back exactly what the accounts fall by.
+// compact checks that Compact releases exactly what the accounts decrease by.
 func (s *subject) compact() {
 	before := block.ReadStats().InUse
 	gave := s.Methods.Compact(s.c)
 	if fell := before - block.ReadStats().InUse; gave != fell {
-		s.Fatalf("Compact answers %d bytes, and %d went back", gave, fell)
+		s.Fatalf("Compact returns %d bytes, and %d were released", gave, fell)
 	}
 	if s.Frees && s.Methods.Compact(s.c) != 0 {
-		s.Fatal("a second Compact gives more back")
+		s.Fatal("a second Compact releases more")
 	}
 }
 
 func (s *subject) resize(h live, n uintptr) live {
-	p, err := kind.Realloc(s.Methods, s.c, h.p, s.what(h.p), n)
+	p, err := kind.Realloc(s.Methods, s.c, h.p, s.tag(h.p), n)
 	if err != nil {
 		s.Fatalf("Realloc of %d to %d bytes: %v", h.n, n, err)
 	}

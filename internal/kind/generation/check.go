@@ -6,8 +6,8 @@ import (
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
-// The check of a Generation: through all headers of each block, which its head is
-// then compared with.
+// The check of a Generation: through all headers of each block, which are then compared
+// with its head.
 //
 // Invariant: as in package kind.
 //
@@ -20,67 +20,67 @@ func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
 	}
 	s := sweep{Inspection: x, c: c}
 	shared, large := x.List("blocks", c.Blocks), x.List("large blocks", c.Large)
-	x.Sums()
+	x.CheckSums()
 	s.current()
-	tag := c.Stamp
+	tag := c.Cookie
 	for _, b := range shared {
 		if b.Address() == c.Blocks {
 			tag = at(b).tag
 		}
-		if x.Shared(b) {
+		if x.IsShared(b) {
 			s.block(at(b))
 		}
 	}
 	for _, b := range large {
-		x.LargeChunk(b)
+		x.CheckLarge(b)
 	}
-	x.Tails(s.tails)
-	x.Tag(tag)
-	x.Resettable(true)
+	x.CheckTails(s.tails)
+	x.CheckPrefix(tag)
+	x.CheckReset(true)
 	s.counts(uint32(len(large)))
 }
 
 // sweep is what a check has found so far.
 type sweep struct {
 	*kind.Inspection
-	c           *kind.Core
-	tails       uintptr
-	sold, freed uint32 // chunks in shared blocks, and those taken back
+	c          *kind.Core
+	tails      uintptr
+	cut, freed uint32 // chunks in shared blocks, and those of them that are freed
 }
 
-// current checks what the core says of the block that it allocates from.
+// current checks what the node has of the block that it allocates from.
 func (s *sweep) current() {
 	c := s.c
-	if c.Blocks == 0 || s.Torn() { // or the first block is none
-		s.Current(head)
+	if c.Blocks == 0 || s.Partial() { // or the first block is none
+		s.CheckCurrent(head)
 		return
 	}
 	b := kind.BlockAt(c.Blocks)
 	if c.End > b.End() || c.Cur < b.Address()+head || c.Cur > c.End || c.Cur%chunk.Align != 0 || c.End%chunk.Align != 0 {
-		s.Flaw(b.Address(), 0, "it is the current block, to sell from %#x to %#x, and the core sells from %#x to %#x",
+		s.Flaw(b.Address(), 0, "it is the current block, to allocate from %#x to %#x, and the core allocates from %#x to %#x",
 			b.Address()+head, b.End(), c.Cur, c.End)
-		s.Tear()
+		s.SetPartial()
 	}
 }
 
 // block compares the head of a block with its chunks.
 func (s *sweep) block(b *block) {
 	addr, current := b.Address(), b.Address() == s.c.Blocks
-	if _, ok := b.FrameOf(); !ok || b.tag != s.c.Stamp|chunk.Generation|uint64(b.Size-kind.BlockGrain) {
+	if _, ok := b.Order(); !ok || b.tag != s.c.Cookie|chunk.Generation|uint64(b.Size-kind.BlockUnit) {
 		s.Flaw(addr, 0, "its tag is %#016x, which is not that of a block of %d bytes here", b.tag, b.Size)
-		s.Tear()
+		s.SetPartial()
 		return
 	}
 	offset := uint64(0)
 	if current {
-		if s.Torn() {
+		if s.Partial() {
 			return // that was reported
 		}
-		offset = stillSelling - sold(s.c, &b.Block)
+		offset = currentBias - allocated(s.c, &b.Block)
 	}
 	if b.tail != 0 && (current || uintptr(b.tail) > b.Size-head) {
-		s.Flaw(addr, 0, "its head says that %d bytes of it were not sold", b.tail)
-		s.Tear()
+		s.Flaw(addr, 0, "its head says that %d bytes of it were not allocated", b.tail)
+		s.SetPartial()
 		return
 	}
 	s.tails += uintptr(b.tail)
@@ -95,11 +95,11 @@ func (s *sweep) block(b *block) {
 		s.Flaw(addr, 0, "%d of its chunks are freed, and its head says %d", frees, b.frees)
 	}
 	if live == 0 && !current {
-		s.Flaw(addr, 0, "it is empty, and was not sold back")
+		s.Flaw(addr, 0, "it is empty, and was not released")
 	}
 }
 
-// chunks goes through those of a block, which were cut up to end.
+// chunks walks through those of a block, which is cut up to end.
 func (s *sweep) chunks(b *block, end uintptr) (live uint64, frees uint32, ok bool) {
 	for at := b.Address() + head; at < end; {
 		if at == s.c.Cur && s.c.End > at {
@@ -107,24 +107,24 @@ func (s *sweep) chunks(b *block, end uintptr) (live uint64, frees uint32, ok boo
 			continue
 		}
 		p := at + chunk.HeaderSize
-		what := chunk.Header(p) ^ b.tag
-		if what == gap {
+		tag := chunk.Header(p) ^ b.tag
+		if tag == gap {
 			at = p
 			continue
 		}
-		whole := chunk.TotalSize(what % chunk.Classes)
+		whole := chunk.TotalSize(tag % chunk.Classes)
 		switch {
-		case what&^freedBit >= chunk.Classes:
+		case tag&^freedBit >= chunk.Classes:
 			return 0, 0, s.stop(b, p, "the header is %#016x, and no chunk of this block begins with that", chunk.Header(p))
 		case whole > end-at:
 			return 0, 0, s.stop(b, p, "the header says %d bytes, and the block was cut for %d more", whole, end-at)
-		case what&freedBit != 0:
+		case tag&freedBit != 0:
 			frees++
 		default:
 			live += uint64(whole)
-			s.Aligned(&b.Block, p, whole-chunk.HeaderSize)
+			s.CheckAligned(&b.Block, p, whole-chunk.HeaderSize)
 		}
-		s.sold++
+		s.cut++
 		at += whole
 	}
 	s.freed += frees
@@ -134,19 +134,19 @@ func (s *sweep) chunks(b *block, end uintptr) (live uint64, frees uint32, ok boo
 // freedBit is what changes in a header when the chunk is freed.
 const freedBit = chunk.Generation ^ chunk.GenerationFreed
 
-// stop reports what makes the way through a block end.
+// stop reports what ends the way through a block.
 func (s *sweep) stop(b *block, p uintptr, format string, args ...any) (ok bool) {
 	s.Flaw(b.Address(), p, format, args...)
-	s.Tear()
+	s.SetPartial()
 	return false
 }
 
-// counts compares what the core counts, where it does, with the blocks.
+// counts compares the counts of the node, if there are any, with the blocks.
 func (s *sweep) counts(large uint32) {
-	if !relaxed.HotCounters || s.Torn() {
+	if !relaxed.HotCounters || s.Partial() {
 		return
 	}
-	if o := own(s.c); o.sold != s.sold+large || o.freed != s.freed {
-		s.Flaw(0, 0, "of %d chunks %d are freed, and the core counts %d and %d", s.sold+large, s.freed, o.sold, o.freed)
+	if o := own(s.c); o.cut != s.cut+large || o.freed != s.freed {
+		s.Flaw(0, 0, "of %d chunks %d are freed, and the core counts %d and %d", s.cut+large, s.freed, o.cut, o.freed)
 	}
 }

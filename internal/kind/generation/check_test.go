@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/gopalloc/palloc/internal/chunk"
-	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/conformance"
 	"github.com/gopalloc/palloc/internal/kind/generation"
 	"github.com/gopalloc/palloc/internal/relaxed"
@@ -14,12 +13,12 @@ import (
 // What the check of a Generation compares, each broken by itself.
 
 func TestTheCheckFindsEachBreak(t *testing.T) {
-	traits := conformance.Traits{ID: kind.Generation, Methods: generation.Methods{}, Frees: true, AnySize: true}
+	subject := conformance.Kind{ID: generation.ID, Methods: generation.Methods{}, Hot: true}
 	own := breaks
 	if relaxed.HotCounters {
 		own = slices.Concat(own, counted)
 	}
-	conformance.RunBreaks(t, traits, fill, slices.Concat(conformance.Common, conformance.Selling, conformance.Alone, conformance.Roomy, own))
+	conformance.RunBreaks(t, subject, fill, slices.Concat(conformance.Common, conformance.Current, conformance.Large, conformance.Growable, own))
 }
 
 // fill frees some chunks of each block.
@@ -34,7 +33,7 @@ func fill(b *conformance.Broken) {
 	for i, p := range b.Chunks[:200] {
 		if i%5 != 0 {
 			live = append(live, p)
-		} else if err := b.Methods.Free(b.C, p, chunk.Header(p)^b.C.Stamp); err != nil {
+		} else if err := b.Methods.Free(b.C, p, chunk.Header(p)^b.C.Cookie); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -85,13 +84,13 @@ var breaks = []conformance.Break{
 		conformance.Overwrite(b, conformance.Header(p), chunk.Header(p)^freedBy)
 		return b.C.BlockOf(p).Address()
 	}},
-	{Name: "the tail of the current block", Words: "of it were not sold", Do: func(b *conformance.Broken) uintptr {
+	{Name: "the tail of the current block", Words: "of it were not allocated", Do: func(b *conformance.Broken) uintptr {
 		current, _ := heads(b)
 		_, _, _, tail := current.Words()
 		conformance.Overwrite(b, tail, 8)
 		return current.Address()
 	}},
-	{Name: "a tail larger than its block", Words: "of it were not sold", Do: func(b *conformance.Broken) uintptr {
+	{Name: "a tail larger than its block", Words: "of it were not allocated", Do: func(b *conformance.Broken) uintptr {
 		_, next := heads(b)
 		_, _, _, tail := next.Words()
 		conformance.Overwrite(b, tail, 1<<15)
@@ -120,7 +119,7 @@ var breaks = []conformance.Break{
 		conformance.Overwrite(b, conformance.Header(p), chunk.Header(p)|(chunk.Classes-1))
 		return p
 	}},
-	{Name: "an empty block", Words: "it is empty, and was not sold back", Do: func(b *conformance.Broken) uintptr {
+	{Name: "an empty block", Words: "it is empty, and was not released", Do: func(b *conformance.Broken) uintptr {
 		_, next := heads(b)
 		for _, p := range b.Chunks {
 			if b.C.BlockOf(p) == b.Shared(1) {

@@ -12,4 +12,4 @@ func (b *block) Words() (tag, left *uint64, frees *uint32, tail *uint16) {
 	return &b.tag, &b.left, &b.frees, &b.tail
 }
 
-func Counts(c *kind.Core) (sold, freed *uint32) { return &own(c).sold, &own(c).freed }
+func Counts(c *kind.Core) (cut, freed *uint32) { return &own(c).cut, &own(c).freed }

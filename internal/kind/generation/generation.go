@@ -1,23 +1,22 @@
-// Package generation is the kind for queues: what was sold first is freed first.
+// Package generation is the kind for queues: what was allocated first is freed first.
 //
-// It holds: blocks that are filled from the front; a block goes back when the last of
+// It holds: blocks that are filled from the front. A block is released when the last of
 // its chunks is freed. Sparse ones are filled again, see reopen.go.
 //
-// Cannot: give a block back while one chunk of it is live. Freed chunks of a block
-// serve again when the block is sparse, and when there is nothing else.
+// Cannot: release a block while one chunk of it is live. Freed chunks of a block serve
+// again when the block is sparse, and when there is nothing else.
 //
-// Choose it for messages, tuples and changes that come and go in order, or in
-// groups.
+// Choose it for messages, tuples and changes that come and go in order, or in groups.
 //
-// Invariant: a block other than the current one has live chunks, and its head says
-// how many bytes of them are left. The current block is the first of the list, and
-// what it sold is known from what is left of it. Shared blocks are frames, so that
-// a chunk leads to its block. Chunks have an AllocSet's classes and are cut by its
-// hot path, which finds what headers say besides in the core's Tag.
+// Invariant: a block other than the current one has live chunks, and its head has the
+// number of their bytes. The current block is the first of the list; what was allocated
+// from it follows from what remains of it. Shared blocks are aligned, so that a chunk
+// leads to its block. Chunks have an AllocSet's classes and are cut by its hot path;
+// what their headers have in addition is in the node's Prefix.
 //
-// Cost: an 8-byte header, and on average 8 % of rounding; beyond 2 KiB a block of
-// its own. Statistics look at each block, and whoever asks for the number of
-// chunks walks them.
+// Cost: an 8-byte header, and on average 8 % of rounding; beyond 2 KiB a block of its
+// own. Statistics look at each block, and the number of chunks takes a walk through all
+// of them.
 //
 // PostgreSQL: mmgr/generation.c.
 package generation
@@ -32,67 +31,75 @@ import (
 // Methods of the kind.
 type Methods struct{}
 
+// ID is the kind's. A cached node of it is opened, since its block needs a head.
+const ID = kind.Reopens | 2
+
 func (Methods) Name() string { return "Generation" }
 
+func (Methods) Traits() kind.Traits {
+	return kind.Traits{ShownAs: ID, Headers: true, Frees: true, Cached: true, CountsChunks: true, Head: head}
+}
+
 func (Methods) Open(c *kind.Core) {
-	c.Busy, c.Stirred = 1, kind.StirredPrivate
-	c.MostBlock = min(c.MostBlock, mostBlock)
+	c.NeedsReset, c.Dirty = 1, kind.DirtyPrivate
+	c.LimitBlocks(maxBlock)
 	if c.Blocks == 0 {
 		return
 	}
-	if _, ok := kind.BlockAt(c.Blocks).FrameOf(); !ok {
+	if _, ok := kind.BlockAt(c.Blocks).Order(); !ok {
 		c.DropKeeper()
 		return
 	}
 	begin(c, kind.BlockAt(c.Blocks))
 }
 
-// begin makes a block, empty, the one to sell from.
+// begin makes a block, empty, the one to allocate from.
 func begin(c *kind.Core, b *kind.Block) {
-	c.Tag = c.Stamp | chunk.Generation | uint64(b.Size-kind.BlockGrain)
-	*at(b) = block{Block: *b, tag: c.Tag, left: stillSelling}
-	c.Sellable(b, head)
+	c.Prefix = c.Cookie | chunk.Generation | uint64(b.Size-kind.BlockUnit)
+	*at(b) = block{Block: *b, tag: c.Prefix, left: currentBias}
+	c.SetCurrent(b, head)
 }
 
-// sold is how much the current block b has sold, in bytes.
-func sold(c *kind.Core, b *kind.Block) uint64 {
+// allocated returns how many bytes of the current block b are allocated.
+func allocated(c *kind.Core, b *kind.Block) uint64 {
 	return uint64(relaxed.Load(&c.Cur) - b.Address() - head)
 }
 
-// isEmpty says that every chunk which the current block b sold was taken back.
-func isEmpty(c *kind.Core, b *kind.Block) bool { return at(b).left+sold(c, b) == stillSelling }
+// isEmpty reports whether every chunk that was allocated from the current block b is
+// freed.
+func isEmpty(c *kind.Core, b *kind.Block) bool { return at(b).left+allocated(c, b) == currentBias }
 
-// Alloc is the slow path: sizes that the hot path does not know, and a block that
-// has no room.
+// Alloc is the slow path: sizes that the hot path does not know, and a block without
+// space.
 func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
-	if size > mostShared {
+	if size > maxShared {
 		return allocLarge(c, size)
 	}
 	class := chunk.Class(size)
 	whole := chunk.TotalSize(class)
-	if whole > c.Room() {
+	if whole > c.Remaining() {
 		if err := refill(c, whole); err != nil {
 			return 0, err
 		}
 	}
 	p := c.Cur + chunk.HeaderSize
 	relaxed.Store(&c.Cur, c.Cur+whole)
-	countSold(c, 1)
-	chunk.SetHeader(p, c.Tag|class)
+	addCut(c, 1)
+	chunk.SetHeader(p, c.Prefix|class)
 	return p, nil
 }
 
-// countSold counts chunks where the hot path does.
-func countSold(c *kind.Core, n uint32) {
+// addCut counts chunks where the hot path does.
+func addCut(c *kind.Core, n uint32) {
 	if relaxed.HotCounters {
-		relaxed.Store32(&own(c).sold, own(c).sold+n)
+		relaxed.Store32(&own(c).cut, own(c).cut+n)
 	}
 }
 
 func allocLarge(c *kind.Core, size uintptr) (uintptr, error) {
 	p, err := c.AllocLarge(size)
 	if err == nil {
-		countSold(c, 1)
+		addCut(c, 1)
 	}
 	return p, err
 }
@@ -100,13 +107,13 @@ func allocLarge(c *kind.Core, size uintptr) (uintptr, error) {
 func freeLarge(c *kind.Core, p uintptr) error {
 	err := c.FreeLarge(p)
 	if err == nil {
-		countSold(c, ^uint32(0))
+		addCut(c, ^uint32(0))
 	}
 	return err
 }
 
-// refill makes another block the current one, or the same when all of its chunks
-// are freed by now.
+// refill makes another block the current one, or the same one when all of its chunks are
+// freed.
 func refill(c *kind.Core, whole uintptr) error {
 	if c.Blocks != 0 {
 		if b := kind.BlockAt(c.Blocks); isEmpty(c, b) && whole <= b.Size-head {
@@ -117,7 +124,7 @@ func refill(c *kind.Core, whole uintptr) error {
 			return nil
 		}
 	}
-	b, err := c.BuyFrame(whole+head, mostBlock)
+	b, err := c.AcquireAligned(whole+head, maxBlock)
 	if err != nil {
 		if c.Blocks != 0 && reopenAny(c, whole) {
 			return nil
@@ -136,141 +143,163 @@ func refill(c *kind.Core, whole uintptr) error {
 func retire(c *kind.Core) {
 	b := at(kind.BlockAt(c.Blocks))
 	if c.End == b.End() {
-		b.tail = uint16(c.Room())
-		relaxed.Store(&c.Tails, c.Tails+c.Room())
+		b.tail = uint16(c.Remaining())
+		relaxed.Store(&c.Tails, c.Tails+c.Remaining())
 	} else {
 		fill(c, b, c.Cur, c.End)
 	}
-	if b.left -= stillSelling - sold(c, &b.Block); b.left == 0 {
-		LetGo(c, b)
+	if b.left -= currentBias - allocated(c, &b.Block); b.left == 0 {
+		ReleaseBlock(c, b)
 		return
 	}
 	line(c, b)
 }
 
-// LetGo is apart from Count because it sells: an empty block that is not the
-// current one.
-func LetGo(c *kind.Core, b *block) {
+// ReleaseBlock releases an empty block that is not the current one. It is separate from
+// Count since it is rare.
+func ReleaseBlock(c *kind.Core, b *block) {
 	uncount(c, b)
 	relaxed.Store(&c.Tails, c.Tails-uintptr(b.tail))
 	leave(c, b)
 	kind.Unlink(&c.Blocks, &b.Block)
-	c.Sell(&b.Block)
+	c.Release(&b.Block)
 }
 
-// uncount takes the chunks of an empty block off the counts: they are no chunks
-// any more.
+// uncount takes the chunks of an empty block off the counts.
 func uncount(c *kind.Core, b *block) {
 	if relaxed.HotCounters {
 		relaxed.Store(&own(c).void, own(c).void-void(c, b))
-		countSold(c, -b.frees)
+		addCut(c, -b.frees)
 		relaxed.Store32(&own(c).freed, own(c).freed-b.frees)
 	}
 }
 
-// Free takes what the hot path does not: large chunks, and what is no chunk.
-func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
+// Free frees what the hot path does not: large chunks. Anything else is a Misuse.
+func (Methods) Free(c *kind.Core, p uintptr, tag uint64) error {
 	switch {
-	case what == chunk.Large:
+	case tag == chunk.Large:
 		return freeLarge(c, p)
-	case !is(what):
-		return kind.WhatFault(what)
+	case !isLive(tag):
+		return kind.TagFault(Methods{}, tag)
 	}
-	h := c.Stamp | what
+	h := c.Cookie | tag
 	b := blockOf(p, h)
 	if h^b.tag >= chunk.Classes {
 		return kind.NotAChunk
 	}
-	Count(c, b, p, h, LetGo)
+	Count(c, b, p, h, ReleaseBlock)
 	return nil
 }
 
-// sizeOf is the size of a chunk whose header says what.
-func sizeOf(what uint64) uintptr { return chunk.Size(what % chunk.Classes) }
+// sizeOf returns the size of a chunk by its tag.
+func sizeOf(tag uint64) uintptr { return chunk.Size(tag % chunk.Classes) }
 
-// is says whether what is that of a live chunk in a shared block.
-func is(what uint64) bool {
-	return what&^(chunk.GenerationMask|chunk.Classes-1) == chunk.Generation
+// isLive reports whether a tag is that of a live chunk in a shared block.
+func isLive(tag uint64) bool {
+	return tag&^(chunk.GenerationMask|chunk.Classes-1) == chunk.Generation
 }
 
-func (m Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uintptr, error) {
-	if old := sizeOf(what); is(what) && size > old && size <= mostShared && c.Extend(p, old, size) {
+// isFreed reports whether a tag is that of a freed chunk in a shared block.
+func isFreed(tag uint64) bool {
+	return tag&^(chunk.GenerationMask|chunk.Classes-1) == chunk.GenerationFreed
+}
+
+func (m Methods) Realloc(c *kind.Core, p uintptr, tag uint64, size uintptr) (uintptr, error) {
+	if old := sizeOf(tag); isLive(tag) && size > old && size <= maxShared && c.Extend(p, old, size) {
 		return p, nil
 	}
-	return kind.Resize(m, c, p, what, size)
+	return kind.Resize(m, c, p, tag, size)
 }
 
-func (Methods) Capacity(c *kind.Core, p uintptr, what uint64) uintptr {
+func (Methods) Capacity(c *kind.Core, p uintptr, tag uint64) uintptr {
 	switch {
-	case what == chunk.Large:
+	case tag == chunk.Large:
 		return c.LargeCapacity(p)
-	case is(what):
-		return sizeOf(what)
+	case isLive(tag):
+		return sizeOf(tag)
 	}
 	return 0
 }
 
+func (m Methods) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error) {
+	return kind.AllocAligned(m, c, size, align)
+}
+
+func (Methods) Extend(c *kind.Core, p, old, size uintptr) bool { return false }
+
+func (Methods) SizeOf(c *kind.Core, tag uint64) uintptr {
+	if isLive(tag) || isFreed(tag) {
+		return sizeOf(tag)
+	}
+	return 0
+}
+
+func (Methods) Freed(tag uint64) bool { return isFreed(tag) }
+
 func (Methods) Reset(c *kind.Core) {
 	b := c.Retire()
-	c.Busy, c.Stirred = 1, kind.StirredPrivate
+	c.NeedsReset, c.Dirty = 1, kind.DirtyPrivate
 	if b == nil {
-		c.Close()
+		c.CloseCurrent()
 		return
 	}
 	begin(c, b)
 }
 
-// Stats counts what freed chunks held as free: PostgreSQL counts it as used.
-func (Methods) Stats(c *kind.Core) kind.Stats {
+// Stats counts freed chunks as free: PostgreSQL counts them as used.
+func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats {
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
-	s.Free = c.Room() + relaxed.Load(&c.Tails)
+	if chunks {
+		s.Chunks = countChunks(c)
+	}
+	s.Free = c.Remaining() + relaxed.Load(&c.Tails)
 	if relaxed.HotCounters {
 		s.FreeChunks = relaxed.Load32(&own(c).freed)
 		s.Free = min(s.Free+relaxed.Load(&own(c).void), s.Total)
-		s.Live = relaxed.Load32(&own(c).sold) != s.FreeChunks
+		s.Live = relaxed.Load32(&own(c).cut) != s.FreeChunks
 		return s
 	}
-	b := c.Seen(&c.Blocks) // the owner may be at work
+	b := c.PeekBlock(&c.Blocks) // the owner may be at work
 	s.Live = s.Blocks > 1 || relaxed.Load(&c.Large) != 0 || b != nil && !isEmpty(c, b)
 	for left := s.Blocks; b != nil && left > 0; left-- {
 		s.FreeChunks += at(b).frees
 		s.Free += void(c, at(b))
-		b = c.Seen(&b.Next)
+		b = c.PeekBlock(&b.Next)
 	}
 	s.Free = min(s.Free, s.Total)
 	return s
 }
 
-// void is how many bytes the freed chunks of a block held; 0 when the owner is just
-// beginning or ending it.
+// void returns how many bytes the freed chunks of a block hold; 0 when the owner is just
+// beginning or ending the block.
 func void(c *kind.Core, b *block) uintptr {
 	cut, live := uint64(b.Size)-head-uint64(b.tail), b.left
-	if live > stillSelling/2 { // the current one
-		cut -= uint64(c.Room())
-		live += sold(c, &b.Block) - stillSelling
+	if live > currentBias/2 { // the current one
+		cut -= uint64(c.Remaining())
+		live += allocated(c, &b.Block) - currentBias
 	}
-	if cut > mostBlock || live > cut {
+	if cut > maxBlock || live > cut {
 		return 0
 	}
 	return uintptr(cut - live)
 }
 
-// Chunks counts the live chunks, and the freed ones whose block is not empty. The
-// owner may be at work: a step leads on only from what is a chunk of the context.
-func Chunks(c *kind.Core) (n uint32) {
+// countChunks counts the live chunks, and the freed ones whose block is not empty. The
+// owner may be at work: a step leads on only from a chunk of the context.
+func countChunks(c *kind.Core) (n uint32) {
 	if relaxed.HotCounters {
-		return relaxed.Load32(&own(c).sold)
+		return relaxed.Load32(&own(c).cut)
 	}
 	left := relaxed.Load32(&c.BlockCount)
 	cur, end := relaxed.Load(&c.Cur), relaxed.Load(&c.End)
-	for b := c.Seen(&c.Blocks); b != nil && left > 0; left-- {
+	for b := c.PeekBlock(&c.Blocks); b != nil && left > 0; left-- {
 		n += chunksOf(c, b, cur, end)
 		cur, end = 0, 0
-		b = c.Seen(&b.Next)
+		b = c.PeekBlock(&b.Next)
 	}
-	for b := c.Seen(&c.Large); b != nil && left > 0; left-- {
+	for b := c.PeekBlock(&c.Large); b != nil && left > 0; left-- {
 		n++
-		b = c.Seen(&b.Next)
+		b = c.PeekBlock(&b.Next)
 	}
 	return n
 }
@@ -280,20 +309,20 @@ func chunksOf(c *kind.Core, b *kind.Block, cur, end uintptr) (n uint32) {
 	const freed = chunk.Generation ^ chunk.GenerationFreed
 	start := b.Address() + head
 	last := b.End() - uintptr(at(b).tail)
-	for at := start; at < last && last-start <= mostBlock && pages.Readable(at); {
+	for at := start; at < last && last-start <= maxBlock && pages.Readable(at); {
 		if at == cur && end > cur {
 			at = end
 			continue
 		}
-		what := (chunk.Header(at+chunk.HeaderSize) ^ relaxed.Load64(&c.Stamp)) &^ freed
-		if what&^chunk.GenerationMask == chunk.GenerationGap&^freed {
+		tag := (chunk.Header(at+chunk.HeaderSize) ^ relaxed.Load64(&c.Cookie)) &^ freed
+		if tag&^chunk.GenerationMask == chunk.GenerationGap&^freed {
 			at += chunk.HeaderSize
 			continue
 		}
-		if !is(what) {
+		if !isLive(tag) {
 			break
 		}
-		at += chunk.TotalSize(what % chunk.Classes)
+		at += chunk.TotalSize(tag % chunk.Classes)
 		n++
 	}
 	return n

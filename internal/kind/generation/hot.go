@@ -8,13 +8,13 @@ import (
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
-// private is what a Generation keeps in its core. How many chunks there are, the heads
-// of the blocks say, but where relaxed.HotCounters.
+// private is a Generation's own part of its node. The heads of the blocks have the
+// numbers of chunks, unless relaxed.HotCounters.
 type private struct {
-	sold  uint32  // chunks of blocks that are not empty: kind.Core.Cut
-	freed uint32  // and those of them that were taken back
-	void  uintptr // the bytes that these held, with their headers, where relaxed.HotCounters
-	hand  uintptr // the block to look at next, which is not the current one; 0 when there is none
+	cut    uint32  // chunks of blocks that are not empty: kind.Core.CutCount
+	freed  uint32  // and those of them that are freed
+	void   uintptr // the bytes that these hold, with their headers, if relaxed.HotCounters
+	cursor uintptr // the block to look at next, which is not the current one; 0 for none
 }
 
 func own(c *kind.Core) *private { return kind.Private[private](c) }
@@ -22,36 +22,36 @@ func own(c *kind.Core) *private { return kind.Private[private](c) }
 // block is the head of a shared block.
 type block struct {
 	kind.Block
-	left  uint64 // bytes of live chunks, with their headers; in the current block stillSelling more than those sold
-	tag   uint64 // the core's Tag while this is the current block; no header of a large chunk stands here
-	frees uint32 // chunks taken back
-	tail  uint16 // bytes at its end that were not sold, 0 in the current block
+	left  uint64 // bytes of live chunks, with their headers; in the current block currentBias more, less those allocated
+	tag   uint64 // the node's Prefix while this is the current block; never the header of a large chunk
+	frees uint32 // freed chunks
+	tail  uint16 // bytes at its end that were not allocated, 0 in the current block
 	seen  uint16 // see seenBits
 }
 
 const (
-	head = kind.GenerationHead // room for a block, the same on every machine
+	head = 56 // bytes of a block's head, the same on every machine
 
-	// mostShared is the largest chunk that shares a block, in bytes.
-	mostShared = 2 << 10
-	// mostBlock bounds the blocks: one live chunk pins no more than this, and the
-	// mask of its addresses has room in a header.
-	mostBlock = 32 << 10
+	// maxShared is the largest chunk that shares a block, in bytes.
+	maxShared = 2 << 10
+	// maxBlock bounds the blocks, in bytes: one live chunk pins no more than this, and
+	// the mask of its addresses fits a header.
+	maxBlock = 32 << 10
 
-	stillSelling = 1 << 32 // more than any block holds
+	currentBias = 1 << 32 // more than any block holds
 )
 
 var (
 	_ [head - unsafe.Sizeof(block{})]byte // a block fits
-	_ [chunk.GenerationMask - (mostBlock - kind.BlockGrain)]byte
+	_ [chunk.GenerationMask - (maxBlock - kind.BlockUnit)]byte
 )
 
 func at(b *kind.Block) *block { return (*block)(unsafe.Pointer(b)) } // every shared block has this head
 
-// Free is the hot path for a chunk that shares a block: it is an AllocSet's, but
-// for the Tag. Anything else goes on to other.
-func Free(p uintptr, h uint64, c *kind.Core, find finder, match matcher, count counter, letGo seller, other, wrong kind.Other) {
-	if (h^c.Stamp)&^(chunk.GenerationMask|chunk.Classes-1) != chunk.Generation {
+// Free is the hot path for a chunk that shares a block: an AllocSet's, but for the
+// Prefix. For anything else it calls other.
+func Free(p uintptr, h uint64, c *kind.Core, find finder, match matcher, count counter, letGo releaser, other, wrong kind.Next) {
+	if (h^c.Cookie)&^(chunk.GenerationMask|chunk.Classes-1) != chunk.Generation {
 		other(p, h, c)
 		return
 	}
@@ -59,17 +59,17 @@ func Free(p uintptr, h uint64, c *kind.Core, find finder, match matcher, count c
 }
 
 // Find is the second stage: from the chunk to its block.
-func Find(p uintptr, h uint64, c *kind.Core, match matcher, count counter, letGo seller, wrong kind.Other) {
+func Find(p uintptr, h uint64, c *kind.Core, match matcher, count counter, letGo releaser, wrong kind.Next) {
 	match(p, h, c, blockOf(p, h), count, letGo, wrong)
 }
 
-// blockOf is where the block of a chunk would be.
+// blockOf returns where the block of a chunk would be.
 func blockOf(p uintptr, h uint64) *block {
-	return at(kind.BlockAt(p &^ uintptr(h&chunk.GenerationMask|(kind.BlockGrain-1))))
+	return at(kind.BlockAt(p &^ uintptr(h&chunk.GenerationMask|(kind.BlockUnit-1))))
 }
 
 // Match is the third stage: chunk and block must agree.
-func Match(p uintptr, h uint64, c *kind.Core, b *block, count counter, letGo seller, wrong kind.Other) {
+func Match(p uintptr, h uint64, c *kind.Core, b *block, count counter, letGo releaser, wrong kind.Next) {
 	if h^b.tag >= chunk.Classes {
 		wrong(p, h, c)
 		return
@@ -77,9 +77,9 @@ func Match(p uintptr, h uint64, c *kind.Core, b *block, count counter, letGo sel
 	count(c, b, p, h, letGo)
 }
 
-// Count is the last stage: the chunk is counted in its block, which goes back when
-// it was the last.
-func Count(c *kind.Core, b *block, p uintptr, h uint64, letGo seller) {
+// Count is the last stage: it counts the chunk in its block, which is released when it
+// was the last.
+func Count(c *kind.Core, b *block, p uintptr, h uint64, letGo releaser) {
 	chunk.SetHeader(p, h^(chunk.Generation^chunk.GenerationFreed))
 	if relaxed.HotCounters {
 		relaxed.Inc(&own(c).freed)
@@ -92,8 +92,8 @@ func Count(c *kind.Core, b *block, p uintptr, h uint64, letGo seller) {
 }
 
 type (
-	finder  func(p uintptr, h uint64, c *kind.Core, match matcher, count counter, letGo seller, wrong kind.Other)
-	matcher func(p uintptr, h uint64, c *kind.Core, b *block, count counter, letGo seller, wrong kind.Other)
-	counter func(c *kind.Core, b *block, p uintptr, h uint64, letGo seller)
-	seller  func(c *kind.Core, b *block)
+	finder   func(p uintptr, h uint64, c *kind.Core, match matcher, count counter, letGo releaser, wrong kind.Next)
+	matcher  func(p uintptr, h uint64, c *kind.Core, b *block, count counter, letGo releaser, wrong kind.Next)
+	counter  func(c *kind.Core, b *block, p uintptr, h uint64, letGo releaser)
+	releaser func(c *kind.Core, b *block)
 )

@@ -6,43 +6,43 @@ import (
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
-// Reopened blocks: what lived on is not to keep the rest of its block from being used.
+// Reopened blocks: what lives on must not keep the rest of its block from being used.
 // Runs of freed chunks in a sparse block are allocated from, one after the other, as a
 // new block is.
 //
-// Invariant: a block that is reopened is the current one; of its chunks none lies
-// between Cur and End. What is left of a run is freed chunks again, or a gap of 8
-// bytes.
+// Invariant: a block that is reopened is the current one; no chunk of it lies between
+// Cur and End. The rest of a run is freed chunks again, or a gap of 8 bytes.
 //
-// Cost: a look at a few blocks where a new one is about to be bought; a step for each
-// chunk of a block that is reopened. What is used as a queue reopens few: a block is
-// nearly empty, or sparse twice with nothing freed in between. What is refused memory looks at all
-// blocks, and goes through the chunks of those where something was freed since.
+// Cost: a look at a few blocks before a new one is acquired; a step for each chunk of a
+// block that is reopened. A queue reopens few: a block must be nearly empty, or sparse
+// twice with nothing freed in between. When a block is refused, all blocks are looked
+// at, and walked if something was freed in them since.
 
 const (
 	// lookAhead is how many blocks are looked at.
 	lookAhead = 8
 
-	// sparse and nearlyEmpty are the parts of a block, as shifts, that its live chunks
-	// may have at the second look, and at the first.
+	// sparse and nearlyEmpty are the fractions of a block, as shifts, that may be live
+	// at the second look, and at the first.
 	sparse      = 1
 	nearlyEmpty = 3
 )
 
-// The word seen has the block's frees when it was looked at last, and above them the
-// least class, and one, for which it had no run then; 0 where none was looked for.
+// The word seen has the number of freed chunks at the last look, and above it, plus one,
+// the smallest class for which the block had no run then; 0 there if none was looked
+// for.
 const (
 	seenBits = 11
 	seenMask = 1<<seenBits - 1
 )
 
 var (
-	_ [seenMask - (mostBlock-head)/(chunk.HeaderSize+chunk.Align)]byte // frees fit
-	_ [1<<(16-seenBits) - chunk.Classes]byte                           // and a class
+	_ [seenMask - (maxBlock-head)/(chunk.HeaderSize+chunk.Align)]byte // frees fit
+	_ [1<<(16-seenBits) - chunk.Classes]byte                          // and a class
 )
 
-// looked reports whether the block was looked at before, and nothing was freed in it
-// since, and notes that it was looked at.
+// looked reports whether the block was looked at since the last chunk was freed in it,
+// and notes that it is.
 func (b *block) looked() bool {
 	if uint32(b.seen&seenMask) == b.frees {
 		return true
@@ -51,27 +51,27 @@ func (b *block) looked() bool {
 	return false
 }
 
-// lacks reports whether the block is known to have no run of so many bytes.
+// lacks reports whether the block is known to have no run of whole bytes.
 func (b *block) lacks(whole uintptr) bool {
 	least := uint64(b.seen >> seenBits)
 	return uint32(b.seen&seenMask) == b.frees && least != 0 && chunk.FloorClass(whole-chunk.HeaderSize) >= least-1
 }
 
-// note notes that it has none.
+// note notes that the block has no run of whole bytes.
 func (b *block) note(whole uintptr) {
 	b.seen = uint16(b.frees) | uint16(chunk.FloorClass(whole-chunk.HeaderSize)+1)<<seenBits
 }
 
 // reopen makes a run of at least whole bytes of a sparse block what is allocated from.
-// It reports whether there was one among the next few, in the order in which they were
-// retired or looked at.
+// It looks at the next few blocks, in the order in which they were retired or looked at,
+// and reports whether one had such a run.
 func reopen(c *kind.Core, whole uintptr) bool {
 	o := own(c)
 	for range lookAhead {
-		if o.hand == 0 {
+		if o.cursor == 0 {
 			return false
 		}
-		b := at(kind.BlockAt(o.hand))
+		b := at(kind.BlockAt(o.cursor))
 		pass(c, b)
 		room, stable := uint64(b.Size-head), b.looked()
 		if (b.left <= room>>nearlyEmpty || b.left <= room>>sparse && stable) && !b.lacks(whole) && use(c, b, whole) {
@@ -81,34 +81,34 @@ func reopen(c *kind.Core, whole uintptr) bool {
 	return false
 }
 
-// pass moves the hand off a block, if it is there, to the next one.
+// pass moves the cursor off a block, to the next one.
 func pass(c *kind.Core, b *block) {
 	o := own(c)
-	if o.hand != b.Address() {
+	if o.cursor != b.Address() {
 		return
 	}
-	if o.hand = b.Next; o.hand == 0 {
-		o.hand = kind.BlockAt(c.Blocks).Next
+	if o.cursor = b.Next; o.cursor == 0 {
+		o.cursor = kind.BlockAt(c.Blocks).Next
 	}
 }
 
-// leave is pass for a block that is about to leave the others.
+// leave is pass for a block that is about to be unlinked.
 func leave(c *kind.Core, b *block) {
-	if pass(c, b); own(c).hand == b.Address() { // it was the only one
-		own(c).hand = 0
+	if pass(c, b); own(c).cursor == b.Address() { // it was the only one
+		own(c).cursor = 0
 	}
 }
 
-// line puts the current block, which is being retired, behind all others: before the
-// one that is looked at next.
+// line puts the current block, which is being retired, behind all others: before the one
+// that is looked at next.
 func line(c *kind.Core, b *block) {
 	o := own(c)
-	if o.hand == 0 {
-		o.hand = b.Address()
+	if o.cursor == 0 {
+		o.cursor = b.Address()
 		return
 	}
-	next := kind.BlockAt(o.hand)
-	if b.Next == o.hand {
+	next := kind.BlockAt(o.cursor)
+	if b.Next == o.cursor {
 		return
 	}
 	kind.Unlink(&c.Blocks, &b.Block)
@@ -117,15 +117,15 @@ func line(c *kind.Core, b *block) {
 	next.Prev = b.Address()
 }
 
-// reopenAny is reopen for who is refused a block: it looks at all, from the one on where
-// the last look ended.
+// reopenAny is reopen after a block was refused: it looks at all, beginning where the
+// last look ended.
 func reopenAny(c *kind.Core, whole uintptr) bool {
 	o := own(c)
 	for range c.BlockCount {
-		if o.hand == 0 {
+		if o.cursor == 0 {
 			break
 		}
-		b := at(kind.BlockAt(o.hand))
+		b := at(kind.BlockAt(o.cursor))
 		pass(c, b)
 		if b.Size-head-uintptr(b.left) >= whole && !b.lacks(whole) && use(c, b, whole) {
 			return true
@@ -134,7 +134,8 @@ func reopenAny(c *kind.Core, whole uintptr) bool {
 	return false
 }
 
-// Compact gives the current block back if it is empty: the others went by themselves.
+// Compact releases the current block if it is empty; other empty ones are released
+// already.
 func (Methods) Compact(c *kind.Core) uintptr {
 	if c.Blocks == 0 || !isEmpty(c, kind.BlockAt(c.Blocks)) {
 		return 0
@@ -143,10 +144,10 @@ func (Methods) Compact(c *kind.Core) uintptr {
 	size := b.Size
 	uncount(c, at(b))
 	kind.Unlink(&c.Blocks, b)
-	c.Close()
-	c.Sell(b)
+	c.CloseCurrent()
+	c.Release(b)
 	if c.Blocks == 0 {
-		c.Tag = c.Stamp
+		c.Prefix = c.Cookie
 		return size
 	}
 	stand(c, at(kind.BlockAt(c.Blocks)))
@@ -157,7 +158,7 @@ func (Methods) Compact(c *kind.Core) uintptr {
 func stand(c *kind.Core, b *block) {
 	leave(c, b)
 	endTail(c, b)
-	c.Tag = b.tag
+	c.Prefix = b.tag
 	open(c, b, run{start: b.End(), end: b.End()}, b.left)
 }
 
@@ -171,7 +172,7 @@ func endTail(c *kind.Core, b *block) {
 }
 
 // use makes the first run of at least whole bytes of another block what is allocated
-// from. It reports whether there is one.
+// from, and reports whether there is one.
 func use(c *kind.Core, b *block, whole uintptr) bool {
 	r := b.run(b.Address()+head, whole)
 	if r.end == 0 {
@@ -188,13 +189,13 @@ func use(c *kind.Core, b *block, whole uintptr) bool {
 	kind.Unlink(&c.Blocks, &b.Block)
 	retire(c)
 	kind.Link(&c.Blocks, &b.Block)
-	c.Tag = b.tag
+	c.Prefix = b.tag
 	open(c, b, r, b.left)
 	return true
 }
 
 // goOn makes the next run of at least whole bytes of the current block, which is
-// reopened, what is allocated from. It reports whether there is one.
+// reopened, what is allocated from, and reports whether there is one.
 func goOn(c *kind.Core, b *block, whole uintptr) bool {
 	if c.End == b.End() {
 		return false
@@ -203,21 +204,21 @@ func goOn(c *kind.Core, b *block, whole uintptr) bool {
 	if r.end == 0 {
 		return false
 	}
-	live := b.left - (stillSelling - sold(c, &b.Block))
+	live := b.left - (currentBias - allocated(c, &b.Block))
 	fill(c, b, c.Cur, c.End)
 	open(c, b, r, live)
 	return true
 }
 
-// open makes a run of the block, of whose chunks so many bytes are live, what is
-// allocated from.
+// open makes a run of a block what is allocated from. live is how many bytes of its
+// chunks are live.
 func open(c *kind.Core, b *block, r run, live uint64) {
 	b.frees -= r.chunks
 	b.seen &= seenMask
 	recount(c, -r.chunks, r.start-r.end)
 	relaxed.Store(&c.Cur, r.start)
 	relaxed.Store(&c.End, r.end)
-	b.left = live + stillSelling - sold(c, &b.Block)
+	b.left = live + currentBias - allocated(c, &b.Block)
 }
 
 // run is freed chunks side by side.
@@ -226,24 +227,25 @@ type run struct {
 	chunks     uint32
 }
 
-// run is the first run of at least whole bytes from an address on, where a chunk of the
-// block begins, or it ends. The tail of the block is a part of its last run.
+// run returns the first run of at least whole bytes from an address on, at which a chunk
+// of the block begins or the block ends. The tail of the block is a part of its last
+// run.
 func (b *block) run(from, whole uintptr) run {
 	r := run{start: from}
 	for at := from; at < b.End()-uintptr(b.tail); {
-		what := chunk.Header(at+chunk.HeaderSize) ^ b.tag
+		tag := chunk.Header(at+chunk.HeaderSize) ^ b.tag
 		switch {
-		case what < chunk.Classes:
+		case tag < chunk.Classes:
 			if at-r.start >= whole {
 				r.end = at
 				return r
 			}
-			at += chunk.TotalSize(what)
+			at += chunk.TotalSize(tag)
 			r = run{start: at}
-		case what == gap:
+		case tag == gap:
 			at += chunk.HeaderSize
 		default:
-			at += chunk.TotalSize(what % chunk.Classes)
+			at += chunk.TotalSize(tag % chunk.Classes)
 			r.chunks++
 		}
 	}
@@ -253,7 +255,7 @@ func (b *block) run(from, whole uintptr) run {
 	return r
 }
 
-// gap is what the header of a gap says beside the block's tag.
+// gap is the tag of a gap, relative to the block's.
 const gap = chunk.Generation ^ chunk.GenerationGap
 
 // fill makes what lies between two addresses freed chunks.
@@ -277,12 +279,12 @@ func fill(c *kind.Core, b *block, from, to uintptr) {
 	recount(c, n, to-from)
 }
 
-// recount counts so many more freed chunks, and bytes that they hold, where the hot
-// path does.
+// recount adds to the counts of freed chunks, and of the bytes that they hold, if the
+// hot path counts.
 func recount(c *kind.Core, chunks uint32, bytes uintptr) {
 	if relaxed.HotCounters {
 		o := own(c)
-		countSold(c, chunks)
+		addCut(c, chunks)
 		relaxed.Store32(&o.freed, o.freed+chunks)
 		relaxed.Store(&o.void, o.void+bytes)
 	}

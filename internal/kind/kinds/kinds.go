@@ -1,6 +1,7 @@
-// Package kinds is the table of the kinds of contexts: the one place that knows them all.
+// Package kinds is the table of the kinds of contexts, the one place that names them all.
 //
-// Invariant: a kind that is not in the table does not exist.
+// Invariant: a kind that is not in the table does not exist. Two kinds with one ID do not
+// compile.
 //
 // Cost: a call by it is an indirect call.
 package kinds
@@ -14,12 +15,21 @@ import (
 	"github.com/gopalloc/palloc/internal/kind/slab"
 )
 
-// Methods has the methods of each kind, by its ID; nil where there is no kind.
+// Methods has the methods of each kind by its ID, nil where there is no kind. To add a
+// kind is to add its line.
 var Methods = [kind.Kinds]kind.Methods{
-	kind.AllocSet:   allocset.Methods{},
-	kind.Bump:       bump.Methods{},
-	kind.Generation: generation.Methods{},
-	kind.Slab:       slab.Methods{},
-	kind.Shared:     shared.Methods{},
-	kind.SharedPart: shared.Part{},
+	allocset.ID:    allocset.Methods{},
+	bump.ID:        bump.Methods{},
+	generation.ID:  generation.Methods{},
+	slab.ID:        slab.Methods{},
+	shared.ID:      shared.Methods{},
+	shared.ShardID: shared.Shard{},
+}
+
+// Traits returns what the kind with an ID can do; the zero Traits if there is no such kind.
+func Traits(id kind.ID) kind.Traits {
+	if m := Methods[id]; m != nil {
+		return m.Traits()
+	}
+	return kind.Traits{}
 }

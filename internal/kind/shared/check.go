@@ -4,34 +4,33 @@ import (
 	"fmt"
 
 	"github.com/gopalloc/palloc/internal/kind"
-	"github.com/gopalloc/palloc/internal/kind/allocset"
 )
 
-// The check of a shared context: of each part, and of the sum.
+// The check of a shared context: of each shard, and of the sum.
 //
-// Invariant: as in package kind. Nobody else is at work.
+// Invariant: as in package kind. No other goroutine uses the context.
 //
-// Cost: that of an AllocSet's, for each part.
+// Cost: that of an AllocSet's, for each shard.
 
 func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
 	o := own(c)
-	if o.n > Most {
-		report(kind.Flaw{Reason: fmt.Sprintf("it has %d parts, of at most %d", o.n, Most)})
+	if o.n > MaxShards {
+		report(kind.Flaw{Reason: fmt.Sprintf("it has %d shards, of at most %d", o.n, MaxShards)})
 		return
 	}
 	total, blocks := uintptr(0), uint32(0)
-	for _, number := range o.parts[:o.n] {
-		p := c.PartOf(number)
+	for _, number := range o.shards[:o.n] {
+		p := c.ShardOf(number, ShardID)
 		if p == nil {
-			report(kind.Flaw{Reason: fmt.Sprintf("core %d is to be one of its parts, and is not", number)})
+			report(kind.Flaw{Reason: fmt.Sprintf("core %d should be one of its shards, and is not", number)})
 			return
 		}
-		allocset.Methods{}.Check(&p.Core, report)
+		set.Check(&p.Core, report)
 		total += p.Total
 		blocks += p.BlockCount
 	}
 	if total != c.Total || blocks != c.BlockCount {
-		report(kind.Flaw{Reason: fmt.Sprintf("its parts hold %d bytes in %d blocks, and the accounts say %d in %d",
+		report(kind.Flaw{Reason: fmt.Sprintf("its shards hold %d bytes in %d blocks, and the accounts say %d in %d",
 			total, blocks, c.Total, c.BlockCount)})
 	}
 }

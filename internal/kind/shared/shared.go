@@ -1,20 +1,20 @@
 // Package shared is an AllocSet that many goroutines use at once.
 //
-// It holds: parts, each an AllocSet under a lock of its own, some more than the program
-// runs goroutines at one time. A chunk goes back to the part that it came from, which
-// lends what it holds before another one buys a block.
+// It holds: shards, each an AllocSet under a lock of its own, some more than the program
+// runs goroutines at one time. A chunk goes back to the shard that it came from. Before
+// a shard acquires a block, what others hold is used.
 //
 // Cannot: be reset, deleted or checked while others are at work in it.
 //
-// Choose it where goroutines hand chunks to each other, or would else need a context
-// each for a few chunks.
+// Choose it where goroutines hand chunks to each other, or would otherwise need a
+// context each for a few chunks.
 //
-// Invariant: only who holds a part's lock touches the part, its blocks and their free
-// chunks; statistics read single words. Headers of a part's chunks are marked, so that
-// the hot path of Free, which takes no lock, leaves them alone.
+// Invariant: only the goroutine that holds a shard's lock touches the shard, its blocks
+// and their free chunks; statistics read single words. Headers of a shard's chunks are
+// marked, so that the hot path of Free, which takes no lock, leaves them alone.
 //
-// Cost: a call and an uncontended lock for each chunk that is sold and freed. A
-// goroutine comes back to the same part, and goes to the next one when that is taken.
+// Cost: a call and an uncontended lock for each chunk that is allocated and freed. A
+// goroutine comes back to the same shard, and goes to the next one when that is taken.
 //
 // PostgreSQL has none: a context belongs to a process.
 package shared
@@ -32,72 +32,81 @@ import (
 // Methods of the kind.
 type Methods struct{}
 
-// Most is how many parts a context has at most.
-const Most = 16
+// MaxShards is how many shards a context has at most.
+const MaxShards = 16
 
-// private is what the context keeps in its core.
+// private is the context's own part of its node.
 type private struct {
-	sync.Mutex // of the accounts: kind's
+	sync.Mutex // of the accounts, for package kind
 	n          uint32
-	parts      [Most]uint32 // numbers of cores
+	shards     [MaxShards]uint32 // numbers of nodes
 }
 
 func own(c *kind.Core) *private { return kind.Private[private](c) }
 
-// Wanted is how many parts a context is to have: some more than goroutines run at one
-// time, so that two of them seldom have the same.
-func Wanted() int { return min(4*runtime.GOMAXPROCS(0), Most) }
+// WantedShards returns how many shards a context gets: some more than goroutines run at
+// one time, so that two of them seldom have the same.
+func WantedShards() int { return min(4*runtime.GOMAXPROCS(0), MaxShards) }
 
-// Hire makes a core that nobody owns a part of the context, before Open.
-func Hire(c, part *kind.Core) {
+// Attach makes a node that no context owns a shard of the context, before Open.
+func Attach(c, part *kind.Core) {
 	o := own(c)
-	relaxed.Store32(&o.parts[o.n], part.Number())
+	relaxed.Store32(&o.shards[o.n], part.Number())
 	relaxed.Store32(&o.n, o.n+1)
-	c.Hire(part, kind.SharedPart)
+	c.Attach(part, ShardID)
 }
 
-// Dismiss lets the parts of a deleted context go, one by one: they hold nothing.
-func Dismiss(c *kind.Core, each func(part *kind.Core)) {
-	for p := range parts(c) {
-		p.Dismiss()
+// Detach makes the shards of a deleted context, which hold nothing, nodes that no
+// context owns, and passes each to each.
+func Detach(c *kind.Core, each func(part *kind.Core)) {
+	for p := range shards(c) {
+		p.Detach()
 		each(&p.Core)
 	}
 	relaxed.Clear(kind.Private[[relaxed.Words]uint64](c))
 }
 
-// parts are those of the context.
-func parts(c *kind.Core) func(yield func(*kind.Hired) bool) {
-	return func(yield func(*kind.Hired) bool) {
+// shards returns those of the context.
+func shards(c *kind.Core) func(yield func(*kind.Shard) bool) {
+	return func(yield func(*kind.Shard) bool) {
 		o := own(c)
-		for _, number := range o.parts[:o.n] {
-			if !yield(part(number)) {
+		for _, number := range o.shards[:o.n] {
+			if !yield(shardAt(number)) {
 				return
 			}
 		}
 	}
 }
 
-func part(number uint32) *kind.Hired { return kind.Slot[kind.Hired](kind.At(number)) }
+func shardAt(number uint32) *kind.Shard { return kind.Slot[kind.Shard](kind.At(number)) }
+
+// ID is the kind's.
+const ID = kind.NoClasses | kind.Concurrent | 6
 
 func (Methods) Name() string { return "AllocSet" }
 
+func (Methods) Traits() kind.Traits {
+	return kind.Traits{ShownAs: allocset.ID, Headers: true, Frees: true, Joins: true, Head: kind.BlockHeader}
+}
+
 func (Methods) Open(c *kind.Core) {
 	c.DropKeeper()
-	c.Close()
-	c.Busy = 1
-	for p := range parts(c) {
-		p.FirstBlock, p.MostBlock = c.FirstBlock, c.MostBlock
+	c.CloseCurrent()
+	c.NeedsReset = 1
+	for p := range shards(c) {
+		p.SizesOf(c)
 		mark(p)
 	}
 }
 
-// mark makes the headers of the part's chunks different from an AllocSet's.
-func mark(p *kind.Hired) { p.Tag = p.Stamp | chunk.Shared }
+// mark makes the headers of the shard's chunks different from an AllocSet's.
+func mark(p *kind.Shard) { p.Prefix = p.Cookie | chunk.Shared }
 
-// Alloc allocates in a part that nobody is at, the goroutine's own first. Before that buys
-// a block it looks for what was freed in others; where it can buy none, thoroughly.
+// Alloc allocates in a shard that no other goroutine uses, the caller's own first.
+// Before it acquires a block it looks for free memory in other shards; when a block is
+// refused, thoroughly.
 func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
-	p := take(c)
+	p := lockAny(c)
 	q := allocset.Spare(&p.Core, size)
 	p.Unlock()
 	if q != 0 {
@@ -107,19 +116,19 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 		return q, nil
 	}
 	p.Lock()
-	q, err := allocset.Methods{}.Alloc(&p.Core, size)
+	q, err := set.Alloc(&p.Core, size)
 	p.Unlock()
 	if err != nil {
-		return sellAnywhere(c, func(p *kind.Core) (uintptr, error) { return allocset.Methods{}.Alloc(p, size) }, err)
+		return allocAnywhere(c, func(p *kind.Core) (uintptr, error) { return set.Alloc(p, size) }, err)
 	}
 	return q, nil
 }
 
-// spareElsewhere allocates from what another part holds that nobody is at: a goroutine
-// that went from one to the next leaves behind what it freed. It returns 0 when there is
-// nothing.
-func spareElsewhere(c *kind.Core, but *kind.Hired, size uintptr) (q uintptr) {
-	for p := range parts(c) {
+// spareElsewhere allocates from what another shard holds that no other goroutine uses: a
+// goroutine that went from one to the next leaves behind what it freed. It returns 0
+// when there is nothing.
+func spareElsewhere(c *kind.Core, but *kind.Shard, size uintptr) (q uintptr) {
+	for p := range shards(c) {
 		if p != but && q == 0 && p.TryLock() {
 			q = allocset.Spare(&p.Core, size)
 			p.Unlock()
@@ -128,20 +137,20 @@ func spareElsewhere(c *kind.Core, but *kind.Hired, size uintptr) (q uintptr) {
 	return q
 }
 
-// Sell is Alloc for whatever else sells: sell tries the parts until one can.
-func Sell(c *kind.Core, sell func(part *kind.Core) (uintptr, error)) (uintptr, error) {
-	p := take(c)
-	q, err := sell(&p.Core)
+// AllocAligned tries the shards until one can.
+func (Methods) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error) {
+	p := lockAny(c)
+	q, err := set.AllocAligned(&p.Core, size, align)
 	p.Unlock()
 	if err != nil {
-		return sellAnywhere(c, sell, err)
+		return allocAnywhere(c, func(p *kind.Core) (uintptr, error) { return set.AllocAligned(p, size, align) }, err)
 	}
 	return q, nil
 }
 
-// sellAnywhere is apart from Sell because memory seldom runs out.
-func sellAnywhere(c *kind.Core, sell func(part *kind.Core) (uintptr, error), first error) (uintptr, error) {
-	for p := range parts(c) {
+// allocAnywhere is separate from Alloc since memory seldom runs out.
+func allocAnywhere(c *kind.Core, sell func(part *kind.Core) (uintptr, error), first error) (uintptr, error) {
+	for p := range shards(c) {
 		if q, err := patiently(p, func() (uintptr, error) { return sell(&p.Core) }); err == nil {
 			return q, nil
 		}
@@ -149,9 +158,10 @@ func sellAnywhere(c *kind.Core, sell func(part *kind.Core) (uintptr, error), fir
 	return 0, first
 }
 
-// patiently tries with the part's lock until it does, or all that was freed in the part
-// was looked at: each time at a bounded part of that, so that others get the lock.
-func patiently(p *kind.Hired, try func() (uintptr, error)) (q uintptr, err error) {
+// patiently calls try under the shard's lock until it succeeds, or all that was freed in
+// the shard was looked at: each time at a bounded part of that, so that others get the
+// lock.
+func patiently(p *kind.Shard, try func() (uintptr, error)) (q uintptr, err error) {
 	for n := looks(p); ; n-- {
 		p.Lock()
 		q, err = try()
@@ -160,59 +170,67 @@ func patiently(p *kind.Hired, try func() (uintptr, error)) (q uintptr, err error
 		if _, misuse := err.(kind.Misuse); err == nil || misuse || !more || n == 0 {
 			return q, err
 		}
-		runtime.Gosched() // else the lock is taken again before others are awake
+		runtime.Gosched() // otherwise the lock is taken again before others are awake
 	}
 }
 
-// looks bounds how often a part is looked at, in which others go on freeing.
-func looks(p *kind.Hired) int { return int(relaxed.Load(&p.Total) >> 13) }
+// looks bounds how often a shard is looked at, since others go on freeing.
+func looks(p *kind.Shard) int { return int(relaxed.Load(&p.Total) >> 13) }
 
-// take locks a part.
-func take(c *kind.Core) *kind.Hired {
+// lockAny locks a shard and returns it.
+func lockAny(c *kind.Core) *kind.Shard {
 	o, first := own(c), spot()
 	for i := range o.n {
-		if p := part(o.parts[(first+i)%o.n]); p.TryLock() {
+		if p := shardAt(o.shards[(first+i)%o.n]); p.TryLock() {
 			return p
 		}
 	}
-	p := part(o.parts[first%o.n])
+	p := shardAt(o.shards[first%o.n])
 	p.Lock()
 	return p
 }
 
-func (Methods) Free(c *kind.Core, p uintptr, what uint64) error { return kind.WhatFault(what) }
-
-func (Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uintptr, error) {
-	return 0, kind.WhatFault(what)
+func (Methods) Free(c *kind.Core, p uintptr, tag uint64) error {
+	return kind.TagFault(Methods{}, tag)
 }
 
-func (Methods) Capacity(c *kind.Core, p uintptr, what uint64) uintptr { return 0 }
+func (Methods) Realloc(c *kind.Core, p uintptr, tag uint64, size uintptr) (uintptr, error) {
+	return 0, kind.TagFault(Methods{}, tag)
+}
+
+func (Methods) Capacity(c *kind.Core, p uintptr, tag uint64) uintptr { return 0 }
+
+func (Methods) Extend(c *kind.Core, p, old, size uintptr) bool { return false }
+
+func (Methods) SizeOf(c *kind.Core, tag uint64) uintptr { return 0 }
+
+func (Methods) Freed(tag uint64) bool { return false }
 
 func (Methods) Reset(c *kind.Core) {
-	c.Restamp() // for who asks whether there was a reset: no chunk has this stamp
-	for p := range parts(c) {
+	c.RenewCookie() // tells others that there was a reset: no chunk has this cookie
+	for p := range shards(c) {
 		p.Lock()
-		allocset.Methods{}.Reset(&p.Core)
+		set.Reset(&p.Core)
 		mark(p)
 		p.Unlock()
 	}
 }
 
-// Close takes all chunks back and sells all blocks, keepers included.
+// Close frees all chunks and releases all blocks, keepers included.
 func Close(c *kind.Core) {
-	for p := range parts(c) {
+	for p := range shards(c) {
 		p.Lock()
-		allocset.Methods{}.Reset(&p.Core)
+		set.Reset(&p.Core)
 		mark(p)
 		p.DropKeeper()
 		p.Unlock()
 	}
 }
 
-// Compact compacts the parts, one after the other and each step by step, so that nobody
-// waits for long who is at work in one.
+// Compact compacts the shards, one after the other and each step by step, so that no
+// goroutine waits long for one.
 func (Methods) Compact(c *kind.Core) (gave uintptr) {
-	for p := range parts(c) {
+	for p := range shards(c) {
 		for n, left := looks(p), true; left && n >= 0; n-- {
 			var some uintptr
 			p.Lock()
@@ -225,16 +243,16 @@ func (Methods) Compact(c *kind.Core) (gave uintptr) {
 	return gave
 }
 
-// Stats sums up the parts, those that still are: the context may be ending.
-func (Methods) Stats(c *kind.Core) kind.Stats {
+// Stats sums up the shards that still exist: the context may be ending.
+func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats {
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
 	o := own(c)
-	for i := range min(relaxed.Load32(&o.n), Most) {
-		p := c.PartOf(relaxed.Load32(&o.parts[i]))
+	for i := range min(relaxed.Load32(&o.n), MaxShards) {
+		p := c.ShardOf(relaxed.Load32(&o.shards[i]), ShardID)
 		if p == nil {
 			continue
 		}
-		of := allocset.Methods{}.Stats(&p.Core)
+		of := set.Stats(&p.Core, chunks)
 		s.Free += of.Free
 		s.FreeChunks += of.FreeChunks
 		s.Live = s.Live || of.Live

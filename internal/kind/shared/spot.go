@@ -2,8 +2,8 @@ package shared
 
 import "unsafe"
 
-// spot is a number that goroutines differ in, and that one keeps for a while: where
-// its stack lies.
+// spot returns a number in which goroutines differ, and which one keeps for a while:
+// where its stack lies.
 func spot() uint32 {
 	var here byte
 	const spread = 0x9e3779b1

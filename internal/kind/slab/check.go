@@ -6,12 +6,12 @@ import (
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
-// The check of a Slab: along what is in hand, then through the headers of each block
-// and along its freelist.
+// The check of a Slab: along what is local, then through the headers of each block and
+// along its free list.
 //
-// Invariant: as in package kind. A chunk whose header says freed is on the freelist
-// of its block or in hand; what is left of the current block, in hand too, has no
-// header yet.
+// Invariant: as in package kind. A chunk whose header says freed is on the free list of
+// its block or local. The rest of the current block, which is local, too, has no headers
+// yet.
 //
 // Cost: two steps for each chunk of a block, three for freed ones.
 
@@ -20,14 +20,14 @@ func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
 	if x == nil {
 		return
 	}
-	s := sweep{Inspection: x, c: c, stride: stride(c), inHand: map[uintptr]kind.Tally{}}
-	s.partly, s.current = s.sort(x.List("blocks", c.Blocks), false), c.Stamp
+	s := sweep{Inspection: x, c: c, stride: stride(c), local: map[uintptr]kind.Tally{}}
+	s.partly, s.current = s.sort(x.List("blocks", c.Blocks), false), c.Cookie
 	s.full = s.sort(x.List("large and full blocks", c.Large), true)
 	if len(s.partly) > 0 && s.partly[0].Address() == c.Blocks {
 		s.current = s.partly[0].tag
 	}
-	x.Sums()
-	s.hand()
+	x.CheckSums()
+	s.followLocal()
 	for _, b := range s.partly {
 		s.stands(b, false)
 		s.block(b)
@@ -36,12 +36,12 @@ func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
 		s.stands(b, true)
 		s.block(b)
 	}
-	x.Tails(s.tails)
-	x.Tag(s.current)
-	x.Resettable(true)
+	x.CheckTails(s.tails)
+	x.CheckPrefix(s.current)
+	x.CheckReset(true)
 	s.counts()
 	if c.Cur|c.End != 0 {
-		x.Flaw(0, 0, "the core sells from %#x to %#x, which a Slab does not", c.Cur, c.End)
+		x.Flaw(0, 0, "the core allocates from %#x to %#x, which a Slab does not", c.Cur, c.End)
 	}
 }
 
@@ -53,89 +53,90 @@ type sweep struct {
 	partly   []*block               // the current one, and those with freed chunks
 	full     []*block               // those with none
 	current  uint64                 // the tag of the current block
-	cut      uintptr                // the next chunk of the current block that was never sold, 0 when there is none
-	inHand   map[uintptr]kind.Tally // freed chunks in hand, by their block
+	cut      uintptr                // the next chunk of the current block that was never allocated, 0 for none
+	local    map[uintptr]kind.Tally // local freed chunks, by their block
 	tails    uintptr
 	capacity uint32
-	freed    uint32 // on the freelists of blocks
+	freed    uint32 // on the free lists of blocks
 	empties  uint32
 }
 
 // sort looks at the heads of the blocks of a list, as far as chunks need them to be
-// found, and answers those that chunks share.
+// found, and returns those that chunks share.
 func (s *sweep) sort(list []*kind.Block, largeToo bool) (shared []*block) {
 	for _, b := range list {
 		switch {
-		case largeToo && b.Alone != 0:
-			s.LargeChunk(b)
+		case largeToo && b.Dedicated != 0:
+			s.CheckLarge(b)
 			s.capacity++
-		case s.Shared(b) && s.framed(at(b)):
+		case s.IsShared(b) && s.framed(at(b)):
 			shared = append(shared, at(b))
-			s.capacity += at(b).most
+			s.capacity += at(b).chunks
 			s.tails += waste(s.c, b.Size)
 		}
 	}
 	return shared
 }
 
-// framed says whether the head of a block says where its chunks are, and they it.
+// framed reports whether the head of a block tells where its chunks are, and they lead
+// to it.
 func (s *sweep) framed(b *block) bool {
-	if _, ok := b.FrameOf(); !ok || b.tag != tag(s.c, &b.Block) {
+	if _, ok := b.Order(); !ok || b.tag != tag(s.c, &b.Block) {
 		s.Flaw(b.Address(), 0, "its tag is %#016x, which is not that of a block of %d bytes here", b.tag, b.Size)
-		s.Tear()
+		s.SetPartial()
 		return false
 	}
-	if most := uint32((b.Size - head) / s.stride); b.most != most {
-		s.Flaw(b.Address(), 0, "it has room for %d chunks of %d bytes, and its head says %d", most, s.c.Fixed, b.most)
-		s.Tear()
+	if n := uint32((b.Size - head) / s.stride); b.chunks != n {
+		s.Flaw(b.Address(), 0, "it has space for %d chunks of %d bytes, and its head says %d", n, s.c.ChunkSize, b.chunks)
+		s.SetPartial()
 		return false
 	}
 	return true
 }
 
-// begins says whether a chunk of the block can begin at p.
+// begins reports whether a chunk of the block can begin at p.
 func (s *sweep) begins(b *block, p uintptr) bool {
 	off := p - b.Address() - head - chunk.HeaderSize
-	return off%s.stride == 0 && off/s.stride < uintptr(b.most)
+	return off%s.stride == 0 && off/s.stride < uintptr(b.chunks)
 }
 
-// hand follows the chunks in hand.
-func (s *sweep) hand() {
+// followLocal follows the local free list.
+func (s *sweep) followLocal() {
 	o := own(s.c)
 	n := s.rest()
 	for p := o.list; p != 0; p = *link(p) {
 		b := s.blockOf(p)
 		switch {
 		case b == nil:
-			s.Flaw(0, p, "the chunks in hand lead here, where none begins")
+			s.Flaw(0, p, "the local chunks lead here, where none begins")
 		case chunk.Header(p) != b.tag^chunk.Slab^chunk.SlabFreed:
-			s.Flaw(b.Address(), p, "the chunk is in hand, and its header is %#016x, which is not that of a freed one", chunk.Header(p))
-		case n >= o.hand || n >= s.capacity:
-			s.Flaw(b.Address(), p, "the chunks in hand go on here, beyond the %d that the core counts", o.hand)
+			s.Flaw(b.Address(), p, "the chunk is local, and its header is %#016x, which is not that of a freed one", chunk.Header(p))
+		case n >= o.local || n >= s.capacity:
+			s.Flaw(b.Address(), p, "the local chunks go on here, beyond the %d that the core counts", o.local)
 		default:
-			t := s.inHand[b.Address()]
+			t := s.local[b.Address()]
 			t.Add(p)
-			s.inHand[b.Address()] = t
+			s.local[b.Address()] = t
 			n++
 			continue
 		}
-		s.Tear()
+		s.SetPartial()
 		return
 	}
-	if n != o.hand && !s.Torn() {
-		s.Flaw(0, 0, "%d chunks are in hand, and the core counts %d", n, o.hand)
+	if n != o.local && !s.Partial() {
+		s.Flaw(0, 0, "%d chunks are local, and the core counts %d", n, o.local)
 	}
 }
 
-// rest is how many chunks of the current block were never sold.
+// rest returns how many chunks of the current block were never allocated.
 func (s *sweep) rest() uint32 {
 	o := own(s.c)
-	if o.cur == o.end || s.Torn() {
+	if o.cur == o.end || s.Partial() {
 		return 0
 	}
-	if b := s.blockOf(o.cur); b == nil || b.Address() != s.c.Blocks || o.end != b.first()+uintptr(b.most)*s.stride || o.stride != s.stride {
-		s.Flaw(s.c.Blocks, 0, "it is the current block, and the core has chunks from %#x to %#x in hand, %d bytes each", o.cur, o.end, o.stride)
-		s.Tear()
+	if b := s.blockOf(o.cur); b == nil || b.Address() != s.c.Blocks || o.end != b.first()+uintptr(b.chunks)*s.stride || o.stride != s.stride {
+		s.Flaw(s.c.Blocks, 0, "it is the current block, and the core has chunks from %#x to %#x left, %d bytes each", o.cur, o.end, o.stride)
+		s.SetPartial()
 		return 0
 	}
 	s.cut = o.cur
@@ -154,7 +155,7 @@ func (s *sweep) blockOf(p uintptr) *block {
 	return at(b)
 }
 
-// block compares the head of a block with its chunks and its freelist.
+// block compares the head of a block with its chunks and its free list.
 func (s *sweep) block(b *block) {
 	addr := b.Address()
 	headers, ok := s.headers(b)
@@ -163,17 +164,17 @@ func (s *sweep) block(b *block) {
 		return
 	}
 	if uintptr(b.frees) != listed.N {
-		s.Flaw(addr, 0, "its freelist has %d chunks, and its head says %d", listed.N, b.frees)
+		s.Flaw(addr, 0, "its free list has %d chunks, and its head says %d", listed.N, b.frees)
 	}
-	if all := listed.Plus(s.inHand[addr]); all != headers && !s.Torn() {
-		s.Flaw(addr, 0, "%d of its chunks are on its freelist and %d in hand, and are not the %d whose headers say that they are freed",
-			listed.N, s.inHand[addr].N, headers.N)
+	if all := listed.Plus(s.local[addr]); all != headers && !s.Partial() {
+		s.Flaw(addr, 0, "%d of its chunks are on its free list and %d local, and are not the %d whose headers say that they are freed",
+			listed.N, s.local[addr].N, headers.N)
 	}
 }
 
-// stands checks that the block is on the list where one with so many freed chunks is.
+// stands checks that the block is on the list for its number of freed chunks.
 func (s *sweep) stands(b *block, full bool) {
-	addr, turn := b.Address(), b.most
+	addr, turn := b.Address(), b.chunks
 	switch {
 	case addr == s.c.Blocks:
 		turn = never
@@ -184,20 +185,20 @@ func (s *sweep) stands(b *block, full bool) {
 		}
 	case b.frees == 0:
 		s.Flaw(addr, 0, "it is on the list of blocks with freed chunks, and its head says that it has none")
-	case b.frees == b.most:
+	case b.frees == b.chunks:
 		s.empties++
 	}
-	if b.turn != turn {
-		s.Flaw(addr, 0, "it is to be moved at %d freed chunks, and its head says %d", turn, b.turn)
+	if b.moveAt != turn {
+		s.Flaw(addr, 0, "it is to be moved at %d freed chunks, and its head says %d", turn, b.moveAt)
 	}
 	s.freed += b.frees
 }
 
-// headers goes through the chunks of a block and answers those that are freed.
+// headers walks through the chunks of a block and returns those that are freed.
 func (s *sweep) headers(b *block) (freed kind.Tally, ok bool) {
-	end := b.first() + uintptr(b.most)*s.stride
+	end := b.first() + uintptr(b.chunks)*s.stride
 	if o := own(s.c); b.Address() == s.c.Blocks && o.cur != o.end {
-		end = s.cut // 0 where the rest is not known, which was reported
+		end = s.cut // 0 if the rest is unknown, which was reported
 	}
 	for p := b.first(); p < end; p += s.stride {
 		switch h := chunk.Header(p); h {
@@ -212,18 +213,18 @@ func (s *sweep) headers(b *block) (freed kind.Tally, ok bool) {
 	return freed, true
 }
 
-// list follows the freelist of a block, as far as its head says that it goes.
+// list follows the free list of a block, no further than its head says.
 func (s *sweep) list(b *block) (found kind.Tally, whole bool) {
 	for p := b.freed; p != 0; p = *link(p) {
 		switch {
 		case s.blockOf(p) != b:
-			s.Flaw(b.Address(), p, "its freelist leads here, where no chunk of it begins")
+			s.Flaw(b.Address(), p, "its free list leads here, where no chunk of it begins")
 			return found, false
 		case chunk.Header(p) != b.tag^chunk.Slab^chunk.SlabFreed:
-			s.Flaw(b.Address(), p, "the chunk is on the freelist, and its header is %#016x, which is not that of a freed one", chunk.Header(p))
+			s.Flaw(b.Address(), p, "the chunk is on the free list, and its header is %#016x, which is not that of a freed one", chunk.Header(p))
 			return found, false
-		case found.N == uintptr(min(b.frees, b.most)):
-			s.Flaw(b.Address(), p, "its freelist goes on here, beyond the %d chunks that its head says", b.frees)
+		case found.N == uintptr(min(b.frees, b.chunks)):
+			s.Flaw(b.Address(), p, "its free list goes on here, beyond the %d chunks that its head says", b.frees)
 			return found, false
 		}
 		found.Add(p)
@@ -231,19 +232,19 @@ func (s *sweep) list(b *block) (found kind.Tally, whole bool) {
 	return found, true
 }
 
-// counts compares what the core counts with the blocks.
+// counts compares the counts of the node with the blocks.
 func (s *sweep) counts() {
 	o := own(s.c)
-	if s.Torn() {
+	if s.Partial() {
 		return
 	}
 	if o.capacity != s.capacity {
-		s.Flaw(0, 0, "its blocks have room for %d chunks, and the core counts %d", s.capacity, o.capacity)
+		s.Flaw(0, 0, "its blocks have space for %d chunks, and the core counts %d", s.capacity, o.capacity)
 	}
 	if o.empties != s.empties {
 		s.Flaw(0, 0, "%d blocks are empty, and the core counts %d", s.empties, o.empties)
 	}
 	if relaxed.HotCounters && o.freed != s.freed {
-		s.Flaw(0, 0, "%d chunks are on freelists, and the core counts %d", s.freed, o.freed)
+		s.Flaw(0, 0, "%d chunks are on free lists, and the core counts %d", s.freed, o.freed)
 	}
 }

@@ -13,14 +13,14 @@ import (
 
 // What the check of a Slab compares, each broken by itself.
 
-var traits = conformance.Traits{ID: kind.Slab, Methods: slab.Methods{}, Frees: true}
+var subject = conformance.Kind{ID: slab.ID, Methods: slab.Methods{}, Hot: true}
 
 func TestTheCheckFindsEachBreak(t *testing.T) {
 	own := breaks
 	if relaxed.HotCounters {
 		own = slices.Concat(own, counted)
 	}
-	conformance.RunBreaks(t, traits, fill, slices.Concat(conformance.Common, own))
+	conformance.RunBreaks(t, subject, fill, slices.Concat(conformance.Common, own))
 }
 
 func TestTheCheckFindsEachBreakOfLargeChunks(t *testing.T) {
@@ -30,37 +30,37 @@ func TestTheCheckFindsEachBreakOfLargeChunks(t *testing.T) {
 			b.Alloc(2 << 20)
 		}
 	}
-	conformance.RunBreaks(t, traits, fill, []conformance.Break{
+	conformance.RunBreaks(t, subject, fill, []conformance.Break{
 		{Name: "the header of a large chunk", Words: "the header of the large chunk is", Do: func(b *conformance.Broken) uintptr {
-			conformance.Overwrite(b, conformance.Header(b.Chunks[1]), b.C.Stamp|chunk.LargeFreed)
+			conformance.Overwrite(b, conformance.Header(b.Chunks[1]), b.C.Cookie|chunk.LargeFreed)
 			return b.Chunks[1]
 		}},
 		{Name: "a large block said to be shared", Words: "which is not that of a block of", Do: func(b *conformance.Broken) uintptr {
-			conformance.Overwrite(b, &b.Large(1).Alone, 0)
+			conformance.Overwrite(b, &b.Large(1).Dedicated, 0)
 			return b.Large(1).Address()
 		}},
-		{Name: "the capacity", Words: "its blocks have room for 3 chunks", Do: func(b *conformance.Broken) uintptr {
+		{Name: "the capacity", Words: "its blocks have space for 3 chunks", Do: func(b *conformance.Broken) uintptr {
 			conformance.Overwrite(b, slab.WordsOf(b.C).Capacity, 4)
 			return 0
 		}},
 	})
 }
 
-// fill leaves a current block with a rest that was never sold and some chunks in
-// hand, blocks with freed chunks, an empty one, and full ones.
+// fill leaves a current block with a rest that was never allocated and some local
+// chunks, blocks with freed chunks, an empty one, and full ones.
 func fill(b *conformance.Broken) {
 	for range 330 {
 		b.Alloc(64)
 	}
-	for *slab.WordsOf(b.C).Hand < 20 {
+	for *slab.WordsOf(b.C).Local < 20 {
 		b.Alloc(64)
 	}
 	free := func(p uintptr) {
-		if err := b.Methods.Free(b.C, p, chunk.Header(p)^b.C.Stamp); err != nil {
+		if err := b.Methods.Free(b.C, p, chunk.Header(p)^b.C.Cookie); err != nil {
 			b.Fatal(err)
 		}
 	}
-	for *slab.WordsOf(b.C).Hand >= 8 { // the next that are freed come in hand
+	for *slab.WordsOf(b.C).Local >= 8 { // the next that are freed become local
 		b.Alloc(64)
 	}
 	blocks := map[*kind.Block][]uintptr{}
@@ -76,7 +76,7 @@ func fill(b *conformance.Broken) {
 		b.Fatalf("%d blocks are too few", len(order))
 	}
 	free(blocks[order[1]][2])
-	for *slab.WordsOf(b.C).Hand < 8 {
+	for *slab.WordsOf(b.C).Local < 8 {
 		free(blocks[order[1]][0])
 		blocks[order[1]] = blocks[order[1]][1:]
 	}
@@ -95,7 +95,7 @@ func fill(b *conformance.Broken) {
 func partly(b *conformance.Broken) (*kind.Block, slab.HeadWords) {
 	for n := 1; ; n++ {
 		k := b.Shared(n)
-		if w := slab.HeadOf(k); *w.Frees < *w.Most {
+		if w := slab.HeadOf(k); *w.Frees < *w.Chunks {
 			return k, w
 		}
 	}
@@ -109,7 +109,7 @@ func full(b *conformance.Broken) (*kind.Block, slab.HeadWords) {
 const freedBy = chunk.Slab ^ chunk.SlabFreed
 
 var breaks = []conformance.Break{
-	{Name: "sells as others do", Words: "which a Slab does not", Do: func(b *conformance.Broken) uintptr {
+	{Name: "allocates as others do", Words: "which a Slab does not", Do: func(b *conformance.Broken) uintptr {
 		conformance.Overwrite(b, &b.C.Cur, 8)
 		return 0
 	}},
@@ -118,27 +118,27 @@ var breaks = []conformance.Break{
 		conformance.Overwrite(b, w.Tag, *w.Tag^1)
 		return k.Address()
 	}},
-	{Name: "the chunks of a block", Words: "it has room for", Do: func(b *conformance.Broken) uintptr {
+	{Name: "the chunks of a block", Words: "it has space for", Do: func(b *conformance.Broken) uintptr {
 		k, w := partly(b)
-		conformance.Overwrite(b, w.Most, *w.Most+1)
+		conformance.Overwrite(b, w.Chunks, *w.Chunks+1)
 		return k.Address()
 	}},
-	{Name: "the one size", Words: "it has room for", Do: func(b *conformance.Broken) uintptr {
-		conformance.Overwrite(b, &b.C.Fixed, 1000)
+	{Name: "the one size", Words: "it has space for", Do: func(b *conformance.Broken) uintptr {
+		conformance.Overwrite(b, &b.C.ChunkSize, 1000)
 		return 0
 	}},
 	{Name: "when a block is moved", Words: "it is to be moved at", Do: func(b *conformance.Broken) uintptr {
 		k, w := partly(b)
-		conformance.Overwrite(b, w.Turn, 1)
+		conformance.Overwrite(b, w.MoveAt, 1)
 		return k.Address()
 	}},
 	{Name: "when a full block is moved", Words: "it is to be moved at", Do: func(b *conformance.Broken) uintptr {
 		k, w := full(b)
-		conformance.Overwrite(b, w.Turn, 2)
+		conformance.Overwrite(b, w.MoveAt, 2)
 		return k.Address()
 	}},
 	{Name: "the current block is to be moved", Words: "it is to be moved at", Do: func(b *conformance.Broken) uintptr {
-		conformance.Overwrite(b, slab.HeadOf(b.Shared(0)).Turn, 3)
+		conformance.Overwrite(b, slab.HeadOf(b.Shared(0)).MoveAt, 3)
 		return b.C.Blocks
 	}},
 	{Name: "a full block has freed chunks", Words: "it is on the list of full blocks", Do: func(b *conformance.Broken) uintptr {
@@ -161,22 +161,22 @@ var breaks = []conformance.Break{
 		conformance.Overwrite(b, w.Frees, *w.Frees+1)
 		return k.Address()
 	}},
-	{Name: "a freelist leads nowhere", Words: "where no chunk of it begins", Do: func(b *conformance.Broken) uintptr {
+	{Name: "a free list leads nowhere", Words: "where no chunk of it begins", Do: func(b *conformance.Broken) uintptr {
 		_, w := partly(b)
 		conformance.Overwrite(b, conformance.Link(*w.Freed), 0xdead8)
 		return 0xdead8
 	}},
-	{Name: "a freelist leads between chunks", Words: "where no chunk of it begins", Do: func(b *conformance.Broken) uintptr {
+	{Name: "a free list leads between chunks", Words: "where no chunk of it begins", Do: func(b *conformance.Broken) uintptr {
 		_, w := partly(b)
 		conformance.Overwrite(b, w.Freed, *w.Freed+8)
 		return *w.Freed
 	}},
-	{Name: "a freelist leads to another block", Words: "where no chunk of it begins", Do: func(b *conformance.Broken) uintptr {
+	{Name: "a free list leads to another block", Words: "where no chunk of it begins", Do: func(b *conformance.Broken) uintptr {
 		_, w := partly(b)
 		conformance.Overwrite(b, conformance.Link(*w.Freed), b.Chunks[0])
 		return b.Chunks[0]
 	}},
-	{Name: "a freelist has a live chunk", Words: "the chunk is on the freelist, and its header", Do: func(b *conformance.Broken) uintptr {
+	{Name: "a free list has a live chunk", Words: "the chunk is on the free list, and its header", Do: func(b *conformance.Broken) uintptr {
 		_, w := partly(b)
 		conformance.Overwrite(b, conformance.Header(*w.Freed), chunk.Header(*w.Freed)^freedBy)
 		return *w.Freed
@@ -195,38 +195,38 @@ var breaks = []conformance.Break{
 		conformance.Overwrite(b, conformance.Header(b.Chunks[1]), 0x4141414141414141)
 		return b.Chunks[1]
 	}},
-	{Name: "the hand leads nowhere", Words: "lead here, where none begins", Do: func(b *conformance.Broken) uintptr {
+	{Name: "the local list leads nowhere", Words: "lead here, where none begins", Do: func(b *conformance.Broken) uintptr {
 		conformance.Overwrite(b, slab.WordsOf(b.C).List, 0xdead8)
 		return 0xdead8
 	}},
-	{Name: "the hand leads between chunks", Words: "lead here, where none begins", Do: func(b *conformance.Broken) uintptr {
+	{Name: "the local list leads between chunks", Words: "lead here, where none begins", Do: func(b *conformance.Broken) uintptr {
 		w := slab.WordsOf(b.C)
 		conformance.Overwrite(b, w.List, *w.List+8)
 		return *w.List
 	}},
-	{Name: "a live chunk in hand", Words: "the chunk is in hand, and its header", Do: func(b *conformance.Broken) uintptr {
+	{Name: "a live chunk in the local list", Words: "the chunk is local, and its header", Do: func(b *conformance.Broken) uintptr {
 		conformance.Overwrite(b, slab.WordsOf(b.C).List, b.Chunks[0])
 		return b.Chunks[0]
 	}},
-	{Name: "a circle in hand", Words: "in hand go on here, beyond the", Do: func(b *conformance.Broken) uintptr {
+	{Name: "a circle in the local list", Words: "local chunks go on here, beyond the", Do: func(b *conformance.Broken) uintptr {
 		w := slab.WordsOf(b.C)
 		conformance.Overwrite(b, conformance.Link(*w.List), *w.List)
 		return *w.List
 	}},
-	{Name: "a circle in hand, and no count to end it", Words: "in hand go on here, beyond the", Do: func(b *conformance.Broken) uintptr {
+	{Name: "a circle in the local list, and no count to end it", Words: "local chunks go on here, beyond the", Do: func(b *conformance.Broken) uintptr {
 		w := slab.WordsOf(b.C)
-		conformance.Overwrite(b, w.Hand, ^uint32(0))
+		conformance.Overwrite(b, w.Local, ^uint32(0))
 		conformance.Overwrite(b, conformance.Link(*w.List), *w.List)
 		return *w.List
 	}},
-	{Name: "the number in hand", Words: "are in hand, and the core counts", Do: func(b *conformance.Broken) uintptr {
+	{Name: "the number of local chunks", Words: "are local, and the core counts", Do: func(b *conformance.Broken) uintptr {
 		w := slab.WordsOf(b.C)
-		conformance.Overwrite(b, w.Hand, *w.Hand+1)
+		conformance.Overwrite(b, w.Local, *w.Local+1)
 		return 0
 	}},
-	{Name: "fewer in hand than there are", Words: "in hand go on here, beyond the", Do: func(b *conformance.Broken) uintptr {
+	{Name: "fewer local chunks than there are", Words: "local chunks go on here, beyond the", Do: func(b *conformance.Broken) uintptr {
 		w := slab.WordsOf(b.C)
-		conformance.Overwrite(b, w.Hand, *w.Hand-1)
+		conformance.Overwrite(b, w.Local, *w.Local-1)
 		return 0
 	}},
 	{Name: "a rest nowhere", Words: "and the core has chunks from", Do: func(b *conformance.Broken) uintptr {
@@ -238,7 +238,7 @@ var breaks = []conformance.Break{
 		k, h := full(b)
 		first := k.Address() + 64 + chunk.HeaderSize
 		conformance.Overwrite(b, w.Cur, first)
-		conformance.Overwrite(b, w.End, first+uintptr(*h.Most)**w.Stride)
+		conformance.Overwrite(b, w.End, first+uintptr(*h.Chunks)**w.Stride)
 		return b.C.Blocks
 	}},
 	{Name: "the rest of another block", Words: "and the core has chunks from", Do: func(b *conformance.Broken) uintptr {
@@ -256,7 +256,7 @@ var breaks = []conformance.Break{
 		conformance.Overwrite(b, w.Stride, *w.Stride+8)
 		return b.C.Blocks
 	}},
-	{Name: "the capacity", Words: "its blocks have room for", Do: func(b *conformance.Broken) uintptr {
+	{Name: "the capacity", Words: "its blocks have space for", Do: func(b *conformance.Broken) uintptr {
 		w := slab.WordsOf(b.C)
 		conformance.Overwrite(b, w.Capacity, *w.Capacity-1)
 		return 0
@@ -274,7 +274,7 @@ var breaks = []conformance.Break{
 
 // counted are the breaks of what is counted under the race detector.
 var counted = []conformance.Break{
-	{Name: "the count of freed chunks", Words: "are on freelists, and the core counts", Do: func(b *conformance.Broken) uintptr {
+	{Name: "the count of freed chunks", Words: "are on free lists, and the core counts", Do: func(b *conformance.Broken) uintptr {
 		w := slab.WordsOf(b.C)
 		conformance.Overwrite(b, w.Freed, *w.Freed+1)
 		return 0

@@ -5,22 +5,22 @@ import "github.com/gopalloc/palloc/internal/kind"
 // What tests break: the words of the head of a block, and of the core.
 
 type HeadWords struct {
-	Freed             *uintptr
-	Frees, Turn, Most *uint32
-	Tag               *uint64
+	Freed                 *uintptr
+	Frees, MoveAt, Chunks *uint32
+	Tag                   *uint64
 }
 
 func HeadOf(b *kind.Block) HeadWords {
 	h := at(b)
-	return HeadWords{&h.freed, &h.frees, &h.turn, &h.most, &h.tag}
+	return HeadWords{&h.freed, &h.frees, &h.moveAt, &h.chunks, &h.tag}
 }
 
 type CoreWords struct {
-	List, Cur, End, Stride         *uintptr
-	Capacity, Hand, Freed, Empties *uint32
+	List, Cur, End, Stride          *uintptr
+	Capacity, Local, Freed, Empties *uint32
 }
 
 func WordsOf(c *kind.Core) CoreWords {
 	o := own(c)
-	return CoreWords{&o.list, &o.cur, &o.end, &o.stride, &o.capacity, &o.hand, &o.freed, &o.empties}
+	return CoreWords{&o.list, &o.cur, &o.end, &o.stride, &o.capacity, &o.local, &o.freed, &o.empties}
 }

@@ -9,54 +9,54 @@ import (
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
-// private is what a Slab keeps in its core. In hand are the rest of the current
-// block that was never sold, the chunks taken over from its freelist, and few that
-// were freed when little else was in hand: chunks that come and go by turns never
-// see their blocks, for which what is in hand is sold.
+// private is a Slab's own part of its node. Local are the rest of the current block that
+// was never allocated, the chunks taken over from its free list, and few that were freed
+// when little else was local. Chunks that are allocated and freed in turns never touch
+// their blocks: to a block all local chunks are allocated.
 type private struct {
-	list     uintptr // the freed chunks in hand, each with the next in its first word
-	cur, end uintptr // the rest in hand
+	list     uintptr // the local freed chunks, each with the next in its first word
+	cur, end uintptr // the local chunks that were never allocated
 	stride   uintptr // from one chunk to the next
-	next     uintptr // the block with freed chunks to look at next, 0: the one behind the current
+	next     uintptr // the block with freed chunks to look at next, 0 for the one behind the current
 	capacity uint32  // chunks of all blocks
-	hand     uint32  // those in hand
-	freed    uint32  // those on freelists, where relaxed.HotCounters: elsewhere the heads say it
+	local    uint32  // local ones
+	freed    uint32  // on free lists, if relaxed.HotCounters; else the heads have the numbers
 	empties  uint32  // blocks that are not current and have no live chunk
 }
 
 func own(c *kind.Core) *private { return kind.Private[private](c) }
 
-// block is the head of a block. It stands in the block itself.
+// block is the head of a block, inside it.
 type block struct {
 	kind.Block
-	freed uintptr // the chunk freed last, 0 when none; each has the next in its first word
-	frees uint32  // how many those are
-	turn  uint32  // at how many the block is to be moved; never in the current block
-	most  uint32  // chunks in the block
-	tag   uint64  // the header of its live chunks
+	freed  uintptr // the chunk freed last, 0 when none; each has the next in its first word
+	frees  uint32  // how many those are
+	moveAt uint32  // at how many the block is moved; never for the current block
+	chunks uint32  // chunks in the block
+	tag    uint64  // the header of its live chunks
 }
 
 const (
-	few   = 8             // chunks in hand are so little that a freed one joins them
-	head  = kind.SlabHead // room for a block, the same on every machine
-	never = ^uint32(0)
+	fewLocal = 8  // so few local chunks that a freed one becomes local
+	head     = 64 // bytes of a block's head, the same on every machine
+	never    = ^uint32(0)
 )
 
 var _ [head - unsafe.Sizeof(block{})]byte // a block fits
 
 func at(b *kind.Block) *block { return (*block)(unsafe.Pointer(b)) } // every block of a slab has this head
 
-// Sell is the hot path: the chunk in hand that was freed last, or the next that
-// was never sold. What it cannot do goes the slow way, with the name of the
-// operation: other kinds, another size than the one, and nothing in hand.
-func Sell(c *kind.Core, op string, size uintptr, pop popper, take taker, cut cutter, slow raiser) uintptr {
-	if c.Kind() != kind.Slab || size != uintptr(c.Fixed) {
+// Alloc is the hot path: it allocates the local chunk that was freed last, or the next
+// one that was never allocated. Other kinds, another size, and nothing local go the slow
+// way, with the name of the operation.
+func Alloc(c *kind.Core, op string, size uintptr, pop popper, take taker, cut cutter, slow raiser) uintptr {
+	if c.Kind() != ID || size != uintptr(c.ChunkSize) {
 		return slow(c, op, size)
 	}
 	return pop(c, op, size, take, cut, slow)
 }
 
-// Pop is the second stage: it looks for a freed chunk in hand.
+// Pop is the second stage: it looks for a local freed chunk.
 func Pop(c *kind.Core, op string, size uintptr, take taker, cut cutter, slow raiser) uintptr {
 	o := own(c)
 	if p := o.list; p != 0 {
@@ -65,23 +65,24 @@ func Pop(c *kind.Core, op string, size uintptr, take taker, cut cutter, slow rai
 	return cut(c, o, op, size, slow)
 }
 
-// Take is the third stage, if there is one.
+// Take is the third stage when there is one.
 func Take(o *private, p uintptr) uintptr {
 	o.list = *link(p)
 	chunk.SetHeader(p, chunk.Header(p)^(chunk.Slab^chunk.SlabFreed))
-	relaxed.Dec(&o.hand)
+	relaxed.Dec(&o.local)
 	return p
 }
 
-// Cut is the third stage, if there is none: the next chunk of the rest.
+// Cut is the third stage when there is none: it takes the next chunk that was never
+// allocated.
 func Cut(c *kind.Core, o *private, op string, size uintptr, slow raiser) uintptr {
 	p := o.cur
 	if p == o.end {
 		return slow(c, op, size)
 	}
 	relaxed.Store(&o.cur, p+o.stride)
-	chunk.SetHeader(p, c.Tag)
-	relaxed.Dec(&o.hand)
+	chunk.SetHeader(p, c.Prefix)
+	relaxed.Dec(&o.local)
 	return p
 }
 
@@ -92,47 +93,46 @@ type (
 	raiser func(c *kind.Core, op string, size uintptr) uintptr
 )
 
-// Free is the hot path for a chunk in a shared block. Anything else goes on to
-// other.
-func Free(p uintptr, h uint64, c *kind.Core, sort sorter, keep keeper, toBlock returner, other kind.Other) {
-	if h^c.Stamp-chunk.Slab > chunk.MaxSlabOrder {
+// Free is the hot path for a chunk in a shared block. For anything else it calls other.
+func Free(p uintptr, h uint64, c *kind.Core, sort sorter, keep keeper, toBlock returner, other kind.Next) {
+	if h^c.Cookie-chunk.Slab > chunk.MaxSlabOrder {
 		other(p, h, c)
 		return
 	}
 	sort(p, h, c, keep, toBlock, other)
 }
 
-// Sort is the second stage: to the hand, or to the block.
-func Sort(p uintptr, h uint64, c *kind.Core, keep keeper, toBlock returner, wrong kind.Other) {
-	if own(c).hand < few {
+// Sort is the second stage: it makes the chunk local, or gives it to its block.
+func Sort(p uintptr, h uint64, c *kind.Core, keep keeper, toBlock returner, wrong kind.Next) {
+	if own(c).local < fewLocal {
 		keep(own(c), p, h)
 		return
 	}
 	toBlock(p, h, c, wrong)
 }
 
-// Keep is the last stage of a chunk that comes in hand.
+// Keep is the last stage of a chunk that becomes local.
 func Keep(o *private, p uintptr, h uint64) {
 	chunk.SetHeader(p, h^(chunk.Slab^chunk.SlabFreed))
 	*link(p) = o.list
 	o.list = p
-	relaxed.Inc(&o.hand)
+	relaxed.Inc(&o.local)
 }
 
 type (
-	sorter   func(p uintptr, h uint64, c *kind.Core, keep keeper, toBlock returner, wrong kind.Other)
+	sorter   func(p uintptr, h uint64, c *kind.Core, keep keeper, toBlock returner, wrong kind.Next)
 	keeper   func(o *private, p uintptr, h uint64)
-	returner func(p uintptr, h uint64, c *kind.Core, wrong kind.Other)
+	returner func(p uintptr, h uint64, c *kind.Core, wrong kind.Next)
 )
 
-// frames is a power of two beyond the frames that headers tell apart.
-const frames = chunk.SlabFreed - chunk.Slab
+// orders is a power of two beyond the orders that headers have.
+const orders = chunk.SlabFreed - chunk.Slab
 
-// ToBlock is apart from Sort because many frees in a row need it: the chunk goes to
-// the freelist of its block, which the frame in its header leads to and which has
-// that header, too.
-func ToBlock(p uintptr, h uint64, c *kind.Core, wrong kind.Other) {
-	b := at(kind.BlockAt(p &^ (kind.FrameSize(h%frames) - 1)))
+// ToBlock puts the chunk on the free list of its block, to which the order in its header
+// leads, and which must have that header, too. It is separate from Sort since few frees
+// need it.
+func ToBlock(p uintptr, h uint64, c *kind.Core, wrong kind.Next) {
+	b := at(kind.BlockAt(p &^ (kind.OrderSize(h%orders) - 1)))
 	if h != b.tag {
 		wrong(p, h, c)
 		return
@@ -144,10 +144,10 @@ func ToBlock(p uintptr, h uint64, c *kind.Core, wrong kind.Other) {
 		relaxed.Inc(&own(c).freed)
 	}
 	b.frees++
-	if b.frees == b.turn {
+	if b.frees == b.moveAt {
 		move(c, b)
 	}
 }
 
-// link is the first word of a freed chunk.
+// link returns the first word of a freed chunk.
 func link(p uintptr) *uintptr { return (*uintptr)(osmem.At(p)) }

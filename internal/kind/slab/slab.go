@@ -1,18 +1,18 @@
 // Package slab is the kind for many objects of one size.
 //
-// It holds: blocks cut into chunks of one size, a freelist in each block. A chunk
-// too large to share a block has one of its own.
+// It holds: blocks cut into chunks of one size, a free list in each block. A chunk too
+// large to share a block has one of its own.
 //
-// Cannot: sell any other size, nor resize a chunk.
+// Cannot: allocate any other size, nor resize a chunk.
 //
-// Choose it for nodes, entries, connections: anything that comes and goes one by
-// one and is always alike. Unlike in an AllocSet, blocks that became empty go
-// back to the warehouse.
+// Choose it for nodes, entries, connections: anything that comes and goes one by one and
+// has always the same size. Unlike those of an AllocSet, blocks that become empty are
+// released.
 //
-// Invariant: the current block, from which chunks are sold, is the first on
-// Blocks; behind it stand those with freed chunks, and on Large the full ones. No
-// more than keepEmpty blocks other than the current one are empty. Blocks are
-// frames, so that a chunk leads to its block.
+// Invariant: the current block, from which chunks are allocated, is the first on Blocks.
+// Behind it are those with freed chunks, and on Large the full ones. At most keepEmpty
+// blocks other than the current one are empty. Blocks are aligned, so that a chunk leads
+// to its block.
 //
 // Cost: an 8-byte header; sizes are rounded up to 8.
 //
@@ -31,83 +31,92 @@ import (
 type Methods struct{}
 
 const (
-	// keepEmpty is how many empty blocks wait for a chunk.
+	// keepEmpty is how many empty blocks are kept.
 	keepEmpty = 2
-	// leastChunks is how many chunks the later blocks have room for, at least,
-	// within the largest block that the context is to buy.
-	leastChunks = 8
+	// minChunks is how many chunks the later blocks hold at least, within the context's
+	// largest block.
+	minChunks = 8
 	// lookAhead is how many blocks are compared to find a full one.
 	lookAhead = 8
-	// worthShift is the part of a block that must be free, an eighth, for it to be
-	// taken in hand: chunks that are freed in the order in which they were sold
-	// would else be taken in hand one by one.
+	// worthShift is the fraction of a block, an eighth, that must be free before its
+	// free list becomes the local one. Chunks that are freed in the order in which they
+	// were allocated would otherwise become local one by one.
 	worthShift = 3
-	// mostBlock bounds the blocks, so that sparse ones empty.
-	mostBlock = 64 << 10
-	// mostShared is the largest chunk that shares a block, in bytes.
-	mostShared = 1 << 20
+	// maxBlock bounds the blocks, in bytes, so that sparse ones become empty.
+	maxBlock = 64 << 10
+	// maxShared is the largest chunk that shares a block, in bytes.
+	maxShared = 1 << 20
 )
+
+// ID is the kind's.
+const ID = kind.NoClasses | 5
 
 func (Methods) Name() string { return "Slab" }
 
-// Fix sets the one size that a slab sells, before Open. It says false when the
-// size is 2 GiB or more.
+// Traits: a Slab's node is not cached, since others read the chunk size under the tree's
+// lock.
+func (Methods) Traits() kind.Traits {
+	return kind.Traits{ShownAs: ID, Headers: true, Frees: true, OneSize: true, CountsEmpty: true, Head: head}
+}
+
+// Fix sets the size of all chunks of a Slab, before Open. It reports false for a size of
+// 2 GiB or more.
 func Fix(c *kind.Core, size uintptr) bool {
 	if size >= 1<<31 {
 		return false
 	}
-	relaxed.Store32(&c.Fixed, uint32(size)) // whoever reads the statistics of a former context may come late
+	relaxed.Store32(&c.ChunkSize, uint32(size)) // a reader of the statistics of a former context may come late
 	return true
 }
 
-// stride is the way from one chunk to the next.
+// stride returns the distance from one chunk to the next.
 func stride(c *kind.Core) uintptr {
-	return chunk.HeaderSize + max(uintptr(relaxed.Load32(&c.Fixed))+chunk.Align-1, chunk.Align)&^(chunk.Align-1)
+	return chunk.HeaderSize + max(uintptr(relaxed.Load32(&c.ChunkSize))+chunk.Align-1, chunk.Align)&^(chunk.Align-1)
 }
 
-// waste is what the chunks of a block of size bytes leave of it.
+// waste returns how many bytes the chunks of a block of size bytes leave of it.
 func waste(c *kind.Core, size uintptr) uintptr { return (size - head) % stride(c) }
 
 func (Methods) Open(c *kind.Core) {
-	c.Busy, c.Stirred = 1, kind.StirredPrivate
+	c.NeedsReset, c.Dirty = 1, kind.DirtyPrivate
 	if c.Blocks == 0 {
 		return
 	}
 	b := kind.BlockAt(c.Blocks)
-	if _, ok := b.FrameOf(); !ok || b.Size < head+stride(c) {
+	if _, ok := b.Order(); !ok || b.Size < head+stride(c) {
 		c.DropKeeper()
 		return
 	}
-	c.Close() // what is sold here is sold from private
+	c.CloseCurrent() // a Slab allocates from its own part
 	begin(c, b)
 }
 
 // begin makes a block that is on the list, empty, the current one.
 func begin(c *kind.Core, b *kind.Block) {
-	*at(b) = block{Block: *b, turn: never, most: uint32((b.Size - head) / stride(c)), tag: tag(c, b)}
+	*at(b) = block{Block: *b, moveAt: never, chunks: uint32((b.Size - head) / stride(c)), tag: tag(c, b)}
 	o := own(c)
 	o.stride = stride(c)
-	relaxed.Store32(&o.capacity, o.capacity+at(b).most)
-	relaxed.Store32(&o.hand, at(b).most)
+	relaxed.Store32(&o.capacity, o.capacity+at(b).chunks)
+	relaxed.Store32(&o.local, at(b).chunks)
 	relaxed.Store(&c.Tails, c.Tails+waste(c, b.Size))
 	first := b.Address() + head + chunk.HeaderSize
 	relaxed.Store(&o.cur, first)
-	o.end = first + uintptr(at(b).most)*o.stride
-	c.Tag = at(b).tag
+	o.end = first + uintptr(at(b).chunks)*o.stride
+	c.Prefix = at(b).tag
 }
 
-// tag is the header of live chunks of a block.
+// tag returns the header of live chunks of a block.
 func tag(c *kind.Core, b *kind.Block) uint64 {
-	frame, _ := b.FrameOf()
-	return c.Stamp | chunk.Slab | frame
+	frame, _ := b.Order()
+	return c.Cookie | chunk.Slab | frame
 }
 
-// Alloc is the slow path: a wrong size, a large one, and nothing in hand.
+// Alloc is the slow path: a wrong size, a large chunk, or nothing local.
 func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
-	if size != uintptr(c.Fixed) {
-		return 0, kind.Misuse(fmt.Sprintf("this Slab sells chunks of %d bytes, not of %d", c.Fixed, int(size)))
+	if size != uintptr(c.ChunkSize) {
+		return 0, kind.Misuse(fmt.Sprintf("this Slab has chunks of %d bytes, and none of %d", c.ChunkSize, int(size)))
 	}
-	if size > mostShared {
+	if size > maxShared {
 		return allocLarge(c, size)
 	}
 	if own(c).list == 0 && own(c).cur == own(c).end {
@@ -134,8 +143,8 @@ func freeLarge(c *kind.Core, p uintptr) error {
 	return err
 }
 
-// refill takes something in hand: what was freed in the current block, else a
-// block with freed chunks, else a new one.
+// refill makes a block's free chunks local: those freed in the current block, else those
+// of a block with freed chunks, else a new block.
 func refill(c *kind.Core) error {
 	if c.Blocks == 0 {
 		return refillNew(c)
@@ -153,27 +162,27 @@ func refill(c *kind.Core) error {
 		if err == nil || current.frees == 0 && current.Next == 0 {
 			return err
 		}
-		if best = current; current.frees == 0 { // the system refuses: what little is free will do
+		if best = current; current.frees == 0 { // the system refuses: take the little that is free
 			best = at(kind.BlockAt(current.Next))
 		}
 	}
 	if best == current {
-		takeOver(c, current)
+		takeLocal(c, current)
 		return nil
 	}
 	pass(c, best)
 	kind.Unlink(&c.Blocks, &best.Block)
 	kind.Link(&c.Blocks, &best.Block)
 	retire(c, current)
-	takeOver(c, best)
+	takeLocal(c, best)
 	return nil
 }
 
-// worth says that enough of the block is free for it to be taken in hand.
-func (b *block) worth() bool { return b.frees > b.most>>worthShift }
+// worth reports whether enough of the block is free for it to become local.
+func (b *block) worth() bool { return b.frees > b.chunks>>worthShift }
 
-// fullest is the fullest of the next few blocks that are worth it: sparse blocks are
-// left to become empty. It is nil when there is none.
+// fullest returns the fullest of the next few blocks that are worth it, nil when there
+// is none: sparse blocks are left to become empty.
 func fullest(addr uintptr) (best *block) {
 	for range lookAhead {
 		if addr == 0 {
@@ -188,8 +197,8 @@ func fullest(addr uintptr) (best *block) {
 	return best
 }
 
-// further is fullest for the blocks further on, a few more each time: those next to the
-// current one are those of which few chunks were freed yet.
+// further is fullest for blocks further on, a few more each time: of those next to the
+// current one few chunks are freed yet.
 func further(c *kind.Core, current *block) *block {
 	o := own(c)
 	if o.next == 0 || o.next == c.Blocks {
@@ -202,48 +211,45 @@ func further(c *kind.Core, current *block) *block {
 	return best
 }
 
-// pass moves the place to look at next off a block that is about to leave its place.
+// pass moves the place to look at next off a block that is about to be unlinked.
 func pass(c *kind.Core, b *block) {
 	if o := own(c); o.next == b.Address() {
 		o.next = b.Next
 	}
 }
 
-// retire moves the current block, of which nothing is in hand, to those with freed
-// chunks, or to the full ones.
+// retire moves the current block, of which nothing is local, to those with freed chunks,
+// or to the full ones.
 func retire(c *kind.Core, b *block) {
 	kind.Unlink(&c.Blocks, &b.Block)
 	if b.frees != 0 {
-		b.turn = b.most
+		b.moveAt = b.chunks
 		linkSecond(c, b)
 		return
 	}
 	kind.Link(&c.Large, &b.Block)
-	b.turn = 1
+	b.moveAt = 1
 }
 
-// takeOver takes the freed chunks of the first block in hand.
-func takeOver(c *kind.Core, b *block) {
+// takeLocal makes the freed chunks of the first block the local free list.
+func takeLocal(c *kind.Core, b *block) {
 	o := own(c)
-	if b.frees == b.most && b.turn != never {
+	if b.frees == b.chunks && b.moveAt != never {
 		relaxed.Dec(&o.empties)
 	}
-	relaxed.Store32(&o.hand, b.frees)
+	relaxed.Store32(&o.local, b.frees)
 	uncount(o, b.frees)
 	o.list, b.freed = b.freed, 0
-	b.frees, b.turn = 0, never
-	c.Tag = b.tag
+	b.frees, b.moveAt = 0, never
+	c.Prefix = b.tag
 }
 
 func refillNew(c *kind.Core) error {
-	least := head + stride(c)
-	need := least
-	if c.Total > 0 {
-		need = max(need, min(head+leastChunks*stride(c), uintptr(c.MostBlock), kind.FrameSize(chunk.MaxSlabOrder)))
-	}
-	b, err := c.BuyFrame(need, max(mostBlock, need))
-	if err != nil && need > least {
-		b, err = c.BuyFrame(least, least)
+	one := head + stride(c)
+	need := c.NeedOf(one, head+minChunks*stride(c), kind.OrderSize(chunk.MaxSlabOrder))
+	b, err := c.AcquireAligned(need, max(maxBlock, need))
+	if err != nil && need > one {
+		b, err = c.AcquireAligned(one, one)
 	}
 	if err != nil {
 		return err
@@ -259,20 +265,20 @@ func refillNew(c *kind.Core) error {
 	return nil
 }
 
-// move is apart from ToBlock because few frees change where a block stands: the
-// first of a full block, and the last chunk of any.
+// move is separate from ToBlock since few frees change where a block is listed: the
+// first one of a full block, and the last one of any.
 func move(c *kind.Core, b *block) {
 	if b.frees == 1 {
-		b.turn = b.most
+		b.moveAt = b.chunks
 		kind.Unlink(&c.Large, &b.Block)
 		linkSecond(c, b)
 	}
-	if b.frees != b.most {
+	if b.frees != b.chunks {
 		return
 	}
 	relaxed.Inc(&own(c).empties)
 	if own(c).empties > keepEmpty {
-		letGo(c, b)
+		releaseBlock(c, b)
 	}
 }
 
@@ -286,75 +292,93 @@ func linkSecond(c *kind.Core, b *block) {
 	first.Next = b.Address()
 }
 
-// letGo sells an empty block.
-func letGo(c *kind.Core, b *block) {
+// releaseBlock releases an empty block.
+func releaseBlock(c *kind.Core, b *block) {
 	o := own(c)
 	relaxed.Dec(&o.empties)
-	uncount(o, b.most)
-	relaxed.Store32(&o.capacity, o.capacity-b.most)
+	uncount(o, b.chunks)
+	relaxed.Store32(&o.capacity, o.capacity-b.chunks)
 	relaxed.Store(&c.Tails, c.Tails-waste(c, b.Size))
 	pass(c, b)
 	kind.Unlink(&c.Blocks, &b.Block)
-	c.Sell(&b.Block)
+	c.Release(&b.Block)
 }
 
-// uncount takes chunks off the count of those on freelists.
+// uncount subtracts chunks from the count of those on free lists.
 func uncount(o *private, n uint32) {
 	if relaxed.HotCounters {
 		relaxed.Store32(&o.freed, o.freed-n)
 	}
 }
 
-// Free takes what the hot path does not: large chunks, and what is no chunk.
-func (Methods) Free(c *kind.Core, p uintptr, what uint64) error {
+// Free frees what the hot path does not: large chunks. Anything else is a Misuse.
+func (Methods) Free(c *kind.Core, p uintptr, tag uint64) error {
 	switch {
-	case what == chunk.Large:
+	case tag == chunk.Large:
 		return freeLarge(c, p)
-	case !is(what):
-		return kind.WhatFault(what)
+	case !isLive(tag):
+		return kind.TagFault(Methods{}, tag)
 	}
 	ok := true
-	Sort(p, c.Stamp|what, c, Keep, ToBlock, func(uintptr, uint64, *kind.Core) { ok = false })
+	Sort(p, c.Cookie|tag, c, Keep, ToBlock, func(uintptr, uint64, *kind.Core) { ok = false })
 	if !ok {
 		return kind.NotAChunk
 	}
 	return nil
 }
 
-// is says whether what is that of a live chunk in a shared block.
-func is(what uint64) bool { return what-chunk.Slab <= chunk.MaxSlabOrder }
+// isLive reports whether a tag is that of a live chunk in a shared block.
+func isLive(tag uint64) bool { return tag-chunk.Slab <= chunk.MaxSlabOrder }
+
+// isFreed reports whether a tag is that of a freed chunk in a shared block.
+func isFreed(tag uint64) bool { return tag-chunk.SlabFreed <= chunk.MaxSlabOrder }
 
 // Realloc leaves a chunk of the one size where it is.
-func (m Methods) Realloc(c *kind.Core, p uintptr, what uint64, size uintptr) (uintptr, error) {
-	if m.Capacity(c, p, what) == 0 {
-		return 0, kind.WhatFault(what)
+func (m Methods) Realloc(c *kind.Core, p uintptr, tag uint64, size uintptr) (uintptr, error) {
+	if m.Capacity(c, p, tag) == 0 {
+		return 0, kind.TagFault(Methods{}, tag)
 	}
-	if size != uintptr(c.Fixed) {
-		return 0, kind.Misuse(fmt.Sprintf("this Slab has chunks of %d bytes, and none can be made %d", c.Fixed, int(size)))
+	if size != uintptr(c.ChunkSize) {
+		return 0, kind.Misuse(fmt.Sprintf("this Slab has chunks of %d bytes, and none can be resized to %d", c.ChunkSize, int(size)))
 	}
 	return p, nil
 }
 
-func (Methods) Capacity(c *kind.Core, p uintptr, what uint64) uintptr {
+func (Methods) Capacity(c *kind.Core, p uintptr, tag uint64) uintptr {
 	switch {
-	case is(what):
+	case isLive(tag):
 		return stride(c) - chunk.HeaderSize
-	case what == chunk.Large:
+	case tag == chunk.Large:
 		return c.LargeCapacity(p)
 	}
 	return 0
 }
 
+func (Methods) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error) {
+	return 0, kind.Misuse(fmt.Sprintf("an alignment of %d: a Slab's chunks lie on multiples of %d", align, chunk.Align))
+}
+
+func (Methods) Extend(c *kind.Core, p, old, size uintptr) bool { return false }
+
+func (Methods) SizeOf(c *kind.Core, tag uint64) uintptr {
+	if isLive(tag) || isFreed(tag) {
+		return stride(c) - chunk.HeaderSize
+	}
+	return 0
+}
+
+func (Methods) Freed(tag uint64) bool { return isFreed(tag) }
+
 func (Methods) Reset(c *kind.Core) {
 	b := c.Retire()
-	c.Busy, c.Stirred = 1, kind.StirredPrivate
+	c.NeedsReset, c.Dirty = 1, kind.DirtyPrivate
 	if b != nil {
 		begin(c, b)
 	}
 }
 
-// Compact gives the blocks back that have no live chunk. One to allocate from stays
-// while there are full ones.
+// Compact releases the blocks without a live chunk. While there are full blocks, one to
+// allocate from is kept.
 func (Methods) Compact(c *kind.Core) uintptr {
 	before := c.Total
 	if c.Blocks == 0 {
@@ -364,69 +388,69 @@ func (Methods) Compact(c *kind.Core) uintptr {
 	for addr := kind.BlockAt(c.Blocks).Next; addr != 0; {
 		b := at(kind.BlockAt(addr))
 		addr = b.Next
-		if b.frees == b.most {
-			letGo(c, b)
+		if b.frees == b.chunks {
+			releaseBlock(c, b)
 		}
 	}
-	letGoCurrent(c)
+	releaseCurrent(c)
 	return before - c.Total
 }
 
-// putBack puts the freed chunks in hand on the freelists of their blocks.
+// putBack moves the local free chunks to the free lists of their blocks.
 func putBack(c *kind.Core) {
 	o := own(c)
 	for o.list != 0 {
 		p := o.list
 		o.list = *link(p)
-		relaxed.Dec(&o.hand)
+		relaxed.Dec(&o.local)
 		chunk.SetHeader(p, chunk.Header(p)^(chunk.Slab^chunk.SlabFreed))
-		ToBlock(p, chunk.Header(p), c, nil) // its header is a live one's, so that it agrees
+		ToBlock(p, chunk.Header(p), c, nil) // with the header of a live chunk, which agrees
 	}
 }
 
-// letGoCurrent gives the current block back if it has no live chunk, and another one
-// can take its place or none needs to.
-func letGoCurrent(c *kind.Core) {
+// releaseCurrent releases the current block if it has no live chunk, and another one can
+// take its place or none needs to.
+func releaseCurrent(c *kind.Core) {
 	o, b := own(c), at(kind.BlockAt(c.Blocks))
 	rest := uint32((o.end - o.cur) / o.stride)
-	if b.frees+rest != b.most || b.Next == 0 && c.Large != 0 {
+	if b.frees+rest != b.chunks || b.Next == 0 && c.Large != 0 {
 		return
 	}
 	next := b.Next
-	relaxed.Store32(&o.hand, o.hand-rest)
+	relaxed.Store32(&o.local, o.local-rest)
 	o.cur, o.end = 0, 0
-	relaxed.Inc(&o.empties) // letGo counts it off
-	uncount(o, ^(rest - 1)) // what was never allocated is on no freelist
-	letGo(c, b)
+	relaxed.Inc(&o.empties) // releaseBlock subtracts it
+	uncount(o, ^(rest - 1)) // what was never allocated is on no free list
+	releaseBlock(c, b)
 	if next == 0 {
-		c.Tag = c.Stamp
+		c.Prefix = c.Cookie
 		return
 	}
-	takeOver(c, at(kind.BlockAt(next)))
+	takeLocal(c, at(kind.BlockAt(next)))
 }
 
-// Stats counts the current block among the empty ones only when all are.
-func (Methods) Stats(c *kind.Core) kind.Stats {
+// Stats counts the current block as empty only when all are.
+func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats {
 	o := own(c)
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
-	s.FreeChunks = min(relaxed.Load32(&o.hand)+freed(c), relaxed.Load32(&o.capacity))
-	s.Empties = relaxed.Load32(&o.empties)
+	s.FreeChunks = min(relaxed.Load32(&o.local)+freed(c), relaxed.Load32(&o.capacity))
+	s.EmptyBlocks = relaxed.Load32(&o.empties)
 	s.Free = uintptr(s.FreeChunks)*stride(c) + relaxed.Load(&c.Tails)
 	if s.Live = s.FreeChunks != relaxed.Load32(&o.capacity); !s.Live {
-		s.Empties = s.Blocks
+		s.EmptyBlocks = s.Blocks
 	}
 	return s
 }
 
-// freed is how many chunks are on freelists. The owner may be at work.
+// freed returns how many chunks are on free lists. The owner may be at work.
 func freed(c *kind.Core) (n uint32) {
 	if relaxed.HotCounters {
 		return relaxed.Load32(&own(c).freed)
 	}
 	left := relaxed.Load32(&c.BlockCount)
-	for b := c.Seen(&c.Blocks); b != nil && left > 0; left-- {
+	for b := c.PeekBlock(&c.Blocks); b != nil && left > 0; left-- {
 		n += at(b).frees
-		b = c.Seen(&b.Next)
+		b = c.PeekBlock(&b.Next)
 	}
 	return n
 }
