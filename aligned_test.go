@@ -60,9 +60,9 @@ func TestAlignedChunksThatShrinkGiveMemoryBack(t *testing.T) {
 					continue
 				}
 				c := g.make(newRoot(t))
-				fresh := int(c.MemAllocated(false))
+				fresh := int(c.Held())
 				palloc.FreePointer(c.AllocAligned(sizes[1], align))
-				fresh = int(c.MemAllocated(false)) - fresh
+				fresh = int(c.Held()) - fresh
 				p := c.AllocAligned(sizes[0], align)
 				scribble(bytesAt(p, sizes[1]), align)
 				p = palloc.Realloc(p, sizes[1])
@@ -70,7 +70,7 @@ func TestAlignedChunksThatShrinkGiveMemoryBack(t *testing.T) {
 					t.Errorf("%s, on %d: %d bytes lost content or alignment when they became %d", g.name, align, sizes[0], sizes[1])
 				}
 				most := 4*(sizes[1]+align) + fresh + 32<<10 // what would waste three quarters moves
-				if held := int(c.MemAllocated(false)); held > most || palloc.Footprint(p) > most {
+				if held := int(c.Held()); held > most || palloc.Footprint(p) > most {
 					t.Errorf("%s, on %d: %d bytes became %d, and %d are held, the chunk takes %d; at most %d",
 						g.name, align, sizes[0], sizes[1], held, palloc.Footprint(p), most)
 				}
@@ -90,7 +90,7 @@ func TestAnAlignedChunkThatShrinksNeedsNoMemory(t *testing.T) {
 			c := growers[i].make(newRoot(t))
 			p := c.AllocAligned(1<<20, align)
 			scribble(bytesAt(p, 100), 3)
-			c.SetLimit(c.MemAllocated(true))
+			c.SetLimit(c.TreeHeld())
 			asked := 0
 			c.OnPressure(func(palloc.Pressure) error { asked++; return nil })
 			q, err := palloc.TryRealloc(p, 100)

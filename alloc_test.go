@@ -121,7 +121,7 @@ func TestFreedChunksAreCounted(t *testing.T) {
 		palloc.FreePointer(p)
 	}
 	after := c.Stats()
-	if after.FreeChunks != before.FreeChunks+10 || after.Free < before.Free+1000 || after.Total != before.Total {
+	if after.FreeChunks != before.FreeChunks+10 || after.Free < before.Free+1000 || after.Held != before.Held {
 		t.Errorf("ten chunks freed make %+v of %+v", after, before)
 	}
 	for range 10 {
@@ -156,14 +156,14 @@ func TestALargeChunkGoesBackAtOnce(t *testing.T) {
 	for _, k := range []palloc.Kind{palloc.KindAllocSet, palloc.KindGeneration} {
 		c := newKind(newRoot(t), k, "c", 0)
 		c.Alloc(64)
-		small := c.MemAllocated(false)
+		small := c.Held()
 		p, q := c.Alloc(1<<20), c.Alloc(1<<20)
-		if held := c.MemAllocated(false); held < small+2<<20 || held > small+2<<20*8/7 {
+		if held := c.Held(); held < small+2<<20 || held > small+2<<20*8/7 {
 			t.Errorf("%v: two chunks of 1 MiB take %d bytes", k, held-small)
 		}
 		palloc.FreePointer(p)
 		palloc.FreePointer(q)
-		if held := c.MemAllocated(false); held != small {
+		if held := c.Held(); held != small {
 			t.Errorf("%v: freed, they still take %d bytes", k, held-small)
 		}
 	}
@@ -179,7 +179,7 @@ func TestAGenerationGivesItsOldestBlocksBack(t *testing.T) {
 			palloc.FreePointer(queue[0])
 			queue = queue[1:]
 		}
-		most = max(most, c.MemAllocated(false))
+		most = max(most, c.Held())
 	}
 	if most > 1000*108*2 {
 		t.Errorf("a queue of 1000 chunks of 100 bytes took %d", most)
@@ -199,7 +199,7 @@ func TestOneLiveChunkOfAGenerationPinsLittle(t *testing.T) {
 			palloc.FreePointer(p)
 		}
 	}
-	if held := c.MemAllocated(false); held > 2*32<<10 || !scribbled(pin, 1) { // its block, and the current one
+	if held := c.Held(); held > 2*32<<10 || !scribbled(pin, 1) { // its block, and the current one
 		t.Errorf("one chunk of 100 bytes pins %d", held)
 	}
 }
@@ -210,11 +210,11 @@ func TestASlabGivesEmptyBlocksBack(t *testing.T) {
 	for range 100_000 {
 		chunks = append(chunks, c.Alloc(100))
 	}
-	full := c.MemAllocated(false)
+	full := c.Held()
 	for _, p := range chunks {
 		palloc.FreePointer(p)
 	}
-	if left := c.MemAllocated(false); left > full/4 {
+	if left := c.Held(); left > full/4 {
 		t.Errorf("of %d bytes %d are held when all is free", full, left)
 	}
 	wantEmpty(t, c)
@@ -293,7 +293,7 @@ func TestALargeChunkThatShrinksGivesMemoryBack(t *testing.T) {
 		p := c.Alloc(4 << 20)
 		scribble(bytesAt(p, 1000), 1)
 		p = palloc.Realloc(p, 1000)
-		if held := c.MemAllocated(false); held > 256<<10 || // a 32nd, behind a keeper that is too small
+		if held := c.Held(); held > 256<<10 || // a 32nd, behind a keeper that is too small
 			!scribbled(bytesAt(p, 1000), 1) {
 			t.Errorf("%v: a chunk that went from 4 MiB to 1000 bytes holds %d", k, held)
 		}
@@ -420,7 +420,7 @@ func TestBlockSizesAreKept(t *testing.T) {
 				palloc.KindBump:       func() palloc.Context { return palloc.NewBump(mc, "c", opt) },
 			}[k]()
 			c.Alloc(40)
-			if got := c.MemAllocated(false); got != int64(sizes.firstBlock) {
+			if got := c.Held(); got != int64(sizes.firstBlock) {
 				t.Errorf("BlockSizes(%d, %d): the first block has %d bytes", sizes.first, sizes.most, got)
 			}
 		}

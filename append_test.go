@@ -153,7 +153,7 @@ func teach[T comparable](t *testing.T, c palloc.Context, frees bool, script []by
 
 // limb is an element that has a pointer.
 type limb struct {
-	palloc.Linked
+	palloc.NoHeapPointers
 	next *limb
 	n    uint32
 	text string

@@ -155,16 +155,16 @@ func BenchmarkOnReset(b *testing.B) {
 			mc := palloc.NewAllocSet(palloc.Top(), "bench")
 			defer mc.Delete()
 			for range n - 1000 {
-				mc.OnReset(func() {})
+				mc.BeforeReset(func() {})
 			}
 			ring := make([]func() bool, 1000)
 			for i := range ring {
-				ring[i] = mc.OnReset(func() {})
+				ring[i] = mc.BeforeReset(func() {})
 			}
 			i := 0
 			for b.Loop() {
 				ring[i]()
-				ring[i] = mc.OnReset(func() {})
+				ring[i] = mc.BeforeReset(func() {})
 				i = (i + 1) % len(ring)
 			}
 		})

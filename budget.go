@@ -21,7 +21,7 @@ import (
 const NoLimit = budget.NoLimit
 
 // Budget is what a context and all below it hold and may hold, in bytes of blocks,
-// as MemAllocated counts them.
+// as TreeHeld counts them.
 type Budget struct {
 	Held      int64 // now
 	Peak      int64 // at most since the budget was opened, or ResetPeak
@@ -38,8 +38,6 @@ type Budget struct {
 // Contexts that other goroutines are allocating from at this moment are counted from
 // their next block on. The first limit counts the contexts below one by one, and holds for
 // all of them when SetLimit returns; nobody else waits meanwhile. Any goroutine.
-//
-// PostgreSQL has none.
 func (mc Context) SetLimit(bytes int64) {
 	mc.setLimit("Context.SetLimit", bytes, budget.SetLimit)
 }
@@ -50,8 +48,6 @@ func (mc Context) SetLimit(bytes int64) {
 // fallen by a quarter or below the limit. What they do not free may be taken nevertheless, up to the
 // limit of SetLimit. NoLimit takes it away, as SetLimit does; a negative one is a Fault.
 // Any goroutine.
-//
-// PostgreSQL has none.
 func (mc Context) SetSoftLimit(bytes int64) {
 	mc.setLimit("Context.SetSoftLimit", bytes, budget.SetSoftLimit)
 }
@@ -80,18 +76,12 @@ func (mc Context) budget(op string) Budget {
 // bytes of blocks, since ResetPeak, or since SetLimit, SetSoftLimit or EnterCritical
 // opened the budget. Without a budget nothing is recorded, and it is what is held now,
 // which is counted. Any goroutine.
-//
-// PostgreSQL has none.
 func (mc Context) Peak() int64 { return mc.budget("Context.Peak").Peak }
 
 // ResetPeak makes what is held now the peak, and begins to record it: it opens a budget
 // where there is none, which StopPeak closes. Any goroutine.
-//
-// PostgreSQL has none.
 func (mc Context) ResetPeak() { budget.ResetPeak(mc.ref, "Context.ResetPeak") }
 
 // StopPeak ends what ResetPeak began: the budget is closed unless it has a limit or a
 // critical section needs it. Any goroutine.
-//
-// PostgreSQL has none.
 func (mc Context) StopPeak() { budget.StopPeak(mc.ref, "Context.StopPeak") }

@@ -22,7 +22,7 @@ import (
 // holds is what a walk finds that the context and all below it hold.
 func holds(mc palloc.Context) (sum int64) {
 	for c := range mc.All() {
-		sum += c.MemAllocated(false)
+		sum += c.Held()
 	}
 	return sum
 }
@@ -303,8 +303,8 @@ func TestPeakIsWhatWasHeldAtMost(t *testing.T) {
 	mc := newRoot(t)
 	c := palloc.NewAllocSet(mc, "c")
 	mc.ResetPeak()
-	if mc.Peak() != mc.MemAllocated(true) {
-		t.Errorf("a new budget has a peak of %d, and %d are held", mc.Peak(), mc.MemAllocated(true))
+	if mc.Peak() != mc.TreeHeld() {
+		t.Errorf("a new budget has a peak of %d, and %d are held", mc.Peak(), mc.TreeHeld())
 	}
 	palloc.FreePointer(c.Alloc(1 << 20))
 	if peak := mc.Peak(); peak < 1<<20 || peak > 5<<18 {
@@ -586,7 +586,7 @@ func TestAKeeperThatIsIdleMakesRoom(t *testing.T) {
 			}
 			c.Reset()
 		}
-		kept := c.MemAllocated(false)
+		kept := c.Held()
 		if kept == 0 {
 			t.Fatal("a reset kept nothing")
 		}

@@ -190,8 +190,6 @@ func (b *Buffer) Grow(n int) {
 }
 
 // TryGrow is Grow, but returns the *OutOfMemoryError. Owner only.
-//
-// PostgreSQL has none.
 func (b *Buffer) TryGrow(n int) error { return b.reserve("Buffer.TryGrow", n) }
 
 func (b *Buffer) reserve(op string, n int) error {
@@ -276,8 +274,6 @@ func (b *Buffer) Cap() int {
 }
 
 // Available returns how many bytes can be written before the Buffer grows. Owner only.
-//
-// PostgreSQL has none.
 func (b *Buffer) Available() int {
 	b.check("Buffer.Available")
 	return cap(b.buf) - len(b.buf)
@@ -306,16 +302,12 @@ func (b *Buffer) String() string {
 // given to Buffer.Write at once: b.Write(strconv.AppendInt(b.AvailableBuffer(), n,
 // 10)) formats in place. What does not fit goes to Go's heap first: call
 // Buffer.Grow before. Void after the next write.
-//
-// PostgreSQL has none.
 func (b *Buffer) AvailableBuffer() []byte {
 	b.check("Buffer.AvailableBuffer")
 	return b.buf[len(b.buf):]
 }
 
 // Clone returns a copy of what was written, on Go's heap, which outlives the context.
-//
-// PostgreSQL has none.
 func (b *Buffer) Clone() []byte {
 	b.check("Buffer.Clone")
 	return append([]byte(nil), b.buf...)
@@ -331,8 +323,6 @@ func (b *Buffer) Reset() {
 
 // Truncate keeps the first n bytes. It panics with a *Fault when n is negative or more
 // than Len.
-//
-// PostgreSQL has none.
 func (b *Buffer) Truncate(n int) {
 	if b.check("Buffer.Truncate"); n < 0 || n > len(b.buf) {
 		panic(b.mc.refuse("Buffer.Truncate", 0, kind.Misuse(fmt.Sprintf("%d bytes to be kept of %d", n, len(b.buf)))))

@@ -19,8 +19,6 @@ const minRead = 512
 // reads straight into the context. The error is r's, other than io.EOF, or an
 // *OutOfMemoryError; what was read before is kept. It panics with a *Fault when r
 // returns an impossible count, or uses the Buffer meanwhile. Owner only.
-//
-// PostgreSQL has none.
 func (b *Buffer) ReadFrom(r io.Reader) (n int64, err error) {
 	const op = "Buffer.ReadFrom"
 	for {
@@ -46,8 +44,6 @@ func (b *Buffer) ReadFrom(r io.Reader) (n int64, err error) {
 // WriteTo writes the bytes to w and removes those that w took: all, where w
 // returns no error. The error is w's, or io.ErrShortWrite. It panics with a *Fault
 // when w returns an impossible count, or uses the Buffer meanwhile. Owner only.
-//
-// PostgreSQL has none.
 func (b *Buffer) WriteTo(w io.Writer) (n int64, err error) {
 	const op = "Buffer.WriteTo"
 	if b.check(op); len(b.buf) == 0 {

@@ -39,13 +39,13 @@ var callbackDeeds = map[string]func(q quartet){
 	"resets its parent":     func(q quartet) { q.p.Reset() },
 	"resets its own":        func(q quartet) { q.a.Reset() },
 	"deletes all around":    func(q quartet) { q.p.DeleteChildren() },
-	"trims":                 func(q quartet) { palloc.Trim(); palloc.RecordCreations(true); palloc.RecordCreations(false) },
+	"trims":                 func(q quartet) { palloc.Trim(); palloc.RecordCreations()() },
 	"opens budgets":         func(q quartet) { q.a.SetLimit(1); q.p.SetLimit(1 << 20); q.a.SetIdent("x"); q.a.Peak() },
 	"panics":                func(q quartet) { panic("callback") },
 	"ends its goroutine":    func(q quartet) { runtime.Goexit() },
 	"resets in every way":   func(q quartet) { q.a.Reset(); q.a.ResetOnly(); q.a.ResetChildren() },
 	"scopes, with a callback": func(q quartet) {
-		_ = palloc.Scope(q.a, "s", func(s palloc.Context) error { s.OnReset(q.b.Reset); return nil })
+		_ = palloc.Scope(q.a, "s", func(s palloc.Context) error { s.BeforeReset(q.b.Reset); return nil })
 	},
 	"deletes while it iterates": func(q quartet) {
 		for c := range q.b.All() {
@@ -70,7 +70,7 @@ func TestCallbacksMayDoAnythingAround(t *testing.T) {
 				mc := newRoot(t)
 				q := newQuartet(mc)
 				ran := 0
-				q.a.OnReset(func() { ran++; do(q) })
+				q.a.BeforeReset(func() { ran++; do(q) })
 				done := make(chan any, 1)
 				go func() {
 					var r any = "ended"

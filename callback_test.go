@@ -20,7 +20,7 @@ type journal []string
 
 // on registers a callback that writes a line.
 func (j *journal) on(mc palloc.Context, line string) (stop func() bool) {
-	return mc.OnReset(func() { *j = append(*j, line) })
+	return mc.BeforeReset(func() { *j = append(*j, line) })
 }
 
 // want checks the lines and begins a new page.
@@ -153,7 +153,7 @@ func TestACallbackThatPanicsIsNotRunAgain(t *testing.T) {
 			p := c.Alloc(64)
 			scribble(bytesAt(p, 64), 6)
 			j.on(c, "1")
-			c.OnReset(func() { j = append(j, "2"); panic("from 2") })
+			c.BeforeReset(func() { j = append(j, "2"); panic("from 2") })
 			j.on(c, "3")
 			if r := panics(func() { end(c) }); r != "from 2" {
 				t.Errorf("the panic is %v", r)
@@ -182,7 +182,7 @@ func TestAPanicBelowLeavesTheTreeDeletable(t *testing.T) {
 			for range 10 {
 				at = palloc.NewAllocSet(at, "c")
 				at.Alloc(64)
-				at.OnReset(func() { runs++; panic("no") })
+				at.BeforeReset(func() { runs++; panic("no") })
 			}
 			for range 10 {
 				if panics(func() { end(p) }) != "no" {
@@ -204,7 +204,7 @@ func TestACallbackMayRegisterAnother(t *testing.T) {
 	c := palloc.NewAllocSet(mc, "c")
 	j.on(c, "1")
 	again := func() {
-		c.OnReset(func() {
+		c.BeforeReset(func() {
 			j = append(j, "2")
 			j.on(c, "from 2")
 		})
@@ -238,7 +238,7 @@ func TestACallbackMayUseItsContext(t *testing.T) {
 			}
 		}
 		c.SetIdent("named")
-		c.OnReset(func() {
+		c.BeforeReset(func() {
 			use()
 			if !scribbled(early, 7) {
 				t.Error("the callback came too late: the content is gone")
@@ -246,7 +246,7 @@ func TestACallbackMayUseItsContext(t *testing.T) {
 		})
 		c.Reset()
 		wantEmpty(t, c)
-		c.OnReset(use)
+		c.BeforeReset(use)
 		c.Delete()
 		if sum == 0 {
 			t.Error("no callback ran")
@@ -261,11 +261,11 @@ func TestACallbackMayCreateChildren(t *testing.T) {
 		mc := newRoot(t)
 		c := newKind(mc, k, "c", 64)
 		c.Alloc(64)
-		c.OnReset(func() {
+		c.BeforeReset(func() {
 			j = append(j, "c")
 			child := palloc.NewAllocSet(c, "child")
 			child.Alloc(64)
-			child.OnReset(func() {
+			child.BeforeReset(func() {
 				j = append(j, "child")
 				j.on(palloc.NewAllocSet(child, "grandchild"), "grandchild")
 			})
@@ -288,8 +288,8 @@ func TestACallbackMayDeleteOthers(t *testing.T) {
 		j.on(c, c.Name())
 		children = append(children, c)
 	}
-	children[4].OnReset(func() { children[2].Delete() }) // the newest goes first
-	children[3].OnReset(func() { children[1].Delete() })
+	children[4].BeforeReset(func() { children[2].Delete() }) // the newest goes first
+	children[3].BeforeReset(func() { children[1].Delete() })
 	p.Delete()
 	j.want(t, "Delete", "c2", "c4", "c1", "c3", "c0")
 	wantLive(t, false, append(children, p)...)
@@ -308,8 +308,8 @@ func TestResetChildrenPassesOverWhatACallbackDeleted(t *testing.T) {
 			}
 		}
 	}
-	left.OnReset(deletes(right))
-	right.OnReset(deletes(left))
+	left.BeforeReset(deletes(right))
+	right.BeforeReset(deletes(left))
 	p.ResetChildren()
 	if ran != 2 || count(p) != 1 {
 		t.Errorf("%d callbacks ran and %d children are left; want 2 and 1", ran, count(p))
@@ -324,7 +324,7 @@ func TestACallbackMayMoveItsParentAway(t *testing.T) {
 	kept := bytesAt(saved.Alloc(64), 64)
 	scribble(kept, 8)
 	child := palloc.NewAllocSet(saved, "child")
-	child.OnReset(func() { saved.SetParent(refuge) })
+	child.BeforeReset(func() { saved.SetParent(refuge) })
 	p.Delete()
 	wantLive(t, false, p, child)
 	wantLive(t, true, mc, refuge, saved)
@@ -339,7 +339,7 @@ func TestACallbackThatDeletesItsOwnContextIsAFault(t *testing.T) {
 			mc := newRoot(t)
 			c := palloc.NewAllocSet(mc, "c")
 			c.Alloc(64)
-			c.OnReset(c.Delete)
+			c.BeforeReset(c.Delete)
 			wantFault(t, func() { end(c) }, "Context", "c", "deleted")
 			wantLive(t, false, c)
 			wantOrder(t, mc)
@@ -351,11 +351,11 @@ func TestACallbackMayAskForTheWholeTree(t *testing.T) {
 	p, j := newJournal(t)
 	asked := 0
 	for c := range p.All() {
-		c.OnReset(func() {
+		c.BeforeReset(func() {
 			for other := range p.All() {
 				asked += len(other.Path()) + int(other.Stats().Blocks)
 			}
-			asked += int(p.MemAllocated(true))
+			asked += int(p.TreeHeld())
 		})
 	}
 	p.Delete()
@@ -374,7 +374,7 @@ func TestACallbackSeesTheContentOfEveryAncestor(t *testing.T) {
 		p := at.Alloc(100)
 		scribble(bytesAt(p, 100), i)
 		chunks = append(chunks, p)
-		at.OnReset(func() {
+		at.BeforeReset(func() {
 			for i, p := range chunks {
 				if !scribbled(bytesAt(p, 100), i) {
 					bad++
@@ -391,7 +391,7 @@ func TestACallbackSeesTheContentOfEveryAncestor(t *testing.T) {
 
 func TestOnResetOfNothingIsAFault(t *testing.T) {
 	c := palloc.NewAllocSet(newRoot(t), "c")
-	wantFault(t, func() { c.OnReset(nil) }, "Context.OnReset", "Top/test/c", "the function is nil")
+	wantFault(t, func() { c.BeforeReset(nil) }, "Context.BeforeReset", "Top/test/c", "the function is nil")
 	c.Reset()
 	c.Delete()
 }
@@ -399,17 +399,17 @@ func TestOnResetOfNothingIsAFault(t *testing.T) {
 // TestCallbacksThatGoOnForEverAreAFault: whatever way they take to register the next one,
 // a reset or deletion ends, and what is left can be reset and deleted.
 func TestCallbacksThatGoOnForEverAreAFault(t *testing.T) {
-	const most = 1000 // of OnReset's documentation
+	const most = 1000 // of BeforeReset's documentation
 	for how, arm := range map[string]func(c palloc.Context, run func(), n int){
-		"itself":     func(c palloc.Context, run func(), n int) { c.OnReset(run) },
-		"two others": func(c palloc.Context, run func(), n int) { c.OnReset(run); c.OnReset(run) },
-		"a child":    func(c palloc.Context, run func(), n int) { palloc.NewAllocSet(c, "child").OnReset(run) },
-		"a Bump's":   func(c palloc.Context, run func(), n int) { palloc.NewBump(c, "child").OnReset(run) },
+		"itself":     func(c palloc.Context, run func(), n int) { c.BeforeReset(run) },
+		"two others": func(c palloc.Context, run func(), n int) { c.BeforeReset(run); c.BeforeReset(run) },
+		"a child":    func(c palloc.Context, run func(), n int) { palloc.NewAllocSet(c, "child").BeforeReset(run) },
+		"a Bump's":   func(c palloc.Context, run func(), n int) { palloc.NewBump(c, "child").BeforeReset(run) },
 		"by turns": func(c palloc.Context, run func(), n int) {
 			if n%2 == 0 {
 				c = palloc.NewAllocSet(c, "child")
 			}
-			c.OnReset(run)
+			c.BeforeReset(run)
 		},
 	} {
 		for name, end := range map[string]func(c palloc.Context){
@@ -421,10 +421,10 @@ func TestCallbacksThatGoOnForEverAreAFault(t *testing.T) {
 				mc := newRoot(t)
 				c := palloc.NewAllocSet(palloc.NewAllocSet(mc, "parent"), "c")
 				runs, sincere := 0, 0
-				c.OnReset(func() { sincere++ })
+				c.BeforeReset(func() { sincere++ })
 				var run func()
 				run = func() { runs++; arm(c, run, runs) }
-				c.OnReset(run)
+				c.BeforeReset(run)
 				fault := faultOf(t, func() { end(c) })
 				if runs > 2*most+2 {
 					t.Errorf("it ran %d times", runs)
@@ -454,11 +454,11 @@ func TestAThousandLateCallbacksAreNoFault(t *testing.T) {
 		c := palloc.NewAllocSet(newRoot(t), "c")
 		ran := 0
 		for range 5000 {
-			c.OnReset(func() { ran++ })
+			c.BeforeReset(func() { ran++ })
 		}
-		c.OnReset(func() {
+		c.BeforeReset(func() {
 			for range 1000 {
-				c.OnReset(func() { ran++ })
+				c.BeforeReset(func() { ran++ })
 			}
 		})
 		if end(c); ran != 6000 {
@@ -471,10 +471,10 @@ func TestTheEndOfADroppedContextIsNoCircle(t *testing.T) {
 	mc := newRoot(t)
 	c := palloc.NewAllocSet(mc, "c")
 	runs, sincere := 0, 0
-	c.OnReset(func() { sincere++ })
+	c.BeforeReset(func() { sincere++ })
 	var run func()
-	run = func() { runs++; c.OnReset(run) }
-	c.OnReset(run)
+	run = func() { runs++; c.BeforeReset(run) }
+	c.BeforeReset(run)
 	err := palloc.Dropped{Context: c}.Delete()
 	var fault *palloc.Fault
 	if !errors.As(err, &fault) || fault.Op != "Dropped.Delete" || runs != 1001 || sincere != 1 || c.Live() {
@@ -490,13 +490,13 @@ func TestAFaultOfACallbackNamesWhatWasCalled(t *testing.T) {
 		"Context.Reset": palloc.Context.Reset, "Context.ResetOnly": palloc.Context.ResetOnly, "Context.Delete": palloc.Context.Delete,
 	} {
 		c := palloc.NewAllocSet(newRoot(t), "c")
-		c.OnReset(c.Delete)
+		c.BeforeReset(c.Delete)
 		if fault := faultOf(t, func() { end(c) }); fault == nil || fault.Op != op {
 			t.Errorf("%s: the Fault is %+v", op, fault)
 		}
 	}
 	p := palloc.NewAllocSet(newRoot(t), "p")
-	palloc.NewAllocSet(p, "c").OnReset(p.Delete)
+	palloc.NewAllocSet(p, "c").BeforeReset(p.Delete)
 	if fault := faultOf(t, p.DeleteChildren); fault == nil || fault.Op != "Context.DeleteChildren" {
 		t.Errorf("the Fault is %+v", fault)
 	}
@@ -511,7 +511,7 @@ func TestCallbacksStopInAnyOrder(t *testing.T) {
 	var ran []int
 	stops, order := make([]func() bool, n), r.Perm(n)
 	for i := range n {
-		stops[i] = c.OnReset(func() { ran = append(ran, i) })
+		stops[i] = c.BeforeReset(func() { ran = append(ran, i) })
 	}
 	stopped := map[int]bool{}
 	for k, i := range order[:n/2] {

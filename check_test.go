@@ -63,7 +63,7 @@ func (s *script) step() string {
 		return "move"
 	case n < 97:
 		c.SetIdent("ident")
-		c.OnReset(func() {})
+		c.BeforeReset(func() {})
 		c.OnPressure(func(palloc.Pressure) error { return nil })
 		return "ident and callbacks"
 	case n < 98:
@@ -257,9 +257,9 @@ func TestCheckBuysNothing(t *testing.T) {
 	for range 200 {
 		s.step()
 	}
-	accounts, stock := s.mc.MemAllocated(true), block.ReadStats()
+	accounts, stock := s.mc.TreeHeld(), block.ReadStats()
 	wantSound(t, "after the script", palloc.Top())
-	if s.mc.MemAllocated(true) != accounts || block.ReadStats() != stock {
-		t.Errorf("the check makes %d bytes of %d, and %+v of %+v", s.mc.MemAllocated(true), accounts, block.ReadStats(), stock)
+	if s.mc.TreeHeld() != accounts || block.ReadStats() != stock {
+		t.Errorf("the check makes %d bytes of %d, and %+v of %+v", s.mc.TreeHeld(), accounts, block.ReadStats(), stock)
 	}
 }

@@ -50,8 +50,8 @@ func TestManyGoroutinesShareAParent(t *testing.T) {
 	})
 	over.Store(true)
 	watching.Wait()
-	if count(mc) != 0 || mc.MemAllocated(true) != 0 || watched[0] == 0 {
-		t.Errorf("%d children are left, %d bytes; %v contexts were watched", count(mc), mc.MemAllocated(true), watched)
+	if count(mc) != 0 || mc.TreeHeld() != 0 || watched[0] == 0 {
+		t.Errorf("%d children are left, %d bytes; %v contexts were watched", count(mc), mc.TreeHeld(), watched)
 	}
 }
 
@@ -64,7 +64,7 @@ func watch(mc palloc.Context) (seen int) {
 		}
 	}
 	mc.WriteStats(io.Discard)
-	mc.MemAllocated(true)
+	mc.TreeHeld()
 	return seen
 }
 
@@ -78,7 +78,7 @@ func look(c palloc.Context) (lived bool) {
 		}
 	}()
 	stats := c.Stats()
-	if stats.Total < 0 || stats.Used < 0 || c.MemAllocated(false) < 0 || c.MemAllocated(true) < 0 {
+	if stats.Held < 0 || stats.Used < 0 || c.Held() < 0 || c.TreeHeld() < 0 {
 		panic(fmt.Sprintf("accounts below zero: %+v", stats))
 	}
 	_, _, _ = c.Path(), c.Name(), c.Ident()
@@ -136,7 +136,7 @@ func (w *worker) create() {
 	}
 	c := newKind(parent, kinds[w.r.IntN(len(kinds))], "own", holdingSize)
 	if w.r.IntN(4) == 0 {
-		c.OnReset(func() { newKind(w.mc, palloc.KindBump, "late", holdingSize).Delete() })
+		c.BeforeReset(func() { newKind(w.mc, palloc.KindBump, "late", holdingSize).Delete() })
 	}
 	w.own = append(w.own, c)
 }
@@ -237,8 +237,8 @@ func TestOneParentGetsAndLosesChildren(t *testing.T) {
 			c.Delete()
 		}
 	})
-	if count(mc) != 0 || mc.MemAllocated(true) != 0 {
-		t.Errorf("%d children are left, %d bytes", count(mc), mc.MemAllocated(true))
+	if count(mc) != 0 || mc.TreeHeld() != 0 {
+		t.Errorf("%d children are left, %d bytes", count(mc), mc.TreeHeld())
 	}
 }
 
@@ -293,7 +293,7 @@ func TestAnyoneMayNameAndMoveAContext(t *testing.T) {
 		p := bytesAt(c.Alloc(64), 64)
 		scribble(p, i)
 		palloc.NewBump(c, "below").Alloc(8)
-		c.OnReset(func() {})
+		c.BeforeReset(func() {})
 		if !scribbled(p, i) {
 			t.Error("a chunk was written over")
 		}

@@ -114,7 +114,7 @@ func (mc Context) Path() string {
 }
 
 // Parent returns the context of which this one is a child. It returns the zero Context for
-// the root, and for a dropped context whose deletion has begun: its callbacks of OnReset
+// the root, and for a dropped context whose deletion has begun: its callbacks of BeforeReset
 // see that. Any goroutine.
 //
 // PostgreSQL: MemoryContextGetParent.

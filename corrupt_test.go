@@ -71,7 +71,7 @@ func newKin(t *testing.T) *kin {
 		c.Alloc(64)
 	}
 	f.a.SetIdent("ident")
-	f.a.OnReset(func() {})
+	f.a.BeforeReset(func() {})
 	f.a.OnPressure(func(palloc.Pressure) error { return nil })
 	f.b.SetLimit(1 << 20)
 	f.parked.Delete()

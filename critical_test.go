@@ -22,7 +22,7 @@ func TestNothingIsBoughtInACriticalSection(t *testing.T) {
 	inner := c.EnterCritical()
 	c.Alloc(100) // its block has it
 	wantFault(t, func() { c.Alloc(20_000) }, "Alloc", c.Path(), "critical section")
-	if !c.Live() || c.MemAllocated(false) != holds(c) {
+	if !c.Live() || c.Held() != holds(c) {
 		t.Error("the refusal changed the context")
 	}
 	allowed.Alloc(10_000)
@@ -46,14 +46,14 @@ func TestTheEmergencyContextAlwaysHasSomething(t *testing.T) {
 		t.Errorf("the emergency context is %q", mc.Path())
 	}
 	for range 3 {
-		if held := mc.MemAllocated(false); held != 8<<10 {
+		if held := mc.Held(); held != 8<<10 {
 			t.Errorf("it holds %d bytes", held)
 		}
 		leave := mc.EnterCritical() // would refuse a purchase, were it not allowed
 		for range 7 {
 			scribble(bytesAt(mc.Alloc(1000), 1000), 3)
 		}
-		if held := mc.MemAllocated(false); held != 8<<10 {
+		if held := mc.Held(); held != 8<<10 {
 			t.Errorf("7000 bytes needed a purchase: %d bytes are held", held)
 		}
 		mc.Alloc(100_000)
@@ -70,8 +70,8 @@ func TestTheEmergencyContextKeepsItsBlock(t *testing.T) {
 		for range kilobytes {
 			mc.Alloc(1000)
 		}
-		if mc.Reset(); mc.MemAllocated(false) != 8<<10 {
-			t.Errorf("after a reset behind %d000 bytes it holds %d", kilobytes, mc.MemAllocated(false))
+		if mc.Reset(); mc.Held() != 8<<10 {
+			t.Errorf("after a reset behind %d000 bytes it holds %d", kilobytes, mc.Held())
 		}
 	}
 }
@@ -86,15 +86,15 @@ func TestTheEmergencyContextBeginsWithItsBlock(t *testing.T) {
 	another.Alloc(1)
 	another.Delete()
 
-	held, children := top.MemAllocated(true), count(top)
+	held, children := top.TreeHeld(), count(top)
 	out := injection{forGood: true}
 	oom := shortOf(t, func() { out.inject(); palloc.Emergency() })
 	out.end()
-	if oom == nil || top.MemAllocated(true) != held || count(top) != children {
+	if oom == nil || top.TreeHeld() != held || count(top) != children {
 		t.Errorf("without memory: %v, and %d contexts that hold %d bytes, not %d with %d",
-			oom, count(top), top.MemAllocated(true), children, held)
+			oom, count(top), top.TreeHeld(), children, held)
 	}
-	if held := palloc.Emergency().MemAllocated(false); held != 8<<10 {
+	if held := palloc.Emergency().Held(); held != 8<<10 {
 		t.Errorf("it holds %d bytes", held)
 	}
 }

@@ -65,7 +65,7 @@ func TestAMillionContexts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			mc := palloc.NewAllocSet(newRoot(t), "many")
 			timed(t, "create", func() { create(mc, n) })
-			if held := mc.MemAllocated(true); held < int64(n/10*64) {
+			if held := mc.TreeHeld(); held < int64(n/10*64) {
 				t.Errorf("%d contexts hold %d bytes", n, held)
 			}
 			timed(t, "ResetChildren", mc.ResetChildren)

@@ -41,7 +41,7 @@
 //
 // # Rules
 //
-//   - A type with Go pointers is refused, unless it embeds [Linked].
+//   - A type with Go pointers is refused, unless it embeds [NoHeapPointers].
 //   - A context belongs to one goroutine at a time; its tree does not.
 //   - Children die before their parents, and callbacks run before the memory
 //     goes.

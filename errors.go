@@ -159,11 +159,11 @@ func reclaims(asked []budget.Reclaim) []Reclaim {
 // holdersText returns who holds most.
 func (e *OutOfMemoryError) holdersText() string {
 	rows := slices.Clone(e.Tree.Rows)
-	slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(b.Total, a.Total) })
+	slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(b.Held, a.Held) })
 	var told []string
 	for _, r := range rows {
-		if r.Total > 0 {
-			told = append(told, fmt.Sprintf("%s %s", nameIn(r.Name, r.Ident), budget.Bytes(r.Total)))
+		if r.Held > 0 {
+			told = append(told, fmt.Sprintf("%s %s", nameIn(r.Name, r.Ident), budget.Bytes(r.Held)))
 		}
 	}
 	if len(told) == 0 {

@@ -49,7 +49,7 @@ func Example_perTuple() {
 		}
 	}
 	fmt.Println(longest)
-	fmt.Println("per tuple, at most 8 KiB:", node.perTuple.MemAllocated(false) <= 8<<10)
+	fmt.Println("per tuple, at most 8 KiB:", node.perTuple.Held() <= 8<<10)
 	// Output:
 	// 10000 squared is 100000000
 	// per tuple, at most 8 KiB: true

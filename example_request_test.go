@@ -13,9 +13,9 @@ import (
 // whether the handler returns, fails, or runs out of memory.
 
 // header is a line of a request. It points to strings in the request's context,
-// which live as long as it does: that is what Linked says.
+// which live as long as it does: that is what NoHeapPointers says.
 type header struct {
-	palloc.Linked
+	palloc.NoHeapPointers
 	name, value string
 }
 

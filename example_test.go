@@ -62,7 +62,7 @@ func ExampleNewGeneration() {
 			queue = queue[1:]
 		}
 	}
-	fmt.Println(string(queue[99]), mc.MemAllocated(false) < 16<<10)
+	fmt.Println(string(queue[99]), mc.Held() < 16<<10)
 	// Output: message 9999 true
 }
 
@@ -70,7 +70,7 @@ func ExampleNewGeneration() {
 // to each other when their type says so.
 func ExampleNewBump() {
 	type node struct {
-		palloc.Linked
+		palloc.NoHeapPointers
 		left, right *node
 	}
 	mc := palloc.NewBump(palloc.Top(), "tree")
@@ -99,7 +99,7 @@ func ExampleNewBump() {
 func ExampleScope() {
 	err := palloc.Scope(palloc.Top(), "request", func(mc palloc.Context) error {
 		name := palloc.CloneString(mc, "palloc")
-		mc.OnReset(func() { fmt.Println("closing", mc.Name()) })
+		mc.BeforeReset(func() { fmt.Println("closing", mc.Name()) })
 		fmt.Println("hello,", name)
 		return errors.New("no luck")
 	})
@@ -129,8 +129,7 @@ func ExampleContext_WriteStats() {
 
 // What lives on although nobody uses it any more, and where it was created.
 func ExampleLeaks() {
-	palloc.RecordCreations(true)
-	defer palloc.RecordCreations(false)
+	defer palloc.RecordCreations()()
 	server := palloc.NewAllocSet(palloc.Top(), "server")
 	defer server.Delete()
 	for range 3 {

@@ -17,7 +17,7 @@ import (
 // change is something to be done when the top transaction commits. The list of
 // them leads from the latest to the first; all lie in transactions' contexts.
 type change struct {
-	palloc.Linked
+	palloc.NoHeapPointers
 	text   string
 	before *change
 }

@@ -123,8 +123,8 @@ var operations = []operation{
 	{"New", anySize, func(c palloc.Context, size int) func() {
 		return func() { *palloc.New[[3000]byte](c) = [3000]byte{1} }
 	}, false},
-	{"NewUncleared", anySize, func(c palloc.Context, size int) func() {
-		return func() { palloc.NewUncleared[[5]int64](c)[0] = 1 }
+	{"NewUninitialized", anySize, func(c palloc.Context, size int) func() {
+		return func() { palloc.NewUninitialized[[5]int64](c)[0] = 1 }
 	}, false},
 	{"TryNew", anySize, func(c palloc.Context, size int) func() {
 		return func() { *must(palloc.TryNew[[12_000]byte](c)) = [12_000]byte{1} }

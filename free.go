@@ -99,7 +99,7 @@ func freeSlow(p uintptr) {
 var compactions atomic.Uint64
 
 // Compact releases the blocks of the context that hold no live chunk, and returns how
-// many bytes they had: what MemAllocated fell by. Other contexts can have that memory;
+// many bytes they had: what Held fell by. Other contexts can have that memory;
 // the system gets it with Trim. Freed chunks of an AllocSet that lie side by side become
 // one free span, which serves a request of any size. A callback of OnPressure that frees
 // single chunks calls it: see Pressure.Need. The context that allocates needs no call,

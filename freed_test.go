@@ -101,7 +101,7 @@ func (l *lot) freeAll() {
 // holds checks that the context holds at most so many times the bytes given.
 func (l *lot) holds(most float64, live int64, what string) {
 	l.Helper()
-	held := float64(l.mc.MemAllocated(true)) / float64(live)
+	held := float64(l.mc.TreeHeld()) / float64(live)
 	l.Logf("%s: held %.2f of live", what, held)
 	if held > most {
 		l.Errorf("%s: it holds %.2f times what was live, at most %.2f are allowed", what, held, most)
@@ -161,7 +161,7 @@ func TestAQueueOfGrowingSizesStaysSmall(t *testing.T) {
 				for l.live > bytes {
 					l.oldest()
 				}
-				worst = max(worst, l.mc.MemAllocated(true))
+				worst = max(worst, l.mc.TreeHeld())
 			}
 			l.holds(1.5, l.live, "growing queue")
 			if worst > 3*bytes/2 {
@@ -189,7 +189,7 @@ func TestDriftingSizesStayWithinBounds(t *testing.T) {
 					l.free(l.any())
 				}
 				if step%1024 == 0 && l.live > bytes/2 {
-					worst = max(worst, float64(l.mc.MemAllocated(true))/float64(l.live))
+					worst = max(worst, float64(l.mc.TreeHeld())/float64(l.live))
 				}
 			}
 			t.Logf("held %.2f of live at the worst", worst)
@@ -272,16 +272,16 @@ func TestCompactGivesWholeBlocksBack(t *testing.T) {
 			for range 50_000 {
 				l.add(1000)
 			}
-			peak := l.mc.MemAllocated(true)
+			peak := l.mc.TreeHeld()
 			for len(l.p) > 10 {
 				l.free(len(l.p) - 1)
 			}
-			before := l.mc.MemAllocated(true)
+			before := l.mc.TreeHeld()
 			gave := l.mc.Compact()
-			if after := l.mc.MemAllocated(true); before-after != gave {
+			if after := l.mc.TreeHeld(); before-after != gave {
 				t.Errorf("Compact returns %d, and %d bytes are held, %d before it", gave, after, before)
 			}
-			if held := l.mc.MemAllocated(true); held > 1<<20 {
+			if held := l.mc.TreeHeld(); held > 1<<20 {
 				t.Errorf("%d bytes of %d are held for 10 chunks", held, peak)
 			}
 			if err := l.mc.Check(); err != nil {
@@ -289,7 +289,7 @@ func TestCompactGivesWholeBlocksBack(t *testing.T) {
 			}
 			l.freeAll()
 			l.mc.Compact()
-			if held := l.mc.MemAllocated(true); held != 0 {
+			if held := l.mc.TreeHeld(); held != 0 {
 				t.Errorf("%d bytes are held for no chunk", held)
 			}
 			for range 1000 {
@@ -327,11 +327,11 @@ func TestCompactEndsAJoin(t *testing.T) {
 	}
 	mc.Compact()
 	s := mc.Stats()
-	before := mc.MemAllocated(false)
+	before := mc.Held()
 	for range 4000 { // 4000*136 = 544 KB of some 2 MB that are free in runs of 288
 		mc.Alloc(112)
 	}
-	if grew := mc.MemAllocated(false) - before; grew > 64<<10 {
+	if grew := mc.Held() - before; grew > 64<<10 {
 		t.Errorf("with %d bytes free in runs of 288 bytes the context grew by %d for 480000 bytes in chunks of 120", s.Free, grew)
 	}
 }
@@ -392,7 +392,7 @@ func TestGenerationCompactForgetsWhereChunksWereFreed(t *testing.T) {
 			}
 		}
 		g.Alloc(1000)
-		g.SetLimit(int64(g.MemAllocated(false)))
+		g.SetLimit(int64(g.Held()))
 		for range 1000 {
 			p, err := g.TryAlloc(1000)
 			if err != nil {

@@ -31,7 +31,7 @@ func TestNothingIsLeftForTheCollector(t *testing.T) {
 }
 
 type linked64 struct {
-	palloc.Linked
+	palloc.NoHeapPointers
 	next *linked64
 	rest [64 - unsafe.Sizeof(uintptr(0))]byte
 }
@@ -123,7 +123,7 @@ var thrifty = map[string]func(mc, c palloc.Context, k palloc.Kind) func(){
 	"the accounts": func(mc, c palloc.Context, k palloc.Kind) func() {
 		sum := int64(0)
 		return func() {
-			sum += c.Stats().Total + mc.MemAllocated(true) + int64(len(c.Name()))
+			sum += c.Stats().Held + mc.TreeHeld() + int64(len(c.Name()))
 		}
 	},
 }

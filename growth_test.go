@@ -29,7 +29,7 @@ func TestAChunkThatGrowsStaysWhereItIs(t *testing.T) {
 			}
 			p = q
 			bytesAt(p, size)[size-1] = 1
-			if held := c.MemAllocated(false); held > int64(size)+int64(size)/7+16<<10 {
+			if held := c.Held(); held > int64(size)+int64(size)/7+16<<10 {
 				t.Errorf("%v: %d bytes are held for a chunk of %d", k, held, size)
 			}
 		}

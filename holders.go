@@ -116,7 +116,7 @@ func (h *holder) rest(own int64) int64 {
 // rows adds the rows of the holder and of those below it, parents first.
 func (h *holder) rows(s *Snapshot) {
 	r := Row{Level: h.level, Kind: kindIn(h.Ref().Epoch), Name: h.Name(), Ident: h.Ident()}
-	r.Total, r.Blocks = h.sum-h.rest(0), int64(relaxed.Load32(&h.BlockCount))
+	r.Held, r.Blocks = h.sum-h.rest(0), int64(relaxed.Load32(&h.BlockCount))
 	s.Rows = append(s.Rows, r)
 	for _, child := range h.children {
 		child.rows(s)

@@ -25,8 +25,6 @@ import (
 // more where it was rounded up. Realloc to no more than that leaves a chunk of up to
 // 8 KiB where it is. It panics with a *Fault when p is nil, is not the start of a live
 // chunk, or lies in a Bump. Owner only.
-//
-// PostgreSQL has none.
 func UsableSize(p unsafe.Pointer) int {
 	_, usable, _ := measure("UsableSize", uintptr(p)) // a number, to be looked up
 	return int(usable)

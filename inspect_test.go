@@ -76,7 +76,7 @@ func TestFootprintIsWhatAChunkTakes(t *testing.T) {
 				chunks = append(chunks, p)
 				takes := int64(palloc.Footprint(p))
 				sum += takes
-				if bought := c.Stats().Total - before.Total; int64(size) > 1<<14 && k != palloc.KindSlab && bought != takes {
+				if bought := c.Stats().Held - before.Held; int64(size) > 1<<14 && k != palloc.KindSlab && bought != takes {
 					t.Errorf("%d bytes with a block of their own took %d, and the context grew by %d", size, takes, bought)
 				}
 			}
@@ -112,7 +112,7 @@ func TestALargeChunkThatGrewTakesWhatIsInUse(t *testing.T) {
 	for _, size := range []int{200_000, 300_000, 1_000_000, 500_000} {
 		p = palloc.Realloc(p, size)
 		usable, takes := palloc.UsableSize(p), palloc.Footprint(p)
-		if s := c.Stats(); usable < size || takes != usable+40 || int64(takes) > s.Total {
+		if s := c.Stats(); usable < size || takes != usable+40 || int64(takes) > s.Held {
 			t.Errorf("%d bytes: %d are usable, it takes %d of %+v", size, usable, takes, s)
 		}
 	}

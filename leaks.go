@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/gopalloc/palloc/internal/relaxed"
@@ -21,22 +22,18 @@ import (
 
 // Leak is what contexts of one name, created at one line, have in common that live
 // longer than they should.
-//
-// PostgreSQL has none.
 type Leak struct {
 	Name    string
 	Count   int           // how many contexts
-	Bytes   int64         // held by them and by all contexts below them, each byte once
+	Held    int64         // held by them and by all contexts below them, each byte once
 	Oldest  time.Duration // age of the oldest
 	Created string        // "file.go:123 function", "" when creations were not recorded
 	Example Context       // the oldest: Ident, Path and WriteStats say more
 }
 
 // String is the leak in one line.
-//
-// PostgreSQL has none.
 func (l Leak) String() string {
-	text := fmt.Sprintf("%d × %q, %d bytes, the oldest for %v", l.Count, l.Name, l.Bytes, l.Oldest)
+	text := fmt.Sprintf("%d × %q, %d bytes, the oldest for %v", l.Count, l.Name, l.Held, l.Oldest)
 	if l.Created != "" {
 		text += ", created at " + l.Created
 	}
@@ -58,8 +55,6 @@ func (l Leak) String() string {
 // group's contexts are deleted, so that what holds a leak stands before it, and the
 // sum of all lines is more than the total. What was never to be deleted, such as
 // Emergency, is not listed.
-//
-// PostgreSQL has none.
 func Leaks(top Context, olderThan time.Duration) []Leak {
 	list := top.survey()
 	groups := map[leakKey]*leakGroup{}
@@ -80,7 +75,7 @@ func Leaks(top Context, olderThan time.Duration) []Leak {
 		leaks = append(leaks, g.named())
 	}
 	slices.SortFunc(leaks, func(a, b Leak) int {
-		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(b.Count, a.Count),
+		return cmp.Or(cmp.Compare(b.Held, a.Held), cmp.Compare(b.Count, a.Count),
 			cmp.Compare(a.Name, b.Name), cmp.Compare(a.Created, b.Created))
 	})
 	return leaks
@@ -106,7 +101,7 @@ func (g *leakGroup) add(i int, r *resident) {
 		g.Oldest, g.Example = r.age, r.mc
 	}
 	if i >= g.until {
-		g.Bytes += r.bytes
+		g.Held += r.bytes
 		g.until = i + int(r.size)
 	}
 }
@@ -166,12 +161,30 @@ func (mc Context) residents() []resident {
 	return all.All()
 }
 
-// RecordCreations switches on or off that each context's time and place of creation
-// are kept, for Leaks and for TieFunc. It is meant for tests, and for a while in a
-// process that leaks: a creation then takes about a microsecond. What was recorded
-// stays until the context is deleted. Contexts that existed before, and those that
-// are being created at the very moment, have no record. It is the process's; it is
-// off at first. Any goroutine. Cost: a step for each context that there was at the most.
-//
-// PostgreSQL has none.
-func RecordCreations(on bool) { tree.RecordCreations(on) }
+// RecordCreations has each context's time and place of creation kept, for Leaks and for
+// TieFunc, until stop is called; of several calls until the last stop. It is meant for
+// tests, and for a while in a process that leaks: a creation then takes about a
+// microsecond. What was recorded stays until the context is deleted. Contexts that existed
+// before, and those that other goroutines create at the very moment, have no record. It
+// takes a step for each context that ever existed at the same time. Any goroutine; stop,
+// too.
+func RecordCreations() (stop func()) {
+	recording.Lock()
+	defer recording.Unlock()
+	if recording.callers++; recording.callers == 1 {
+		tree.RecordCreations(true)
+	}
+	return sync.OnceFunc(func() {
+		recording.Lock()
+		defer recording.Unlock()
+		if recording.callers--; recording.callers == 0 {
+			tree.RecordCreations(false)
+		}
+	})
+}
+
+// recording counts the calls of RecordCreations that were not stopped.
+var recording struct {
+	sync.Mutex
+	callers int
+}

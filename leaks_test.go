@@ -18,8 +18,8 @@ import (
 
 // recording records creations for the time of a test.
 func recording(t *testing.T) {
-	palloc.RecordCreations(true)
-	t.Cleanup(func() { palloc.RecordCreations(false) })
+	stop := palloc.RecordCreations()
+	t.Cleanup(stop)
 }
 
 // leakOf is the one leak of a name.
@@ -67,11 +67,11 @@ func TestLeaksAreGroupedByNameAndSortedByBytes(t *testing.T) {
 	var query, plan int64
 	for c := range mc.Children() {
 		if c.Name() == "query" {
-			query += c.MemAllocated(true)
-			plan += c.MemAllocated(true) - c.MemAllocated(false)
+			query += c.TreeHeld()
+			plan += c.TreeHeld() - c.Held()
 		}
 	}
-	if q, p := leakOf(t, leaks, "query"), leakOf(t, leaks, "plan"); q.Bytes != query || p.Bytes != plan || plan == 0 {
+	if q, p := leakOf(t, leaks, "query"), leakOf(t, leaks, "plan"); q.Held != query || p.Held != plan || plan == 0 {
 		t.Errorf("%v and %v; want %d and %d bytes", q, p, query, plan)
 	}
 	if e := leakOf(t, leaks, "cache").Example; e.Name() != "cache" || e.Parent() != mc {
@@ -92,8 +92,8 @@ func TestALeakCountsEachByteOnce(t *testing.T) {
 	}
 	palloc.NewAllocSet(mc, "nest").Alloc(3000)
 	leaks := palloc.Leaks(mc, 0)
-	if l := leakOf(t, leaks, "nest"); l.Count != 6 || l.Bytes != mc.MemAllocated(true)-mc.MemAllocated(false) {
-		t.Errorf("%v of %d bytes in all", l, mc.MemAllocated(true))
+	if l := leakOf(t, leaks, "nest"); l.Count != 6 || l.Held != mc.TreeHeld()-mc.Held() {
+		t.Errorf("%v of %d bytes in all", l, mc.TreeHeld())
 	}
 }
 
@@ -233,8 +233,10 @@ func TestEveryCreationIsRecordedWhileThatIsOn(t *testing.T) {
 		mc := newRoot(t)
 		before := newKind(palloc.NewAllocSet(mc, "other"), k, "c", 64)
 		newKind(mc, k, "c", 64).Delete()
-		palloc.RecordCreations(true)
-		defer palloc.RecordCreations(false)
+		first, second := palloc.RecordCreations(), palloc.RecordCreations()
+		defer second()
+		first() // the second call goes on
+		first()
 		parent := before.Parent()
 		for i := range 3 {
 			c := newKind(mc, k, "c", 64)
@@ -248,7 +250,7 @@ func TestEveryCreationIsRecordedWhileThatIsOn(t *testing.T) {
 			c.Delete()
 			d.Delete()
 		}
-		palloc.RecordCreations(false)
+		second()
 		c := newKind(mc, k, "off", 64)
 		if l := leakOf(t, palloc.Leaks(mc, 0), "off"); l.Created != "" || l.Example != c {
 			t.Errorf("it is off: %v", l)
@@ -258,9 +260,9 @@ func TestEveryCreationIsRecordedWhileThatIsOn(t *testing.T) {
 
 func TestARecordStaysWhenRecordingEnds(t *testing.T) {
 	mc := newRoot(t)
-	palloc.RecordCreations(true)
+	stop := palloc.RecordCreations()
 	palloc.NewAllocSet(mc, "c")
-	palloc.RecordCreations(false)
+	stop()
 	if l := leakOf(t, palloc.Leaks(mc, 0), "c"); l.Created == "" {
 		t.Errorf("%v", l)
 	}
@@ -274,14 +276,16 @@ func TestRecordingMayBeSwitchedAtAnyTime(t *testing.T) {
 		rounds = 200
 	}
 	mc := newRoot(t)
-	defer palloc.RecordCreations(false)
 	var over atomic.Bool
 	var others sync.WaitGroup
 	others.Go(func() {
-		for on := true; !over.Load(); on = !on {
-			palloc.RecordCreations(on)
+		for !over.Load() {
+			stop := palloc.RecordCreations()
 			palloc.Leaks(mc, 0)
 			runtime.Gosched() // where there is one thread
+			stop()
+			palloc.Leaks(mc, 0)
+			runtime.Gosched()
 		}
 	})
 	together(4, func(i int) {

@@ -48,7 +48,7 @@ func (mc Context) IsEmpty() bool {
 	return !mc.ref.HasChildren("Context.IsEmpty") && !mc.stats(false).Live
 }
 
-// OnReset registers a function to be run once, when the context is next reset
+// BeforeReset registers a function to be run once, when the context is next reset
 // or deleted, before its memory is taken back. Of several, the latest runs
 // first. It runs in the goroutine that resets, with no lock held; it may use any
 // context that is still alive, this one included, and register others, which run in
@@ -59,10 +59,10 @@ func (mc Context) IsEmpty() bool {
 //
 // PostgreSQL: MemoryContextRegisterResetCallback,
 // MemoryContextUnregisterResetCallback.
-func (mc Context) OnReset(run func()) (stop func() bool) {
-	const op = "Context.OnReset"
+func (mc Context) BeforeReset(run func()) (stop func() bool) {
+	const op = "Context.BeforeReset"
 	if mc.check(op); run == nil {
 		panic(&Fault{Op: op, Context: mc.Path(), Reason: "the function is nil"})
 	}
-	return mc.ref.OnReset(op, run)
+	return mc.ref.BeforeReset(op, run)
 }

@@ -125,7 +125,7 @@ func TestAContextWithoutChunksHoldsNoBlock(t *testing.T) {
 	each(t, kinds, func(t *testing.T, k palloc.Kind) {
 		mc := newFresh(t)
 		c := newKind(mc, k, "c", 64)
-		if s := c.Stats(); s != (palloc.Stats{}) || c.MemAllocated(true) != 0 {
+		if s := c.Stats(); s != (palloc.Stats{}) || c.TreeHeld() != 0 {
 			t.Errorf("a new context holds %+v", s)
 		}
 		c.Reset()
@@ -145,7 +145,7 @@ func TestAResetKeepsAtMostASmallBlock(t *testing.T) {
 			}
 			c.Reset()
 			kept := c.Stats()
-			if kept.Total > most || kept.Blocks > 1 || c.MemAllocated(true) != kept.Total {
+			if kept.Held > most || kept.Blocks > 1 || c.TreeHeld() != kept.Held {
 				t.Errorf("after %d chunks a reset keeps %+v", chunks, kept)
 			}
 			c.Reset()
@@ -163,9 +163,9 @@ func TestAContextThatCyclesDoesNotGrow(t *testing.T) {
 			for i := range 500 {
 				scribble(bytesAt(c.Alloc(48), 48), i)
 			}
-			full = c.MemAllocated(false)
+			full = c.Held()
 			c.Reset()
-			return full, c.MemAllocated(false)
+			return full, c.Held()
 		}
 		cycle()
 		full, kept := cycle()
@@ -191,7 +191,7 @@ func TestADeletedTreeGivesEverythingBack(t *testing.T) {
 			}
 		}
 		mc.DeleteChildren()
-		if held := mc.MemAllocated(true); held != 0 {
+		if held := mc.TreeHeld(); held != 0 {
 			t.Fatalf("round %d: %d bytes are still held", round, held)
 		}
 	}

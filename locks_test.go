@@ -38,7 +38,7 @@ var crowds = map[string]func(mc palloc.Context, n int){
 		for i := range n / 50 {
 			c := newKind(mc, kinds[i%len(kinds)], "c", 1000)
 			c.SetIdent("ident")
-			c.OnReset(func() {})
+			c.BeforeReset(func() {})
 			for range 10 {
 				c.Alloc(1000)
 			}
@@ -76,7 +76,7 @@ var chores = []struct {
 	name string
 	do   func(mc, other, elsewhere palloc.Context)
 }{
-	{"MemAllocated", func(mc, _, _ palloc.Context) { mc.MemAllocated(true) }},
+	{"TreeHeld", func(mc, _, _ palloc.Context) { mc.TreeHeld() }},
 	{"IsEmpty", func(mc, _, _ palloc.Context) { mc.IsEmpty() }},
 	{"Stats", func(mc, _, _ palloc.Context) { mc.Stats() }},
 	{"Budget", func(mc, _, _ palloc.Context) { mc.Budget() }},
@@ -90,7 +90,7 @@ var chores = []struct {
 			panic(err)
 		}
 	}},
-	{"RecordCreations", func(mc, _, _ palloc.Context) { palloc.RecordCreations(true); palloc.RecordCreations(false) }},
+	{"RecordCreations", func(mc, _, _ palloc.Context) { palloc.RecordCreations()() }},
 	{"ResetChildren", func(mc, _, _ palloc.Context) { mc.ResetChildren() }},
 	{"Path of the last", func(mc, _, _ palloc.Context) { last(mc).Path() }},
 	{"SetParent of the last", func(mc, other, elsewhere palloc.Context) {
@@ -236,7 +236,7 @@ func TestAWalkMissesNothingThatStays(t *testing.T) {
 	for end := time.Now().Add(long); time.Now().Before(end) && !t.Failed(); walks++ {
 		w.wantAll(t)
 		wantTree(t, palloc.TakeSnapshot(w.top), n)
-		if held := w.top.MemAllocated(true); held < int64(n)*50 {
+		if held := w.top.TreeHeld(); held < int64(n)*50 {
 			t.Errorf("%d bytes are held by %d contexts", held, n)
 		}
 		leaks := leakOf(t, palloc.Leaks(w.top, 0), "stays")
@@ -335,7 +335,7 @@ func TestBudgetsAreExactWhileTheyAreOpenedAndMoved(t *testing.T) {
 		traders.Wait()
 		wantSound(t, "afterwards", mc)
 		for c := range mc.Children() {
-			if b, held := c.Budget(), c.MemAllocated(true); b.Held != held {
+			if b, held := c.Budget(), c.TreeHeld(); b.Held != held {
 				t.Errorf("round %d: the budget says %d, and a walk %d", round, b.Held, held)
 			}
 		}

@@ -133,7 +133,7 @@ func TestAFaultSaysWhoseAndWhat(t *testing.T) {
 		{"a deleted context", func() { c := palloc.NewAllocSet(q, "step"); c.Delete(); c.Alloc(8) }, "step", "", []string{"was deleted"}},
 		{"a wrong size", func() { palloc.New[[3]uint64](slab) }, path + "nodes", "", []string{"64 bytes, not of 24"}},
 		{"free in a Bump", func() { palloc.Free(palloc.New[uint64](bump)) }, path + "rows", "18", []string{"no single one is freed"}},
-		{"a Go pointer", func() { palloc.New[struct{ a, b *int }](q) }, "", "", []string{"Linked"}},
+		{"a Go pointer", func() { palloc.New[struct{ a, b *int }](q) }, "", "", []string{"NoHeapPointers"}},
 	} {
 		f := faultOf(t, m.do)
 		if f == nil || f.Context != m.where || f.Ident != m.ident {

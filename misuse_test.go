@@ -81,7 +81,7 @@ func saysOneOf(text, words string) bool {
 // goes, and the accounts are back.
 func wantOrder(t *testing.T, mc palloc.Context) {
 	t.Helper()
-	held, children := mc.MemAllocated(true), count(mc)
+	held, children := mc.TreeHeld(), count(mc)
 	for _, k := range kinds {
 		c := newKind(mc, k, "order", 40)
 		a, b := bytesAt(c.Alloc(40), 40), bytesAt(c.Alloc(40), 40)
@@ -96,8 +96,8 @@ func wantOrder(t *testing.T, mc palloc.Context) {
 		c.Reset()
 		c.Delete()
 	}
-	if mc.MemAllocated(true) != held || count(mc) != children {
-		t.Errorf("afterwards the tree holds %d bytes, not %d", mc.MemAllocated(true), held)
+	if mc.TreeHeld() != held || count(mc) != children {
+		t.Errorf("afterwards the tree holds %d bytes, not %d", mc.TreeHeld(), held)
 	}
 }
 
@@ -414,7 +414,7 @@ var uses = []struct {
 	{"ResetChildren", "ResetChildren", palloc.Context.ResetChildren},
 	{"Delete", "Delete", palloc.Context.Delete},
 	{"DeleteChildren", "DeleteChildren", palloc.Context.DeleteChildren},
-	{"OnReset", "OnReset", func(mc palloc.Context) { mc.OnReset(func() {}) }},
+	{"BeforeReset", "BeforeReset", func(mc palloc.Context) { mc.BeforeReset(func() {}) }},
 	{"IsEmpty", "IsEmpty", func(mc palloc.Context) { mc.IsEmpty() }},
 	{"Kind", "Kind", func(mc palloc.Context) { mc.Kind() }},
 	{"Name", "Name", func(mc palloc.Context) { mc.Name() }},
@@ -426,8 +426,8 @@ var uses = []struct {
 	{"Children", "Children", func(mc palloc.Context) { count(mc) }},
 	{"All", "All", func(mc palloc.Context) { names(mc.All()) }},
 	{"Stats", "Stats", func(mc palloc.Context) { mc.Stats() }},
-	{"MemAllocated", "MemAllocated", func(mc palloc.Context) { mc.MemAllocated(false) }},
-	{"MemAllocated of all", "MemAllocated", func(mc palloc.Context) { mc.MemAllocated(true) }},
+	{"Held", "Held", func(mc palloc.Context) { mc.Held() }},
+	{"TreeHeld", "TreeHeld", func(mc palloc.Context) { mc.TreeHeld() }},
 	{"WriteStats", "WriteStats", func(mc palloc.Context) { mc.WriteStats(io.Discard) }},
 	{"WriteStatsDetail", "WriteStatsDetail", func(mc palloc.Context) { mc.WriteStatsDetail(io.Discard, 1, 1) }},
 	{"TakeSnapshot", "TakeSnapshot", func(mc palloc.Context) { palloc.TakeSnapshot(mc) }},

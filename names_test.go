@@ -36,12 +36,12 @@ func TestMadeUpNamesOneAfterAnother(t *testing.T) {
 		}
 	}
 	pass(0, 5000)
-	heap, inUse := goHeap(), palloc.Warehouse().InUse
+	heap, inUse := goHeap(), palloc.PageHeap().Held
 	pass(5000, 2*manyNames())
 	if more := goHeap() - heap; more > 1<<20 {
 		t.Errorf("%d names that are gone take %d bytes of Go's heap", 2*manyNames(), more)
 	}
-	if more := palloc.Warehouse().InUse - inUse; more > 9<<20 {
+	if more := palloc.PageHeap().Held - inUse; more > 9<<20 {
 		t.Errorf("%d bytes wait for contexts of names that are gone", more)
 	}
 	wantOwnNames(t, mc)

@@ -41,7 +41,7 @@ func heldPerByte(c palloc.Context, chunks int, seed uint64) float64 {
 		c.Alloc(size)
 		asked += size
 	}
-	held := c.MemAllocated(false)
+	held := c.Held()
 	c.Reset()
 	return float64(held) / float64(asked)
 }

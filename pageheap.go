@@ -23,10 +23,8 @@ import (
 // and a system call for each run of pages that goes back. The lock is not held in
 // between, nor during such a call: nobody waits for a Trim.
 
-// WarehouseStats are the statistics of the page heap, in bytes.
-//
-// PostgreSQL has none.
-type WarehouseStats struct {
+// PageHeapStats are the statistics of the page heap, in bytes.
+type PageHeapStats struct {
 	// Reserved is address space. Nothing needs to be behind it.
 	Reserved int64
 
@@ -37,7 +35,7 @@ type WarehouseStats struct {
 	// InUse is what contexts hold, and blocks of at most 8 KiB that are cached with a
 	// deleted context, for the next one of the name. For the page heap the latter are
 	// allocated: only Trim takes them back.
-	InUse int64
+	Held int64
 
 	// Retained is what was released and stays resident for the next request, cached
 	// runs included. Trim empties it, SetRetention limits it.
@@ -45,24 +43,22 @@ type WarehouseStats struct {
 
 	// Accounts is what the page tables of the page heap and the records of contexts have,
 	// in memory outside of Reserved. It never falls.
-	Accounts int64
+	Metadata int64
 }
 
 // Resident returns the most that palloc can have resident: InUse, as if every byte of it
 // were written to, Retained and Accounts.
-func (s WarehouseStats) Resident() int64 { return s.InUse + s.Retained + s.Accounts }
+func (s PageHeapStats) MaxResident() int64 { return s.Held + s.Retained + s.Metadata }
 
 // Warehouse returns the statistics of the page heap at one moment. Any goroutine.
-//
-// PostgreSQL has none.
-func Warehouse() WarehouseStats {
+func PageHeap() PageHeapStats {
 	s := block.ReadStats()
-	return WarehouseStats{
+	return PageHeapStats{
 		Reserved:  int64(s.Reserved),
 		Committed: int64(s.Committed),
-		InUse:     int64(s.InUse),
+		Held:      int64(s.InUse),
 		Retained:  int64(s.Retained),
-		Accounts:  int64(s.Metadata + kind.SlotsSize()),
+		Metadata:  int64(s.Metadata + kind.SlotsSize()),
 	}
 }
 
@@ -75,13 +71,11 @@ const DefaultRetention = math.MaxInt64
 // beyond it already goes back at once. The limit only lowers the bound that
 // DefaultRetention describes, which restores that; 0 keeps nothing. Cached runs count;
 // blocks that are cached with a deleted context do not: they count as in use, see
-// WarehouseStats.InUse. A page of the system that is free only in part
+// PageHeapStats.InUse. A page of the system that is free only in part
 // cannot go back, and one that became free little by little goes when the pages around
 // it are free, after the next 16384th block is taken, or with Trim. Where the system
 // refuses to take memory back, as Linux does when it is locked, that stays retained. A
 // negative number is a Fault. Any goroutine.
-//
-// PostgreSQL has none.
 func SetRetention(bytes int64) {
 	if bytes < 0 {
 		panic(&Fault{Op: "SetRetention", Reason: fmt.Sprintf("a retention of %d bytes: it is at least 0, or DefaultRetention", bytes)})
@@ -93,8 +87,6 @@ func SetRetention(bytes int64) {
 // how many bytes that were. Blocks that are cached with deleted contexts are among it;
 // what the system refuses to take is not. What is released meanwhile may stay. Any
 // goroutine.
-//
-// PostgreSQL has none.
 func Trim() int64 {
 	tree.ReleaseKeepers()
 	return int64(block.Trim())
@@ -110,8 +102,6 @@ var trimming atomic.Bool
 // after each Trim. It is off until called. stop ends it, and waits for
 // a Trim that is under way; it may be called more than once. A second TrimWhenIdle
 // before that is a Fault, as is a time that is not positive. Any goroutine.
-//
-// PostgreSQL has none.
 func TrimWhenIdle(after time.Duration) (stop func()) {
 	if after <= 0 {
 		panic(&Fault{Op: "TrimWhenIdle", Reason: fmt.Sprintf("an interval of %v: it is more than 0", after)})

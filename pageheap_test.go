@@ -43,30 +43,30 @@ func TestTheWarehouseKnowsWhereItsBytesAre(t *testing.T) {
 	returning(t)
 	mc := newRoot(t)
 	palloc.Trim()
-	before := palloc.Warehouse()
+	before := palloc.PageHeap()
 	c := palloc.NewAllocSet(mc, "c")
 	for range piled >> 20 {
 		c.Alloc(1<<20 - 64)
 	}
-	full := palloc.Warehouse()
-	if more := full.InUse - before.InUse; more != c.MemAllocated(false) {
-		t.Errorf("%d bytes more are in use, and the context holds %d", more, c.MemAllocated(false))
+	full := palloc.PageHeap()
+	if more := full.Held - before.Held; more != c.Held() {
+		t.Errorf("%d bytes more are in use, and the context holds %d", more, c.Held())
 	}
 	c.Delete()
-	empty := palloc.Warehouse()
-	if empty.InUse > before.InUse+8<<10 || empty.Retained < piled {
+	empty := palloc.PageHeap()
+	if empty.Held > before.Held+8<<10 || empty.Retained < piled {
 		t.Errorf("after the deletion of a context of %d bytes: %+v, and before it was filled: %+v", piled, empty, before)
 	}
-	if empty.Resident() > full.Resident()+full.Resident()/16 {
-		t.Errorf("%d bytes are resident after the deletion, and %d before it", empty.Resident(), full.Resident())
+	if empty.MaxResident() > full.MaxResident()+full.MaxResident()/16 {
+		t.Errorf("%d bytes are resident after the deletion, and %d before it", empty.MaxResident(), full.MaxResident())
 	}
 	palloc.Trim()
-	trimmed := palloc.Warehouse()
+	trimmed := palloc.PageHeap()
 	if trimmed.Retained > 256<<10 {
 		t.Errorf("%d bytes are retained after Trim", trimmed.Retained)
 	}
-	for _, s := range []palloc.WarehouseStats{before, full, empty, trimmed} {
-		if s.Committed > s.Reserved || s.InUse+s.Retained > s.Committed || s.Accounts <= 0 {
+	for _, s := range []palloc.PageHeapStats{before, full, empty, trimmed} {
+		if s.Committed > s.Reserved || s.Held+s.Retained > s.Committed || s.Metadata <= 0 {
 			t.Errorf("the accounts contradict each other: %+v", s)
 		}
 	}
@@ -80,7 +80,7 @@ func TestTheWarehouseRetainsNoMoreThanItMay(t *testing.T) {
 		palloc.SetRetention(most)
 		palloc.Trim()
 		pile(t)
-		kept := palloc.Warehouse().Retained
+		kept := palloc.PageHeap().Retained
 		if kept > min(most, 1<<40)+slack {
 			t.Errorf("%d bytes are retained where %d may", kept, most)
 		}
@@ -89,7 +89,7 @@ func TestTheWarehouseRetainsNoMoreThanItMay(t *testing.T) {
 		}
 	}
 	palloc.SetRetention(4 << 20)
-	if kept := palloc.Warehouse().Retained; kept > 4<<20+slack {
+	if kept := palloc.PageHeap().Retained; kept > 4<<20+slack {
 		t.Errorf("%d bytes are retained after the retention was lowered to %d", kept, 4<<20)
 	}
 }
@@ -101,13 +101,13 @@ func TestARetentionOfNothingKeepsNoSmallBlocks(t *testing.T) {
 	defer palloc.SetRetention(palloc.DefaultRetention)
 	palloc.SetRetention(0)
 	palloc.Trim()
-	before := palloc.Warehouse().Retained
+	before := palloc.PageHeap().Retained
 	c := palloc.NewGeneration(newRoot(t), "c", palloc.BlockSizes(8<<10, 8<<10))
 	for range 1000 {
 		c.Alloc(2000)
 	}
 	c.Delete()
-	if more := palloc.Warehouse().Retained - before; more > 64<<10 {
+	if more := palloc.PageHeap().Retained - before; more > 64<<10 {
 		t.Errorf("%d bytes of small blocks are retained where nothing may", more)
 	}
 }
@@ -128,7 +128,7 @@ func eventually(t *testing.T, what string, so func() bool) {
 	t.Errorf("it does not come to pass that %s", what)
 }
 
-func retainsLittle() bool { return palloc.Warehouse().Retained < piled/4 }
+func retainsLittle() bool { return palloc.PageHeap().Retained < piled/4 }
 
 func TestWhatIsUnusedGoesBackAfterAWhile(t *testing.T) {
 	returning(t)

@@ -37,12 +37,12 @@ var ends = []struct {
 	{"at once", func(list []palloc.Context) { list[0].Delete() }},
 	{"all with callbacks", func(list []palloc.Context) {
 		for _, mc := range list {
-			mc.OnReset(func() {})
+			mc.BeforeReset(func() {})
 		}
 		list[0].Delete()
 	}},
 	{"with a callback", func(list []palloc.Context) {
-		list[3].OnReset(func() {})
+		list[3].BeforeReset(func() {})
 		list[0].Delete()
 	}},
 	{"by a reset", func(list []palloc.Context) { list[0].Parent().Reset() }},
@@ -76,7 +76,7 @@ func TestATreeOfTheSameShapeIsTheSameCores(t *testing.T) {
 				wantEmpty(t, mc)
 				return cores
 			}
-			first, held := used(), palloc.Warehouse().InUse
+			first, held := used(), palloc.PageHeap().Held
 			for range 5 {
 				for c := range used() {
 					if !first[c] {
@@ -84,7 +84,7 @@ func TestATreeOfTheSameShapeIsTheSameCores(t *testing.T) {
 					}
 				}
 			}
-			if now := palloc.Warehouse().InUse; now > held {
+			if now := palloc.PageHeap().Held; now > held {
 				t.Errorf("%d bytes are in use after five trees more, %d after the first", now, held)
 			}
 		})
@@ -124,21 +124,21 @@ func TestWhatWaitsIsLittle(t *testing.T) {
 			t.Run(name+" "+end.name, func(t *testing.T) {
 				mc := newRoot(t)
 				palloc.Trim()
-				before := palloc.Warehouse().InUse
+				before := palloc.PageHeap().Held
 				list := of(mc, 2000)
 				for _, c := range list {
 					c.Alloc(each)
 				}
-				if now := palloc.Warehouse().InUse; now < before+2000*each {
+				if now := palloc.PageHeap().Held; now < before+2000*each {
 					t.Fatalf("%d bytes are in use with the contexts, and %d before", now, before)
 				}
 				end.do(list)
 				mc.DeleteChildren()
-				if now := palloc.Warehouse().InUse - before; now > most {
+				if now := palloc.PageHeap().Held - before; now > most {
 					t.Errorf("%d KiB are in use without a context", now>>10)
 				}
 				palloc.Trim()
-				if now := palloc.Warehouse().InUse - before; now > 0 {
+				if now := palloc.PageHeap().Held - before; now > 0 {
 					t.Errorf("%d bytes are in use after Trim", now)
 				}
 				wantEmpty(t, mc)
@@ -188,7 +188,7 @@ func TestATreeThatWaitsComesUnderTheBudget(t *testing.T) {
 		}
 		c.Alloc(1000)
 	}
-	if held, now := mc.Budget().Held, mc.MemAllocated(true); held != now {
+	if held, now := mc.Budget().Held, mc.TreeHeld(); held != now {
 		t.Errorf("the budget says %d bytes, and the contexts hold %d", held, now)
 	}
 	list[0].Delete()
@@ -245,7 +245,7 @@ func TestTreesComeAndGoEverywhere(t *testing.T) {
 			case 0:
 				palloc.Trim()
 			case 1:
-				mc.MemAllocated(true)
+				mc.TreeHeld()
 			case 2:
 				common.SetLimit([]int64{1 << 30, palloc.NoLimit}[i%2])
 			}
@@ -281,15 +281,15 @@ func TestThoseOutOfReachDoNotWait(t *testing.T) {
 	const each, most = 6 << 10, 4 * 8 << 10
 	mc := newRoot(t)
 	palloc.Trim()
-	before := palloc.Warehouse().InUse
+	before := palloc.PageHeap().Held
 	for n := range 500 {
 		c := palloc.NewAllocSet(mc, strconv.Itoa(n%100))
 		c.Alloc(each)
 		c.Delete()
 	}
-	waiting := palloc.Warehouse().InUse - before
+	waiting := palloc.PageHeap().Held - before
 	tree.ReleaseFree()
-	if now := palloc.Warehouse().InUse - before; now > most || now == waiting {
+	if now := palloc.PageHeap().Held - before; now > most || now == waiting {
 		t.Errorf("%d KiB wait with a context, and %d KiB in all", now>>10, waiting>>10)
 	}
 }

@@ -11,40 +11,38 @@ import (
 
 // The pointer rule: the collector does not see into a context, so that a Go pointer
 // there keeps nothing alive. A type with pointers is refused unless the program promises
-// where they lead: by Linked, or by AllowPointers for a type that it does not own.
+// where they lead: by NoHeapPointers, or by AllowPointers for a type that it does not own.
 //
 // Invariant: a type that was accepted once is always accepted.
 //
 // Cost: for a type without pointers none; for another one a load and a compare; for a
 // type that is new to the process, one walk over it.
 
-// Linked marks a struct type whose Go pointers (pointers, slices, strings, funcs,
+// NoHeapPointers marks a struct type whose Go pointers (pointers, slices, strings, funcs,
 // interfaces) only ever lead to memory of contexts that live at least as long,
 // or to static data: constants, top-level functions. Embed it by value, first,
 // where it takes no space. Maps and channels always lie on Go's heap and stay refused.
 // For a type that is not yours there is AllowPointers.
 //
 //	type node struct {
-//		palloc.Linked
+//		palloc.NoHeapPointers
 //		left, right *node
 //	}
 //
 // PostgreSQL has none: C has no collector.
-type Linked struct{}
+type NoHeapPointers struct{}
 
 // rule decides which types may lie in contexts.
-var rule = typerule.Rule{Marker: reflect.TypeFor[Linked]()}
+var rule = typerule.Rule{Marker: reflect.TypeFor[NoHeapPointers]()}
 
 // An Allowance is a type that may lie in contexts although it has Go pointers.
-//
-// PostgreSQL has none.
 type Allowance struct {
 	Type   string // as reflect prints it
 	Reason string // why that is sound
 }
 
 // AllowPointers accepts type T in contexts, and whatever T is nested in by value,
-// although T has Go pointers and does not embed Linked. It is for types that
+// although T has Go pointers and does not embed NoHeapPointers. It is for types that
 // one does not own. The caller promises, with a reason, for each value of T that
 // will lie in a context: all its pointers lead to memory of contexts that live at
 // least as long, to static data, or to what the program keeps alive by other means.
@@ -58,8 +56,6 @@ type Allowance struct {
 // interface, since that would void the rule for the types of others, or a T with
 // maps or channels, which always lie on Go's heap. A second call changes the reason.
 // Any goroutine.
-//
-// PostgreSQL has none.
 func AllowPointers[T any](reason string) Allowance { return allow(reflect.TypeFor[T](), reason) }
 
 func allow(t reflect.Type, reason string) Allowance {
@@ -71,8 +67,6 @@ func allow(t reflect.Type, reason string) Allowance {
 
 // Allowances returns the types that AllowPointers accepted, by name: where to look when
 // a pointer in a context leads to memory that was freed. Any goroutine.
-//
-// PostgreSQL has none.
 func Allowances() (all []Allowance) {
 	for t, reason := range rule.Allowed() {
 		all = append(all, Allowance{t.String(), reason})

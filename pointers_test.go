@@ -31,12 +31,12 @@ type (
 
 type (
 	linkedNode struct {
-		palloc.Linked
+		palloc.NoHeapPointers
 		left, right *linkedNode
 		n           int
 	}
 	linkedAll struct {
-		palloc.Linked
+		palloc.NoHeapPointers
 		s    string
 		b    []byte
 		f    func()
@@ -45,7 +45,7 @@ type (
 		deep struct{ p [2]*leaf }
 	}
 	linkedMap struct {
-		palloc.Linked
+		palloc.NoHeapPointers
 		m map[string]int
 	}
 )
@@ -90,9 +90,9 @@ func refused[T any](t *testing.T, mc palloc.Context, path, code string) {
 func TestAPointerIsRefusedWithItsPathAndTheLineToWrite(t *testing.T) {
 	mc := newRoot(t)
 	for range 2 { // the second time it is known
-		refused[holder](t, mc, "palloc_test.holder.p (*palloc_test.leaf) is a Go pointer", "`type holder struct { palloc.Linked; ... }`")
+		refused[holder](t, mc, "palloc_test.holder.p (*palloc_test.leaf) is a Go pointer", "`type holder struct { palloc.NoHeapPointers; ... }`")
 		refused[holder](t, mc, "palloc_test.holder.p", "`var _ = palloc.AllowPointers[palloc_test.holder](\"why that holds\")`")
-		refused[string](t, mc, "string (string) holds a Go pointer", "`struct { palloc.Linked; v string }`")
+		refused[string](t, mc, "string (string) holds a Go pointer", "`struct { palloc.NoHeapPointers; v string }`")
 		refused[linkedMap](t, mc, "palloc_test.linkedMap.m (map[string]int) lies on Go's heap", "`m int`")
 	}
 	wantEmpty(t, mc)
@@ -107,8 +107,8 @@ func TestAnAllowedTypeIsAcceptedWhereverItIsNested(t *testing.T) {
 	refused[withForeign](t, mc, "", "")
 	refused[netip.Addr](t, mc, "", "")
 	refused[pair[foreign, int]](t, mc, "", "")
-	refused[*foreign](t, mc, "*palloc_test.foreign (*palloc_test.foreign)", "palloc.Linked")
-	wantFault(t, func() { palloc.NewUncleared[foreign](mc) }, "NewUncleared[palloc_test.foreign]", "", "has pointers")
+	refused[*foreign](t, mc, "*palloc_test.foreign (*palloc_test.foreign)", "palloc.NoHeapPointers")
+	wantFault(t, func() { palloc.NewUninitialized[foreign](mc) }, "NewUninitialized[palloc_test.foreign]", "", "has pointers")
 }
 
 func TestATypeMayBeAllowedAfterItWasRefused(t *testing.T) {

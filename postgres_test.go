@@ -86,12 +86,12 @@ func TestPostgres04BlocksGrowUpToTheLargest(t *testing.T) {
 	for range 40_000 {
 		c.Alloc(100)
 		s := c.Stats()
-		if bought := s.Total - last.Total; bought > 0 {
+		if bought := s.Held - last.Held; bought > 0 {
 			if bought > most+most/7 || last.Free > 112*(last.Blocks+1) { // a rest in each block
 				t.Fatalf("a block of %d bytes while %d were free; the largest is to have %d", bought, last.Free, most)
 			}
 			if s.Free > last.Used/2+2<<10 {
-				t.Fatalf("%d bytes are idle of %d", s.Free, s.Total)
+				t.Fatalf("%d bytes are idle of %d", s.Free, s.Held)
 			}
 			grew++
 		}
@@ -102,7 +102,7 @@ func TestPostgres04BlocksGrowUpToTheLargest(t *testing.T) {
 	}
 	one := palloc.NewAllocSet(c, "one")
 	one.Alloc(7000)
-	if s := one.Stats(); s.Blocks != 1 || s.Total < 7000 || s.Total > 16<<10 {
+	if s := one.Stats(); s.Blocks != 1 || s.Held < 7000 || s.Held > 16<<10 {
 		t.Errorf("a first chunk of 7000 bytes: %+v", s)
 	}
 }
@@ -124,7 +124,7 @@ func TestPostgres06ReallocInPlace(t *testing.T) {
 	scribble(bytesAt(p, 100), 5)
 	for _, size := range []int{99_000, 100_000, 300_000, 2 << 20, 50_000, 20_000} {
 		p = palloc.Realloc(p, size)
-		if held := c.MemAllocated(false); held < int64(size) || held > 4*int64(size)+8<<10 || !scribbled(bytesAt(p, 100), 5) {
+		if held := c.Held(); held < int64(size) || held > 4*int64(size)+8<<10 || !scribbled(bytesAt(p, 100), 5) {
 			t.Errorf("a chunk of %d bytes makes %d", size, held)
 		}
 	}
@@ -149,7 +149,7 @@ func TestPostgres07ResetKeepsAKeeper(t *testing.T) {
 		}
 		c.Reset()
 		s := c.Stats()
-		if s.Blocks > 1 || s.Total > 8<<10 || c.MemAllocated(false) != s.Total || !c.IsEmpty() {
+		if s.Blocks > 1 || s.Held > 8<<10 || c.Held() != s.Held || !c.IsEmpty() {
 			t.Errorf("after a reset: %+v", s)
 		}
 		c.Reset()
@@ -157,7 +157,7 @@ func TestPostgres07ResetKeepsAKeeper(t *testing.T) {
 			t.Errorf("a second reset makes %+v of %+v", again, s)
 		}
 		ran := 0
-		c.OnReset(func() { ran++ })
+		c.BeforeReset(func() { ran++ })
 		c.Reset()
 		c.Reset()
 		if ran != 1 {
@@ -171,7 +171,7 @@ func TestPostgres08DeletionGoesUpwards(t *testing.T) {
 	var order []string
 	say := func(c palloc.Context, words ...string) {
 		for _, w := range words {
-			c.OnReset(func() {
+			c.BeforeReset(func() {
 				order = append(order, w)
 				if w == "throws" {
 					panic(w)
@@ -186,7 +186,7 @@ func TestPostgres08DeletionGoesUpwards(t *testing.T) {
 	say(c1, "C1.1", "C1.2")
 	say(c2, "C2.1")
 	say(gc, "GC.1")
-	stop := c1.OnReset(func() { order = append(order, "stopped") })
+	stop := c1.BeforeReset(func() { order = append(order, "stopped") })
 	say(c1, "C1.3")
 	if !stop() {
 		t.Error("a callback in the middle could not be stopped")
@@ -273,19 +273,19 @@ func TestPostgres11Slab(t *testing.T) {
 	for range 2000 {
 		chunks = append(chunks, c.Alloc(100))
 	}
-	held := c.MemAllocated(false)
+	held := c.Held()
 	for i, p := range chunks {
 		if i%40 != 0 {
 			palloc.FreePointer(p)
 		}
 	}
-	if c.MemAllocated(false) > held {
+	if c.Held() > held {
 		t.Error("freeing made it hold more")
 	}
 	for range 1000 {
 		c.Alloc(100)
 	}
-	if now := c.MemAllocated(false); now > held {
+	if now := c.Held(); now > held {
 		t.Errorf("1950 chunks were freed, 1000 sold, and %d bytes are held instead of %d", now, held)
 	}
 	c.Reset()
@@ -295,7 +295,7 @@ func TestPostgres11Slab(t *testing.T) {
 	for _, p := range chunks {
 		palloc.FreePointer(p)
 	}
-	if s := c.Stats(); s.Blocks > 4 || s.Total > held/4 {
+	if s := c.Stats(); s.Blocks > 4 || s.Held > held/4 {
 		t.Errorf("all chunks are freed, and %+v", s)
 	}
 }
@@ -306,11 +306,11 @@ func TestPostgres12Generation(t *testing.T) {
 	for range 200 {
 		queue = append(queue, c.Alloc(200))
 	}
-	held := c.MemAllocated(false)
+	held := c.Held()
 	for range 20_000 {
 		palloc.FreePointer(queue[0])
 		queue = append(queue[1:], c.Alloc(200))
-		if now := c.MemAllocated(false); now > held+16<<10 {
+		if now := c.Held(); now > held+16<<10 {
 			t.Fatalf("a queue of %d chunks held %d bytes, and now %d", len(queue), held, now)
 		}
 	}
@@ -331,7 +331,7 @@ func TestPostgres12Generation(t *testing.T) {
 	small, huge := c.Alloc(10), c.Alloc(5000)
 	palloc.FreePointer(huge)
 	palloc.FreePointer(small)
-	if s := c.Stats(); s.Total > 16<<10 || s.Blocks > 1 {
+	if s := c.Stats(); s.Held > 16<<10 || s.Blocks > 1 {
 		t.Errorf("a large chunk came and went: %+v", s)
 	}
 	wantEmpty(t, c)
@@ -524,7 +524,7 @@ func TestPostgres20RowsAreNumberedByLevel(t *testing.T) {
 	var got []string
 	for i, r := range s.Rows {
 		got = append(got, fmt.Sprint(r.Name, r.Kind, r.ID, r.Parent, r.Level, s.Path(i)))
-		if r.Used != r.Total-r.Free {
+		if r.Used != r.Held-r.Free {
 			t.Errorf("%s: %+v", r.Name, r.Stats)
 		}
 	}
@@ -547,8 +547,8 @@ func TestPostgres21AccountsAddUp(t *testing.T) {
 	a.Alloc(3000)
 	chunks := []unsafe.Pointer{b.Alloc(50_000), b.Alloc(1000)}
 	s := palloc.TakeSnapshot(mc)
-	if total := s.Total(); total.Total != mc.MemAllocated(true) || total != sum(mc.All()) || s.Rows[0].Total != mc.MemAllocated(false) {
-		t.Errorf("the snapshot sums up to %+v, the tree holds %d", total, mc.MemAllocated(true))
+	if total := s.Sum(); total.Held != mc.TreeHeld() || total != sum(mc.All()) || s.Rows[0].Held != mc.Held() {
+		t.Errorf("the snapshot sums up to %+v, the tree holds %d", total, mc.TreeHeld())
 	}
 	mc.ResetPeak()
 	peak := mc.Peak()

@@ -18,13 +18,11 @@ import (
 // around it. Nothing else until a budget is short.
 
 // Pressure says what is asked of a callback of OnPressure.
-//
-// PostgreSQL has none.
 type Pressure struct {
 	// Need is how many bytes the callback should free: those that are missing, and at
 	// least a 64th of what its context and all below it hold, so that it is not asked for
 	// each allocation. If another context allocates, only whole blocks count, as
-	// MemAllocated does: so a callback that frees single chunks of 8 KiB or less calls
+	// Held does: so a callback that frees single chunks of 8 KiB or less calls
 	// Compact before it returns. If that frees no whole block the callback is asked again,
 	// for twice as much each time, until a block is free, it returns an error, or it was
 	// asked for all that it holds.
@@ -39,8 +37,6 @@ type Pressure struct {
 
 // Reclaim is what a callback of OnPressure was asked for an allocation that was then
 // refused, and what it did.
-//
-// PostgreSQL has none.
 type Reclaim struct {
 	Context string // path of the callback's context
 	Ident   string // its ident
@@ -80,8 +76,6 @@ type Reclaim struct {
 // stop takes the function away and says whether it was still there; the end of the
 // context does so, too. If it runs at this moment it runs to its end. It is a Fault when
 // free is nil. Any goroutine.
-//
-// PostgreSQL has none.
 func (mc Context) OnPressure(free func(p Pressure) error) (stop func() bool) {
 	return mc.listen("Context.OnPressure", false, free)
 }
@@ -97,8 +91,6 @@ func (mc Context) OnPressure(free func(p Pressure) error) (stop func() bool) {
 // is. An owner that may be away for longer calls AnswerPressure in between. It is a
 // Fault when the context is Shared. Any goroutine, at a time when the owner is not about
 // to hand the context on.
-//
-// PostgreSQL has none.
 func (mc Context) OnPressureOwned(free func(p Pressure) error) (stop func() bool) {
 	const op = "Context.OnPressureOwned"
 	mc.check(op)

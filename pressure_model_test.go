@@ -150,7 +150,7 @@ func (c *consumer) freeable() (sum int64) {
 	case c.running:
 	case c.deed == "resets" || c.deed == "spills":
 		if c.filled && !c.asks {
-			sum = max(0, c.MemAllocated(false)-8<<10) // a keeper may stay
+			sum = max(0, c.Held()-8<<10) // a keeper may stay
 		}
 	case c.deed == "frees" || c.deed == "frees little" || c.deed == "says nothing" || c.deed == "panics" || c.deed == "nests":
 		for _, p := range c.large {
@@ -255,8 +255,8 @@ func (m *pressureModel) request(c *consumer, size int) {
 func (m *pressureModel) agree() {
 	m.t.Helper()
 	for _, c := range m.all {
-		if b := c.Budget(); b.Held != c.MemAllocated(true) {
-			m.t.Fatalf("%s: %+v, and a walk finds %d", c.Path(), b, c.MemAllocated(true))
+		if b := c.Budget(); b.Held != c.TreeHeld() {
+			m.t.Fatalf("%s: %+v, and a walk finds %d", c.Path(), b, c.TreeHeld())
 		}
 	}
 	wantOrder(m.t, m.root)

@@ -314,7 +314,7 @@ func TestPressureFromManyGoroutines(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		for freed := int64(0); len(caches) > 0 && freed < p.Need; {
-			freed += caches[0].MemAllocated(true)
+			freed += caches[0].TreeHeld()
 			caches[0].Delete()
 			caches = slices.Delete(caches, 0, 1)
 		}
@@ -448,7 +448,7 @@ func TestMoreThanIsMissingIsAskedFor(t *testing.T) {
 	c := newCache(mc, "cache", 700<<10)
 	palloc.NewBump(c.mc, "below").Alloc(200 << 10)
 	c.mc.OnPressure(c.evict)
-	held := c.mc.MemAllocated(true)
+	held := c.mc.TreeHeld()
 	small := palloc.NewAllocSet(mc, "small")
 	for len(c.asked) == 0 {
 		small.Alloc(3000)
@@ -517,8 +517,8 @@ func TestASoftLimitThatStaysPassedAsksSeldom(t *testing.T) {
 		t.Errorf("%d calls while what is held does not grow", calls)
 	}
 	calls = 0
-	first := mc.MemAllocated(true)
-	for mc.MemAllocated(true) < 2*first {
+	first := mc.TreeHeld()
+	for mc.TreeHeld() < 2*first {
 		mc.Alloc(10 << 10)
 	}
 	if calls < 30 || calls > 64 {
@@ -533,7 +533,7 @@ func TestASoftLimitThatStaysPassedAsksSeldom(t *testing.T) {
 	}} {
 		fall()
 		calls = 0
-		for held := mc.MemAllocated(true); mc.MemAllocated(true) < max(held+held/16, 3<<20); {
+		for held := mc.TreeHeld(); mc.TreeHeld() < max(held+held/16, 3<<20); {
 			mc.Alloc(20 << 10)
 		}
 		if calls == 0 {

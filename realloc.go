@@ -126,8 +126,6 @@ func ReallocZeroed(p unsafe.Pointer, old, size int) unsafe.Pointer {
 
 // TryReallocZeroed is ReallocZeroed, but returns the *OutOfMemoryError; the old chunk
 // then lives on. Owner only.
-//
-// PostgreSQL has none.
 func TryReallocZeroed(p unsafe.Pointer, old, size int) (unsafe.Pointer, error) {
 	return reallocZeroed("TryReallocZeroed", uintptr(p), old, size)
 }

@@ -71,7 +71,7 @@ func TestARefusalTellsOfALargeTreeInFewRows(t *testing.T) {
 			}
 			found := false
 			for i, r := range rows {
-				found = found || r.Name == "large" && r.Total == large.MemAllocated(true)
+				found = found || r.Name == "large" && r.Held == large.TreeHeld()
 				if i > 0 && r.Level != len(oom.Tree.Path(i)) {
 					t.Errorf("row %d of level %d has the path %v", i, r.Level, oom.Tree.Path(i))
 				}
@@ -102,7 +102,7 @@ func TestARefusalTellsAllOfASmallTree(t *testing.T) {
 		}
 		for i, r := range all.Rows {
 			got := oom.Tree.Rows[i]
-			if got.Name != r.Name || got.Kind != r.Kind || got.Total != r.Total || got.Blocks != r.Blocks || got.ID != r.ID || got.Parent != r.Parent {
+			if got.Name != r.Name || got.Kind != r.Kind || got.Held != r.Held || got.Blocks != r.Blocks || got.ID != r.ID || got.Parent != r.Parent {
 				t.Errorf("row %d is %+v, and was to be %+v", i, got, r)
 			}
 		}
@@ -122,8 +122,8 @@ func TestTheRowsOfARefusalSumUp(t *testing.T) {
 		}
 		mc.SetLimit(1)
 		oom := refusedOf(t, mc, 9000)
-		if sum := oom.Tree.Total().Total; sum != mc.MemAllocated(true) {
-			t.Errorf("%+v: %d rows sum up to %d, and %d are held", shape, len(oom.Tree.Rows), sum, mc.MemAllocated(true))
+		if sum := oom.Tree.Sum().Held; sum != mc.TreeHeld() {
+			t.Errorf("%+v: %d rows sum up to %d, and %d are held", shape, len(oom.Tree.Rows), sum, mc.TreeHeld())
 		}
 	}
 }
@@ -152,7 +152,7 @@ func TestARefusalSaysWhoAskedWhoseLimitItIsAndWhatWasDone(t *testing.T) {
 		t.Errorf("told of the callback: %+v", r)
 	}
 	text := oom.Error()
-	for _, part := range []string{`"Top/test/tenant/query" ("17")`, `"Top/test/tenant" ("acme")`, "512000 bytes (500 KiB)", "1048576 bytes (1 MiB)", fmt.Sprintf(`"cache" %d bytes (`, cache.mc.MemAllocated(true)), "asked once", "gave back 0 bytes", "the disk is full", "rounded up"} {
+	for _, part := range []string{`"Top/test/tenant/query" ("17")`, `"Top/test/tenant" ("acme")`, "512000 bytes (500 KiB)", "1048576 bytes (1 MiB)", fmt.Sprintf(`"cache" %d bytes (`, cache.mc.TreeHeld()), "asked once", "gave back 0 bytes", "the disk is full", "rounded up"} {
 		if !strings.Contains(text, part) {
 			t.Errorf("the text lacks %s: %s", part, text)
 		}

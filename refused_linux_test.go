@@ -61,7 +61,7 @@ func fillUnderALimit(t *testing.T) {
 		t.Logf("%8d bytes: %d chunks until the system refused, after a reset %d", size, first, again)
 		if again*100 < first*95 {
 			t.Errorf("%d chunks of %d bytes until the system refused, and only %d after a reset, with %d MiB retained",
-				first, size, again, palloc.Warehouse().Retained>>20)
+				first, size, again, palloc.PageHeap().Retained>>20)
 		}
 	}
 }

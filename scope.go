@@ -20,7 +20,7 @@ import (
 // Scope runs f with a new AllocSet below parent and deletes it afterwards, even
 // when f panics or ends its goroutine; f may delete it, or its parent, before. It
 // returns f's error. A panic of f goes on, unless it is an error that is or wraps an
-// *OutOfMemoryError: that is returned, as it is. What callbacks of OnReset panic with
+// *OutOfMemoryError: that is returned, as it is. What callbacks of BeforeReset panic with
 // in the end is told in the same way; it comes joined with what f came to, if that was
 // an error or a panic, too, as errors.Join does. A callback that panics does not keep
 // the others from running.

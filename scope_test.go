@@ -39,7 +39,7 @@ func TestScopeTakesOptions(t *testing.T) {
 	mc := newFresh(t)
 	err := palloc.Scope(mc, "s", func(mc palloc.Context) error {
 		mc.Alloc(8)
-		if held := mc.MemAllocated(false); held != 32<<10 {
+		if held := mc.Held(); held != 32<<10 {
 			return fmt.Errorf("the first block has %d bytes", held)
 		}
 		return nil
@@ -287,8 +287,8 @@ func TestAScopesCallbacksAndItsFunctionAreBothTold(t *testing.T) {
 			r := panics(func() {
 				err = palloc.Scope(mc, "s", func(mc palloc.Context) error {
 					inside = mc
-					mc.OnReset(func() { ran++ })
-					mc.OnReset(func() { ran++; panic(late) })
+					mc.BeforeReset(func() { ran++ })
+					mc.BeforeReset(func() { ran++; panic(late) })
 					return end(mc)
 				})
 			})
@@ -341,7 +341,7 @@ func TestAScopeWhoseCallbacksGoOnForEverEnds(t *testing.T) {
 	fault := faultOf(t, func() {
 		palloc.Scope(mc, "s", func(mc palloc.Context) error {
 			var again func()
-			again = func() { mc.OnReset(again) }
+			again = func() { mc.BeforeReset(again) }
 			again()
 			return errOwn
 		})

@@ -49,7 +49,7 @@ func TestGoroutinesFreeEachOthersChunks(t *testing.T) {
 					}
 				}
 				if i%50 == 0 {
-					if s := mc.Stats(); s.Used < 0 || mc.MemAllocated(true) <= 0 {
+					if s := mc.Stats(); s.Used < 0 || mc.TreeHeld() <= 0 {
 						t.Errorf("the accounts are %+v", s)
 					}
 				}
@@ -68,7 +68,7 @@ func TestGoroutinesFreeEachOthersChunks(t *testing.T) {
 	}
 	wantEmpty(t, mc)
 	mc.Reset()
-	if s := mc.Stats(); s.Used > 64*16 || s.Total != mc.MemAllocated(false) {
+	if s := mc.Stats(); s.Used > 64*16 || s.Held != mc.Held() {
 		t.Errorf("after a reset: %+v", s)
 	}
 }
@@ -136,8 +136,8 @@ func TestTheChunksOfADeletedSharedContextAreGone(t *testing.T) {
 			t.Error("the contexts live on")
 		}
 	}
-	if held := root.MemAllocated(true); held != root.MemAllocated(false) {
-		t.Errorf("the root holds %d bytes, with what is below %d", root.MemAllocated(false), held)
+	if held := root.TreeHeld(); held != root.Held() {
+		t.Errorf("the root holds %d bytes, with what is below %d", root.Held(), held)
 	}
 }
 

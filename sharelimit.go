@@ -39,8 +39,6 @@ import (
 // limit anyway. The program must not set Go's limit meanwhile. stop restores it to what it
 // was before; it may be called more than once. A second ShareMemoryLimit before that is
 // a Fault, as is a total that is negative or from 1 byte to 16 MiB. Any goroutine.
-//
-// PostgreSQL has none.
 func ShareMemoryLimit(total int64) (stop func(), err error) {
 	if total < 0 || total > 0 && total < share.MinTotal {
 		panic(&Fault{Op: "ShareMemoryLimit", Reason: fmt.Sprintf("a total of %d bytes: it is 0, or at least %d", total, share.MinTotal)})
@@ -58,6 +56,6 @@ func ShareMemoryLimit(total int64) (stop func(), err error) {
 }
 
 func residentFigures() share.Figures {
-	w := Warehouse()
-	return share.Figures{Resident: w.Resident(), Retained: w.Retained, Fixed: w.Accounts}
+	w := PageHeap()
+	return share.Figures{Resident: w.MaxResident(), Retained: w.Retained, Fixed: w.Metadata}
 }

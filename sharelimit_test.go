@@ -17,7 +17,7 @@ import (
 const sharedLeast = 256 << 20
 
 // enough is a total of which sharedLeast are free, whatever other tests left behind.
-func enough() int64 { return sharedLeast + palloc.Warehouse().Resident()/15*16 }
+func enough() int64 { return sharedLeast + palloc.PageHeap().MaxResident()/15*16 }
 
 // share shares a limit until the test ends, and then Go's is to be as it was.
 func share(t *testing.T, total int64) (stop func()) {
@@ -44,14 +44,14 @@ func TestGoGetsWhatContextsLeave(t *testing.T) {
 	share(t, total)
 	alone := debug.SetMemoryLimit(-1)
 	if alone >= total || alone < sharedLeast/2 {
-		t.Errorf("Go's limit is %d bytes of %d, with %d for contexts", alone, total, palloc.Warehouse().Resident())
+		t.Errorf("Go's limit is %d bytes of %d, with %d for contexts", alone, total, palloc.PageHeap().MaxResident())
 	}
 	c, step := palloc.NewAllocSet(mc, "c"), total/32
-	for c.MemAllocated(false) < total/2 && debug.SetMemoryLimit(-1) > alone-step {
+	for c.Held() < total/2 && debug.SetMemoryLimit(-1) > alone-step {
 		c.Alloc(1<<20 - 64)
 	}
 	if now := debug.SetMemoryLimit(-1); now > alone-step {
-		t.Errorf("Go's limit is %d bytes after a context took %d, and was %d", now, c.MemAllocated(false), alone)
+		t.Errorf("Go's limit is %d bytes after a context took %d, and was %d", now, c.Held(), alone)
 	}
 	c.Delete()
 	palloc.Trim()
@@ -75,7 +75,7 @@ func TestUnusedMemoryGoesWhenGoGrows(t *testing.T) {
 		heap = append(heap, make([]byte, 1<<20))
 		time.Sleep(time.Millisecond / 2)
 	}
-	eventually(t, "little is retained", func() bool { return palloc.Warehouse().Retained < 40<<20 })
+	eventually(t, "little is retained", func() bool { return palloc.PageHeap().Retained < 40<<20 })
 	runtime.KeepAlive(heap)
 }
 

@@ -26,7 +26,7 @@ import (
 
 // MakeSlice returns a zeroed slice of exactly this length and capacity,
 // though the chunk may be larger: see Append. A capacity of 0 takes no memory. It panics
-// with a *Fault when the context is gone, when T holds Go pointers and is not Linked,
+// with a *Fault when the context is gone, when T holds Go pointers and does not embed NoHeapPointers,
 // when len or cap is negative, len beyond cap, or the whole too large; with an
 // *OutOfMemoryError when the system or a limit refuses memory. Owner only.
 //

@@ -55,7 +55,7 @@ func (mc Context) snapshot(op string) Snapshot { return mc.rows(op, math.MaxInt)
 // Total sums up all rows.
 //
 // PostgreSQL: MemoryContextMemConsumed.
-func (s Snapshot) Total() (sum Stats) {
+func (s Snapshot) Sum() (sum Stats) {
 	for i := range s.Rows {
 		sum = sum.add(s.Rows[i].Stats)
 	}
@@ -77,12 +77,6 @@ func (s Snapshot) Path(i int) []int {
 			return path
 		}
 	}
-}
-
-// snapshot reads at most so many rows. The tree's lock must be held, and is let go of
-// meanwhile.
-func snapshot(top *tree.Node, most int) Snapshot {
-	return tree.Unlocked(func() Snapshot { return Context{top.Ref()}.rows("", most) })
 }
 
 // rows reads at most so many rows. When the context was deleted, that is a Fault of op;

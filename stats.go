@@ -19,7 +19,7 @@ import (
 
 // Stats are the accounts of one context, in bytes and numbers.
 type Stats struct {
-	Total      int64 // bytes of all blocks that the context owns
+	Held       int64 // bytes of all blocks that the context owns
 	Blocks     int64 // how many blocks
 	Free       int64 // bytes of them that are not allocated: tails, and freed chunks with their headers
 	FreeChunks int64 // freed chunks that wait to be used again, or for their block to be empty; joined ones count as one
@@ -28,7 +28,7 @@ type Stats struct {
 
 // Stats reads the accounts of the context alone. Any goroutine; while the owner
 // is at work the figures may be of slightly different moments. For an AllocSet it takes
-// a step for each freed chunk; MemAllocated takes none.
+// a step for each freed chunk; Held takes none.
 //
 // PostgreSQL: the stats method of MemoryContextMethods.
 func (mc Context) Stats() Stats {
@@ -38,19 +38,22 @@ func (mc Context) Stats() Stats {
 	return s
 }
 
-// MemAllocated is the bytes of all blocks that the context owns, and, with
-// recurse, that all contexts below it own. Of more than some hundred contexts, one that
-// is created, deleted or moved meanwhile counts once or not at all. Any goroutine.
+// Held returns the bytes of the blocks that the context holds, in constant time. Any
+// goroutine.
 //
-// PostgreSQL: MemoryContextMemAllocated.
-func (mc Context) MemAllocated(recurse bool) int64 {
-	const op = "Context.MemAllocated"
-	if recurse {
-		return mc.sum(op)
-	}
-	mc.check(op)
+// PostgreSQL: MemoryContextMemAllocated, not recursive.
+func (mc Context) Held() int64 {
+	mc.check("Context.Held")
 	return int64(relaxed.Load(&mc.ref.Core.Total))
 }
+
+// TreeHeld returns the bytes of the blocks that the context and all contexts below it
+// hold. Of more than some hundred contexts, one that is created, deleted or moved meanwhile
+// is counted at most once. Any goroutine. It takes a step for each context; Budget does
+// not where there is one.
+//
+// PostgreSQL: MemoryContextMemAllocated, recursive.
+func (mc Context) TreeHeld() int64 { return mc.sum("Context.TreeHeld") }
 
 // sum is the bytes of all blocks that the context and those below own. When the context
 // was deleted, that is a Fault of op, or 0 without an op.
@@ -101,7 +104,7 @@ func (mc Context) look(read func()) {
 
 func public(s kind.Stats) Stats {
 	return Stats{
-		Total:      int64(s.Total),
+		Held:       int64(s.Total),
 		Blocks:     int64(s.Blocks),
 		Free:       int64(s.Free),
 		FreeChunks: int64(s.FreeChunks),
@@ -111,5 +114,5 @@ func public(s kind.Stats) Stats {
 
 // add sums two accounts.
 func (s Stats) add(t Stats) Stats {
-	return Stats{s.Total + t.Total, s.Blocks + t.Blocks, s.Free + t.Free, s.FreeChunks + t.FreeChunks, s.Used + t.Used}
+	return Stats{s.Held + t.Held, s.Blocks + t.Blocks, s.Free + t.Free, s.FreeChunks + t.FreeChunks, s.Used + t.Used}
 }

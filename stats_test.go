@@ -47,19 +47,19 @@ func lineOf(lines []string, i int) string {
 
 // figures is how the line of a context begins and ends, whatever its kind.
 func figures(s palloc.Stats) string {
-	return fmt.Sprintf("%d total in %d blocks; %d free (%d chunks); %d used", s.Total, s.Blocks, s.Free, s.FreeChunks, s.Used)
+	return fmt.Sprintf("%d total in %d blocks; %d free (%d chunks); %d used", s.Held, s.Blocks, s.Free, s.FreeChunks, s.Used)
 }
 
 func grandTotal(s palloc.Stats) string {
 	return fmt.Sprintf("Grand total: %d bytes in %d blocks; %d free (%d chunks); %d used",
-		s.Total, s.Blocks, s.Free, s.FreeChunks, s.Used)
+		s.Held, s.Blocks, s.Free, s.FreeChunks, s.Used)
 }
 
 // sum adds up the accounts of contexts.
 func sum(walk func(func(palloc.Context) bool)) (sum palloc.Stats) {
 	for c := range walk {
 		s := c.Stats()
-		sum.Total += s.Total
+		sum.Held += s.Held
 		sum.Blocks += s.Blocks
 		sum.Free += s.Free
 		sum.FreeChunks += s.FreeChunks
@@ -120,16 +120,16 @@ func TestTheAccountsSayWhatWasDone(t *testing.T) {
 		for range 1000 {
 			c.Alloc(100)
 			s := c.Stats()
-			if s.Used < last.Used+100 || s.Used+s.Free != s.Total || s.Total != c.MemAllocated(false) || s.Total < last.Total {
+			if s.Used < last.Used+100 || s.Used+s.Free != s.Held || s.Held != c.Held() || s.Held < last.Held {
 				t.Fatalf("a chunk more makes %+v of %+v", s, last)
 			}
 			last = s
 		}
-		if last.Blocks < 2 || last.Total%256 != 0 {
+		if last.Blocks < 2 || last.Held%256 != 0 {
 			t.Errorf("100,000 bytes are in %+v", last)
 		}
 		c.Reset()
-		if s := c.Stats(); s.Blocks > 1 || s.Used > 200 || s.Used+s.Free != s.Total {
+		if s := c.Stats(); s.Blocks > 1 || s.Used > 200 || s.Used+s.Free != s.Held {
 			t.Errorf("after a reset: %+v", s)
 		}
 	})
@@ -153,7 +153,7 @@ func TestFreedChunksAreFree(t *testing.T) {
 			}
 			const head = 64
 			s := c.Stats()
-			if want := 100 * taken; s.Used < want || s.Used > want+s.Blocks*(head+128) || s.Used+s.Free != s.Total {
+			if want := 100 * taken; s.Used < want || s.Used > want+s.Blocks*(head+128) || s.Used+s.Free != s.Held {
 				t.Errorf("%d bytes: 100 chunks of 300 are left, which take %d, in %+v; all were in %+v", size, want, s, full)
 			}
 			for i := 0; i < 300; i += 3 {
@@ -186,10 +186,10 @@ func TestMemAllocatedOfATreeIsTheSum(t *testing.T) {
 		}
 		palloc.NewBump(at, "aside").Alloc(i * 1000)
 	}
-	if got, want := mc.MemAllocated(true), sum(mc.All()).Total; got != want || got < 50*49/2*1000 {
+	if got, want := mc.TreeHeld(), sum(mc.All()).Held; got != want || got < 50*49/2*1000 {
 		t.Errorf("the tree has allocated %d bytes, its contexts %d", got, want)
 	}
-	if at.MemAllocated(true) <= at.MemAllocated(false) {
+	if at.TreeHeld() <= at.Held() {
 		t.Error("the last child is not counted")
 	}
 }
@@ -305,7 +305,7 @@ func TestTheGrandTotalIsTheSum(t *testing.T) {
 		}
 		total += n
 	}
-	if want := mc.MemAllocated(true); total != want {
+	if want := mc.TreeHeld(); total != want {
 		t.Errorf("the lines sum up to %d bytes, the tree holds %d", total, want)
 	}
 }

@@ -27,8 +27,6 @@ func CloneString(mc Context, s string) string {
 }
 
 // TryCloneString is CloneString, but returns the *OutOfMemoryError. Owner only.
-//
-// PostgreSQL has none.
 func TryCloneString(mc Context, s string) (string, error) {
 	return cloneString(mc, "TryCloneString", s)
 }
@@ -61,8 +59,6 @@ func Sprintf(mc Context, format string, args ...any) string {
 }
 
 // TrySprintf is Sprintf, but returns the *OutOfMemoryError. Owner only.
-//
-// PostgreSQL has none.
 func TrySprintf(mc Context, format string, args ...any) (string, error) {
 	return sprintf(mc, "TrySprintf", format, args)
 }

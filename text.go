@@ -140,7 +140,7 @@ func (t *treePrinter) close(level int) {
 			at--
 		}
 		t.line(at, fmt.Sprintf("%d more child contexts containing %d total in %d blocks; %d free (%d chunks); %d used",
-			h.count, h.stats.Total, h.stats.Blocks, h.stats.Free, h.stats.FreeChunks, h.stats.Used))
+			h.count, h.stats.Held, h.stats.Blocks, h.stats.Free, h.stats.FreeChunks, h.stats.Used))
 	}
 	t.hidden[level], t.children[level] = hidden{}, 0
 }
@@ -148,7 +148,7 @@ func (t *treePrinter) close(level int) {
 func (t *treePrinter) finish() {
 	t.leave(0)
 	fmt.Fprintf(t.out, "Grand total: %d bytes in %d blocks; %d free (%d chunks); %d used\n",
-		t.total.Total, t.total.Blocks, t.total.Free, t.total.FreeChunks, t.total.Used)
+		t.total.Held, t.total.Blocks, t.total.Free, t.total.FreeChunks, t.total.Used)
 }
 
 // String is PostgreSQL's line of a context, without its indentation.
@@ -178,7 +178,7 @@ func (r *Row) figures() string {
 	if r.Kind.Frees() {
 		freed = fmt.Sprintf(" (%d chunks)", r.FreeChunks)
 	}
-	return fmt.Sprintf("%d total in %d blocks%s;%s %d free%s; %d used", r.Total, r.Blocks, chunks, empty, r.Free, freed, r.Used)
+	return fmt.Sprintf("%d total in %d blocks%s;%s %d free%s; %d used", r.Held, r.Blocks, chunks, empty, r.Free, freed, r.Used)
 }
 
 // clip makes an ident fit for a line: cut between two characters, and visible, but for

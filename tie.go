@@ -29,7 +29,7 @@ import (
 // The deletion happens in a goroutine of the runtime. It is safe there though a
 // context has an owner, since whoever could use the context through its owner is
 // gone, and though somebody may be deleting contexts around it at the same moment.
-// Callbacks of OnReset run in that goroutine; one that panics does not keep the
+// Callbacks of BeforeReset run in that goroutine; one that panics does not keep the
 // others from running and is written to the standard logger.
 //
 // Whoever uses the context must keep owner alive until they are done: a method that
@@ -46,8 +46,6 @@ import (
 // that the caller is the one to delete it. It is a Fault when owner is nil, has no
 // size or lies in a context, and when mc is gone or lives as long as the process.
 // Any goroutine; untie, too.
-//
-// PostgreSQL has none.
 func Tie[T any](owner *T, mc Context) (untie func() bool) {
 	return tieTo("Tie", owner, mc, deleteDropped)
 }
@@ -57,15 +55,11 @@ func Tie[T any](owner *T, mc Context) (untie func() bool) {
 // was deleted before is not reported. dropped runs in a goroutine of the runtime, as
 // does what it calls: what takes long should start one of its own. It must not lead
 // to owner. Its panic ends the program.
-//
-// PostgreSQL has none.
 func TieFunc[T any](owner *T, mc Context, dropped func(Dropped)) (untie func() bool) {
 	return tieTo("TieFunc", owner, mc, dropped)
 }
 
 // Dropped is a context whose owner was freed before it was deleted.
-//
-// PostgreSQL has none.
 type Dropped struct {
 	Context    Context
 	Name, Path string
@@ -135,11 +129,11 @@ func (mc Context) describe() (d Dropped, live bool) {
 
 // Delete deletes the context and all below it; one that was deleted meanwhile is left
 // alone. It is safe while contexts around it are deleted or reset. A callback of
-// OnReset that panics does not keep the others from running; the error says what
+// BeforeReset that panics does not keep the others from running; the error says what
 // they panicked with. While it goes on the context is not in the tree below Top, and
 // counts with no budget: Parent is the zero Context for it, and its Path begins with
 // "(dropped)". What its callbacks create below it is deleted, too; what they move away
-// from below it is not. In a callback of OnReset that comes by what somebody else is
+// from below it is not. In a callback of BeforeReset that comes by what somebody else is
 // deleting, it returns, and another goroutine goes on. Any goroutine, if nobody uses the
 // context.
 //

@@ -54,14 +54,14 @@ func TestDroppedOwnersTakeTheirContextsAlong(t *testing.T) {
 	mc := newRoot(t)
 	kept := newOwner(mc, 77)
 	palloc.Tie(kept, kept.mc)
-	before := mc.MemAllocated(true)
+	before := mc.TreeHeld()
 	all := tieMany(t, mc, owners)
 	settled()
 	left := len(all)
 	if !collected(func() bool { left = countLive(all); return left == 0 }) {
 		t.Fatalf("%d of %d contexts live on", left, owners)
 	}
-	if now := mc.MemAllocated(true); now != before || count(mc) != 1 {
+	if now := mc.TreeHeld(); now != before || count(mc) != 1 {
 		t.Errorf("%d bytes are held, and were before; %d children", now, before)
 	}
 	for range collections {
@@ -85,10 +85,10 @@ func tieMany(t *testing.T, mc palloc.Context, n int) (all []palloc.Context) {
 			palloc.NewBump(palloc.NewGeneration(o.mc, "below"), "below").Alloc(10)
 		}
 		if i%5 == 0 {
-			o.mc.OnReset(func() {})
+			o.mc.BeforeReset(func() {})
 		}
 	}
-	if held := mc.MemAllocated(true); held < int64(n)*2000 || countLive(all) != n {
+	if held := mc.TreeHeld(); held < int64(n)*2000 || countLive(all) != n {
 		t.Errorf("the contexts of %d owners hold %d bytes; %d live", n, held, countLive(all))
 	}
 	runtime.KeepAlive(owners)
@@ -187,7 +187,7 @@ func TestTieFuncIsToldAndDecides(t *testing.T) {
 	}) {
 		t.Fatal("nobody was told")
 	}
-	if d.Name != "owned" || d.Path != "Top/test/owned" || d.Held != d.Context.MemAllocated(true) || d.Held < 2000 ||
+	if d.Name != "owned" || d.Path != "Top/test/owned" || d.Held != d.Context.TreeHeld() || d.Held < 2000 ||
 		!strings.HasSuffix(d.Created, "palloc_test.newOwner") {
 		t.Errorf("told was %+v", d)
 	}
@@ -225,9 +225,9 @@ func tieWithCallbacks(mc palloc.Context, ran *atomic.Int32) palloc.Context {
 	o := newOwner(mc, 1)
 	c := o.mc
 	below := palloc.NewBump(c, "below")
-	c.OnReset(func() { ran.Add(1) })
-	c.OnReset(func() { ran.Add(1); panic("alas") })
-	below.OnReset(func() { ran.Add(1); panic("alas, below") })
+	c.BeforeReset(func() { ran.Add(1) })
+	c.BeforeReset(func() { ran.Add(1); panic("alas") })
+	below.BeforeReset(func() { ran.Add(1); panic("alas, below") })
 	palloc.Tie(o, c)
 	return c
 }
@@ -237,8 +237,8 @@ func TestDroppedDeleteSaysWhatCallbacksPanickedWith(t *testing.T) {
 	madeTie(mc)
 	c := palloc.NewAllocSet(mc, "c")
 	kept := palloc.CloneString(c, "still here")
-	c.OnReset(func() { panic("first") })
-	palloc.NewAllocSet(c, "below").OnReset(func() { panic("second, " + kept) })
+	c.BeforeReset(func() { panic("first") })
+	palloc.NewAllocSet(c, "below").BeforeReset(func() { panic("second, " + kept) })
 	err := palloc.Dropped{Context: c}.Delete()
 	if err == nil || !strings.Contains(err.Error(), "first") || !strings.Contains(err.Error(), "second, still here") || c.Live() {
 		t.Errorf("the error is %v; live %v", err, c.Live())
@@ -254,7 +254,7 @@ func TestAContextThatWasDroppedLeavesItsBudgets(t *testing.T) {
 	if !collected(witness) {
 		t.Fatal("the context lives on")
 	}
-	if held := mc.Budget().Held; held != mc.MemAllocated(true) || held != before {
+	if held := mc.Budget().Held; held != mc.TreeHeld() || held != before {
 		t.Errorf("the budget holds %d bytes, and held %d before", held, before)
 	}
 }
@@ -296,7 +296,7 @@ func newTrap(t *testing.T, parent palloc.Context) (trap palloc.Context, caught, 
 	trap, caught, open = palloc.NewAllocSet(parent, "trap"), make(chan bool), make(chan bool)
 	data := palloc.MakeSlice[byte](trap, trapped, trapped)
 	scribble(data, 5)
-	trap.OnReset(func() {
+	trap.BeforeReset(func() {
 		close(caught)
 		<-open
 		if !scribbled(data, 5) || !trap.Live() {
@@ -436,7 +436,7 @@ func dropFamily(parent palloc.Context, seed int, made, ran, spoiled *atomic.Int6
 	for _, o := range []*tiedOwner{outer, inner} {
 		data := uintptr(unsafe.Pointer(&o.data[0])) // not the owner
 		made.Add(1)
-		o.mc.OnReset(func() {
+		o.mc.BeforeReset(func() {
 			ran.Add(1)
 			if !scribbled(bytesAt(addressed(data), 2000), seed) {
 				spoiled.Add(1)
@@ -492,7 +492,7 @@ func TestAResetPassesOverWhatIsBeingDeleted(t *testing.T) {
 	first := palloc.NewAllocSet(parent, "first")
 	trap, caught, open := newTrap(t, parent)
 	var other sync.WaitGroup
-	first.OnReset(func() {
+	first.BeforeReset(func() {
 		other.Go(func() { deleteDropped(t, trap) })
 		<-caught
 	})
@@ -515,7 +515,7 @@ func TestACallbackOfADroppedContextSeesNoParent(t *testing.T) {
 	dropped := palloc.NewAllocSet(mc, "dropped")
 	saved := palloc.NewAllocSet(dropped, "saved")
 	var below, elsewhere palloc.Context
-	dropped.OnReset(func() {
+	dropped.BeforeReset(func() {
 		if p := dropped.Parent(); p != (palloc.Context{}) {
 			t.Errorf("the parent is %v", p)
 		}
@@ -528,7 +528,7 @@ func TestACallbackOfADroppedContextSeesNoParent(t *testing.T) {
 		elsewhere = palloc.NewAllocSet(mc, "elsewhere")
 	})
 	inner := palloc.NewAllocSet(dropped, "inner")
-	inner.OnReset(func() { saved.SetParent(mc) })
+	inner.BeforeReset(func() { saved.SetParent(mc) })
 	deleteDropped(t, dropped)
 	wantLive(t, false, dropped, inner, below)
 	wantLive(t, true, saved, elsewhere)
@@ -551,7 +551,7 @@ func TestADroppedContextIsDeletedInItsOwnCallback(t *testing.T) {
 			parent := palloc.NewAllocSet(mc, "parent")
 			dropped := palloc.NewAllocSet(parent, "dropped")
 			ran := false
-			dropped.OnReset(func() { ran = true; deleteDropped(t, dropped) })
+			dropped.BeforeReset(func() { ran = true; deleteDropped(t, dropped) })
 			end(dropped, parent)
 			eventually(t, "it is deleted", func() bool { return !dropped.Live() })
 			if !ran {

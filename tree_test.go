@@ -18,13 +18,13 @@ import (
 func newRoot(t testing.TB) palloc.Context {
 	t.Helper()
 	top := palloc.Top()
-	held, children := top.MemAllocated(true), count(top)
+	held, children := top.TreeHeld(), count(top)
 	mc := palloc.NewAllocSet(top, "test")
 	t.Cleanup(func() {
 		if mc.Live() {
 			mc.Delete()
 		}
-		if now := top.MemAllocated(true); now != held {
+		if now := top.TreeHeld(); now != held {
 			t.Errorf("the tree held %d bytes before the test and %d after it", held, now)
 		}
 		if now := count(top); now != children {

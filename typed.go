@@ -23,7 +23,7 @@ import (
 // takes a store for each 16 bytes.
 
 // New returns a zeroed T. It panics with a *Fault when the context is gone, when T
-// holds Go pointers and is not Linked, or when it has not the one size of a
+// holds Go pointers and does not embed NoHeapPointers, or when it has not the one size of a
 // Slab; with an *OutOfMemoryError when the system or a limit refuses memory. Owner only.
 //
 // PostgreSQL: palloc0_object.
@@ -33,12 +33,12 @@ func New[T any](mc Context) *T {
 	return (*T)(p)
 }
 
-// NewUncleared returns a T whose content is undefined, for a T without pointers that is
-// about to be written whole. It panics as New does. A T with pointers, even a Linked one,
+// NewUninitialized returns a T whose content is undefined, for a T without pointers that is
+// about to be written whole. It panics as New does. A T with pointers, even one that embeds NoHeapPointers,
 // is a Fault, since the write barrier looks at what was there before. Owner only.
 //
 // PostgreSQL: palloc_object.
-func NewUncleared[T any](mc Context) *T {
+func NewUninitialized[T any](mc Context) *T {
 	return (*T)(osmem.At(typed(mc, typerule.Of[T](), unsafe.Sizeof(*new(T)), judgeUncleared, refusePointers, admit, sell, bumpConst, setConst, staleUncleared, slowUncleared)))
 }
 
@@ -64,7 +64,7 @@ type (
 	admitter func(mc Context, size uintptr, next seller, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
 )
 
-// judgeUncleared is judge for NewUncleared, which accepts no pointers at all.
+// judgeUncleared is judge for NewUninitialized, which accepts no pointers at all.
 func judgeUncleared(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule.Type), next admitter, sell seller, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
 	if t.HasPointers() {
 		refuse(t)
@@ -94,18 +94,18 @@ func slowNew(c *kind.Core, size uintptr) uintptr {
 	return slab.Alloc(c, "New", size, slab.Pop, slab.Take, slab.Cut, sellSlowly)
 }
 
-// refusePointers is acceptNew for NewUncleared: it always panics.
+// refusePointers is acceptNew for NewUninitialized: it always panics.
 func refusePointers(t *typerule.Type) {
-	panic(&Fault{Op: fmt.Sprintf("NewUncleared[%v]", t.Reflect()),
+	panic(&Fault{Op: fmt.Sprintf("NewUninitialized[%v]", t.Reflect()),
 		Reason: "the type has pointers, and uninitialized memory would be read as pointers: use New"})
 }
 
-// staleUncleared is stale for NewUncleared.
-func staleUncleared(mc Context) uintptr { panic(mc.gone("NewUncleared")) }
+// staleUncleared is stale for NewUninitialized.
+func staleUncleared(mc Context) uintptr { panic(mc.gone("NewUninitialized")) }
 
-// slowUncleared is slow for NewUncleared.
+// slowUncleared is slow for NewUninitialized.
 func slowUncleared(c *kind.Core, size uintptr) uintptr {
-	return slab.Alloc(c, "NewUncleared", size, slab.Pop, slab.Take, slab.Cut, sellSlowly)
+	return slab.Alloc(c, "NewUninitialized", size, slab.Pop, slab.Take, slab.Cut, sellSlowly)
 }
 
 // TryNew is New, but returns the *OutOfMemoryError. Owner only.

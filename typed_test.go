@@ -119,7 +119,7 @@ func TestGenericTypesAreSold(t *testing.T) {
 func TestNewUnclearedIsForPlainTypes(t *testing.T) {
 	each(t, kinds, func(t *testing.T, k palloc.Kind) {
 		c := newKind(newRoot(t), k, "c", int(unsafe.Sizeof(point{})))
-		p, q := palloc.NewUncleared[point](c), palloc.NewUncleared[point](c)
+		p, q := palloc.NewUninitialized[point](c), palloc.NewUninitialized[point](c)
 		*p, *q = point{1, 2, 3, 4}, point{5, 6, 7, 8}
 		if *p != (point{1, 2, 3, 4}) || p == q {
 			t.Errorf("two points at %p and %p: %v, %v", p, q, *p, *q)
@@ -129,10 +129,10 @@ func TestNewUnclearedIsForPlainTypes(t *testing.T) {
 			palloc.Free(q)
 			wantEmpty(t, c)
 		}
-		wantFault(t, func() { palloc.NewUncleared[linkedNode](c) }, "NewUncleared", "", "use New")
-		wantFault(t, func() { palloc.NewUncleared[*int](c) }, "NewUncleared", "", "use New")
+		wantFault(t, func() { palloc.NewUninitialized[linkedNode](c) }, "NewUninitialized", "", "use New")
+		wantFault(t, func() { palloc.NewUninitialized[*int](c) }, "NewUninitialized", "", "use New")
 		c.Delete()
-		wantFault(t, func() { palloc.NewUncleared[point](c) }, "NewUncleared", "c", "deleted")
+		wantFault(t, func() { palloc.NewUninitialized[point](c) }, "NewUninitialized", "c", "deleted")
 	})
 }
 
@@ -145,7 +145,7 @@ func TestALargeTypeMakesNoGarbage(t *testing.T) {
 	mc := newRoot(t)
 	if n := testing.AllocsPerRun(20, func() {
 		palloc.Free(palloc.New[large](mc))
-		palloc.Free(palloc.NewUncleared[large](mc))
+		palloc.Free(palloc.NewUninitialized[large](mc))
 	}); n != 0 {
 		t.Errorf("%v objects of Go's", n)
 	}
@@ -163,10 +163,10 @@ func TestALargeTypeDoesNotWrapAround(t *testing.T) {
 		defer out.end()
 		for i, create := range []func(){
 			func() { palloc.New[[large]byte](mc) },
-			func() { palloc.NewUncleared[[large]byte](mc) },
+			func() { palloc.NewUninitialized[[large]byte](mc) },
 		} {
 			if shortOf(t, create) == nil {
-				t.Errorf("%d: a block of %d bytes has room for %d", i, mc.MemAllocated(false), large)
+				t.Errorf("%d: a block of %d bytes has room for %d", i, mc.Held(), large)
 			}
 		}
 	})
@@ -180,16 +180,16 @@ func TestATypeOfMoreThanAGigabyte(t *testing.T) {
 	}
 	type large [1<<30 + 8]byte
 	mc := newRoot(t)
-	held := mc.MemAllocated(true)
+	held := mc.TreeHeld()
 	for i, create := range []func() *large{
 		func() *large { return palloc.New[large](mc) },
-		func() *large { return palloc.NewUncleared[large](mc) },
+		func() *large { return palloc.NewUninitialized[large](mc) },
 		func() *large { return must(palloc.TryNew[large](mc)) },
 	} {
 		var p *large
 		if oom := shortOf(t, func() { p = create() }); oom != nil {
-			if p != nil || mc.MemAllocated(true) != held {
-				t.Errorf("%d: refused, and %d bytes are held: %v", i, mc.MemAllocated(true), oom)
+			if p != nil || mc.TreeHeld() != held {
+				t.Errorf("%d: refused, and %d bytes are held: %v", i, mc.TreeHeld(), oom)
 			}
 			continue
 		}

@@ -352,7 +352,7 @@ func TestACallbackWaitsForAnothersLimit(t *testing.T) {
 			if _, err := asksA.TryAlloc(600 << 10); err != nil {
 				t.Error(err)
 			}
-			if held := spill.MemAllocated(false); held < 300<<10 {
+			if held := spill.Held(); held < 300<<10 {
 				t.Errorf("the callback was refused: %d bytes are held", held)
 			}
 		})
@@ -1017,7 +1017,7 @@ func TestWhoAnswersWhileItWaitsIsNotHandedThePress(t *testing.T) {
 		x.Alloc(10 << 20)
 		c1.Alloc(5 << 20)
 		c2.Alloc(4 << 20)
-		top.SetLimit(int64(top.MemAllocated(true)) + 4096)
+		top.SetLimit(int64(top.TreeHeld()) + 4096)
 		b.OnPressure(func(palloc.Pressure) error { time.Sleep(time.Second); return nil })
 		x.OnPressureOwned(func(palloc.Pressure) error { time.Sleep(30 * time.Second); return nil })
 		c1.OnPressure(func(palloc.Pressure) error { c1.Reset(); return nil })

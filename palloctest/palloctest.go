@@ -22,8 +22,6 @@ import (
 // Cost: that of a context, and of a walk over what the test left.
 
 // Option changes what is allowed to be left at the end of a test.
-//
-// PostgreSQL has none.
 type Option func(*rules)
 
 type rules struct {
@@ -32,22 +30,16 @@ type rules struct {
 
 // AllowChunks lets the root that New returned hold chunks at the end: for tests of
 // what is to be freed with its context, at once.
-//
-// PostgreSQL has none.
 func AllowChunks() Option { return func(r *rules) { r.chunks = true } }
 
 // AllowContexts lets contexts live below the root at the end, with whatever is in
 // them.
-//
-// PostgreSQL has none.
 func AllowContexts() Option { return func(r *rules) { r.contexts = true } }
 
 // WholeTree demands, besides, that the contexts of the whole process hold as many
 // bytes in the end as they did at the beginning, and that Top has as many children:
 // it finds what a test created elsewhere or moved away. It is for tests beside which
 // nothing else runs.
-//
-// PostgreSQL has none.
 func WholeTree() Option { return func(r *rules) { r.whole = true } }
 
 // New creates a context for a test: an AllocSet below Top with the test's name. It
@@ -57,8 +49,6 @@ func WholeTree() Option { return func(r *rules) { r.whole = true } }
 // while palloc.RecordCreations is on, the lines that created what is left. A test
 // that deletes the context itself has left nothing. A test that failed or was skipped
 // is not judged, since it may not have come to where it frees.
-//
-// PostgreSQL has none.
 func New(t testing.TB, options ...Option) palloc.Context {
 	t.Helper()
 	var r rules
@@ -151,7 +141,7 @@ func lookAround() (s surroundings) {
 	for range palloc.Top().Children() {
 		s.children++
 	}
-	s.bytes = palloc.Top().MemAllocated(true)
+	s.bytes = palloc.Top().TreeHeld()
 	return s
 }
 

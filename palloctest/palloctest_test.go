@@ -106,8 +106,7 @@ func TestAChunkThatIsLeftFailsTheTest(t *testing.T) {
 }
 
 func TestTheLinesThatCreatedWhatIsLeftAreShown(t *testing.T) {
-	palloc.RecordCreations(true)
-	defer palloc.RecordCreations(false)
+	defer palloc.RecordCreations()()
 	errors := run(t, func(_ *fake, mc palloc.Context) { palloc.NewAllocSet(mc, "left") })
 	wantComplaint(t, errors, `1 × "left"`, "palloctest_test.go:", "TestTheLinesThatCreatedWhatIsLeftAreShown")
 }
@@ -139,10 +138,10 @@ func TestATestThatDidNotGetToItsEndIsNotJudged(t *testing.T) {
 
 func TestACallbackThatPanicsFailsTheTest(t *testing.T) {
 	wantComplaint(t, run(t, func(_ *fake, mc palloc.Context) {
-		mc.OnReset(func() { panic("alas") })
+		mc.BeforeReset(func() { panic("alas") })
 	}), "a callback panicked: alas")
 	wantComplaint(t, run(t, func(_ *fake, mc palloc.Context) {
-		palloc.NewAllocSet(mc, "left").OnReset(func() { panic("alas") })
+		palloc.NewAllocSet(mc, "left").BeforeReset(func() { panic("alas") })
 	}, palloctest.AllowContexts()), "a callback panicked: alas", "\n  left: ")
 }
 

@@ -11,7 +11,7 @@ type calls interface {
 	Alloc(size int, zero bool) unsafe.Pointer
 	Realloc(p unsafe.Pointer, old, size int) unsafe.Pointer
 	Release()
-	OnReset()
+	BeforeReset()
 	Check() error
 }
 
@@ -40,7 +40,7 @@ func (b *played) Play(ops []trace.Op) {
 		case code.Releases():
 			b.Release()
 		case code == trace.OpOnReset:
-			b.OnReset()
+			b.BeforeReset()
 		}
 	}
 }
@@ -53,7 +53,7 @@ func (b *played) End()                             {}
 type honest struct{}
 
 func (*honest) Release()     {}
-func (*honest) OnReset()     {}
+func (*honest) BeforeReset() {}
 func (*honest) Check() error { return nil }
 
 // Alloc returns memory that is not zero unless that was asked for.

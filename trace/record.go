@@ -106,8 +106,8 @@ func (r *Recorder) SetIdent(mc uint32, ident string) error {
 	return r.refusal(OpSetIdent, 0, func() error { return r.builder.setIdent(mc, id) })
 }
 
-// OnReset records that a callback was registered with a context.
-func (r *Recorder) OnReset(mc uint32) error {
+// BeforeReset records that a callback was registered with a context.
+func (r *Recorder) BeforeReset(mc uint32) error {
 	return r.refusal(OpOnReset, 0, func() error { return r.builder.note(OpOnReset, mc, 0, 0) })
 }
 

@@ -50,7 +50,7 @@ func sample(t testing.TB) *trace.Trace {
 	must(r.Free(b))
 	must(r.SetIdent(gen, "portal 17"))
 	must(r.SetIdent(gen, ""))
-	must(r.OnReset(gen))
+	must(r.BeforeReset(gen))
 	must(r.MemAllocated(top, trace.Recurse))
 	must(r.MemAllocated(top, 0))
 	must(r.Release(trace.OpResetChildren, top, 0))

@@ -155,13 +155,13 @@ func (b *late) Alloc(size int, zero bool) unsafe.Pointer {
 	return b.last
 }
 
-func (b *late) OnReset() { spoil(b.last, 0) }
+func (b *late) BeforeReset() { spoil(b.last, 0) }
 
 func TestVerifyLooksAtSurvivors(t *testing.T) {
 	r := trace.NewRecorder()
 	mc, _ := r.Create(trace.None, trace.Context{Name: "victim"})
 	r.Alloc(mc, 1, 0)
-	r.OnReset(mc)
+	r.BeforeReset(mc)
 	var bad *trace.VerifyError
 	if err := verify(t, r.Trace(), &late{}); !errors.As(err, &bad) || bad.Slot != 0 {
 		t.Errorf("the error is %v, want slot 0", err)

@@ -91,7 +91,7 @@ func occupy(stack []byte) { stack[0]++ }
 func smallContext() palloc.Context {
 	mc := palloc.NewAllocSet(palloc.Top(), "small")
 	for i := range uint64(chunksEach) {
-		*palloc.NewUncleared[plain64](mc) = plain64{i, i, i, i, i, i, i, i}
+		*palloc.NewUninitialized[plain64](mc) = plain64{i, i, i, i, i, i, i, i}
 	}
 	return mc
 }

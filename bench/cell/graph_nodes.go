@@ -32,7 +32,7 @@ func goGraph(nodes int) (last *goVertex) {
 func earlier(x uint64, i int) uint64 { return (x >> 32) * uint64(i+1) >> 32 }
 
 type pallocVertex struct {
-	palloc.Linked
+	palloc.NoHeapPointers
 	prev, other *pallocVertex
 	rest        [4]uintptr
 }

@@ -11,7 +11,7 @@ func pallocCached(mc palloc.Context, rounds int) {
 	for range rounds {
 		var last *plain64
 		for range perRound {
-			p := palloc.NewUncleared[plain64](mc)
+			p := palloc.NewUninitialized[plain64](mc)
 			p[0] = numberOf(last)
 			last = p
 		}
@@ -34,7 +34,7 @@ func pallocCachedZeroed(mc palloc.Context, rounds int) {
 func pallocMillion16(mc palloc.Context, chunks int) {
 	var last *plain16
 	for range chunks {
-		p := palloc.NewUncleared[plain16](mc)
+		p := palloc.NewUninitialized[plain16](mc)
 		p[0] = numberOf(last)
 		last = p
 	}
@@ -44,7 +44,7 @@ func pallocMillion16(mc palloc.Context, chunks int) {
 func pallocMillion64(mc palloc.Context, chunks int) {
 	var last *plain64
 	for range chunks {
-		p := palloc.NewUncleared[plain64](mc)
+		p := palloc.NewUninitialized[plain64](mc)
 		p[0] = numberOf(last)
 		last = p
 	}
@@ -54,7 +54,7 @@ func pallocMillion64(mc palloc.Context, chunks int) {
 func pallocMillion256(mc palloc.Context, chunks int) {
 	var last *plain256
 	for range chunks {
-		p := palloc.NewUncleared[plain256](mc)
+		p := palloc.NewUninitialized[plain256](mc)
 		p[0] = numberOf(last)
 		last = p
 	}

@@ -7,7 +7,7 @@ import "github.com/gopalloc/palloc"
 // Invariant: nodes are cleared, since they hold pointers. Cost: what is measured.
 
 type pallocNode struct {
-	palloc.Linked
+	palloc.NoHeapPointers
 	left, right *pallocNode
 }
 

@@ -59,7 +59,7 @@ var guarded = map[string][]string{
 }
 
 // unfolding are the functions that the paths call, and the last stages they end in.
-var unfolding = []string{"palloc.Context.Alloc", "palloc.Free", "palloc.FreePointer", "palloc.New", "palloc.NewUncleared",
+var unfolding = []string{"palloc.Context.Alloc", "palloc.Free", "palloc.FreePointer", "palloc.New", "palloc.NewUninitialized",
 	"allocset.Carve", "allocset.Push", "bump.Alloc", "bump.AllocConst"}
 
 // rounds are how often each path runs, and three times that.

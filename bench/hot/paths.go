@@ -45,7 +45,7 @@ func uncleared(n int) {
 	mc := palloc.NewBump(palloc.Top(), "hot")
 	for range n / perRound {
 		for i := range perRound {
-			palloc.NewUncleared[[8]uint64](mc)[0] = uint64(i)
+			palloc.NewUninitialized[[8]uint64](mc)[0] = uint64(i)
 		}
 		mc.Reset()
 	}

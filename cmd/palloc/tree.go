@@ -34,10 +34,10 @@ func writeTree(w io.Writer, top palloc.Context, lines int) error {
 		}
 		fmt.Fprintf(w, "%*s%s\n", 2*(r.Level-1), "", r)
 	}
-	folded := palloc.Row{Name: fmt.Sprintf("%d more contexts", len(rest.Rows)), Stats: rest.Total()}
-	all := s.Total()
+	folded := palloc.Row{Name: fmt.Sprintf("%d more contexts", len(rest.Rows)), Stats: rest.Sum()}
+	all := s.Sum()
 	_, err := fmt.Fprintf(w, "%s\nGrand total: %d bytes in %d blocks; %d free (%d chunks); %d used\n",
-		&folded, all.Total, all.Blocks, all.Free, all.FreeChunks, all.Used)
+		&folded, all.Held, all.Blocks, all.Free, all.FreeChunks, all.Used)
 	return err
 }
 
@@ -49,7 +49,7 @@ func largest(rows []palloc.Row, n int) (shown []bool) {
 	for i := len(rows) - 1; i >= 0; i-- {
 		r := &rows[i]
 		order[i] = i
-		held[r.ID] += r.Total
+		held[r.ID] += r.Held
 		held[r.Parent] += held[r.ID]
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(held[rows[b].ID], held[rows[a].ID]) })

@@ -42,8 +42,8 @@ type ending struct {
 	late  int    // callbacks run that were registered since
 }
 
-// OnReset registers a function to run when the context is next reset or deleted.
-func (mc Ref) OnReset(op string, run func()) (stop func() bool) {
+// BeforeReset registers a function to run when the context is next reset or deleted.
+func (mc Ref) BeforeReset(op string, run func()) (stop func() bool) {
 	defer mc.Lock(op).Unlock()
 	if callbacks == nil {
 		callbacks = make(map[uint32]*callback)
@@ -127,6 +127,6 @@ func (mc Ref) takeCallback(e *ending) (*callback, error) {
 	if e.late++; e.late <= maxLate {
 		return cb, nil
 	}
-	return nil, kind.Misuse(fmt.Sprintf("callbacks of OnReset registered others, of which %d were run: "+
+	return nil, kind.Misuse(fmt.Sprintf("callbacks of BeforeReset registered others, of which %d were run: "+
 		"they would go on for ever, and the next one is dropped", maxLate))
 }

@@ -104,7 +104,7 @@ func (mc Ref) DeleteDropped(op string, later func()) error {
 	return errors.Join(panics...)
 }
 
-// inCallback reports whether the calling goroutine is in a callback of OnReset.
+// inCallback reports whether the calling goroutine is in a callback of BeforeReset.
 func inCallback() bool {
 	var pcs [128]uintptr
 	for skip := 2; ; skip += len(pcs) {
@@ -178,7 +178,7 @@ func (mc Ref) runContained(cb *callback) (err error) {
 	defer mc.unclaim()
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("a callback of OnReset panicked: %v\n%s", r, debug.Stack())
+			err = fmt.Errorf("a callback of BeforeReset panicked: %v\n%s", r, debug.Stack())
 		}
 	}()
 	cb.run()

@@ -15,7 +15,7 @@ func MiscountNamed() (restore func()) {
 	return func() { h.count-- }
 }
 
-// StrayCallbacks leaves callbacks of OnReset for a node that does not exist.
+// StrayCallbacks leaves callbacks of BeforeReset for a node that does not exist.
 func StrayCallbacks() (restore func()) {
 	const nobody = 1<<26 - 1
 	if callbacks == nil {

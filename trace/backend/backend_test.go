@@ -97,14 +97,14 @@ func TestPallocBuildsTheRecordedTree(t *testing.T) {
 }
 
 func TestPallocGivesEverythingBack(t *testing.T) {
-	before := palloc.Top().MemAllocated(true)
+	before := palloc.Top().TreeHeld()
 	tr := family(t)
 	b := new(backend.Palloc)
 	b.Begin(tr)
 	b.Play(tr.Ops())
-	during := palloc.Top().MemAllocated(true)
+	during := palloc.Top().TreeHeld()
 	b.End()
-	if after := palloc.Top().MemAllocated(true); during <= before || after != before {
+	if after := palloc.Top().TreeHeld(); during <= before || after != before {
 		t.Errorf("palloc holds %d bytes before a pass, %d during and %d after; want it to grow and go back", before, during, after)
 	}
 }

@@ -100,7 +100,7 @@ func (b *Palloc) context(o trace.Op) {
 	case trace.OpSetIdent:
 		mc.SetIdent(b.t.Ident(o))
 	case trace.OpOnReset:
-		mc.OnReset(nothing)
+		mc.BeforeReset(nothing)
 	}
 }
 
