@@ -130,7 +130,9 @@ func (mc Context) Parent() Context { return Context{mc.ref.Parent("Context.Paren
 //
 // PostgreSQL: MemoryContextSetParent, which leaves cycles unchecked.
 func (mc Context) SetParent(parent Context) {
-	budget.Rebooked(mc.ref, func(moved func(*tree.Node)) { mc.ref.Move("Context.SetParent", parent.ref, moved) })
+	if mc.ref.Move("Context.SetParent", parent.ref) {
+		budget.Rebook(mc.ref)
+	}
 }
 
 // Children returns an iterator over the children of the context, the latest first, as they

@@ -95,13 +95,16 @@ func NewBump(parent Context, name string, opts ...Option) Context {
 // PostgreSQL: SlabContextCreate.
 func NewSlab(parent Context, name string, chunkSize int, opts ...Option) Context {
 	o := options(slab.ID, opts)
-	o.Prepare = func(c *kind.Core) error {
-		if !slab.Fix(c, uintptr(chunkSize)) {
-			return kind.Misuse(fmt.Sprintf("a chunk size of %d bytes: it is at least 0 and below 2 GiB", chunkSize))
-		}
-		return nil
-	}
+	o.Prepare, o.Arg = fixSlab, uintptr(chunkSize)
 	return Context{tree.CreateWith(parent.ref, slab.ID, name, o)}
+}
+
+// fixSlab sets the size of the chunks of a Slab.
+func fixSlab(c *kind.Core, size uintptr) error {
+	if !slab.Fix(c, size) {
+		return kind.Misuse(fmt.Sprintf("a chunk size of %d bytes: it is at least 0 and below 2 GiB", int(size)))
+	}
+	return nil
 }
 
 // newContext is inlined: without options a creation is one call with few arguments. It

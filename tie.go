@@ -142,7 +142,9 @@ func (d Dropped) Delete() error {
 	const op = "Dropped.Delete"
 	mc := d.Context
 	tree.OpenDropped(op)
-	budget.Rebooked(mc.ref, func(moved func(*tree.Node)) { mc.ref.Detach(op, moved) })
+	if mc.ref.Detach(op) {
+		budget.Rebook(mc.ref)
+	}
 	return mc.ref.DeleteDropped(op, func() { go deleteDropped(d) })
 }
 

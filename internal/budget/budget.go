@@ -28,7 +28,7 @@ import (
 
 func init() {
 	kind.CheckLimit = reserve
-	tree.Enroll, tree.Forget = enroll, forget
+	tree.Enroll, tree.Forget, tree.Moved = enroll, forget, rebookFirst
 }
 
 // SetLimit sets the limit of the context's budget, in bytes; NoLimit takes it away.

@@ -20,15 +20,9 @@ import (
 // Cost: a step for each context of the subtree that gets an account, or moves; none for
 // what is below another account in it.
 
-// rebooked calls change, which calls moved with a context that it moved, and puts those below
-// that under the account that they belong under now.
-func Rebooked(mc tree.Ref, change func(moved func(*tree.Node))) {
-	below := false
-	change(func(s *tree.Node) { below = rebookFirst(s) })
-	if below {
-		rebookBelow(mc)
-	}
-}
+// Rebook puts what is below a context that was moved under the account that it belongs under
+// now. It follows a move that returned true.
+func Rebook(mc tree.Ref) { rebookBelow(mc) }
 
 // withAccount opens the context's account, if it has none, waits until all contexts below
 // are under it, and calls do under the budgets' lock.

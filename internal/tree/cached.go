@@ -4,8 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gopalloc/palloc/internal/kind"
-	"github.com/gopalloc/palloc/internal/kind/shared"
-	"github.com/gopalloc/palloc/internal/kind/slab"
+	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
@@ -42,9 +41,8 @@ func asCached(id kind.ID, together uint32) uint32 { return uint32(id) | together
 func cachedKind(word uint32) kind.ID              { return kind.ID(word & kindMask) }
 func cachedTogether(word uint32) uint32           { return word >> togetherShift }
 
-// cacheable reports whether nodes of a kind are cached. Other goroutines read the sizes of
-// a Slab under the lock, and a Shared context has shards.
-func cacheable(id kind.ID) bool { return id != slab.ID && id != shared.ID }
+// cacheable reports whether nodes of a kind are cached.
+func cacheable(id kind.ID) bool { return kinds.Traits(id).Cached }
 
 // cache leaves the node of a context that was just deleted, rewound, with its parent. It
 // returns false, and does nothing, when a creation would not find it there, or it must not

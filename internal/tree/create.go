@@ -20,9 +20,13 @@ import (
 
 // Options say how a context is created. The zero value is the default.
 type Options struct {
-	First, Max uint32                   // sizes of blocks, in bytes; 0: the default
-	Shared     bool                     // of an AllocSet
-	Prepare    func(c *kind.Core) error // called before the kind opens the node; its error is a kind.Misuse
+	First, Max uint32 // sizes of blocks, in bytes; 0: the default
+	Shared     bool   // of an AllocSet
+
+	// Prepare, if not nil, is called with Arg before the kind opens the node. Its error is
+	// a kind.Misuse. It is no closure, so that a creation makes no garbage.
+	Prepare func(c *kind.Core, arg uintptr) error
+	Arg     uintptr
 }
 
 // rootNumber is the number of the root's node: the first that is handed out.
@@ -129,49 +133,48 @@ func createNew(parent Ref, id kind.ID, name string) Ref {
 // CreateWith creates a child of parent, under the tree's lock. It panics when parent is
 // not live, when there is no memory, and with what o.Prepare returns.
 func CreateWith(parent Ref, id kind.ID, name string, o Options) Ref {
-	op := "New" + kinds.Methods[id].Name()
-	s := begin(parent, op, name)
+	s := begin(parent, id, name)
 	if o.Prepare != nil {
-		if err := o.Prepare(&s.Core); err != nil {
-			s.abort(nil, op, err)
+		if err := o.Prepare(&s.Core, o.Arg); err != nil {
+			s.abort(nil, id, err)
 		}
 	}
 	if o.Shared {
-		id = shared.ID
 		if err := s.attachShards(); err != nil {
-			s.abort(parent.Core, op, err)
+			s.abort(parent.Core, id, err)
 		}
+		id = shared.ID
 	}
-	return finish(parent, s, id, op, o)
+	return finish(parent, s, id, o)
 }
 
 // begin takes the tree's lock and a node for a child of parent, and names it. When it
 // panics the lock is free.
-func begin(parent Ref, op, name string) *Node {
+func begin(parent Ref, id kind.ID, name string) *Node {
 	Lock()
 	if !parent.Live() {
 		Unlock()
-		panic(parent.gone(op))
+		panic(parent.gone(opOf(id)))
 	}
 	n := names.find(name)
 	s, err := takeNode(n)
 	if err != nil {
 		Unlock()
-		panic(Explain(parent.Core, op, kind.SlotSize, err))
+		panic(Explain(parent.Core, opOf(id), kind.SlotSize, err))
 	}
 	s.setName(n)
 	return s
 }
 
 // abort frees the node that begin took, releases the lock and panics.
-func (s *Node) abort(c *kind.Core, op string, err error) {
+func (s *Node) abort(c *kind.Core, id kind.ID, err error) {
 	freeNode(s)
 	Unlock()
-	panic(Explain(c, op, kind.SlotSize, err))
+	panic(Explain(c, opOf(id), kind.SlotSize, err))
 }
 
 // finish makes the node a context and releases the lock.
-func finish(parent Ref, s *Node, id kind.ID, op string, o Options) Ref {
+func finish(parent Ref, s *Node, id kind.ID, o Options) Ref {
 	if at := parent.Node(); at.Has&(kind.Limited|AllowsCritical) != 0 {
 		s.Has |= at.Has & AllowsCritical
 		if at.Has&kind.Limited != 0 {
@@ -186,21 +189,24 @@ func finish(parent Ref, s *Node, id kind.ID, op string, o Options) Ref {
 	mc := s.Ref()
 	Unlock() // a fence, too
 	if !parent.Live() {
-		mc.undoCreate(parent, op)
+		mc.undoCreate(parent)
 	}
 	return mc
 }
 
 // undoCreate deletes a child whose parent was deleted while it was created, unless the
 // parent's deletion has done so, and panics.
-func (mc Ref) undoCreate(parent Ref, op string) {
+func (mc Ref) undoCreate(parent Ref) {
 	Lock()
 	if mc.Live() {
 		mc.Node().endFreeing()
 	}
 	Unlock()
-	panic(parent.gone(op))
+	panic(parent.gone(opOf(kind.KindOf(mc.Epoch))))
 }
+
+// opOf returns what was called to create a context of a kind.
+func opOf(id kind.ID) string { return "New" + kinds.Methods[id].Name() }
 
 // open makes a node that nobody uses a context of a kind.
 func (s *Node) open(id kind.ID, o Options) {

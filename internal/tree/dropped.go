@@ -49,28 +49,29 @@ func OpenDropped(op string) {
 	}
 }
 
-// Detach moves the context below droppedRoot. It calls moved, under the tree's lock, once
-// that is done; it does nothing if the context is not live.
-func (mc Ref) Detach(op string, moved func(*Node)) {
-	if !mc.detach(moved) {
+// Detach moves the context, if it is live, below droppedRoot, and returns what Moved
+// returns.
+func (mc Ref) Detach(op string) (below bool) {
+	below, ok := mc.detach()
+	if !ok {
 		panic(Explain(mc.Core, op, 0, kind.Misuse("the context lives as long as the process")))
 	}
+	return below
 }
 
 // detach is Detach. It returns false when the context is permanent.
-func (mc Ref) detach(moved func(*Node)) (ok bool) {
+func (mc Ref) detach() (below, ok bool) {
 	Lock()
 	defer Unlock()
 	if !mc.Live() {
-		return true
+		return false, true
 	}
 	s := mc.Node()
 	if s.Has&IsPermanent != 0 {
-		return false
+		return false, false
 	}
 	move(s, droppedRoot.Node())
-	moved(s)
-	return true
+	return Moved(s), true
 }
 
 // DeleteDropped deletes a context that was detached, and all below it, unless that was done

@@ -68,35 +68,48 @@ func (mc Ref) Parent(op string) Ref {
 	return Ref{}
 }
 
-// Move makes the context the first child of another parent. It calls moved, under the
-// tree's lock, once that is done. It panics when either does not exist, when mc is the
-// root, and when parent is mc or lies below it.
-func (mc Ref) Move(op string, parent Ref, moved func(*Node)) {
-	if c, err := mc.move(op, parent, moved); err != nil {
+// Moved is called with each node that was moved. It reports whether the nodes below need
+// to be told, too, which the caller of the move does. Package budget sets it. The tree's
+// lock is held.
+var Moved = func(s *Node) (below bool) { return false }
+
+// Move makes the context the first child of another parent, and returns what Moved returns.
+// It panics when either does not exist, when mc is the root, and when parent is mc or lies
+// below it.
+func (mc Ref) Move(op string, parent Ref) (below bool) {
+	below, c, err := mc.move(op, parent)
+	if err != nil {
 		panic(Explain(c, op, 0, err))
 	}
+	return below
 }
 
 // move is Move. It returns an error, and the context that it is about, instead of a panic.
-func (mc Ref) move(op string, parent Ref, moved func(*Node)) (c *kind.Core, err error) {
+func (mc Ref) move(op string, parent Ref) (below bool, c *kind.Core, err error) {
 	defer mc.Lock(op).Unlock()
 	cycle := parent.Live() && parent.IsWithin(mc.Node()) // may release the lock
 	switch {
 	case !mc.Live():
-		return nil, Unlocked(mc.Gone)
+		return false, nil, mc.goneUnlocked()
 	case !parent.Live():
-		return nil, Unlocked(parent.Gone)
+		return false, nil, parent.goneUnlocked()
 	case mc.Node().Parent == 0:
-		return mc.Core, kind.Misuse("cannot move the root")
+		return false, mc.Core, kind.Misuse("cannot move the root")
 	case cycle:
-		return parent.Core, kind.Misuse("the new parent is the context itself or lies below it: that would be a cycle")
+		return false, parent.Core, kind.Misuse("the new parent is the context itself or lies below it: that would be a cycle")
 	}
 	from := At(mc.Node().Parent)
 	move(mc.Node(), parent.Node())
 	if !parent.Live() { // deleted at the very moment
 		move(mc.Node(), from)
-		return mc.Core, kind.Misuse("the new parent was deleted")
+		return false, mc.Core, kind.Misuse("the new parent was deleted")
 	}
-	moved(mc.Node())
-	return nil, nil
+	return Moved(mc.Node()), nil, nil
+}
+
+// goneUnlocked is Gone for a caller that holds the tree's lock.
+func (mc Ref) goneUnlocked() error {
+	Unlock()
+	defer Lock()
+	return mc.Gone()
 }
