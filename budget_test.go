@@ -443,7 +443,7 @@ func TestABudgetThatIsTakenAwayIsGone(t *testing.T) {
 				}
 			} else {
 				c := palloc.NewAllocSet(mc, "request")
-				if c.Delete(); slotOf(c).Parked == 0 {
+				if c.Delete(); slotOf(c).CachedAs == 0 {
 					t.Errorf("%s: a context is not kept for the next one", name)
 				}
 			}

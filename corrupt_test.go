@@ -128,15 +128,15 @@ var breaks = []struct {
 		return overwrite(&slotOf(f.a).Epoch, 5)
 	}},
 	{"an owned core is parked", "it is a context, and it is cached", func(f *kin) func() {
-		return overwrite(&slotOf(f.d).Parked, uint32(bump.ID))
+		return overwrite(&slotOf(f.d).CachedAs, uint32(bump.ID))
 	}},
 	{"a parked core is of a kind that is not parked", "is cached as kind 133", func(f *kin) func() {
 		f.park()
-		return overwrite(&slotOf(f.parked).Parked, uint32(slab.ID))
+		return overwrite(&slotOf(f.parked).CachedAs, uint32(slab.ID))
 	}},
 	{"a parked core is of no kind", "is cached as kind 200", func(f *kin) func() {
 		f.park()
-		return overwrite(&slotOf(f.parked).Parked, 200)
+		return overwrite(&slotOf(f.parked).CachedAs, 200)
 	}},
 	{"a parked core has another's child", "and that says a child of", func(f *kin) func() {
 		f.park()
@@ -144,7 +144,7 @@ var breaks = []struct {
 	}},
 	{"a context is below a parked core", "it is a context, and its parent", func(f *kin) func() {
 		epoch := overwrite(&slotOf(f.b).Epoch, 5)
-		parked := overwrite(&slotOf(f.b).Parked, uint32(generation.ID))
+		parked := overwrite(&slotOf(f.b).CachedAs, uint32(generation.ID))
 		return func() { parked(); epoch() }
 	}},
 	{"a parked core has entries", "entries 0x2 in side tables", func(f *kin) func() {
@@ -225,7 +225,7 @@ var breaks = []struct {
 // park makes sure that a deleted core waits below d.
 func (f *kin) park() {
 	f.t.Helper()
-	if slotOf(f.parked).Parked == 0 || slotOf(f.parked).parent != number(f.d) {
+	if slotOf(f.parked).CachedAs == 0 || slotOf(f.parked).parent != number(f.d) {
 		f.t.Fatal("the core is not parked")
 	}
 }
@@ -269,7 +269,7 @@ var breaksOfTop = []struct {
 		return overwrite(&f.free().Epoch, retail.NextEpoch(0, bump.ID))
 	}},
 	{"a free core is parked", "it is a free node, and is a context", func(f *kin) func() {
-		return overwrite(&f.free().Parked, uint32(bump.ID))
+		return overwrite(&f.free().CachedAs, uint32(bump.ID))
 	}},
 	{"free cores in a circle", "a list of free nodes leads to node", func(f *kin) func() {
 		return overwrite(&f.free().nextSibling, f.free().Number())
@@ -284,7 +284,7 @@ var breaksOfTop = []struct {
 			palloc.NewAllocSet(f.mc, "kept") // stands before the other
 		}
 		kept.Delete()
-		if slotOf(kept).Blocks == 0 || slotOf(kept).Parked != 0 {
+		if slotOf(kept).Blocks == 0 || slotOf(kept).CachedAs != 0 {
 			f.t.Fatal("no keeper waits")
 		}
 		return overwrite(&slotOf(kept).Tails, 8)

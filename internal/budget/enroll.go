@@ -160,7 +160,7 @@ func rebookFirst(s *tree.Node) (changed bool) {
 }
 
 // rebookBelow puts those below a context right that was put right itself, by rebookFirst.
-// Parked cores are evicted: the next children are to come by. No lock must be held.
+// CachedAs cores are evicted: the next children are to come by. No lock must be held.
 func rebookBelow(mc tree.Ref) {
 	defer func() {
 		budgets.Lock()

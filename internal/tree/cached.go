@@ -14,7 +14,7 @@ import (
 // kind and name that is created there.
 //
 // Invariant: a cached node has kind.None in its Epoch, is rewound, and has at most a keeper
-// and the default sizes. Its word Parked says of what kind it was, and how many nodes are
+// and the default sizes. Its word CachedAs says of what kind it was, and how many nodes are
 // cached with it. The goroutine that swaps that word for 0 owns the node. All nodes below
 // it are cached, too, but for a child that was created too late, whose creation is being
 // undone. Walks pass them over.
@@ -29,7 +29,7 @@ const (
 	evictionSteps = 8  // of the tree's lock: an eviction may release a block
 )
 
-// The word Parked: the kind, a bit that a reset of the parent sets, and how many nodes are
+// The word CachedAs: the kind, a bit that a reset of the parent sets, and how many nodes are
 // cached together.
 const (
 	kindMask      = 1<<8 - 1
@@ -52,7 +52,7 @@ func (s *Node) cache(id kind.ID) bool {
 	if !leaf || !cacheable(id) || !s.inReach() {
 		return false
 	}
-	relaxed.StoreRelease32(&s.Parked, asCached(id, together))
+	relaxed.StoreRelease32(&s.CachedAs, asCached(id, together))
 	return true
 }
 
@@ -99,7 +99,7 @@ func (s *Node) countCached() (n uint32, leaf bool) {
 	n = 1
 	for i, looked := relaxed.Load32(&s.FirstChild), 0; i != 0; looked++ {
 		child := At(i)
-		word := relaxed.Load32(&child.Parked)
+		word := relaxed.Load32(&child.CachedAs)
 		if n += cachedTogether(word); word == 0 || looked == reach || n > maxTogether {
 			return 0, false
 		}
@@ -117,11 +117,11 @@ func (s *Node) mark() (idled bool) {
 			break
 		}
 		child := At(i)
-		switch word := relaxed.Load32(&child.Parked); {
+		switch word := relaxed.Load32(&child.CachedAs); {
 		case word&idle != 0:
 			idled = true
 		case word != 0:
-			atomic.CompareAndSwapUint32(&child.Parked, word, word|idle)
+			atomic.CompareAndSwapUint32(&child.CachedAs, word, word|idle)
 		}
 		i = relaxed.Load32(&child.NextSibling)
 	}
@@ -137,7 +137,7 @@ func (s *Node) evictMarked() {
 
 // Evict frees a cached node, and reports whether it is off the tree; false for one that is
 // not cached. The tree's lock must be held.
-func (s *Node) Evict() bool { return relaxed.Load32(&s.Parked) != 0 && s.evict() }
+func (s *Node) Evict() bool { return relaxed.Load32(&s.CachedAs) != 0 && s.evict() }
 
 // evictions counts cached nodes that are about to leave their parents.
 var evictions atomic.Uint32
@@ -145,8 +145,8 @@ var evictions atomic.Uint32
 // take makes a node that is cached as of a kind the caller's, and reports whether it did.
 // The word is for putting it back.
 func (s *Node) take(id kind.ID) (word uint32, ok bool) {
-	word = relaxed.Load32(&s.Parked)
-	return word, cachedKind(word) == id && atomic.CompareAndSwapUint32(&s.Parked, word, 0)
+	word = relaxed.Load32(&s.CachedAs)
+	return word, cachedKind(word) == id && atomic.CompareAndSwapUint32(&s.CachedAs, word, 0)
 }
 
 // uncache undoes a cache by the same goroutine, unless the node has been used since.
@@ -154,7 +154,7 @@ func (mc Ref) uncache() bool {
 	s := mc.Node()
 	word, ok := s.take(kind.KindOf(mc.Epoch))
 	if ok && relaxed.Load64(&s.Epoch) != kind.NextEpoch(mc.Epoch, kind.None) {
-		relaxed.StoreRelease32(&s.Parked, word) // it was another context meanwhile
+		relaxed.StoreRelease32(&s.CachedAs, word) // it was another context meanwhile
 		return false
 	}
 	return ok
@@ -167,16 +167,16 @@ func (s *Node) evictFirst() {
 	}
 }
 
-// anyMark matches the word Parked of any cached node.
+// anyMark matches the word CachedAs of any cached node.
 const anyMark = ^uint32(0)
 
-// evictWith evicts the children of s, of as many as a leaf may have, whose word Parked has
+// evictWith evicts the children of s, of as many as a leaf may have, whose word CachedAs has
 // one of the bits. The tree's lock must be held.
 func (s *Node) evictWith(bits uint32) {
 	for i, n := s.FirstChild, 0; i != 0 && n <= reach; n++ {
 		child := At(i)
 		i = child.NextSibling
-		if relaxed.Load32(&child.Parked)&bits != 0 {
+		if relaxed.Load32(&child.CachedAs)&bits != 0 {
 			child.evict()
 		}
 	}
@@ -208,7 +208,7 @@ func (s *Node) evictAt(before int) {
 // held.
 func (s *Node) evict() bool {
 	for at := s; ; {
-		id := cachedKind(relaxed.Load32(&at.Parked))
+		id := cachedKind(relaxed.Load32(&at.CachedAs))
 		if id == kind.None {
 			return false
 		}

@@ -170,7 +170,7 @@ const cachedMay = kind.Limited | HasCreation
 
 // cached checks a node of the tree that is no context.
 func (w *treeCheck) cached(s *Node) {
-	id := cachedKind(relaxed.Load32(&s.Parked))
+	id := cachedKind(relaxed.Load32(&s.CachedAs))
 	if !cacheable(id) {
 		w.Say(s, "it is no context, and it is cached as kind %d, which is not cached", id)
 	}
@@ -196,8 +196,8 @@ func (w *treeCheck) named(s *Node) {
 
 // context checks what is known of a context beside its memory.
 func (w *treeCheck) context(s *Node) {
-	if s.Parked != 0 {
-		w.Say(s, "it is a context, and it is cached as kind %d", cachedKind(s.Parked))
+	if s.CachedAs != 0 {
+		w.Say(s, "it is a context, and it is cached as kind %d", cachedKind(s.CachedAs))
 	}
 	if s != w.top && !At(s.Parent).Ref().Owned() {
 		w.Say(s, "it is a context, and its parent, node %d, is none", s.Parent)
@@ -247,9 +247,9 @@ func (w *treeCheck) list(number uint32, keeps bool) (count int, torn bool) {
 			return count, false
 		}
 		s := At(number)
-		if s.Ref().Owned() || s.Parked|s.Parent|s.prevSibling|s.FirstChild|s.Has != 0 || keeps != (s.Blocks != 0) {
+		if s.Ref().Owned() || s.CachedAs|s.Parent|s.prevSibling|s.FirstChild|s.Has != 0 || keeps != (s.Blocks != 0) {
 			w.Say(s, "it is a free node, and is a context, cached, linked, or has entries or blocks: epoch %#x, cached %d, parent %d, sibling %d, child %d, entries %#x, blocks from %#x",
-				s.Epoch, s.Parked, s.Parent, s.prevSibling, s.FirstChild, s.Has, s.Blocks)
+				s.Epoch, s.CachedAs, s.Parent, s.prevSibling, s.FirstChild, s.Has, s.Blocks)
 			return count, false
 		}
 		w.keeper(s)

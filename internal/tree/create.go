@@ -83,7 +83,7 @@ func Create(parent Ref, id kind.ID, name string) Ref {
 	i := relaxed.Load32(&parent.Node().FirstChild)
 	for n := 0; i != 0 && n < reach; n++ {
 		child := At(i)
-		word := relaxed.Load32(&child.Parked)
+		word := relaxed.Load32(&child.CachedAs)
 		if word == 0 {
 			break
 		}
@@ -97,7 +97,7 @@ func Create(parent Ref, id kind.ID, name string) Ref {
 	}
 	word, ok := s.take(id)
 	if ok && !s.isStill(parent, key) {
-		relaxed.StoreRelease32(&s.Parked, word)
+		relaxed.StoreRelease32(&s.CachedAs, word)
 		ok = false
 	}
 	if !ok {

@@ -148,7 +148,7 @@ func (d *descent) clear() (done bool) {
 func (s *Node) FirstUncached() *Node {
 	for i, n := s.FirstChild, 0; i != 0; n++ {
 		child := At(i)
-		if relaxed.Load32(&child.Parked) == 0 {
+		if relaxed.Load32(&child.CachedAs) == 0 {
 			return child
 		}
 		if i = child.NextSibling; n > reach && (!child.evict() || !Step(1)) {

@@ -125,7 +125,7 @@ func (mc Ref) Delete() {
 	s.Rewind()
 	atomic.StoreUint64(&s.Epoch, kind.NextEpoch(mc.Epoch, kind.None)) // and a fence
 	if relaxed.Load32(&s.Has) == 0 && (s.isFirst() || s.inReach()) {
-		relaxed.StoreRelease32(&s.Parked, asCached(kind.KindOf(mc.Epoch), 1)) // a context that is Calm is of a kind that is cached
+		relaxed.StoreRelease32(&s.CachedAs, asCached(kind.KindOf(mc.Epoch), 1)) // a context that is Calm is of a kind that is cached
 		if relaxed.Load32(&s.FirstChild) == 0 || !mc.uncache() {
 			return
 		}

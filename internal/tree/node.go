@@ -12,9 +12,9 @@
 //   - live: the kind in its epoch is not kind.None, and it is linked below its parent.
 //   - claimed: live, and one goroutine resets or deletes it without the lock, or runs its
 //     callbacks. Only the deletion of a dropped context waits for it.
-//   - cached: the kind in its epoch is kind.None, its word Parked is not 0, and it is
+//   - cached: the kind in its epoch is kind.None, its word CachedAs is not 0, and it is
 //     linked among the first children of its parent. See cached.go.
-//   - free: the kind is kind.None, Parked is 0, and it is on a list of free nodes. See
+//   - free: the kind is kind.None, CachedAs is 0, and it is on a list of free nodes. See
 //     free.go.
 //
 // Create makes a free or a cached node live, Delete makes a live one cached or free, and
@@ -33,7 +33,7 @@
 //     Has. At least one of them sees the other: the entry is not made, or the deletion
 //     takes the lock.
 //
-// A cached node belongs to the goroutine that swaps its word Parked for 0.
+// A cached node belongs to the goroutine that swaps its word CachedAs for 0.
 package tree
 
 import (
