@@ -43,10 +43,12 @@ func admit(mc Context, size uintptr, next seller, fromBump kind.NoClassStage, fr
 
 type seller func(mc Context, size uintptr, fromBump kind.NoClassStage, fromSet kind.Stage, slow kind.Slow) uintptr
 
-// sell is the second stage. A kind without size classes goes the way of a Bump, which
-// finds nothing to sell in the core of a Slab; all others that of an AllocSet.
+// sell is the second stage. A kind without size classes goes the way of a Bump, all
+// others that of an AllocSet. A kind that is neither leaves nothing where these two look:
+// package kind has the table of the stages, and the rules for kinds that are to be called
+// by their methods.
 func sell(mc Context, size uintptr, fromBump kind.NoClassStage, fromSet kind.Stage, slow kind.Slow) uintptr {
-	return fromBump(mc.core, int64(mc.epoch) < 0, size, fromSet, slow) // the highest bit says that there are no classes
+	return fromBump(mc.core, int64(mc.epoch) < 0, size, fromSet, slow) // the sign is kind.NoClasses
 }
 
 // stale is apart from admit because it only ever panics.

@@ -114,7 +114,7 @@ func tag(c *kind.Core, b *kind.Block) uint64 {
 // Alloc is the slow path: a wrong size, a large chunk, or nothing local.
 func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 	if size != uintptr(c.ChunkSize) {
-		return 0, kind.Misuse(fmt.Sprintf("this Slab has chunks of %d bytes, and none of %d", c.ChunkSize, int(size)))
+		return 0, kind.Misuse(fmt.Sprintf("this Slab has chunks of %d bytes, not of %d", c.ChunkSize, int(size)))
 	}
 	if size > maxShared {
 		return allocLarge(c, size)
