@@ -223,7 +223,7 @@ func (s *core) bury() bool {
 		burials.Add(1)
 		tree.step(burialSteps)
 		unlink(at)
-		names.habit(at.name).note(uintptr(at.FirstBlock)) // what it learned is for those of its name
+		names.habit(at.name).note(at.Learned())
 		giveCore(at)
 		if at == s {
 			return true
