@@ -46,10 +46,12 @@ func admit(mc Context, size uintptr, next seller, fromBump kind.NoClassStage, fr
 
 type seller func(mc Context, size uintptr, fromBump kind.NoClassStage, fromSet kind.Stage, slow kind.Slow) uintptr
 
-// sell is the second stage. A kind without size classes goes the way of a Bump, which
-// finds no memory in the node of a Slab; all others that of an AllocSet.
+// sell is the second stage. A kind without size classes goes the way of a Bump, all
+// others that of an AllocSet. A kind that is neither leaves nothing where these two look:
+// package kind has the table of the stages, and the rules for kinds that are to be called
+// by their methods.
 func sell(mc Context, size uintptr, fromBump kind.NoClassStage, fromSet kind.Stage, slow kind.Slow) uintptr {
-	return fromBump(mc.ref.Core, int64(mc.ref.Epoch) < 0, size, fromSet, slow) // the highest bit is set for kinds without classes
+	return fromBump(mc.ref.Core, int64(mc.ref.Epoch) < 0, size, fromSet, slow) // the sign is kind.NoClasses
 }
 
 // stale is separate so that admit can be inlined: it always panics.

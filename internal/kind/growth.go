@@ -56,6 +56,9 @@ func (c *Core) learn(used uintptr) {
 	c.FirstBlock = min(max(c.FirstBlock, uint32(used+BlockUnit-1)&^(BlockUnit-1)), c.MaxBlock)
 }
 
+// Learned returns what a cached node learned, in bytes, for the hint of its name.
+func (c *Core) Learned() uintptr { return uintptr(c.FirstBlock) }
+
 // Hint returns the size hint of a name after a life in which the context held used
 // bytes: the size of a first block that would have been enough, 0 for none. What was
 // needed is there at once the next time, and what was not is forgotten slowly.

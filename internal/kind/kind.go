@@ -15,7 +15,7 @@
 //	bump.Alloc          NoClasses in the ID, Cur, End      the bytes at Cur
 //	allocset.Hot        the free list of the class         the chunk freed last
 //	                    Cur, End, and Tag                  the bytes at Cur, behind a header
-//	slab.Sell           slab.ID, Fixed                     the chunk freed last
+//	slab.Alloc          slab.ID, ChunkSize                 the chunk freed last
 //	the table           the ID                             Methods.Alloc
 //
 //	allocset.Push       a tag below chunk.Classes          onto the free list of the class
@@ -27,8 +27,8 @@
 // its methods is running: Cur equals End; the free lists by class are empty; and no
 // header that the context's users see has a tag of these stages. Tags of chunk.Own and
 // above are free for every kind, since the node tells whose they are. A shared context
-// (package shared) keeps the rules since all its memory belongs to nodes of its own, its
-// parts. A kind that puts something in front of an AllocSet in the same node allocates
+// (package shared) keeps the rules since all its memory belongs to other nodes, its
+// shards. A kind that puts something in front of an AllocSet in the same node allocates
 // by allocset.Cold, which leaves nothing where a stage looks.
 package kind
 
@@ -149,7 +149,7 @@ type Methods interface {
 	Check(c *Core, report func(Flaw))
 }
 
-// Traits is what a kind can do. The conformance suite holds a kind to each, both ways.
+// Traits is what a kind can do. The conformance suite holds a kind to each.
 type Traits struct {
 	ShownAs      ID      // the kind that programs are told of: a kind's own, or that which it stands in front of
 	Headers      bool    // each chunk has a header, which leads to its context
@@ -180,5 +180,5 @@ func (s Stats) Used() uintptr { return s.Total - min(s.Free, s.Total) }
 // as PostgreSQL's MaxAllocHugeSize, less what headers and rounding may add.
 const MaxChunk = ^uintptr(0)>>1 - 1<<20
 
-// headroom is what stands before the chunk in a block of its own.
+// largeHead is what stands before the chunk in a block of its own, in bytes.
 const largeHead = BlockHeader + chunk.HeaderSize

@@ -32,8 +32,8 @@ func (c *Core) RenewCookie() {
 	relaxed.Store64(&c.Cookie, c.Prefix)
 }
 
-// Retire is what every kind's reset begins with: it invalidates all chunks and releases
-// all blocks but the keeper, which it returns; nil when there is none.
+// Retire begins every kind's reset: it invalidates all chunks and releases all blocks
+// but the keeper, which it returns; nil when there is none.
 func (c *Core) Retire() *Block {
 	c.RenewCookie()
 	c.ClearDirty()

@@ -227,8 +227,8 @@ func (Methods) SizeOf(c *kind.Core, tag uint64) uintptr {
 	return 0
 }
 
-// Freed is true for freed chunks, for pieces, whose headers are inverted, and for what
-// became part of a piece.
+// Freed reports true for freed chunks, for pieces, whose headers are inverted, and for
+// what became part of a piece.
 func (Methods) Freed(tag uint64) bool {
 	return tag >= chunk.Freed && tag < 2*chunk.Classes || tag == chunk.Coalesced || isPiece(^tag)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -13,17 +14,26 @@ import (
 	"github.com/gopalloc/palloc/internal/kind/conformance"
 	"github.com/gopalloc/palloc/internal/kind/conformance/redzone"
 	"github.com/gopalloc/palloc/internal/kind/generation"
+	"github.com/gopalloc/palloc/internal/kind/kinds"
+	"github.com/gopalloc/palloc/internal/kind/shared"
 	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
-var kinds = []conformance.Kind{
-	{ID: allocset.ID, Methods: allocset.Methods{}, Hot: true},
-	{ID: bump.ID, Methods: bump.Methods{}, Hot: true},
-	{ID: generation.ID, Methods: generation.Methods{}, Hot: true},
-	{ID: slab.ID, Methods: slab.Methods{}, Hot: true},
-	{ID: kind.NoClasses | kind.Reopens | 30, Methods: named{allocset.Cold{}, "Cold"}},
-	{ID: redzone.ID, Methods: redzone.Methods{}},
+// hot are the kinds with stages on the hot path.
+var hot = []kind.ID{allocset.ID, bump.ID, generation.ID, slab.ID}
+
+// subjects are all kinds of the table, and what only tests have. Left out are those of
+// package shared, which need shards and an owner.
+func subjects() (list []conformance.Kind) {
+	for id, m := range kinds.Methods {
+		if id := kind.ID(id); m != nil && id != shared.ID && id != shared.ShardID {
+			list = append(list, conformance.Kind{ID: id, Methods: m, Hot: slices.Contains(hot, id)})
+		}
+	}
+	return append(list,
+		conformance.Kind{ID: kind.NoClasses | kind.Reopens | 30, Methods: named{allocset.Cold{}, "Cold"}},
+		conformance.Kind{ID: redzone.ID, Methods: redzone.Methods{}})
 }
 
 // named gives a kind a name of its own.
@@ -45,7 +55,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestConformance(t *testing.T) {
-	for _, k := range kinds {
+	for _, k := range subjects() {
 		t.Run(k.Methods.Name(), func(t *testing.T) { conformance.Run(t, k) })
 	}
 }

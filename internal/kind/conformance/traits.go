@@ -12,7 +12,7 @@ import (
 //
 // Cost: some microseconds each.
 
-// traits: what a kind says it can do it does, and nothing else.
+// traits: a kind does what its traits say, and nothing else.
 func (s *subject) traits() {
 	if s.Methods.Name() == "" || s.ShownAs == kind.None {
 		s.Fatalf("a kind without a name, or that programs are told nothing of: %+v", s.Traits)

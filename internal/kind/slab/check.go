@@ -143,10 +143,10 @@ func (s *sweep) rest() uint32 {
 	return uint32((o.end - o.cur) / s.stride)
 }
 
-// first is where the first chunk of the block is.
+// first returns where the first chunk of the block is.
 func (b *block) first() uintptr { return b.Address() + head + chunk.HeaderSize }
 
-// blockOf is the block whose chunk can begin at p, nil when none's can.
+// blockOf returns the block whose chunk can begin at p, nil when none's can.
 func (s *sweep) blockOf(p uintptr) *block {
 	b := s.BlockOf(p, s.stride-chunk.HeaderSize)
 	if b == nil || !s.begins(at(b), p) {

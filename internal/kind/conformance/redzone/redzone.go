@@ -171,5 +171,5 @@ func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats { return below.Stats(
 
 func (Methods) Check(c *kind.Core, report func(kind.Flaw)) { below.Check(c, report) }
 
-// word is the word at an address of the kind's own.
+// word returns the word at an address of the kind's own.
 func word(addr uintptr) *uint64 { return (*uint64)(osmem.At(addr)) }
