@@ -84,15 +84,15 @@ func (mc Context) AllocZeroed(size int) unsafe.Pointer {
 		return p
 	}
 	if size > kind.MaxKeeper {
-		return mc.blankChunk(p, size)
+		return blankChunk(mc.ref.Core, p, size)
 	}
 	clear(unsafe.Slice((*byte)(p), size)) // just allocated, of that size
 	return p
 }
 
 // blankChunk clears a new chunk that may be fresh from the system, and so zero.
-func (mc Context) blankChunk(p unsafe.Pointer, size int) unsafe.Pointer {
-	if !kind.Blank(kinds.Methods[mc.ref.Core.Kind()], uintptr(p), uintptr(size)) {
+func blankChunk(c *kind.Core, p unsafe.Pointer, size int) unsafe.Pointer {
+	if !kind.Blank(kinds.Methods[c.Kind()], uintptr(p), uintptr(size)) {
 		clear(unsafe.Slice((*byte)(p), size)) // just allocated, of that size
 	}
 	return p
