@@ -78,8 +78,13 @@ func sellSlowly(c *kind.Core, op string, size uintptr) uintptr {
 func (mc Context) AllocZeroed(size int) unsafe.Pointer {
 	p := mc.Alloc(size)
 	if size <= fewBytes {
-		for i := 0; i < size; i += chunk.Align {
-			*(*uint64)(unsafe.Add(p, i)) = 0 // a chunk has whole words
+		for q := p; size > 0; size -= 2 * chunk.Align {
+			if size <= chunk.Align {
+				*(*uint64)(q) = 0 // a chunk has whole words
+				break
+			}
+			*(*[2]uint64)(q) = [2]uint64{}
+			q = unsafe.Add(q, 2*chunk.Align)
 		}
 		return p
 	}

@@ -88,6 +88,8 @@ func (e *OutOfMemoryError) Error() string {
 func (e *OutOfMemoryError) Unwrap() error { return e.Err }
 
 // gone returns the fault of using a context that does not exist.
+//
+//go:noinline
 func (mc Context) gone(op string) *Fault {
 	g := mc.ref.Gone()
 	return &Fault{Op: op, Context: g.Name, Reason: g.Reason}

@@ -94,7 +94,11 @@ func acquireRun(l int, n uint, size uintptr, starts uint64) (addr uintptr, err e
 	}
 	resident := r.residentBytes(l, off, n)
 	r.retained -= resident
-	unlockAndCall(afterAcquire(size))
+	after := afterAcquire(size)
+	heap.mu.Unlock()
+	if after != nil {
+		after()
+	}
 	return r.base + off, nil
 }
 
@@ -118,13 +122,9 @@ func ReleaseGrowable(addr, size, capacity uintptr) {
 			r.discardFreed(l, off, n)
 		}
 	}
-	unlockAndCall(heap.retainedExcess())
-}
-
-// unlockAndCall releases the lock and then calls f, which may be nil.
-func unlockAndCall(f func()) {
+	after := heap.retainedExcess()
 	heap.mu.Unlock()
-	if f != nil {
-		f()
+	if after != nil {
+		after()
 	}
 }

@@ -87,3 +87,12 @@ func TrimTo(keep uintptr) uintptr { return scavenge(func() uintptr { return keep
 
 // currentBound returns how many bytes may be retained now. The lock is held.
 func currentBound() uintptr { return heap.bound() }
+
+// unlockAndCall releases the lock and then calls f, which may be nil. Acquire and Release, which
+// run often, do so themselves.
+func unlockAndCall(f func()) {
+	heap.mu.Unlock()
+	if f != nil {
+		f()
+	}
+}
