@@ -15,7 +15,7 @@
 //	bump.Alloc          NoClasses in the ID, Cur, End      the bytes at Cur
 //	allocset.Hot        the free list of the class         the chunk freed last
 //	                    Cur, End, and Tag                  the bytes at Cur, behind a header
-//	slab.Sell           slab.ID, Fixed                     the chunk freed last
+//	slab.Alloc          slab.ID, Fixed                     the chunk freed last
 //	the table           the ID                             Methods.Alloc
 //
 //	allocset.Push       a tag below chunk.Classes          onto the free list of the class

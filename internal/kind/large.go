@@ -84,12 +84,12 @@ func (c *Core) GrowLarge(p, size uintptr) (uintptr, error) {
 	}
 	old := b.Size
 	if need := size + largeHead; need <= b.capacity() {
-		payer, err := c.reserve(block.RoundUpGrowable(need) - old)
+		owner, err := c.reserve(block.RoundUpGrowable(need) - old)
 		if err != nil {
 			return 0, err
 		}
 		b.Size = block.Grow(b.Address(), old, b.capacity(), need)
-		c.charge(payer, b.Size-old, 0)
+		c.charge(owner, b.Size-old, 0)
 		return p, nil
 	}
 	to, err := c.allocGrowable(size)
@@ -111,16 +111,16 @@ func (c *Core) allocGrowable(size uintptr) (uintptr, error) {
 	if !plentiful || need > maxGrowable/factor {
 		return c.AllocLarge(size)
 	}
-	payer, err := c.reserve(block.RoundUpGrowable(need))
+	owner, err := c.reserve(block.RoundUpGrowable(need))
 	if err != nil {
 		return 0, err
 	}
 	addr, got, room, err := block.AcquireGrowable(need, max(minGrowable, factor*need))
 	if err != nil {
-		c.cancel(payer)
+		c.cancel(owner)
 		return c.AllocLarge(size)
 	}
-	b := c.adopt(payer, addr, got)
+	b := c.adopt(owner, addr, got)
 	b.Dedicated = uint32(room >> capacityShift)
 	return c.begin(b), nil
 }

@@ -133,8 +133,8 @@ var breaks = []conformance.Break{
 // counted are the breaks of what is counted under the race detector.
 var counted = []conformance.Break{
 	{Name: "the count of chunks", Words: "are freed, and the core counts", Do: func(b *conformance.Broken) uintptr {
-		sold, _ := generation.Counts(b.C)
-		conformance.Overwrite(b, sold, *sold+1)
+		chunks, _ := generation.Counts(b.C)
+		conformance.Overwrite(b, chunks, *chunks+1)
 		return 0
 	}},
 	{Name: "the count of freed chunks", Words: "are freed, and the core counts", Do: func(b *conformance.Broken) uintptr {

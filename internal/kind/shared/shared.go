@@ -149,9 +149,9 @@ func (Methods) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error) 
 }
 
 // allocAnywhere is separate from Alloc since memory seldom runs out.
-func allocAnywhere(c *kind.Core, sell func(part *kind.Core) (uintptr, error), first error) (uintptr, error) {
+func allocAnywhere(c *kind.Core, alloc func(shard *kind.Core) (uintptr, error), first error) (uintptr, error) {
 	for p := range shards(c) {
-		if q, err := patiently(p, func() (uintptr, error) { return sell(&p.Core) }); err == nil {
+		if q, err := patiently(p, func() (uintptr, error) { return alloc(&p.Core) }); err == nil {
 			return q, nil
 		}
 	}
