@@ -28,7 +28,7 @@
 // header that the context's users see has a tag of these stages. Tags of chunk.Own and
 // above are free for every kind, since the node tells whose they are. A shared context
 // (package shared) keeps the rules since all its memory belongs to nodes of its own, its
-// parts. A kind that puts something in front of an AllocSet in the same node allocates
+// shards. A kind that puts something in front of an AllocSet in the same node allocates
 // by allocset.Cold, which leaves nothing where a stage looks.
 package kind
 
