@@ -13,7 +13,7 @@ import (
 // place is where a figure comes from.
 type place struct{ peer, workload, figure string }
 
-// over says what is made of several traces.
+// over is how the figures of several traces are combined.
 type over int
 
 const (
@@ -22,7 +22,7 @@ const (
 	worst             // the trace whose ratio is the greatest
 )
 
-// aim is one line of the table: ours over theirs is to be at most most.
+// aim is one row of the table: ours divided by theirs must be at most most.
 type aim struct {
 	ours, theirs place // without a peer in theirs, our figure itself is meant
 	most         float64

@@ -18,7 +18,7 @@ import (
 type built struct {
 	peers   []peer
 	leftOut []leftOut
-	stop    func() // nil, or what is to be done when the run ends
+	stop    func() // called when the run ends, if not nil
 }
 
 // maker makes the peers of one language.
@@ -45,7 +45,7 @@ func allPeers() (names []string) {
 	return names
 }
 
-// miss leaves a peer out.
+// miss records that a peer is left out.
 func (b *built) miss(peer, why string) { b.leftOut = append(b.leftOut, leftOut{peer, why}) }
 
 // build makes all chosen peers. Its stop is never nil.
@@ -69,7 +69,7 @@ func build(ctx context.Context, o options, root, folder string) (all built) {
 		}
 	}
 	for i, l := range all.leftOut {
-		// A report is read elsewhere: where the clone lies says nothing there.
+		// The report is read elsewhere, where the path of the clone means nothing.
 		all.leftOut[i].Why = strings.ReplaceAll(l.Why, root+string(filepath.Separator), "")
 	}
 	all.stop = func() {
@@ -95,7 +95,7 @@ func command(ctx context.Context, folder string, argv ...string) (string, error)
 	return "", errors.New(complaint(string(out), err))
 }
 
-// complaint returns the line of a compiler's output that says what is wrong.
+// complaint returns the line of a compiler's output that has the error.
 func complaint(out string, err error) string {
 	for _, mark := range []string{"fatal error", "cannot find", "error"} {
 		for line := range strings.Lines(out) {

@@ -75,7 +75,7 @@ func (p cPeer) compile(ctx context.Context, sources []string, program string) er
 	return nil
 }
 
-// remedy says how to get what the peer needs.
+// remedy returns how to get what the peer needs.
 func (p cPeer) remedy() string {
 	return strings.TrimSpace("apt-get install gcc " + p.debian)
 }

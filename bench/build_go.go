@@ -52,7 +52,7 @@ func buildCells(ctx context.Context, root, program string, experiment bool) erro
 	return err
 }
 
-// moduleOf says in which module an allocator that is not the project's lies.
+// moduleOf is the module of each allocator that is not the project's.
 var moduleOf = map[string]string{
 	"arrow":     "github.com/apache/arrow-go/v18",
 	"modernc":   "modernc.org/memory",

@@ -14,8 +14,8 @@ import (
 // Comparing two runs: which cells have changed, and whether that is more than
 // chance.
 //
-// Invariant: a change counts where the Mann-Whitney U-test says that the rounds
-// before and after are not of one distribution. Cost: none to speak of.
+// Invariant: a change counts where the Mann-Whitney U-test rejects that the
+// rounds before and after have one distribution. Cost: none to speak of.
 
 const compareUsage = `bench compare holds a run of the bench against an earlier one, cell by cell, and
 fails when a cell of palloc is significantly worse.
@@ -59,7 +59,7 @@ type change struct {
 	test                         benchmath.Comparison
 }
 
-// uncompared are figures that say what was done, not how well.
+// uncompared are figures of the work, not of its cost.
 var uncompared = []string{"check", "passes"}
 
 // changes returns what both runs have, in the order of the new one.
@@ -78,7 +78,7 @@ func changes(before, after *raw) (all []change) {
 	return all
 }
 
-// compared fills in what the test says of the two samples.
+// compared fills in the result of the test for the two samples.
 func compared(c change, old, now []float64) change {
 	c.old = benchmath.NewSample(old, &benchmath.DefaultThresholds)
 	c.new = benchmath.NewSample(now, &benchmath.DefaultThresholds)
@@ -91,13 +91,13 @@ func (c change) ratio() float64 {
 	return quotient(spreadOf(c.new.Values).mid, spreadOf(c.old.Values).mid)
 }
 
-// worse says whether palloc became slower or larger by more than percent, beyond
+// worse reports whether palloc became slower or larger by more than percent, beyond
 // chance.
 func (c change) worse(percent float64) bool {
 	return isOurs(c.peer) && c.test.P < c.test.Alpha && c.ratio() > 1+percent/100
 }
 
-// compare prints the changes and says how many of palloc's are for the worse.
+// compare prints the changes and returns how many of palloc's are for the worse.
 func compare(w io.Writer, all []change, percent float64) (worse int) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "allocator\tworkload\tfigure\told\tnew\tchange\ttest\t")

@@ -15,7 +15,7 @@ import (
 //
 // Invariant: what they say is checked before anything is built. Cost: none.
 
-// options are what the flags say.
+// options holds the values of the flags.
 type options struct {
 	only    *regexp.Regexp // of workloads
 	peers   []string
@@ -84,7 +84,7 @@ func (o options) check() error {
 	return nil
 }
 
-// workloads returns those that are to be measured.
+// workloads returns those to measure.
 func (o options) workloads() (chosen []workload) {
 	for _, w := range workloads {
 		if o.only.MatchString(w.name) {
@@ -94,7 +94,7 @@ func (o options) workloads() (chosen []workload) {
 	return chosen
 }
 
-// asks says whether a peer has anything to run.
+// asks reports whether a peer has anything to run.
 func (o options) asks(peer string) bool {
 	return slices.ContainsFunc(o.workloads(), func(w workload) bool { return w.asks(peer) })
 }
@@ -134,7 +134,7 @@ func parseOneLine(flags *flag.FlagSet, usage string, args []string, stdout io.Wr
 	return nil
 }
 
-// defaultOf returns what the help says of a flag's default.
+// defaultOf returns the text of a flag's default in the help.
 func defaultOf(f *flag.Flag) string {
 	if f.DefValue == "" || f.DefValue == "false" {
 		return ""

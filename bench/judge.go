@@ -1,11 +1,11 @@
 package main
 
-// Judging: a run is held against the aims.
+// Judging: a run is compared with the aims.
 //
 // Invariant: what was not measured is neither reached nor missed. Cost: none to
 // speak of.
 
-// verdict is what a run says of an aim.
+// verdict is the result of a run for an aim.
 type verdict struct {
 	aim
 	measured spread // of the ratio; n is 0 when one of the two was not measured
@@ -15,7 +15,7 @@ type verdict struct {
 // holds reports whether the aim was reached.
 func (v verdict) holds() bool { return v.measured.n > 0 && v.measured.mid <= v.most }
 
-// judge holds a run against an aim.
+// judge compares a run with an aim.
 func (a aim) judge(r *raw) verdict {
 	v := verdict{aim: a.converted(major(r.Machine.Postgres))}
 	if a.over == alone {

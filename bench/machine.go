@@ -31,7 +31,7 @@ func thisMachine() machine {
 	}
 }
 
-// cpuModel returns what Linux says of the first processor.
+// cpuModel returns Linux's name of the first processor's model.
 func cpuModel() string {
 	info, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 // before and after the start.
 
 // startPinned starts a command on the given number of processors: a child has the
-// mask of the thread that starts it. The last ones are taken, because interrupts
-// tend to the first.
+// mask of the thread that starts it. It takes the last ones, because interrupts
+// usually go to the first.
 func startPinned(cmd *exec.Cmd, processors int) error {
 	runtime.LockOSThread()
 	var own unix.CPUSet

@@ -2,9 +2,9 @@ package main
 
 import "slices"
 
-// The plan: the workloads, what they are measured in, and who takes part.
+// The plan: the workloads, what they are measured in, and which peers take part.
 //
-// Invariant: it says what bench/README.md says. A peer that does not know a
+// Invariant: it agrees with bench/README.md. A peer that does not know a
 // workload it is asked to run drops out of it. Cost: none.
 
 // figure is one number that a cell prints.
@@ -39,7 +39,7 @@ type workload struct {
 	family  string
 	threads int
 	figures []figure // the first is the one whose ratios the report shows
-	peers   []string // who is asked; nil: all but "postgres", which only replays
+	peers   []string // that run it; nil: all but "postgres", which only replays
 }
 
 var (
@@ -77,10 +77,10 @@ var workloads = []workload{
 	{"trace-floor", tracesFamily, 1, perOp, []string{"palloc", "postgres"}},
 }
 
-// onTraces says whether the workload replays recordings.
+// onTraces reports whether the workload replays recordings.
 func (w workload) onTraces() bool { return w.family == tracesFamily }
 
-// asks says whether a peer is asked to run the workload.
+// asks reports whether a peer is asked to run the workload.
 func (w workload) asks(peer string) bool {
 	if w.peers == nil {
 		return peer != "postgres"
@@ -99,7 +99,7 @@ type group struct {
 	workloads [][]*task // the tasks of each workload
 }
 
-// task is a cell that is to be run.
+// task is a cell to run.
 type task struct {
 	peer     peer
 	workload workload

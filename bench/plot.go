@@ -134,7 +134,7 @@ func tracePanels(r *raw) (panels []panel) {
 	return panels
 }
 
-// colorOf tells palloc, PostgreSQL, Go and the others apart.
+// colorOf returns the color of a peer: palloc's, PostgreSQL's, Go's, or that of the others.
 func colorOf(peer string) color.Color {
 	switch {
 	case isOurs(peer):
@@ -169,7 +169,7 @@ func (p panel) plot() *plot.Plot {
 // height returns where the bar of an index lies: the first one is the highest.
 func (p panel) height(i int) float64 { return float64(len(p.bars) - 1 - i) }
 
-// scale sets the axis of values, with room for the number beside the longest bar.
+// scale sets the axis of values, with room for the number next to the longest bar.
 func (p panel) scale(c *plot.Plot) {
 	low, high := p.bars[0].value, p.bars[0].value
 	for _, b := range p.bars {

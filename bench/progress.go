@@ -20,7 +20,7 @@ type progress struct {
 	bar *progressbar.ProgressBar // nil where out is no terminal
 }
 
-// newProgress returns the display of a run of so many cells.
+// newProgress returns the display of a run of a number of cells.
 func newProgress(out io.Writer, cells int) *progress {
 	f, ok := out.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
@@ -42,8 +42,8 @@ func (p *progress) say(format string, args ...any) {
 	fmt.Fprintf(p.out, format+"\n", args...)
 }
 
-// show says what is measured now; without a bar nothing does, so that a log has
-// a line a group.
+// show displays what is measured now. Without a bar it does nothing, so that a log
+// has a line for each group.
 func (p *progress) show(what string) {
 	if p.bar != nil {
 		p.bar.Describe(what)

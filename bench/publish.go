@@ -35,8 +35,8 @@ func publish(name, text string) error {
 	return writeFile(name, []byte(page))
 }
 
-// writeFile writes a file, and makes its folder if there is none: a run of an hour
-// is not to be lost for want of it.
+// writeFile writes a file, and makes its folder if there is none, so that a run of
+// an hour is not lost.
 func writeFile(name string, text []byte) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return err

@@ -32,7 +32,7 @@ type raw struct {
 	Cells   []*record `json:"cells"`
 }
 
-// version says which release of an allocator took part.
+// version is the release of an allocator that took part.
 type version struct {
 	Peer    string `json:"peer"`
 	Version string `json:"version"`
@@ -44,7 +44,7 @@ type leftOut struct {
 	Why  string `json:"why"` // with what would mend it
 }
 
-// failure is a cell that came to grief.
+// failure is a cell that failed.
 type failure struct {
 	Peer     string `json:"peer"`
 	Workload string `json:"workload"`
@@ -76,7 +76,7 @@ func (r *raw) find(peer, workload, file string) *record {
 	return nil
 }
 
-// add notes what a cell printed.
+// add records what a cell printed.
 func (r *raw) add(peer, workload, file string, s sample) {
 	c := r.find(peer, workload, file)
 	if c == nil {
@@ -153,7 +153,7 @@ func (c *record) figures() []string {
 	return slices.Sorted(maps.Keys(c.Rounds[0].Figures))
 }
 
-// most returns how many rounds the cell with the most has.
+// most returns the largest number of rounds of any cell.
 func (r *raw) most() (rounds int) {
 	for _, c := range r.Cells {
 		rounds = max(rounds, len(c.Rounds))

@@ -29,7 +29,7 @@ func report(w io.Writer, r *raw, plots map[string]string) {
 	}
 }
 
-// circumstances says when, where and how.
+// circumstances returns when, where and how the run was measured.
 func circumstances(w io.Writer, r *raw) {
 	m := r.Machine
 	server := "no PostgreSQL"

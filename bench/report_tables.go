@@ -72,7 +72,7 @@ func ranked(r *raw, load workload) (cells []*record) {
 	return cells
 }
 
-// isOurs says whether a peer is palloc.
+// isOurs reports whether a peer is palloc.
 func isOurs(peer string) bool { return peer == "palloc" || strings.HasPrefix(peer, "palloc-") }
 
 // named returns a peer's name, ours in bold.

@@ -7,7 +7,7 @@ import (
 
 // The tables of the traces: a row each, and their geometric means.
 //
-// Invariant: what the replaying loop itself takes, in Go and in C, stands beside
+// Invariant: what the replaying loop itself takes, in Go and in C, stands next to
 // the times that it is part of. Cost: none to speak of.
 
 // column is a figure of one peer, or the ratio of two, by trace.

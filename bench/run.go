@@ -18,7 +18,7 @@ const (
 	slowRounds = 3               // is run so often in all
 )
 
-// runner runs cells and notes what they print.
+// runner runs cells and records what they print.
 type runner struct {
 	raw   *raw
 	shown *progress
@@ -74,7 +74,7 @@ func (r *runner) cell(ctx context.Context, t *task, round int) {
 	r.shown.add(before - t.left)
 }
 
-// agrees refuses figures of a cell that did other work than those before it.
+// agrees returns an error when the cell did other work than those before it.
 func (r *runner) agrees(t *task, figures map[string]float64) error {
 	for _, c := range r.raw.Cells {
 		if c.Workload == t.workload.name && c.File == t.trace.name() {
@@ -86,7 +86,7 @@ func (r *runner) agrees(t *task, figures map[string]float64) error {
 	return nil
 }
 
-// fail notes a cell that came to grief.
+// fail records a cell that failed.
 func (r *runner) fail(t *task, err error) {
 	f := failure{t.peer.name, t.workload.name, t.trace.name(), oneLine(err.Error())}
 	r.raw.Failed = append(r.raw.Failed, f)

@@ -14,7 +14,7 @@ import (
 
 // Cells for the tests of running them: this test program, started again.
 
-// asCell is set for a process that is to be a cell.
+// asCell is set for a process that runs a cell.
 const asCell = "PALLOC_BENCH_TEST_CELL"
 
 func TestMain(m *testing.M) {
@@ -46,7 +46,7 @@ func testCell(name, workload string) int {
 	return 0
 }
 
-// groupOf runs a group of test cells on one workload and returns what came of it.
+// groupOf runs a group of test cells on one workload and returns its result.
 func groupOf(t *testing.T, rounds int, names ...string) *raw {
 	t.Helper()
 	if _, err := exec.LookPath(os.Args[0]); err != nil || runtime.GOARCH == "wasm" {

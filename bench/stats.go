@@ -11,7 +11,7 @@ import (
 // other; what the machine did between rounds is in neither. Cost: none to speak
 // of.
 
-// spread is what several rounds say of one figure.
+// spread is the median and the range of one figure over several rounds.
 type spread struct {
 	mid, low, high float64 // median, least, greatest
 	n              int     // how many rounds; 0: it was not measured

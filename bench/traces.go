@@ -16,7 +16,7 @@ import (
 // Invariant: a flat file may be read by every user, because a server of
 // PostgreSQL has one of its own. Cost: 24 bytes an op on disk.
 
-// traceSuffix is what names of recordings end in.
+// traceSuffix is the end of a recording's file name.
 const traceSuffix = ".mctrace.gz"
 
 // recording is a recording, in both forms. The zero value is none.
@@ -37,7 +37,7 @@ func (r recording) name() string {
 var ownRecordings = filepath.Join("cmd", "palloc", "recording")
 
 // recordings returns the recordings in a folder; the default, an empty name, is the
-// folder traces beside the repository, or else what the repository has.
+// folder traces next to the repository, or else what the repository has.
 func recordings(root, folder string) ([]recording, error) {
 	if folder != "" {
 		return recordingsIn(folder)

@@ -21,7 +21,7 @@ import (
 //
 // Cost: that of a context, and of a walk over what the test left.
 
-// Option changes what is allowed to be left at the end of a test.
+// An Option changes what may be left at the end of a test.
 type Option func(*rules)
 
 type rules struct {
@@ -29,17 +29,16 @@ type rules struct {
 }
 
 // AllowChunks lets the root that New returned hold chunks at the end: for tests of
-// what is to be freed with its context, at once.
+// what is freed with its context, at once.
 func AllowChunks() Option { return func(r *rules) { r.chunks = true } }
 
 // AllowContexts lets contexts live below the root at the end, with whatever is in
 // them.
 func AllowContexts() Option { return func(r *rules) { r.contexts = true } }
 
-// WholeTree demands, besides, that the contexts of the whole process hold as many
-// bytes in the end as they did at the beginning, and that Top has as many children:
-// it finds what a test created elsewhere or moved away. It is for tests beside which
-// nothing else runs.
+// WholeTree also requires that the contexts of the whole process hold as many bytes
+// at the end as at the beginning, and that Top has as many children: it finds what a
+// test created elsewhere or moved away. It is for tests that run alone.
 func WholeTree() Option { return func(r *rules) { r.whole = true } }
 
 // New creates a context for a test: an AllocSet below Top with the test's name. It
@@ -78,7 +77,7 @@ func New(t testing.TB, options ...Option) palloc.Context {
 	return root
 }
 
-// judge says what is wrong with what was left, or "".
+// judge returns what is wrong with what was left, or "".
 func (r rules) judge(root palloc.Context) string {
 	if !root.Live() {
 		return ""
@@ -100,7 +99,7 @@ func (r rules) judge(root palloc.Context) string {
 	return ""
 }
 
-// tree is the accounts of a context and of all below it.
+// tree returns the statistics of a context and of all below it.
 func tree(mc palloc.Context) string {
 	var b strings.Builder
 	b.WriteByte('\n')
@@ -108,7 +107,7 @@ func tree(mc palloc.Context) string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// creations says who created what is left, as far as that is known.
+// creations returns the lines that created what is left, as far as that is known.
 func creations(root palloc.Context) string {
 	var b strings.Builder
 	for _, l := range palloc.Leaks(root, 0) {
@@ -119,7 +118,7 @@ func creations(root palloc.Context) string {
 	return b.String()
 }
 
-// contained runs a deletion, and says what a callback panicked with. That callback is
+// contained runs a deletion, and returns what a callback panicked with. That callback is
 // not run again by the next deletion.
 func contained(end func()) (err error) {
 	defer func() {
@@ -131,7 +130,7 @@ func contained(end func()) (err error) {
 	return nil
 }
 
-// surroundings are what WholeTree compares.
+// surroundings holds what WholeTree compares.
 type surroundings struct {
 	children int
 	bytes    int64
@@ -145,7 +144,7 @@ func lookAround() (s surroundings) {
 	return s
 }
 
-// compare says what is not as it was, or "".
+// compare returns what is not as it was, or "".
 func (s surroundings) compare(now surroundings) string {
 	if s == now {
 		return ""

@@ -28,7 +28,7 @@ func (f *fake) Errorf(format string, args ...any) {
 	f.errors = append(f.errors, fmt.Sprintf(format, args...))
 }
 
-// run runs a test with a context of New, and its cleanups, and answers what it was
+// run runs a test with a context of New, and its cleanups, and returns what it was
 // told. The context must be gone afterwards.
 func run(t *testing.T, body func(f *fake, mc palloc.Context), options ...palloctest.Option) []string {
 	t.Helper()

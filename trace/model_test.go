@@ -8,7 +8,7 @@ import (
 	"github.com/gopalloc/palloc/trace"
 )
 
-// What the reader works out beside the ops (slots, deaths, old sizes, the peak)
+// What the reader computes in addition to the ops (slots, deaths, old sizes, the peak)
 // against a model of the format's own words, kept in maps.
 
 type modelChunk struct {
@@ -134,7 +134,7 @@ func (m *model) bytes() (sum int64) {
 	return sum
 }
 
-// wantModelled walks the whole trace beside the model.
+// wantModelled walks the whole trace and the model together.
 func wantModelled(t *testing.T, tr *trace.Trace) {
 	m := newModel(t, tr)
 	live := 0

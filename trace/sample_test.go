@@ -11,7 +11,7 @@ import (
 )
 
 // The traces that tests work on: a small one that has every op, and the shared
-// recordings beside the repository.
+// recordings next to the repository.
 
 // sample records every op and every flag at least once.
 func sample(t testing.TB) *trace.Trace {
@@ -101,7 +101,7 @@ func recordings(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	if len(names) == 0 {
-		t.Skip("no recordings beside the repository, in ../shared/traces")
+		t.Skip("no recordings next to the repository, in ../shared/traces")
 	}
 	if testing.Short() {
 		names = slices.DeleteFunc(names, func(name string) bool {

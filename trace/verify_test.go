@@ -168,7 +168,7 @@ func TestVerifyLooksAtSurvivors(t *testing.T) {
 	}
 }
 
-// lender says that what it frees may be used again at once.
+// lender permits that what it frees is used again at once.
 type lender struct {
 	honest
 	buffer [4096]byte
@@ -208,7 +208,7 @@ func TestVerifyReportsAPanic(t *testing.T) {
 	}
 }
 
-// invalid says that two things are wrong with it.
+// invalid reports two errors of itself.
 type invalid struct{ honest }
 
 var errInvalid = errors.New("a block is lost")

@@ -43,7 +43,7 @@ func wantSame(t testing.TB, got, want *trace.Trace) {
 	}
 }
 
-// particulars digests what a trace keeps beside an op.
+// particulars digests what a trace keeps for an op in other tables.
 func particulars(tr *trace.Trace, o trace.Op) (p struct {
 	mc, slots, contexts uint32
 	old                 int64

@@ -33,7 +33,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-// fail says on standard error what went wrong, and ends the program with status 1.
+// fail prints on standard error what went wrong, and ends the program with status 1.
 _Noreturn void fail(const char *what);
 
 #include PEER

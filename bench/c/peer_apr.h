@@ -1,5 +1,5 @@
 // The pools of the Apache Portable Runtime. A thread's first pool has an allocator of its own, without
-// a lock, as in a server with threads; the pools below it buy their blocks there. No chunk is freed alone.
+// a lock, as in a server with threads; the pools below it take their blocks from there. No chunk is freed alone.
 
 #pragma once
 

@@ -5,10 +5,10 @@
 //
 //   - peer: an allocator, or a kind of palloc's contexts.
 //   - workload: what is done with it; its name and its figures are the README's.
-//   - cell: one peer at one workload, once. It is to have the process to itself.
+//   - cell: one peer at one workload, once. It has the process to itself.
 //
 // Every loop that a clock looks at is written out for its peer, with direct
-// calls: through an interface or a type parameter nothing would unfold.
+// calls: through an interface or a type parameter nothing would be inlined.
 package cell
 
 import (
@@ -27,13 +27,13 @@ import (
 // ErrUnknown is what Run returns for a workload that the peer does not have.
 var ErrUnknown = errors.New("cell: the peer has no such workload")
 
-// figures are what a cell measured, by name.
+// figures holds what a cell measured, by name.
 type figures = map[string]float64
 
-// workload runs one. The file is the recording to replay, for those that do.
+// workload runs a workload. file is the recording to replay, "" for the others.
 type workload func(file string) (figures, error)
 
-// peers are all, with their workloads, by name.
+// peers holds the workloads of each peer, by name.
 var peers = map[string]map[string]workload{}
 
 // join adds workloads to a peer.
@@ -44,7 +44,7 @@ func join(peer string, workloads map[string]workload) {
 	maps.Copy(peers[peer], workloads)
 }
 
-// plain is a workload without a file, which cannot fail.
+// plain returns a workload without a file, which cannot fail.
 func plain(run func() figures) workload {
 	return func(string) (figures, error) { return run(), nil }
 }
@@ -65,5 +65,5 @@ func Run(peer, workload, file string) (map[string]float64, error) {
 	return run(file)
 }
 
-// Peers are the peers of this build, in order.
+// Peers returns the names of the peers of this build, sorted.
 func Peers() []string { return slices.Sorted(maps.Keys(peers)) }

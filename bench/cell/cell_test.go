@@ -22,7 +22,7 @@ const (
 	traces = "trace trace-touched"
 )
 
-// have are the workloads that each peer is to know.
+// have are the workloads that each peer must know.
 var have = map[string][]string{
 	"palloc":            {traces, "trace-floor goroutines-10000 graph-gc"},
 	"palloc-allocset":   {fills, frees, sizes, trees, "call"},
@@ -93,7 +93,7 @@ func run(t *testing.T, peer, workload, file string) {
 	}
 }
 
-// figuresOf are the names of a workload's figures, in order.
+// figuresOf returns the names of a workload's figures, in order.
 func figuresOf(workload string) []string {
 	switch name, _, _ := strings.Cut(workload, "-"); {
 	case workload == "trace-touched":
@@ -114,7 +114,7 @@ func figuresOf(workload string) []string {
 	return []string{"ns"}
 }
 
-// nodes is how many the game's trees have together: 2^(d+1)-1 in one of depth d.
+// nodes returns the number of nodes of all the game's trees: 2^(d+1)-1 in one of depth d.
 func nodes(depth int) float64 {
 	sum := 1<<(depth+2) - 1 + 1<<(depth+1) - 1
 	for d := 4; d <= depth; d += 4 {

@@ -25,8 +25,8 @@ func Shorten() (restore func()) {
 	return func() { scale = whole }
 }
 
-// Depth is that of the trees.
+// Depth returns the depth of the trees.
 func Depth() int { return scale.depth }
 
-// Workloads are those of a peer.
+// Workloads returns the names of a peer's workloads.
 func Workloads(peer string) []string { return slices.Sorted(maps.Keys(peers[peer])) }

@@ -26,7 +26,7 @@ func init() {
 	})
 }
 
-// kept is what makes chunks reachable.
+// kept holds what makes chunks reachable.
 var kept struct {
 	linked16  *linked16
 	linked64  *linked64

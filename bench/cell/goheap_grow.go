@@ -32,7 +32,7 @@ func goGrowTwo(n int) {
 	}
 }
 
-// goDouble unfolds.
+// goDouble is inlined.
 func goDouble(b []byte) []byte {
 	longer := make([]byte, 2*len(b))
 	copy(longer, b)

@@ -10,7 +10,7 @@ import (
 
 // goroutines-10000: what palloc takes for many small contexts: 10,000 goroutines
 // with 8 AllocSets each, each with 1 KiB in use. `ratio` is what became resident
-// for it over what is in use.
+// for it, divided by what is in use.
 //
 // The goroutines are there, and their stacks have their size, before the base is
 // taken: stacks are not counted.
@@ -38,7 +38,7 @@ func goroutines(string) (figures, error) {
 	return figures{"ratio": bytes / float64(inUse)}, err
 }
 
-// crowd are goroutines that wait to work, and then to leave.
+// crowd is a number of goroutines that wait to work, and then to end.
 type crowd struct {
 	begin, end            chan struct{}
 	ready, done, departed sync.WaitGroup
@@ -59,8 +59,8 @@ func newCrowd(n int) *crowd {
 func (c *crowd) work()  { close(c.begin); c.done.Wait() }
 func (c *crowd) leave() { close(c.end); c.departed.Wait() }
 
-// member is one of them. Its frame has room on the stack that the collector
-// cannot shrink, and that all it does fits in.
+// member is one of them. Its frame reserves stack that the collector cannot shrink,
+// and that all it does fits in.
 func (c *crowd) member() {
 	var room [9 << 10]byte
 	occupy(room[:])
@@ -87,7 +87,7 @@ func (c *crowd) member() {
 //go:noinline
 func occupy(stack []byte) { stack[0]++ }
 
-// smallContext is an AllocSet with 1 KiB in use, every byte of it written.
+// smallContext returns an AllocSet with 1 KiB in use, every byte of it written.
 func smallContext() palloc.Context {
 	mc := palloc.NewAllocSet(palloc.Top(), "small")
 	for i := range uint64(chunksEach) {

@@ -32,7 +32,7 @@ const (
 	nap         = 500 * time.Microsecond
 )
 
-// graphGC measures while the graph is there that build returns the end of.
+// graphGC measures while the graph that build makes is live; build returns its last node.
 func graphGC[T any](build func(nodes int) *T) workload {
 	return plain(func() figures {
 		last := build(scale.nodes)
@@ -43,7 +43,7 @@ func graphGC[T any](build func(nodes int) *T) workload {
 	})
 }
 
-// forced is the median of five forced collections, in nanoseconds. The first has
+// forced returns the median of five forced collections, in nanoseconds. The first has
 // taken what building the graph left.
 func forced() float64 {
 	runtime.GC()
@@ -99,7 +99,7 @@ func litter(window time.Duration) float64 {
 	}
 }
 
-// collector is what the collector has done since the process began.
+// collector returns what the collector has done since the process began.
 type collector struct {
 	cycles  uint64
 	seconds float64 // taken from the program

@@ -28,7 +28,7 @@ func goGraph(nodes int) (last *goVertex) {
 	return last
 }
 
-// earlier picks one of the numbers up to i.
+// earlier returns one of the numbers up to i.
 func earlier(x uint64, i int) uint64 { return (x >> 32) * uint64(i+1) >> 32 }
 
 type pallocVertex struct {
@@ -37,7 +37,7 @@ type pallocVertex struct {
 	rest        [4]uintptr
 }
 
-// pallocGraph leaves the context to the end of the process.
+// pallocGraph never deletes its context: it ends with the process.
 func pallocGraph(nodes int) (last *pallocVertex) {
 	mc := palloc.NewAllocSet(palloc.Top(), "graph")
 	x, all := seeds[0], make([]*pallocVertex, nodes)

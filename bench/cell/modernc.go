@@ -13,7 +13,7 @@ import (
 //
 // Invariant: links are stored as numbers, since what lay there before may be
 // anything; nodes, which have pointers, are cleared. A free fails only when the
-// system will not unmap, which nobody looks at. Cost: what is measured.
+// system refuses to unmap, which is ignored. Cost: what is measured.
 
 func init() {
 	fill := func(time func(func(int)) figures, loop func(m *memory.Allocator, n int)) workload {
@@ -46,8 +46,8 @@ func init() {
 	})
 }
 
-// sold is a chunk; the system is not expected to refuse one.
-func sold(p unsafe.Pointer, err error) unsafe.Pointer {
+// must returns p, and panics with err: the system is not expected to refuse a chunk.
+func must(p unsafe.Pointer, err error) unsafe.Pointer {
 	if err != nil {
 		panic(err)
 	}
@@ -63,11 +63,11 @@ func freeChain(m *memory.Allocator, last unsafe.Pointer) {
 	}
 }
 
-// moderncFill sells chunks that are linked, and frees them.
+// moderncFill allocates chunks that are linked, and frees them.
 func moderncFill(m *memory.Allocator, n, size int) {
 	var last unsafe.Pointer
 	for range n {
-		p := sold(m.UnsafeMalloc(size))
+		p := must(m.UnsafeMalloc(size))
 		(*address)(p).set(last)
 		last = p
 	}
@@ -84,7 +84,7 @@ func moderncCachedZeroed(m *memory.Allocator, rounds int) {
 	for range rounds {
 		var last unsafe.Pointer
 		for range perRound {
-			p := sold(m.UnsafeCalloc(64))
+			p := must(m.UnsafeCalloc(64))
 			(*address)(p).set(last)
 			last = p
 		}
@@ -100,7 +100,7 @@ func moderncCalls(m *memory.Allocator, n int) {
 
 func moderncPair(m *memory.Allocator, n int) {
 	for i := range n {
-		p := sold(m.UnsafeMalloc(64))
+		p := must(m.UnsafeMalloc(64))
 		*(*uint64)(p) = uint64(i)
 		m.UnsafeFree(p)
 	}

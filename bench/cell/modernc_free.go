@@ -22,7 +22,7 @@ func newModerncChurn(thread int) *moderncChurn {
 	c := &moderncChurn{x: seeds[thread], table: make([]unsafe.Pointer, slots)}
 	for i := range c.table {
 		c.x = draw(c.x)
-		c.table[i] = sold(c.UnsafeMalloc(sizeOf(c.x)))
+		c.table[i] = must(c.UnsafeMalloc(sizeOf(c.x)))
 		*(*uint64)(c.table[i]) = uint64(i)
 	}
 	return c
@@ -34,7 +34,7 @@ func (c *moderncChurn) steps(n int) {
 		x = draw(x)
 		slot := &table[slotOf(x)]
 		c.UnsafeFree(*slot)
-		p := sold(c.UnsafeMalloc(sizeOf(x)))
+		p := must(c.UnsafeMalloc(sizeOf(x)))
 		*(*uint64)(p) = uint64(i)
 		*slot = p
 	}
@@ -50,7 +50,7 @@ type moderncQueue struct {
 func newModerncQueue() *moderncQueue {
 	q := new(moderncQueue)
 	for i := range q.table {
-		q.table[i] = sold(q.UnsafeMalloc(128))
+		q.table[i] = must(q.UnsafeMalloc(128))
 		*(*uint64)(q.table[i]) = uint64(i)
 	}
 	return q
@@ -59,7 +59,7 @@ func newModerncQueue() *moderncQueue {
 func (q *moderncQueue) steps(n int) {
 	next, table := q.next, &q.table
 	for i := range n {
-		p := sold(q.UnsafeMalloc(128))
+		p := must(q.UnsafeMalloc(128))
 		*(*uint64)(p) = uint64(i)
 		oldest := table[next%ring]
 		table[next%ring] = p
@@ -71,10 +71,10 @@ func (q *moderncQueue) steps(n int) {
 
 func moderncGrow(m *memory.Allocator, n int) {
 	for range n {
-		p := sold(m.UnsafeMalloc(firstBuf))
+		p := must(m.UnsafeMalloc(firstBuf))
 		clear(part(p, 0, firstBuf))
 		for size := firstBuf; size < lastBuf; size *= 2 {
-			p = sold(m.UnsafeRealloc(p, 2*size))
+			p = must(m.UnsafeRealloc(p, 2*size))
 			clear(part(p, size, 2*size))
 		}
 		m.UnsafeFree(p)
@@ -83,13 +83,13 @@ func moderncGrow(m *memory.Allocator, n int) {
 
 func moderncGrowTwo(m *memory.Allocator, n int) {
 	for range n {
-		p, q := sold(m.UnsafeMalloc(firstBuf)), sold(m.UnsafeMalloc(firstBuf))
+		p, q := must(m.UnsafeMalloc(firstBuf)), must(m.UnsafeMalloc(firstBuf))
 		clear(part(p, 0, firstBuf))
 		clear(part(q, 0, firstBuf))
 		for size := firstBuf; size < lastBuf; size *= 2 {
-			p = sold(m.UnsafeRealloc(p, 2*size))
+			p = must(m.UnsafeRealloc(p, 2*size))
 			clear(part(p, size, 2*size))
-			q = sold(m.UnsafeRealloc(q, 2*size))
+			q = must(m.UnsafeRealloc(q, 2*size))
 			clear(part(q, size, 2*size))
 		}
 		m.UnsafeFree(p)
@@ -98,7 +98,7 @@ func moderncGrowTwo(m *memory.Allocator, n int) {
 }
 
 func moderncBuild(m *memory.Allocator, depth int) *goNode {
-	n := (*goNode)(sold(m.UnsafeCalloc(int(unsafe.Sizeof(goNode{})))))
+	n := (*goNode)(must(m.UnsafeCalloc(int(unsafe.Sizeof(goNode{})))))
 	if depth > 0 {
 		n.left = moderncBuild(m, depth-1)
 		n.right = moderncBuild(m, depth-1)

@@ -8,7 +8,7 @@ import "github.com/gopalloc/palloc"
 // all kinds, and as a user writes them; chunks of one constant size are typed.
 // Cost: none.
 
-// maker makes a context for chunks of a size, where the kind has but one.
+// maker makes a context. size is that of all its chunks, for a kind that has one size.
 type maker func(size int) palloc.Context
 
 func set(int) palloc.Context        { return palloc.NewAllocSet(palloc.Top(), "cell") }
@@ -30,7 +30,7 @@ func init() {
 	}
 }
 
-// in is a workload in a context that it has to itself.
+// in returns a workload in a context of its own.
 func in(mk maker, size int, run func(mc palloc.Context) figures) workload {
 	return plain(func() figures {
 		mc := mk(size)
@@ -39,7 +39,7 @@ func in(mk maker, size int, run func(mc palloc.Context) figures) workload {
 	})
 }
 
-// pallocFills are the workloads that free by resets alone.
+// pallocFills returns the workloads that free by resets alone.
 func pallocFills(mk maker) map[string]workload {
 	fill := func(size int, time func(func(int)) figures, loop func(palloc.Context, int)) workload {
 		return in(mk, size, func(mc palloc.Context) figures {
@@ -55,7 +55,7 @@ func pallocFills(mk maker) map[string]workload {
 	}
 }
 
-// pallocFrees are those that free chunks of one size.
+// pallocFrees returns those that free chunks of one size.
 func pallocFrees(mk maker) map[string]workload {
 	return map[string]workload{
 		"pair-64": in(mk, 64, func(mc palloc.Context) figures {
@@ -67,7 +67,7 @@ func pallocFrees(mk maker) map[string]workload {
 	}
 }
 
-// pallocSizes are those that free chunks of any size.
+// pallocSizes returns those that free chunks of any size.
 func pallocSizes(mk maker) map[string]workload {
 	growing := func(inTurn int, times func(palloc.Context, int)) workload {
 		return in(mk, 0, func(mc palloc.Context) figures {

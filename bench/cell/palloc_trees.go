@@ -32,7 +32,7 @@ func init() {
 	join("palloc-bump", pallocTrees(palloc.NewBump, pallocBumpTrees))
 }
 
-// pallocTrees are the game with trees in contexts that create makes.
+// pallocTrees returns the game with trees in contexts that create makes.
 func pallocTrees(create func(palloc.Context, string, ...palloc.Option) palloc.Context, plant func(palloc.Context, int, int) int) map[string]workload {
 	in := func(parent palloc.Context) grove {
 		return grove{

@@ -12,7 +12,7 @@ import (
 //
 // Invariant: the trace and the tables of the replay are in place and resident
 // before the clock or the mark of resident memory is set; the garbage that this
-// made is collected, and nothing is in stock. Cost: what is measured.
+// made is collected, and no memory is free. Cost: what is measured.
 
 func init() {
 	join("palloc", map[string]workload{

@@ -43,7 +43,7 @@ func link(b, last []byte) {
 	binary.NativeEndian.PutUint64(b, numberOf(unsafe.SliceData(last)))
 }
 
-// zFill sells chunks and resets.
+// zFill allocates chunks and resets.
 func zFill(a *z.Allocator, n, size int) {
 	var last []byte
 	for range n {

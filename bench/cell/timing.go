@@ -13,7 +13,7 @@ import (
 // Invariant: what a workload does not count has been done before the first
 // reading. Cost: two readings a figure.
 
-// per is a time in nanoseconds for each of n.
+// per returns a time in nanoseconds for each of n.
 func per(spent time.Duration, n int) float64 { return float64(spent.Nanoseconds()) / float64(n) }
 
 // steady runs warm rounds of a loop, then n, and returns what one of the n took.
@@ -29,7 +29,7 @@ func cached(loop func(rounds int)) figures {
 	return figures{"ns": steady(scale.rounds/10, scale.rounds, loop) / perRound}
 }
 
-// million times nine passes of so many chunks and a reset; the first is cold.
+// million times nine passes of n chunks and a reset; the first is cold.
 func million(pass func(chunks int)) figures {
 	ns := make([]float64, 9)
 	for i := range ns {
@@ -67,13 +67,13 @@ func calls(loop func(calls int)) figures {
 	return figures{"ns": steady(scale.calls/10, scale.calls, loop)}
 }
 
-// grow times buffers that are doubled, so many in turn.
+// grow times buffers that are doubled, a number of them in turn.
 func grow(inTurn int, loop func(times int)) figures {
 	n := scale.buffers / inTurn
 	return figures{"ns": steady(n/20, n, loop) / float64(inTurn)}
 }
 
-// median is the middle of the numbers, or between the middle two. It sorts them.
+// median returns the middle of the numbers, or between the middle two. It sorts them.
 func median(list []float64) float64 {
 	slices.Sort(list)
 	return (list[(len(list)-1)/2] + list[len(list)/2]) / 2

@@ -16,7 +16,7 @@ const (
 	stride     = 4
 )
 
-// grove is where one thread plants its trees.
+// grove builds the trees of one thread.
 type grove struct {
 	// plant builds a number of trees of a depth one after the other, counts the
 	// nodes of each, and fells it. It returns the sum of the counts.

@@ -3,7 +3,7 @@
 // in memory. The layout is in the README of the folder above. PostgreSQL's cells read
 // them; those in Go replay the recordings themselves.
 //
-// A flat trace says less than the recording that [Write] makes it of: no chunk
+// A flat trace holds less than the recording that [Write] makes it of: no chunk
 // numbers, no deaths, no questions about memory.
 package flat
 
@@ -86,7 +86,7 @@ func (f *writer) collect() error {
 	return nil
 }
 
-// add puts a string among the others.
+// add adds a string.
 func (f *writer) add(s string) {
 	if _, known := f.offsets[s]; !known {
 		f.offsets[s] = uint64(len(f.text))
@@ -111,7 +111,7 @@ func (f *writer) context(c trace.Context) {
 	f.words(uint64(c.Kind), f.offsets[c.Name], uint64(a), uint64(b), uint64(most))
 }
 
-// op writes an op of a recording as one that needs no tables beside it.
+// op writes an op of a recording as one that needs no other tables.
 func (f *writer) op(o trace.Op) {
 	var flags byte
 	var arg, old uint32

@@ -9,7 +9,7 @@ import (
 	"github.com/gopalloc/palloc/trace"
 )
 
-// A flat trace says what its recording says.
+// A flat trace holds what its recording holds.
 
 // header, context and op are the rows of a flat trace.
 type (
@@ -102,7 +102,7 @@ func TestContextsAreThoseOfTheRecording(t *testing.T) {
 	}
 }
 
-// seen is all that an op says, from either side.
+// seen is the content of an op, of either form.
 type seen struct {
 	code    trace.Code
 	mc, arg uint32

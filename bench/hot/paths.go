@@ -1,5 +1,5 @@
-// Package hot has the hot paths of palloc as loops, and guards what they are
-// compiled to: what unfolds of them, and how many instructions they take.
+// Package hot has the hot paths of palloc as loops, and checks what they are
+// compiled to: what is inlined, and how many instructions they take.
 package hot
 
 import "github.com/gopalloc/palloc"
@@ -9,13 +9,13 @@ import "github.com/gopalloc/palloc"
 // Invariant: every chunk is written to; nothing makes garbage after a path has
 // begun, nor reads a clock. Cost: of a round, what the golden file says.
 
-// Paths are the hot paths by name, each a function that runs so many rounds.
+// Paths are the hot paths by name, each a function that runs a number of rounds.
 var Paths = map[string]func(rounds int){
 	"bump": bump, "new": newInBump, "uncleared": uncleared, "newset": newInSet,
 	"pair": pair, "churn": churn, "queue": queue, "call": call, "reset": reset,
 }
 
-// perRound is how many chunks a Reset takes back.
+// perRound is the number of chunks that a Reset takes back.
 const perRound = 100
 
 func bump(n int) {
@@ -60,14 +60,14 @@ func pair(n int) {
 	}
 }
 
-// draw is the random number after x: xorshift64, as in all cells.
+// draw returns the random number after x: xorshift64, as in all cells.
 func draw(x uint64) uint64 {
 	x ^= x << 13
 	x ^= x >> 7
 	return x ^ x<<17
 }
 
-// sizeOf is the size that a draw picks: 16 to 512 bytes.
+// sizeOf returns the size that a draw picks: 16 to 512 bytes.
 func sizeOf(x uint64) int { return int(16 + (x&0xffff)*497>>16) }
 
 func churn(n int) {

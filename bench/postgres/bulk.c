@@ -1,7 +1,7 @@
 /*
  * Workloads that allocate many chunks and take them back with a reset.
  *
- * Invariant: each chunk holds the address of the chunk before it. Cost: beside
+ * Invariant: each chunk holds the address of the chunk before it. Cost: next to
  * the allocator's call, one store a chunk.
  */
 #include "bench.h"

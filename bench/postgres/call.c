@@ -3,7 +3,7 @@
  *
  * Invariant: the context hangs below one that lives on, as those of a server
  * do, and has the default sizes, so that AllocSet's list of deleted contexts
- * serves it. Cost: beside the allocator's calls, one store a chunk.
+ * serves it. Cost: next to the allocator's calls, one store a chunk.
  */
 #include "bench.h"
 

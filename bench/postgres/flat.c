@@ -1,8 +1,8 @@
 /*
  * Brings a flat trace into memory, and makes the tables that go with it.
  *
- * Invariant: everything is mapped by itself, for the heap that the contexts
- * will buy from is to be as the backend left it. Cost: the file is read whole,
+ * Invariant: everything is mapped by itself, so that the heap that the contexts
+ * allocate from stays as the backend left it. Cost: the file is read whole,
  * before any clock starts; it stays until the backend ends.
  */
 #include "flat.h"

@@ -67,7 +67,7 @@ typedef struct FlatTrace {
 /* Maps the file for as long as the process lives; errors if it is no flat trace. */
 extern FlatTrace flat_open(const char *file);
 
-/* Memory for n things of that size, zero and touched, beside malloc's heap. */
+/* Memory for n things of that size, zero and touched, outside of malloc's heap. */
 extern void *flat_pages(uint64 n, Size size);
 
 #endif

@@ -68,7 +68,7 @@ find_workload(const char *name)
 					name ? name : "")));
 }
 
-/* The kind of that name, which is to be one of those in the set. */
+/* Returns the kind of that name, which must be one of those in the set. */
 static BenchKind
 find_kind(const char *name, int set, const char *workload)
 {

@@ -2,7 +2,7 @@
  * Workloads that free chunks one by one and allocate others in their stead.
  *
  * Invariant: each chunk holds the address of a chunk before it; between two
- * steps every slot holds a live chunk. Cost: beside the allocator's calls, a
+ * steps every slot holds a live chunk. Cost: next to the allocator's calls, a
  * store a chunk, and for churn one draw of a random number.
  */
 #include "bench.h"

@@ -18,7 +18,7 @@ import (
 // foldedLines is how many contexts have a line unless all are asked for.
 const foldedLines = 20
 
-// writeTree writes top and the contexts below it, at most so many lines of them, or all
+// writeTree writes top and the contexts below it, in at most lines lines, or all
 // for 0. Contexts that hold most, with those below them, come before others.
 func writeTree(w io.Writer, top palloc.Context, lines int) error {
 	s := palloc.TakeSnapshot(top)

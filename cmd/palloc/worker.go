@@ -85,8 +85,8 @@ func (j job) verify(t *trace.Trace) (*verdict, error) {
 	}, nil
 }
 
-// peakTree replays up to the peak and returns palloc's contexts as they are then, so
-// many lines of them.
+// peakTree replays up to the peak and returns palloc's contexts as they are then, at
+// most the given number of lines.
 func peakTree(t *trace.Trace, lines int) (string, error) {
 	b := new(backend.Palloc)
 	b.Begin(t)

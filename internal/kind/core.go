@@ -24,7 +24,7 @@ type Core struct {
 	End    uintptr // end of the current block
 	Blocks uintptr // the blocks that chunks are cut from, the current one first
 
-	CachedAs     uint32 // the tree's: the kind as which the node is cached, or 0
+	CachedAs   uint32 // the tree's: the kind as which the node is cached, or 0
 	NeedsReset uint16 // not 0: a reset must do more than Rewind, see below
 	Dirty      uint16 // which planes are no longer all zero, see below
 	FirstChild uint32 // the tree's: the number of a node, 0 for none

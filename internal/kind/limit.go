@@ -34,7 +34,7 @@ func (c *Core) reserve(size uintptr) (p *Core, err error) {
 	return p, err
 }
 
-// charge counts size bytes as acquired, in so many more blocks.
+// charge counts size bytes as acquired, in blocks more blocks.
 func (c *Core) charge(p *Core, size uintptr, blocks int) {
 	c.account(p, size, blocks)
 	c.unlockOwner(p)

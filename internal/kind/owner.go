@@ -30,12 +30,12 @@ type Shard struct {
 type ownerPart struct{ sync.Mutex }
 
 // Attach makes a node that no context owns a shard of c, of a kind.
-func (c *Core) Attach(part *Core, id ID) {
-	h := Slot[Shard](part)
+func (c *Core) Attach(shard *Core, id ID) {
+	h := Slot[Shard](shard)
 	h.Mutex = sync.Mutex{} // the tree had a name here
 	relaxed.Store32(&h.owner, c.Number())
-	relaxed.Store32(&part.Has, IsShard)
-	relaxed.Store64(&part.Epoch, NextEpoch(part.Epoch, id))
+	relaxed.Store32(&shard.Has, IsShard)
+	relaxed.Store64(&shard.Epoch, NextEpoch(shard.Epoch, id))
 }
 
 // Detach makes a shard, which holds nothing, a node that no context owns.

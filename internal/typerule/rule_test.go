@@ -106,7 +106,7 @@ func refuses[T any](t *testing.T, r *typerule.Rule, want string) {
 	}
 }
 
-// marked is what is to be written into a struct type.
+// marked returns the text that a refusal proposes for a struct type.
 func marked(name string) string {
 	return "`type " + name + " struct { typerule_test.mark; ... }`, or, if that type is not yours, " + allowed("typerule_test."+name)
 }

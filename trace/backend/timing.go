@@ -27,7 +27,7 @@ func Prepare(t *trace.Trace, b trace.Backend) error {
 	b.Begin(t)
 	b.End()
 	GiveBack()
-	process.BecomeCalm()
+	process.QuietSysmon()
 	return nil
 }
 
@@ -48,7 +48,7 @@ func Pass(t *trace.Trace, b trace.Backend) time.Duration {
 	return process.CPUTime() - start
 }
 
-// Warm replays the trace at least so many times, until that has taken enough time, and
+// Warm replays the trace at least least times, until that has taken enough time, and
 // returns the median of Pass, and how many passes there were.
 func Warm(t *trace.Trace, b trace.Backend, least int, enough time.Duration) (median time.Duration, passes int) {
 	var spent []time.Duration

@@ -40,7 +40,7 @@ func fill(b *conformance.Broken) {
 	b.Chunks = b.Chunks[:100]
 }
 
-// freed is the chunk of the free list that so many others stand before.
+// freed returns the chunk of the free list with n others before it.
 func freed(b *conformance.Broken, n int) uintptr {
 	p := *b.C.FreeList(class)
 	for range n {

@@ -2,7 +2,7 @@ package generation
 
 import "github.com/gopalloc/palloc/internal/kind"
 
-// What tests break: the words of the head of a shared block, and of the core.
+// What tests break: the words of the head of a shared block, and of the node.
 
 type Head = block
 

@@ -49,16 +49,16 @@ func own(c *kind.Core) *private { return kind.Private[private](c) }
 func WantedShards() int { return min(4*runtime.GOMAXPROCS(0), MaxShards) }
 
 // Attach makes a node that no context owns a shard of the context, before Open.
-func Attach(c, part *kind.Core) {
+func Attach(c, shard *kind.Core) {
 	o := own(c)
-	relaxed.Store32(&o.shards[o.n], part.Number())
+	relaxed.Store32(&o.shards[o.n], shard.Number())
 	relaxed.Store32(&o.n, o.n+1)
-	c.Attach(part, ShardID)
+	c.Attach(shard, ShardID)
 }
 
 // Detach makes the shards of a deleted context, which hold nothing, nodes that no
 // context owns, and passes each to each.
-func Detach(c *kind.Core, each func(part *kind.Core)) {
+func Detach(c *kind.Core, each func(shard *kind.Core)) {
 	for p := range shards(c) {
 		p.Detach()
 		each(&p.Core)

@@ -2,7 +2,7 @@ package slab
 
 import "github.com/gopalloc/palloc/internal/kind"
 
-// What tests break: the words of the head of a block, and of the core.
+// What tests break: the words of the head of a block, and of the node.
 
 type HeadWords struct {
 	Freed                 *uintptr

@@ -37,7 +37,8 @@ import (
 // Methods of the kind.
 type Methods struct{}
 
-// ID is the kind's. It is opened each time, since what a reset leaves is to be hidden.
+// ID is the kind's. A node of the kind is opened each time, since Open hides what a
+// reset leaves.
 const ID = kind.NoClasses | kind.Reopens | 31
 
 // below is the kind that it stands in front of.
