@@ -56,7 +56,7 @@ func TestManyGoroutinesShareAParent(t *testing.T) {
 }
 
 // watch reads everything that any goroutine may read, of contexts that others create and
-// delete meanwhile. It returns how many reads were not cut off by a deletion.
+// delete meanwhile. It returns how many contexts were not deleted while they were read.
 func watch(mc palloc.Context) (seen int) {
 	for c := range mc.All() {
 		if look(c) {

@@ -259,7 +259,7 @@ func TestADeletionEndsEveryChunk(t *testing.T) {
 			for _, free := range frees {
 				wantGone(t, func() { free.call(p) }, free.op)
 			}
-			next := s.under(mc) // with the core of the deleted one
+			next := s.under(mc) // with the node of the deleted one
 			for _, free := range frees {
 				wantGone(t, func() { free.call(p) }, free.op)
 			}
@@ -494,12 +494,12 @@ func TestAHandleDoesNotFitTheNextContext(t *testing.T) {
 		dead := newKind(mc, k, "dead", 64)
 		dead.Alloc(64)
 		for range 10 {
-			palloc.NewAllocSet(mc, "before") // so that the core does not wait for one of its own kind
+			palloc.NewAllocSet(mc, "before") // so that the node does not wait for one of its own kind
 		}
 		dead.Delete()
 		next := palloc.NewAllocSet(mc, "dead")
-		if coreOf(next) != coreOf(dead) {
-			t.Fatal("the next context does not reuse the core of the dead one")
+		if nodeOf(next) != nodeOf(dead) {
+			t.Fatal("the next context does not reuse the node of the dead one")
 		}
 		p := next.Alloc(64)
 		scribble(bytesAt(p, 64), 5)
@@ -512,8 +512,8 @@ func TestAHandleDoesNotFitTheNextContext(t *testing.T) {
 	})
 }
 
-// coreOf is the first word of a handle: where the context's core lies.
-func coreOf(mc palloc.Context) uintptr { return *(*uintptr)(unsafe.Pointer(&mc)) }
+// nodeOf is the first word of a handle: where the context's node lies.
+func nodeOf(mc palloc.Context) uintptr { return *(*uintptr)(unsafe.Pointer(&mc)) }
 
 func TestTheZeroContextIsNone(t *testing.T) {
 	mc := newRoot(t)

@@ -13,7 +13,7 @@ import (
 	"github.com/gopalloc/palloc/internal/tree"
 )
 
-// Trees of contexts that come and go in the same shape: their cores stay where they
+// Trees of contexts that come and go in the same shape: their nodes stay where they
 // were, and nothing is lost, nor kept without bound.
 
 // shape builds a tree below a context and answers its contexts, parents first.
@@ -59,12 +59,12 @@ func TestATreeOfTheSameShapeIsTheSameCores(t *testing.T) {
 		t.Run(end.name, func(t *testing.T) {
 			mc := newRoot(t)
 			used := func() map[uintptr]bool {
-				cores := map[uintptr]bool{}
+				nodes := map[uintptr]bool{}
 				list := shape(mc)
 				for i, c := range list {
 					p := c.Alloc(100)
 					scribble(bytesAt(p, 100), i)
-					cores[coreOf(c)] = true
+					nodes[nodeOf(c)] = true
 					if c.Ident() != "" {
 						t.Errorf("%s has the ident of the one before", c.Path())
 					}
@@ -74,13 +74,13 @@ func TestATreeOfTheSameShapeIsTheSameCores(t *testing.T) {
 				wantLive(t, false, list...)
 				wantSound(t, "without it", mc)
 				wantEmpty(t, mc)
-				return cores
+				return nodes
 			}
 			first, held := used(), palloc.PageHeap().Held
 			for range 5 {
 				for c := range used() {
 					if !first[c] {
-						t.Error("a context has a core that none of the first tree had")
+						t.Error("a context has a node that none of the first tree had")
 					}
 				}
 			}
@@ -160,23 +160,23 @@ func TestWhatIsOfNoUseDoesNotWaitForEver(t *testing.T) {
 		}
 		return list[0]
 	}
-	core := coreOf(waits())
+	node := nodeOf(waits())
 	for range 5 {
 		mc.Reset()
-		if c := waits(); coreOf(c) != core {
+		if c := waits(); nodeOf(c) != node {
 			t.Fatal("what is wanted each time does not wait")
 		}
 	}
 	for range 3 {
 		mc.Reset()
 	}
-	if c := palloc.NewAllocSet(elsewhere, "request"); coreOf(c) != core {
+	if c := palloc.NewAllocSet(elsewhere, "request"); nodeOf(c) != node {
 		t.Error("what nobody wanted for three resets waits still")
 	}
 	wantSound(t, "afterwards", mc)
 }
 
-// TestATreeThatWaitsComesUnderTheBudget: what is created of cores that wait counts.
+// TestATreeThatWaitsComesUnderTheBudget: what is created of nodes that wait counts.
 func TestATreeThatWaitsComesUnderTheBudget(t *testing.T) {
 	mc := newRoot(t)
 	shape(mc)[0].Delete()
@@ -276,7 +276,7 @@ func TestNothingIsLostBelowATreeThatEnds(t *testing.T) {
 }
 
 // TestThoseOutOfReachDoNotWait: contexts of ever other names leave but a few of their
-// cores with their parent.
+// nodes with their parent.
 func TestThoseOutOfReachDoNotWait(t *testing.T) {
 	const each, most = 6 << 10, 4 * 8 << 10
 	mc := newRoot(t)
