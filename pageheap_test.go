@@ -21,7 +21,7 @@ func returning(t *testing.T) {
 // onGoHeap reports whether contexts have their memory from Go's heap: Trim then releases
 // nothing.
 func onGoHeap() bool {
-	mc := palloc.NewAllocSet(palloc.Top(), "asks the maker")
+	mc := palloc.NewAllocSet(palloc.Top(), "probe")
 	mc.Alloc(4 << 20)
 	mc.Delete()
 	return palloc.Trim() == 0
@@ -125,7 +125,7 @@ func eventually(t *testing.T, what string, so func() bool) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	t.Errorf("it does not come to pass that %s", what)
+	t.Errorf("timed out: %s", what)
 }
 
 func retainsLittle() bool { return palloc.PageHeap().Retained < piled/4 }
