@@ -170,7 +170,7 @@ func TestArraysRunOut(t *testing.T) {
 		q, err := try()
 		var oom *palloc.OutOfMemoryError
 		if q != nil || !errors.As(err, &oom) || oom.Op != op || oom.Size != 10_000 || oom.Context != c.Path() {
-			t.Errorf("%s answers %p, %v", op, q, err)
+			t.Errorf("%s returns %p, %v", op, q, err)
 		}
 	}
 	if !scribbled(bytesAt(p, 1000), 10) {

@@ -276,23 +276,23 @@ func TestANestedLimitIsHeardFirst(t *testing.T) {
 	outer.SetLimit(64 << 10)
 	inner := palloc.NewAllocSet(outer, "inner")
 	inner.SetLimit(16 << 10)
-	beside := palloc.NewAllocSet(outer, "beside")
+	sibling := palloc.NewAllocSet(outer, "sibling")
 	var oom *palloc.OutOfMemoryError
 	if _, err := inner.TryAlloc(20 << 10); !errors.As(err, &oom) || oom.LimitedBy != inner.Path() {
 		t.Errorf("20 KiB with a limit of 16: %v", err)
 	}
 	inner.Alloc(8 << 10)
-	if _, err := beside.TryAlloc(60 << 10); !errors.As(err, &oom) || oom.LimitedBy != outer.Path() || oom.Held != holds(outer) {
-		t.Errorf("60 KiB beside 8 with a limit of 64: %v", err)
+	if _, err := sibling.TryAlloc(60 << 10); !errors.As(err, &oom) || oom.LimitedBy != outer.Path() || oom.Held != holds(outer) {
+		t.Errorf("60 KiB in addition to 8 with a limit of 64: %v", err)
 	}
-	if text := oom.Error(); !strings.Contains(text, beside.Path()) || !strings.Contains(text, outer.Path()) || !strings.Contains(text, "65536") {
+	if text := oom.Error(); !strings.Contains(text, sibling.Path()) || !strings.Contains(text, outer.Path()) || !strings.Contains(text, "65536") {
 		t.Errorf("the error says %q", text)
 	}
 	inner.SetParent(outer.Parent())
 	if held := outer.Budget().Held; held != holds(outer) {
 		t.Errorf("%d bytes are held where %d are", held, holds(outer))
 	}
-	beside.Alloc(50 << 10)
+	sibling.Alloc(50 << 10)
 	inner.SetParent(outer) // a move is not refused
 	if b := outer.Budget(); b.Held != holds(outer) {
 		t.Errorf("%+v, and a walk finds %d", b, holds(outer))

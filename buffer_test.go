@@ -194,7 +194,7 @@ func (w *twins) act() {
 	for deed := 0; len(w.script) > 0; deed++ {
 		which := w.next(len(deeds))
 		if got, want := deeds[which](w); got != want {
-			t.Fatalf("deed %d, of sort %d, answered %v; bytes.Buffer answers %v", deed, which, got, want)
+			t.Fatalf("operation %d, of sort %d, returned %v; bytes.Buffer returned %v", deed, which, got, want)
 		}
 		if !bytes.Equal(w.got.Bytes(), w.want.Bytes()) || w.got.String() != w.want.String() {
 			t.Fatalf("after deed %d, of sort %d, it has %d bytes %.40q; bytes.Buffer has %d bytes %.40q", deed, which,
@@ -526,14 +526,14 @@ func TestABufferThatRunsOutKeepsWhatItHas(t *testing.T) {
 			n, err := write()
 			var oom *palloc.OutOfMemoryError
 			if !errors.As(err, &oom) || oom.Op != name || oom.Context != c.Path() || fmt.Sprint(n) != "0" {
-				t.Errorf("%s answers %v, %v", name, n, err)
+				t.Errorf("%s returns %v, %v", name, n, err)
 			}
 			if !bytes.Equal(b.Bytes(), kept) {
 				t.Fatalf("%s changed what was there", name)
 			}
 		}
 		if _, err := fmt.Fprintf(b, "%s", long); err == nil || !bytes.Equal(b.Bytes(), kept) {
-			t.Errorf("Fprintf answers %v", err)
+			t.Errorf("Fprintf returns %v", err)
 		}
 		if _, err := fmt.Fprint(io.MultiWriter(b), long); err == nil {
 			t.Error("a writer around it says nothing")

@@ -291,7 +291,7 @@ func TestContextsOutOfReachAreNotCached(t *testing.T) {
 	waiting := palloc.PageHeap().Held - before
 	tree.ReleaseFree()
 	if now := palloc.PageHeap().Held - before; now > most || now == waiting {
-		t.Errorf("%d KiB wait with a context, and %d KiB in all", now>>10, waiting>>10)
+		t.Errorf("%d KiB are cached with a context, and %d KiB in all", now>>10, waiting>>10)
 	}
 }
 

@@ -518,7 +518,7 @@ func TestCallbacksStopInAnyOrder(t *testing.T) {
 			i = n - 1 - i%1000 // the latest
 		}
 		if stops[i]() == stopped[i] {
-			t.Fatalf("stop of number %d answers wrongly", i)
+			t.Fatalf("stop of number %d returns the wrong value", i)
 		}
 		stopped[i] = true
 	}

@@ -124,7 +124,7 @@ func TestGrowingInPlaceDoesNotPassFreedChunksBy(t *testing.T) {
 		palloc.FreePointer(palloc.Realloc(c.Alloc(10), 100))
 	}
 	if n := c.Stats().FreeChunks; n > 2 {
-		t.Errorf("after 1000 rounds with one chunk at a time %d freed ones wait", n)
+		t.Errorf("after 1000 rounds with one chunk at a time there are %d freed chunks", n)
 	}
 }
 

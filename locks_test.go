@@ -109,7 +109,7 @@ var chores = []struct {
 	}},
 	{"Trim", func(mc, _, _ palloc.Context) { palloc.Trim() }},
 	{"Delete", func(mc, _, _ palloc.Context) { mc.Delete() }},
-	{"Trim of what waits", func(mc, _, _ palloc.Context) { palloc.Trim() }},
+	{"Trim of cached contexts", func(mc, _, _ palloc.Context) { palloc.Trim() }},
 }
 
 // last returns the last context of a walk.

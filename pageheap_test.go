@@ -163,7 +163,7 @@ func TestUsePutsTheTrimOff(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	if retainsLittle() {
-		t.Error("memory goes back while there is trade")
+		t.Error("memory is released while blocks are acquired and released")
 	}
 }
 

@@ -120,7 +120,7 @@ func TestATypeMayBeAllowedAfterItWasRefused(t *testing.T) {
 	refused[[2]lateForeign](t, mc, "", "")
 }
 
-func TestWhatNobodyCanPromiseIsAFault(t *testing.T) {
+func TestATypeThatCannotBeAllowedIsAFault(t *testing.T) {
 	wantFault(t, func() { palloc.AllowPointers[string]("because") }, "AllowPointers[string]", "", "anybody's")
 	wantFault(t, func() { palloc.AllowPointers[linkedMap]("because") }, "AllowPointers[palloc_test.linkedMap]", "", "lies on Go's heap")
 	wantFault(t, func() { palloc.AllowPointers[holder]("") }, "AllowPointers[palloc_test.holder]", "", "no reason")

@@ -202,7 +202,7 @@ func TestPostgres08DeletionGoesUpwards(t *testing.T) {
 		p.Delete()
 	}()
 	if !p.Live() || c1.Live() || c2.Live() {
-		t.Error("a callback that threw: its context must be there, those below it gone")
+		t.Error("a callback panicked: its context must live, those below it must not")
 	}
 	p.Delete()
 	if want := "C2.1 GC.1 C1.3 C1.2 C1.1 P.2 throws P.1"; strings.Join(order, " ") != want {

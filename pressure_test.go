@@ -160,7 +160,7 @@ func TestAPanicOfACallbackIsContained(t *testing.T) {
 	}
 }
 
-func TestACallbackMustNotResetWhoAsks(t *testing.T) {
+func TestACallbackMustNotResetTheAskingContext(t *testing.T) {
 	mc := newRoot(t)
 	mc.SetLimit(64 << 10)
 	c := palloc.NewAllocSet(mc, "c")

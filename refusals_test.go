@@ -25,7 +25,7 @@ func refusedOf(t *testing.T, mc palloc.Context, size int) *palloc.OutOfMemoryErr
 
 // many creates trees and free lists that no refusal may walk.
 var many = map[string]func(mc palloc.Context, n int){
-	"contexts beside each other": func(mc palloc.Context, n int) {
+	"sibling contexts": func(mc palloc.Context, n int) {
 		for range n {
 			palloc.NewAllocSet(mc, "c")
 		}
@@ -77,7 +77,7 @@ func TestARefusalTellsOfALargeTreeInFewRows(t *testing.T) {
 				}
 			}
 			if !found || !strings.Contains(oom.Error(), `"large" 4`) {
-				t.Errorf("who holds 40 of 64 MiB is not told: %v", oom)
+				t.Errorf("the context that holds 40 of 64 MiB is not named: %v", oom)
 			}
 			if name != "freed chunks" && oom.Tree.More == 0 {
 				t.Error("nothing says that there are more contexts")

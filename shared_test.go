@@ -325,8 +325,8 @@ func TestASharedContextLeavesNothingForTheCollector(t *testing.T) {
 	}
 }
 
-// TestANodeThatWasAShardGetsItsOldNameBack checks that the name is written again, although a
-// node that keeps its name skips that.
+// TestANodeThatWasAShardGetsItsOldNameBack checks that the name is written into such a node
+// again, which is skipped where a node still has it.
 func TestANodeThatWasAShardGetsItsOldNameBack(t *testing.T) {
 	mc := newRoot(t)
 	for range 2 {

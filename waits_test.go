@@ -513,7 +513,7 @@ func TestAnOwnerAnswersWhereItComesBy(t *testing.T) {
 		"grows a slice":           func(s *shard) bool { palloc.Append(palloc.NewAllocSet(s.mc, "b"), []int{}, 1, 2, 3); return true },
 		"allocates too much":      func(s *shard) bool { s.mc.TryAlloc(4 << 20); return true },
 		"does not but had none":   nil,
-		"allocates beside":        nil,
+		"allocates elsewhere":        nil,
 		"allocates in Shared one": nil,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -537,8 +537,8 @@ func TestAnOwnerAnswersWhereItComesBy(t *testing.T) {
 				}
 				begin := time.Now()
 				if comesBy == nil {
-					if name == "allocates beside" {
-						palloc.NewAllocSet(palloc.Top(), "beside").Delete()
+					if name == "allocates elsewhere" {
+						palloc.NewAllocSet(palloc.Top(), "elsewhere").Delete()
 					} else if name == "allocates in Shared one" {
 						shared.Alloc(2000)
 					}
