@@ -45,7 +45,7 @@ func ExampleNewSlab() {
 	palloc.New[[3]uint64](mc)
 	// Output:
 	// {1 2}
-	// palloc: New: this Slab has chunks of 16 bytes, and none of 24 (context "Top/entries")
+	// palloc: New: this Slab has chunks of 16 bytes, not of 24 (context "Top/entries")
 }
 
 // A context for a queue: a block is released when its last chunk is freed.

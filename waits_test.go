@@ -513,7 +513,7 @@ func TestAnOwnerAnswersWhereItComesBy(t *testing.T) {
 		"grows a slice":           func(s *shard) bool { palloc.Append(palloc.NewAllocSet(s.mc, "b"), []int{}, 1, 2, 3); return true },
 		"allocates too much":      func(s *shard) bool { s.mc.TryAlloc(4 << 20); return true },
 		"does not but had none":   nil,
-		"allocates elsewhere":        nil,
+		"allocates elsewhere":     nil,
 		"allocates in Shared one": nil,
 	} {
 		t.Run(name, func(t *testing.T) {
