@@ -533,7 +533,7 @@ func TestToGrowEvictsNothingForRoomToSpare(t *testing.T) {
 	c := newCache(mc, "cache", 700<<10)
 	c.mc.OnPressure(c.evict)
 	work := palloc.NewAllocSet(mc, "work")
-	s := palloc.MakeSlice[byte](work, 600<<10, 600<<10) // with a quarter to spare, its successor does not fit next to it
+	s := palloc.MakeSlice[byte](work, 600<<10, 600<<10) // a successor with a quarter to spare does not fit in addition
 	if s = palloc.Append(work, s, 1); cap(s) < 610<<10 {
 		t.Errorf("a slice of 600 KiB that grows has %d bytes", cap(s))
 	}

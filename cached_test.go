@@ -148,8 +148,8 @@ func TestCachedContextsHoldLittle(t *testing.T) {
 	}
 }
 
-// TestUnusedCachedContextsAreEvicted checks that a reset evicts cached children that were
-// not used since the reset before.
+// TestUnusedCachedContextsAreEvicted checks that resets evict cached children that are no
+// longer used.
 func TestUnusedCachedContextsAreEvicted(t *testing.T) {
 	mc, elsewhere := newRoot(t), newRoot(t)
 	palloc.Trim()

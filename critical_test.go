@@ -76,8 +76,8 @@ func TestTheEmergencyContextKeepsItsBlock(t *testing.T) {
 	}
 }
 
-// TestTheEmergencyContextBeginsWithItsBlock creates it with the memory that another context
-// of its name left behind, and without.
+// TestTheEmergencyContextBeginsWithItsBlock checks that it has its block from the beginning,
+// even after another context of its name, and that without memory it is not created.
 func TestTheEmergencyContextBeginsWithItsBlock(t *testing.T) {
 	top := palloc.Top()
 	palloc.Emergency()

@@ -453,7 +453,7 @@ var uses = []struct {
 }
 
 func TestUsesAreAllMethods(t *testing.T) {
-	used := map[string]bool{"Live": true} // the only method that never panics
+	used := map[string]bool{"Live": true} // the only use that is always allowed
 	for _, u := range uses {
 		used[u.name] = true
 	}

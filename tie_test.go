@@ -348,7 +348,8 @@ func TestADroppedContextWaitsForTheDeletionThatIsInside(t *testing.T) {
 }
 
 // TestADroppedContextIsDeletedAfterWhatEndedMeanwhile has the deletion of a dropped context
-// wait for another deletion, which ends while the first examines its many blocks.
+// wait for another deletion, which ends while the first checks whether it has to wait. With
+// many blocks that takes long.
 func TestADroppedContextIsDeletedAfterWhatEndedMeanwhile(t *testing.T) {
 	for range 10 {
 		mc := newRoot(t)
@@ -497,7 +498,7 @@ func TestAResetPassesOverWhatIsBeingDeleted(t *testing.T) {
 		<-caught
 	})
 	parent.ResetChildren()
-	scribble(bytesAt(parent.Alloc(trapped), trapped), 6) // in freed memory
+	scribble(bytesAt(parent.Alloc(trapped), trapped), 6) // overwrites the trap's memory, if that was freed
 	close(open)
 	other.Wait()
 	if trap.Live() {
