@@ -9,14 +9,14 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// Aligned chunks are resized as any other: they grow where they are when they can, and
-// give memory back when they shrink.
+// Resizing aligned chunks: like other chunks, they grow in place when they can, and release
+// memory when they shrink.
 
 // aligners are the contexts whose aligned chunks have headers.
 var aligners = []int{0, 1, 3} // of growers
 
-// TestAlignedChunksMoveAsSeldomAsOthers: the same steps take an aligned chunk to another
-// place about as often as one that is not.
+// TestAlignedChunksMoveAsSeldomAsOthers checks that the same resizes move an aligned chunk
+// about as often as one without an alignment.
 func TestAlignedChunksMoveAsSeldomAsOthers(t *testing.T) {
 	moves := func(c palloc.Context, from, step, align int) (n int) {
 		p := c.AllocAligned(from, align)
@@ -49,8 +49,8 @@ func TestAlignedChunksMoveAsSeldomAsOthers(t *testing.T) {
 	}
 }
 
-// TestAlignedChunksThatShrinkGiveMemoryBack: what is held afterwards is little more than
-// what a new chunk of the size takes.
+// TestAlignedChunksThatShrinkGiveMemoryBack checks that the context then holds little more
+// than a new chunk of the size needs.
 func TestAlignedChunksThatShrinkGiveMemoryBack(t *testing.T) {
 	for _, i := range aligners {
 		g := growers[i]
@@ -69,7 +69,7 @@ func TestAlignedChunksThatShrinkGiveMemoryBack(t *testing.T) {
 				if !scribbled(bytesAt(p, sizes[1]), align) || uintptr(p)%uintptr(align) != 0 {
 					t.Errorf("%s, on %d: %d bytes lost content or alignment when they became %d", g.name, align, sizes[0], sizes[1])
 				}
-				most := 4*(sizes[1]+align) + fresh + 32<<10 // what would waste three quarters moves
+				most := 4*(sizes[1]+align) + fresh + 32<<10 // a chunk that would waste three quarters moves
 				if held := int(c.Held()); held > most || palloc.Footprint(p) > most {
 					t.Errorf("%s, on %d: %d bytes became %d, and %d are held, the chunk takes %d; at most %d",
 						g.name, align, sizes[0], sizes[1], held, palloc.Footprint(p), most)
@@ -82,8 +82,8 @@ func TestAlignedChunksThatShrinkGiveMemoryBack(t *testing.T) {
 	}
 }
 
-// TestAnAlignedChunkThatShrinksNeedsNoMemory: where there is none for a smaller chunk it
-// stays.
+// TestAnAlignedChunkThatShrinksNeedsNoMemory checks that the chunk stays where it is when
+// there is no memory for a smaller one.
 func TestAnAlignedChunkThatShrinksNeedsNoMemory(t *testing.T) {
 	for _, i := range aligners {
 		for _, align := range []int{16, 4096} {
@@ -112,7 +112,7 @@ func TestAnAlignedChunkThatShrinksNeedsNoMemory(t *testing.T) {
 	}
 }
 
-// piece is an aligned chunk of a program of resizes.
+// A piece is an aligned chunk of a program of resizes.
 type piece struct {
 	p                 unsafe.Pointer
 	size, align, seed int
@@ -125,7 +125,7 @@ func (x *piece) check(t *testing.T, when string, kept int) {
 	}
 }
 
-// TestAlignedChunksKeepContentAndAlignment resizes many at random, among each other.
+// TestAlignedChunksKeepContentAndAlignment resizes many chunks of one context at random.
 func TestAlignedChunksKeepContentAndAlignment(t *testing.T) {
 	rounds := 3000
 	if cramped() {

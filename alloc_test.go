@@ -9,10 +9,10 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// Raw allocation: every size is usable in full, freed chunks come back, and a
-// chunk that changes its size keeps its content.
+// Raw allocation: every chunk is usable in full, freed chunks are reused, and a resized
+// chunk keeps its content.
 
-// edges are sizes at which something changes: classes, limits, blocks.
+// edges are sizes at the boundaries of size classes, limits and blocks.
 var edges = []int{0, 1, 7, 8, 9, 15, 16, 17, 24, 25, 63, 64, 65, 100, 127, 128, 129, 255, 256, 1000, 1023, 1024, 1025,
 	2047, 2048, 2049, 4095, 4096, 4097, 8191, 8192, 8193, 10_000, 32 << 10, 64<<10 - 40, 64 << 10, 100_000, 1 << 20, 3<<20 + 1}
 
@@ -97,7 +97,7 @@ func TestTryAllocIsAlloc(t *testing.T) {
 	})
 }
 
-func TestTheChunkFreedLastIsSoldFirst(t *testing.T) {
+func TestTheChunkFreedLastIsAllocatedFirst(t *testing.T) {
 	c := palloc.NewAllocSet(newRoot(t), "c")
 	for _, size := range []int{1, 8, 24, 100, 1000, 1025, 4096, 8192} {
 		a, b, other := c.Alloc(size), c.Alloc(size), c.Alloc(size*2+8)
@@ -128,7 +128,7 @@ func TestFreedChunksAreCounted(t *testing.T) {
 		c.Alloc(100)
 	}
 	if now := c.Stats(); now != before {
-		t.Errorf("and sold again %+v of %+v", now, before)
+		t.Errorf("and allocated again %+v of %+v", now, before)
 	}
 }
 
@@ -280,7 +280,7 @@ func TestASizeOfTheSameClassStaysInPlace(t *testing.T) {
 		{50_000, 30_000, true}, {1 << 20, 100, false},
 	} {
 		p := c.Alloc(move.from)
-		c.Alloc(move.from) // something behind it
+		c.Alloc(move.from) // a chunk behind it
 		if q := palloc.Realloc(p, move.to); (q == p) != move.stays {
 			t.Errorf("from %d to %d bytes: from %p to %p", move.from, move.to, p, q)
 		}
@@ -293,7 +293,7 @@ func TestALargeChunkThatShrinksGivesMemoryBack(t *testing.T) {
 		p := c.Alloc(4 << 20)
 		scribble(bytesAt(p, 1000), 1)
 		p = palloc.Realloc(p, 1000)
-		if held := c.Held(); held > 256<<10 || // a 32nd, behind a keeper that is too small
+		if held := c.Held(); held > 256<<10 || // a 32nd, after a keeper that is too small
 			!scribbled(bytesAt(p, 1000), 1) {
 			t.Errorf("%v: a chunk that went from 4 MiB to 1000 bytes holds %d", k, held)
 		}
@@ -309,7 +309,7 @@ func TestAlignedChunksAreAligned(t *testing.T) {
 		for align := 1; align <= 4096; align *= 2 {
 			c := newKind(newRoot(t), k, "c", 0)
 			for i, size := range edges {
-				c.Alloc(i * 8) // so that the next chunk begins anywhere
+				c.Alloc(i * 8) // so that the next chunk begins at an arbitrary place
 				p := c.AllocAligned(size, align)
 				q := c.AllocAligned(size, align)
 				scribble(bytesAt(p, size), 1)
@@ -377,7 +377,7 @@ func TestARandomProgramKeepsItsMemory(t *testing.T) {
 	})
 }
 
-// randomProgram sells and frees, and looks at every chunk before it goes.
+// randomProgram allocates and frees, and checks the content of each chunk before it frees it.
 func randomProgram(t *testing.T, c palloc.Context, r *rand.Rand) {
 	type chunk struct {
 		b    []byte

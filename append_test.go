@@ -11,10 +11,10 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// The functions of slices against Go's own: random programs in which the values that
-// are appended may lie anywhere in what the slice has, its spare capacity included.
+// The slice functions compared with Go's own: random programs in which the appended values
+// may lie anywhere in the slice's memory, its spare capacity included.
 
-// growers are the contexts that slices grow in.
+// growers create the contexts that slices grow in.
 var growers = []struct {
 	name  string
 	make  func(parent palloc.Context) palloc.Context
@@ -26,7 +26,7 @@ var growers = []struct {
 	{"Shared", func(p palloc.Context) palloc.Context { return palloc.NewAllocSet(p, "c", palloc.Shared()) }, true},
 }
 
-// pupil is a slice that does what a script says, and a copy of what it should be.
+// A pupil is a slice that runs a script, with a copy of its expected content.
 type pupil[T comparable] struct {
 	t      *testing.T
 	c      palloc.Context
@@ -35,11 +35,11 @@ type pupil[T comparable] struct {
 	next   func(n int) T
 
 	s, want []T
-	whole   bool     // s is as it was returned: nobody has more of its chunk, or another slice of it
-	apart   [][2][]T // other slices, and copies of what they should be
+	whole   bool     // s is as it was returned: no other slice has a part of its chunk
+	apart   [][2][]T // other slices, with copies of their expected content
 }
 
-// number is the next number of the script, below n, 0 at its end.
+// number returns the next number of the script, below n; 0 at its end.
 func (u *pupil[T]) number(n int) int {
 	if len(u.script) < 2 {
 		u.script = nil
@@ -50,7 +50,7 @@ func (u *pupil[T]) number(n int) int {
 	return v % n
 }
 
-// values are some that may be appended: new ones, or any part of what the slice has.
+// values returns values to append: new ones, or any part of the slice's memory.
 func (u *pupil[T]) values() []T {
 	all := u.s[:cap(u.s)]
 	if u.number(2) == 0 && len(all) < 10_000 {
@@ -68,16 +68,16 @@ func (u *pupil[T]) values() []T {
 	return list
 }
 
-// become makes s the slice, of which nobody has another part.
+// become makes s the slice; no other slice has a part of its chunk.
 func (u *pupil[T]) become(s, want []T) { u.s, u.want, u.whole = s, want, true }
 
-// setApart keeps the slice as one of the others.
+// setApart adds the slice to the other slices.
 func (u *pupil[T]) setApart() {
 	u.apart = append(u.apart, [2][]T{u.s, slices.Clone(u.s)})
 	u.become(nil, nil)
 }
 
-// lesson does one of the things that can be done to a slice.
+// lesson runs one operation on the slice.
 func (u *pupil[T]) lesson() {
 	switch u.number(9) {
 	case 0:
@@ -91,13 +91,13 @@ func (u *pupil[T]) lesson() {
 			u.setApart()
 		}
 		u.become(palloc.Clone(u.c, part), slices.Clone(part))
-	case 2: // cut short: what lies beyond is somebody else's
+	case 2: // cut short: the memory beyond belongs to another slice
 		if n, s := u.number(len(u.s)+1), u.s; u.whole && n < cap(s) {
 			u.setApart()
 			u.s, u.want, u.whole = s[:n:n], slices.Clone(s[:n]), false
 		}
 	case 3:
-		if u.whole { // else what is appended then, would be written over somebody else's
+		if u.whole { // else the next append would overwrite another slice's values
 			n := u.number(len(u.s) + 1)
 			u.s, u.want = u.s[:n], u.want[:n]
 		}
@@ -116,7 +116,7 @@ func (u *pupil[T]) lesson() {
 		u.whole = u.whole || cap(s) != cap(before)
 		u.s = s
 	case 6:
-		u.c.Alloc(u.number(100)) // a neighbour
+		u.c.Alloc(u.number(100)) // the next chunk
 	default:
 		values := u.values()
 		want := append(slices.Clone(u.want), values...)
@@ -127,7 +127,7 @@ func (u *pupil[T]) lesson() {
 	}
 }
 
-// learn does what the script says, and compares after each step.
+// learn runs the script, and compares after each step.
 func (u *pupil[T]) learn() {
 	for step := 0; len(u.script) > 0; step++ {
 		left := len(u.script)
@@ -145,13 +145,13 @@ func (u *pupil[T]) learn() {
 	}
 }
 
-// teach has a slice of T do what a script says.
+// teach runs a script on a slice of T.
 func teach[T comparable](t *testing.T, c palloc.Context, frees bool, script []byte, next func(n int) T) {
 	u := &pupil[T]{t: t, c: c, frees: frees, script: script, next: next}
 	u.learn()
 }
 
-// limb is an element that has a pointer.
+// A limb is an element with a pointer.
 type limb struct {
 	palloc.NoHeapPointers
 	next *limb
@@ -159,7 +159,7 @@ type limb struct {
 	text string
 }
 
-// pupils are the elements that slices are made of.
+// pupils run a script on a slice of each type of element.
 var pupils = []struct {
 	name  string
 	teach func(t *testing.T, c palloc.Context, frees bool, script []byte)
@@ -189,7 +189,7 @@ var pupils = []struct {
 	}},
 }
 
-// scriptOf is a random script of n bytes.
+// scriptOf returns a random script of n bytes.
 func scriptOf(seed, n int) []byte {
 	random := rand.New(rand.NewPCG(uint64(seed), 7))
 	script := make([]byte, n)
@@ -230,8 +230,8 @@ func FuzzAppend(f *testing.F) {
 	})
 }
 
-// TestAppendTakesValuesFromTheSpareCapacity: an insertion in the middle appends what
-// lies behind the length.
+// TestAppendTakesValuesFromTheSpareCapacity inserts in the middle, by appending values that
+// lie between length and capacity.
 func TestAppendTakesValuesFromTheSpareCapacity(t *testing.T) {
 	for _, g := range growers {
 		t.Run(g.name, func(t *testing.T) {
@@ -252,8 +252,8 @@ func TestAppendTakesValuesFromTheSpareCapacity(t *testing.T) {
 	}
 }
 
-// origins are the ways to get a slice of n elements, and whether it has all of its
-// chunk for certain.
+// origins are the ways to get a slice of n elements. Each returns the slice, and whether it
+// certainly has all of its chunk.
 func origins[T any]() map[string]func(c palloc.Context, n int) (s []T, all bool) {
 	return map[string]func(c palloc.Context, n int) (s []T, all bool){
 		"MakeSlice": func(c palloc.Context, n int) ([]T, bool) { return palloc.MakeSlice[T](c, n, n), false },
@@ -263,8 +263,8 @@ func origins[T any]() map[string]func(c palloc.Context, n int) (s []T, all bool)
 	}
 }
 
-// wantFreed appends to a slice more than it has room for, and checks that its chunk
-// was freed if and only if the slice had all of it.
+// wantFreed appends beyond a slice's capacity, and checks that its chunk is freed if and
+// only if the slice had all of it.
 func wantFreed[T any](t *testing.T, c palloc.Context, what string, s, part []T, all bool) {
 	t.Helper()
 	each := int(unsafe.Sizeof(*new(T)))
@@ -275,7 +275,7 @@ func wantFreed[T any](t *testing.T, c palloc.Context, what string, s, part []T, 
 	}
 	grown := palloc.Append(c, part, make([]T, cap(part)-len(part)+1)...)
 	if !all {
-		palloc.FreeSlice(s) // still there
+		palloc.FreeSlice(s) // still live
 	}
 	palloc.FreeSlice(grown)
 	if !c.IsEmpty() {
@@ -283,7 +283,7 @@ func wantFreed[T any](t *testing.T, c palloc.Context, what string, s, part []T, 
 	}
 }
 
-// appendsToAll appends to slices from everywhere, as they are, empty, and cut short.
+// appendsToAll appends to slices of every origin: whole, empty, and cut short.
 func appendsToAll[T any](t *testing.T, c palloc.Context) {
 	for from, origin := range origins[T]() {
 		for _, n := range []int{1, 2, 7, 8, 9, 13, 64, 65, 100, 111, 112, 129, 1000, 1025, 9000, 100_000} {
@@ -291,7 +291,7 @@ func appendsToAll[T any](t *testing.T, c palloc.Context) {
 				what := fmt.Sprintf("%T of %s, %d elements, %d kept", []T(nil), from, n, keep)
 				s, all := origin(c, n)
 				wantFreed(t, c, what, s, s[:keep], all)
-				if s, _ = origin(c, n); keep < n { // nobody may lose what is beyond
+				if s, _ = origin(c, n); keep < n { // values beyond the cut must survive
 					wantFreed(t, c, what+", cut short", s, s[:keep:keep], false)
 				} else {
 					palloc.FreeSlice(s)

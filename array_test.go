@@ -9,9 +9,9 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// Products are checked, and what grows zeroed is zero.
+// Arrays: the product of number and size is checked, and memory added zeroed is zero.
 
-// overflows are numbers and sizes that make no array.
+// overflows are numbers and sizes whose product is no valid size.
 var overflows = [][2]int{{-1, 8}, {8, -1}, {-1, -1}, {-1, 0}, {0, -8}, {math.MinInt, 1}, {math.MinInt, math.MinInt},
 	{math.MaxInt, 2}, {2, math.MaxInt}, {math.MaxInt/2 + 1, 2}, {math.MaxInt/8 + 1, 8}, {math.MaxInt, math.MaxInt},
 	{1 << (unsafe.Sizeof(0) * 4), 1 << (unsafe.Sizeof(0) * 4)}, {1<<(unsafe.Sizeof(0)*4) + 1, 1 << (unsafe.Sizeof(0) * 4)}}
@@ -59,9 +59,9 @@ func TestAProductThatOverflowsIsAFault(t *testing.T) {
 }
 
 func TestReallocArrayKeepsWhatItGrows(t *testing.T) {
-	for _, s := range sales() {
+	for _, s := range freeables() {
 		if s.kind == palloc.KindSlab {
-			continue // it resizes none
+			continue // it does not resize
 		}
 		c := s.under(newRoot(t))
 		p := s.from(c)
@@ -77,13 +77,13 @@ func TestReallocArrayKeepsWhatItGrows(t *testing.T) {
 }
 
 func TestReallocZeroedClearsWhatIsNew(t *testing.T) {
-	for _, s := range sales() {
+	for _, s := range freeables() {
 		if s.kind == palloc.KindSlab {
 			continue
 		}
 		c := s.under(newRoot(t))
 		for _, more := range []int{0, 1, 7, 100, 10_000} {
-			for _, p := range []unsafe.Pointer{s.from(c), s.from(c)} { // dirty, so that nothing is zero by chance
+			for _, p := range []unsafe.Pointer{s.from(c), s.from(c)} { // dirty, so that no byte is zero by chance
 				scribble(bytesAt(p, palloc.UsableSize(p)), 5)
 				palloc.FreePointer(p)
 			}
@@ -118,7 +118,7 @@ func TestASlabsChunkIsZeroedInPart(t *testing.T) {
 }
 
 func TestTheOldSizeIsChecked(t *testing.T) {
-	for _, s := range sales() {
+	for _, s := range freeables() {
 		mc := newRoot(t)
 		p := s.from(s.under(mc))
 		scribble(bytesAt(p, s.size), 8)
@@ -170,7 +170,7 @@ func TestArraysRunOut(t *testing.T) {
 		q, err := try()
 		var oom *palloc.OutOfMemoryError
 		if q != nil || !errors.As(err, &oom) || oom.Op != op || oom.Size != 10_000 || oom.Context != c.Path() {
-			t.Errorf("%s answers %p, %v", op, q, err)
+			t.Errorf("%s returns %p, %v", op, q, err)
 		}
 	}
 	if !scribbled(bytesAt(p, 1000), 10) {
@@ -178,7 +178,7 @@ func TestArraysRunOut(t *testing.T) {
 	}
 }
 
-// asError is the error that f panics with.
+// asError returns the error that f panics with.
 func asError(f func()) (err error) {
 	defer func() { err, _ = recover().(error) }()
 	f()

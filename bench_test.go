@@ -8,8 +8,8 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// The first figures of the hot paths. Each context is reset every hundred
-// chunks, so that all of them find their block in the cache.
+// Benchmarks of the hot paths. Each context is reset after a hundred chunks, so that its
+// block stays in the processor's cache.
 
 type words [8]uint64
 
@@ -61,7 +61,7 @@ func BenchmarkAllocFree64(b *testing.B) {
 	b.Run("Slab", func(b *testing.B) { benchmarkPair(b, palloc.NewSlab(palloc.Top(), "bench", 64)) })
 }
 
-// BenchmarkContextPerCall creates a context, sells ten chunks, and deletes it.
+// BenchmarkContextPerCall creates a context, allocates ten chunks, and deletes it.
 func BenchmarkContextPerCall(b *testing.B) {
 	b.Run("AllocSet", func(b *testing.B) {
 		for range b.N {
@@ -83,8 +83,8 @@ func BenchmarkContextPerCall(b *testing.B) {
 	})
 }
 
-// BenchmarkRequest builds the tree of a request, and deletes it at once or by its parts,
-// on as many threads as there are: each goroutine below a context of its own.
+// BenchmarkRequest builds the tree of a request, and deletes it with one call or context by
+// context, on GOMAXPROCS goroutines: each below a context of its own.
 func BenchmarkRequest(b *testing.B) {
 	for name, parts := range map[string]bool{"AtOnce": false, "ByParts": true} {
 		b.Run(name, func(b *testing.B) {
@@ -147,8 +147,8 @@ func benchmarkMillion(b *testing.B, create func(mc palloc.Context, n int)) {
 	}
 }
 
-// BenchmarkOnReset registers a callback and stops the one registered a thousand before,
-// with so many on the context.
+// BenchmarkOnReset registers a callback and stops the one registered a thousand before: the
+// context always has a thousand.
 func BenchmarkOnReset(b *testing.B) {
 	for _, n := range []int{1000, 40_000} {
 		b.Run(fmt.Sprint(n, " callbacks"), func(b *testing.B) {

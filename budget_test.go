@@ -13,13 +13,13 @@ import (
 
 	"github.com/gopalloc/palloc"
 	"github.com/gopalloc/palloc/internal/block"
-	retail "github.com/gopalloc/palloc/internal/kind"
+	kindpkg "github.com/gopalloc/palloc/internal/kind"
 )
 
-// Budgets: what a subtree holds never passes its limit, and what would have fitted
-// is never refused.
+// Budgets: the memory a subtree holds never exceeds its limit, and a request that fits is
+// never refused.
 
-// holds is what a walk finds that the context and all below it hold.
+// holds returns the bytes that the context and its descendants hold, found by a walk.
 func holds(mc palloc.Context) (sum int64) {
 	for c := range mc.All() {
 		sum += c.Held()
@@ -27,8 +27,8 @@ func holds(mc palloc.Context) (sum int64) {
 	return sum
 }
 
-// leastFor is the smallest block from which a context of a kind can sell a chunk of
-// size bytes: it is refused only where not even that fits.
+// leastFor returns the size of the smallest block from which a context of a kind can
+// allocate a chunk of size bytes: the chunk is refused only where not even that fits.
 func leastFor(k palloc.Kind, size int) int64 {
 	n := uintptr(max(size, 1)+7) &^ 7
 	switch k {
@@ -53,8 +53,8 @@ func frame(n uintptr) int64 {
 	return int64(size)
 }
 
-// classOf is the size of the class of n bytes, a multiple of 8: four to a doubling
-// beyond 64, two beyond 2048, none beyond 8192.
+// classOf returns the size of the class of n bytes, a multiple of 8. There are four classes
+// per doubling beyond 64, two beyond 2048, none beyond 8192.
 func classOf(n uintptr) uintptr {
 	if n > 8192 {
 		return n
@@ -69,7 +69,7 @@ func classOf(n uintptr) uintptr {
 	return (n + step - 1) / step * step
 }
 
-// limited is a script of allocations below a context with a limit.
+// A limited is a script of allocations below a context with a limit.
 type limited struct {
 	t        *testing.T
 	mc       palloc.Context
@@ -77,7 +77,7 @@ type limited struct {
 	refusals int
 }
 
-// alloc allocates and checks the limit; it answers nil when it is refused.
+// alloc allocates and checks the limit. It returns nil when the allocation is refused.
 func (l *limited) alloc(c palloc.Context, size int) unsafe.Pointer {
 	l.t.Helper()
 	before := l.mc.Budget().Held
@@ -99,7 +99,7 @@ func (l *limited) alloc(c palloc.Context, size int) unsafe.Pointer {
 	if least := leastFor(c.Kind(), size); held+least <= l.limit {
 		l.t.Fatalf("limit %d: %d bytes in %s are refused, %d are held since, and %d would have done", l.limit, size, c.Path(), held, least)
 	}
-	if held > before { // whole free blocks may have gone back
+	if held > before { // whole free blocks may have been released
 		l.t.Fatalf("limit %d: a refusal makes %d bytes of %d", l.limit, held, before)
 	}
 	return nil
@@ -113,7 +113,7 @@ func (l *limited) check() {
 	}
 }
 
-// run is the script: all kinds, growth, frees, resets, deletions, creations.
+// run runs the script: all kinds, growth, frees, resets, deletions, creations.
 func (l *limited) run() {
 	set, generation := palloc.NewAllocSet(l.mc, "set"), palloc.NewGeneration(l.mc, "generation")
 	slab, bump := palloc.NewSlab(l.mc, "slab", 72), palloc.NewBump(l.mc, "bump")
@@ -156,8 +156,8 @@ func (l *limited) run() {
 	l.check()
 }
 
-// TestNoLimitIsPassedAndNothingThatFitsIsRefused goes through all limits from 0 to
-// what the script needs, a block at a time.
+// TestNoLimitIsPassedAndNothingThatFitsIsRefused tries all limits from 0 to what the script
+// needs, in steps of a block.
 func TestNoLimitIsPassedAndNothingThatFitsIsRefused(t *testing.T) {
 	top := newRoot(t)
 	all := &limited{t: t, mc: palloc.NewAllocSet(top, "limited"), limit: palloc.NoLimit - 1}
@@ -261,7 +261,7 @@ func TestAccountsAgreeWithTheTreeWhateverHappens(t *testing.T) {
 	}
 }
 
-// below says whether c lies below top.
+// below reports whether c is a descendant of top.
 func below(c, top palloc.Context) bool {
 	for c = c.Parent(); c != (palloc.Context{}); c = c.Parent() {
 		if c == top {
@@ -276,23 +276,23 @@ func TestANestedLimitIsHeardFirst(t *testing.T) {
 	outer.SetLimit(64 << 10)
 	inner := palloc.NewAllocSet(outer, "inner")
 	inner.SetLimit(16 << 10)
-	beside := palloc.NewAllocSet(outer, "beside")
+	sibling := palloc.NewAllocSet(outer, "sibling")
 	var oom *palloc.OutOfMemoryError
 	if _, err := inner.TryAlloc(20 << 10); !errors.As(err, &oom) || oom.LimitedBy != inner.Path() {
 		t.Errorf("20 KiB with a limit of 16: %v", err)
 	}
 	inner.Alloc(8 << 10)
-	if _, err := beside.TryAlloc(60 << 10); !errors.As(err, &oom) || oom.LimitedBy != outer.Path() || oom.Held != holds(outer) {
-		t.Errorf("60 KiB beside 8 with a limit of 64: %v", err)
+	if _, err := sibling.TryAlloc(60 << 10); !errors.As(err, &oom) || oom.LimitedBy != outer.Path() || oom.Held != holds(outer) {
+		t.Errorf("60 KiB in addition to 8 with a limit of 64: %v", err)
 	}
-	if text := oom.Error(); !strings.Contains(text, beside.Path()) || !strings.Contains(text, outer.Path()) || !strings.Contains(text, "65536") {
+	if text := oom.Error(); !strings.Contains(text, sibling.Path()) || !strings.Contains(text, outer.Path()) || !strings.Contains(text, "65536") {
 		t.Errorf("the error says %q", text)
 	}
 	inner.SetParent(outer.Parent())
 	if held := outer.Budget().Held; held != holds(outer) {
 		t.Errorf("%d bytes are held where %d are", held, holds(outer))
 	}
-	beside.Alloc(50 << 10)
+	sibling.Alloc(50 << 10)
 	inner.SetParent(outer) // a move is not refused
 	if b := outer.Budget(); b.Held != holds(outer) {
 		t.Errorf("%+v, and a walk finds %d", b, holds(outer))
@@ -322,7 +322,7 @@ func TestALimitBelowWhatIsHeldTakesNothingBack(t *testing.T) {
 	scribble(bytesAt(p, 100<<10), 1)
 	mc.SetLimit(10)
 	if _, err := mc.TryAlloc(9000); err == nil {
-		t.Error("a purchase beyond the limit")
+		t.Error("a block was acquired beyond the limit")
 	}
 	if !scribbled(bytesAt(p, 100<<10), 1) {
 		t.Error("the limit took something back")
@@ -333,7 +333,7 @@ func TestALimitBelowWhatIsHeldTakesNothingBack(t *testing.T) {
 	wantFault(t, func() { mc.SetSoftLimit(-5) }, "SetSoftLimit", mc.Path(), "at least 0")
 }
 
-func TestEightGoroutinesPressAgainstOneLimit(t *testing.T) {
+func TestEightGoroutinesAllocateUnderOneLimit(t *testing.T) {
 	mc := newRoot(t)
 	const limit = 512 << 10
 	mc.SetLimit(limit)
@@ -343,7 +343,7 @@ func TestEightGoroutinesPressAgainstOneLimit(t *testing.T) {
 	}
 	end := time.Now().Add(long)
 	var group sync.WaitGroup
-	var refusals, sales [8]int
+	var refusals, allocs [8]int
 	for g := range 8 {
 		group.Go(func() {
 			rng := rand.New(rand.NewPCG(uint64(g), 3))
@@ -359,11 +359,11 @@ func TestEightGoroutinesPressAgainstOneLimit(t *testing.T) {
 						refusals[g]++
 						break
 					}
-					sales[g]++
+					allocs[g]++
 					scribble(bytesAt(p, size), g)
 				}
 				c.Delete()
-				runtime.Gosched() // where there is one thread only
+				runtime.Gosched() // where there is only one thread
 			}
 		})
 	}
@@ -378,17 +378,17 @@ func TestEightGoroutinesPressAgainstOneLimit(t *testing.T) {
 	}
 	group.Wait()
 	for g := range 8 {
-		if sales[g] == 0 {
-			t.Errorf("goroutine %d was sold nothing", g)
+		if allocs[g] == 0 {
+			t.Errorf("goroutine %d allocated nothing", g)
 		}
 	}
 	if b := mc.Budget(); b.Held != holds(mc) || b.Peak > limit {
 		t.Errorf("at the end: %+v, and a walk finds %d", b, holds(mc))
 	}
-	t.Logf("refusals %v, sales %v, looked at %d times", refusals, sales, watched)
+	t.Logf("refusals %v, allocations %v, looked at %d times", refusals, allocs, watched)
 }
 
-// TestABudgetThatIsTakenAwayIsGone: contexts below it are kept for the next ones again.
+// TestABudgetThatIsTakenAwayIsGone checks that deleted contexts below it are cached again.
 func TestABudgetThatIsTakenAwayIsGone(t *testing.T) {
 	for name, open := range map[string]func(mc palloc.Context) (take func()){
 		"a limit":      func(mc palloc.Context) func() { mc.SetLimit(1 << 20); return func() { mc.SetLimit(palloc.NoLimit) } },
@@ -453,10 +453,10 @@ func TestABudgetThatIsTakenAwayIsGone(t *testing.T) {
 	}
 }
 
-// guarded says whether the context counts with a budget.
-func guarded(mc palloc.Context) bool { return slotOf(mc).Has&retail.Limited != 0 }
+// guarded reports whether a budget counts the context.
+func guarded(mc palloc.Context) bool { return slotOf(mc).Has&kindpkg.Limited != 0 }
 
-// leastLimit is the least limit at which fits is true, to some 64th.
+// leastLimit returns the least limit at which fits is true, to about a 64th.
 func leastLimit(fits func(limit int64) bool) int64 {
 	low, high := int64(0), int64(1<<30)
 	for high-low > low/64 {
@@ -469,8 +469,8 @@ func leastLimit(fits func(limit int64) bool) int64 {
 	return high
 }
 
-// TestWhatGrowsNeedsTheOldAndTheNew: near a limit nothing is asked for that is not
-// needed.
+// TestWhatGrowsNeedsTheOldAndTheNew checks that growth near a limit needs the old and the
+// new chunk and no more.
 func TestWhatGrowsNeedsTheOldAndTheNew(t *testing.T) {
 	for name, grow := range map[string]func(mc palloc.Context, size int) error{
 		"Append": func(mc palloc.Context, size int) error {
@@ -525,14 +525,15 @@ func TestWhatGrowsNeedsTheOldAndTheNew(t *testing.T) {
 	}
 }
 
-// TestToGrowEvictsNothingForRoomToSpare: the callbacks are asked only for what is needed.
+// TestToGrowEvictsNothingForRoomToSpare checks that growth reclaims only what it needs, and
+// nothing for spare capacity.
 func TestToGrowEvictsNothingForRoomToSpare(t *testing.T) {
 	mc := newRoot(t)
 	mc.SetLimit(2 << 20)
 	c := newCache(mc, "cache", 700<<10)
 	c.mc.OnPressure(c.evict)
 	work := palloc.NewAllocSet(mc, "work")
-	s := palloc.MakeSlice[byte](work, 600<<10, 600<<10) // a quarter more and some does not fit beside it
+	s := palloc.MakeSlice[byte](work, 600<<10, 600<<10) // a successor with a quarter to spare does not fit in addition
 	if s = palloc.Append(work, s, 1); cap(s) < 610<<10 {
 		t.Errorf("a slice of 600 KiB that grows has %d bytes", cap(s))
 	}
@@ -545,7 +546,7 @@ func TestToGrowEvictsNothingForRoomToSpare(t *testing.T) {
 	}
 }
 
-// TestToBecomeSmallerNeedsNothing: neither at a limit, nor in a critical section.
+// TestToBecomeSmallerNeedsNothing shrinks chunks at a limit and in a critical section.
 func TestToBecomeSmallerNeedsNothing(t *testing.T) {
 	each(t, resizing, func(t *testing.T, k palloc.Kind) {
 		for _, opts := range [][]palloc.Option{nil, {palloc.Shared()}} {
@@ -574,13 +575,13 @@ func TestToBecomeSmallerNeedsNothing(t *testing.T) {
 	})
 }
 
-// TestAKeeperThatIsIdleMakesRoom: a context that was reset gives its block back for what
-// that has no room for.
+// TestAKeeperThatIsIdleMakesRoom checks that a context that was reset releases its keeper
+// for a request that does not fit in it.
 func TestAKeeperThatIsIdleMakesRoom(t *testing.T) {
 	each(t, []palloc.Kind{palloc.KindAllocSet, palloc.KindBump}, func(t *testing.T, k palloc.Kind) {
 		mc := newRoot(t)
 		c := newKind(mc, k, "keeps", 0)
-		for range 2 { // the second time in one block
+		for range 2 { // the second time, in one block
 			for range 60 {
 				c.Alloc(120)
 			}
@@ -595,7 +596,7 @@ func TestAKeeperThatIsIdleMakesRoom(t *testing.T) {
 			t.Errorf("with %d bytes kept: %v", kept, err)
 		}
 		mc.SetLimit(palloc.NoLimit)
-		c.Alloc(8) // after what was given back the context is as new
+		c.Alloc(8) // after the release the context is like a new one
 		wantOrder(t, mc)
 	})
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// A Buffer does what bytes.Buffer does, in a context; it leaves nothing behind, and
-// notices when its bytes are gone.
+// A Buffer behaves as bytes.Buffer does, in a context. It leaves no memory behind, and
+// detects when its bytes were taken back.
 
 var (
 	_ io.Writer       = (*palloc.Buffer)(nil)
@@ -30,20 +30,20 @@ var (
 	_ fmt.Stringer    = (*palloc.Buffer)(nil)
 )
 
-// growing are the kinds that a Buffer can live in.
+// growing are the kinds that allow a Buffer.
 var growing = []palloc.Kind{palloc.KindAllocSet, palloc.KindGeneration, palloc.KindBump}
 
-// twins are a Buffer and the bytes.Buffer that it is to be like.
+// twins hold a Buffer and the bytes.Buffer that it is compared with.
 type twins struct {
 	t          *testing.T
 	c          palloc.Context
 	got        *palloc.Buffer
 	want       bytes.Buffer
 	neighbours [][]byte
-	script     []byte // what is still to be done
+	script     []byte // the rest of it
 }
 
-// next is the next number of the script, below n, 0 at its end.
+// next returns the next number of the script, below n; 0 at its end.
 func (w *twins) next(n int) int {
 	if len(w.script) < 2 {
 		w.script = nil
@@ -54,7 +54,7 @@ func (w *twins) next(n int) int {
 	return v % n
 }
 
-// some is so many bytes, seldom many.
+// some returns a random number of bytes, rarely many.
 func (w *twins) some() []byte {
 	n := w.next(80)
 	if w.next(16) == 0 {
@@ -65,7 +65,7 @@ func (w *twins) some() []byte {
 	return b
 }
 
-// sated takes so many bytes and then no more.
+// A sated is a writer that takes so many bytes and then fails.
 type sated struct{ left int }
 
 var errSated = errors.New("no more")
@@ -78,7 +78,7 @@ func (s *sated) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// deeds are what can be done to both; each answers what each of the two answered.
+// deeds are the operations on both. Each returns the results of the two.
 var deeds = []func(w *twins) (got, want any){
 	func(w *twins) (any, any) {
 		p := w.some()
@@ -105,14 +105,14 @@ var deeds = []func(w *twins) (got, want any){
 		return answer(w.got.Write(strconv.AppendInt(w.got.AvailableBuffer(), n, 2))),
 			answer(w.want.Write(strconv.AppendInt(w.want.AvailableBuffer(), n, 2)))
 	},
-	func(w *twins) (any, any) { // itself
+	func(w *twins) (any, any) { // from itself
 		if w.want.Len() > 100_000 {
 			return nil, nil
 		}
 		from := w.next(w.want.Len() + 1)
 		return answer(w.got.Write(w.got.Bytes()[from:])), answer(w.want.Write(w.want.Bytes()[from:]))
 	},
-	func(w *twins) (any, any) { // what it has, written or not
+	func(w *twins) (any, any) { // from its memory, written or not
 		if w.want.Len() > 100_000 {
 			return nil, nil
 		}
@@ -125,7 +125,7 @@ var deeds = []func(w *twins) (got, want any){
 		}
 		return answer(w.got.WriteString(unsafe.String(unsafe.SliceData(p), len(p)))), answer(w.want.Write(was))
 	},
-	func(w *twins) (any, any) { // out of its own bytes, as far as they do not move
+	func(w *twins) (any, any) { // from its own bytes, as far as they do not move
 		p := w.got.Bytes()
 		p = p[w.next(len(p)+1):]
 		p = p[:min(len(p), max(w.got.Available()-512, 0))]
@@ -164,7 +164,7 @@ var deeds = []func(w *twins) (got, want any){
 		w.want.Reset()
 		return w.got.Cap(), 0
 	},
-	func(w *twins) (any, any) { // somebody else takes what lies behind
+	func(w *twins) (any, any) { // another chunk takes the memory behind it
 		size := 1 + w.next(300)
 		p := bytesAt(w.c.Alloc(size), size)
 		scribble(p, len(w.neighbours))
@@ -188,13 +188,13 @@ func reader(p []byte, how int) io.Reader {
 	return r
 }
 
-// act does what the script says, and compares after each deed.
+// act runs the script, and compares after each operation.
 func (w *twins) act() {
 	t := w.t
 	for deed := 0; len(w.script) > 0; deed++ {
 		which := w.next(len(deeds))
 		if got, want := deeds[which](w); got != want {
-			t.Fatalf("deed %d, of sort %d, answered %v; bytes.Buffer answers %v", deed, which, got, want)
+			t.Fatalf("operation %d, of sort %d, returned %v; bytes.Buffer returned %v", deed, which, got, want)
 		}
 		if !bytes.Equal(w.got.Bytes(), w.want.Bytes()) || w.got.String() != w.want.String() {
 			t.Fatalf("after deed %d, of sort %d, it has %d bytes %.40q; bytes.Buffer has %d bytes %.40q", deed, which,
@@ -208,7 +208,7 @@ func (w *twins) act() {
 	}
 }
 
-// leave checks the neighbours, takes everything back, and checks that it was all.
+// leave checks the adjacent chunks, frees everything, and checks that nothing is left.
 func (w *twins) leave() {
 	for i, p := range w.neighbours {
 		if !scribbled(p, i) {
@@ -255,7 +255,7 @@ func FuzzBuffer(f *testing.F) {
 	})
 }
 
-// chunkOf is the first byte of a Buffer's chunk.
+// chunkOf returns the first byte of a Buffer's chunk.
 func chunkOf(b *palloc.Buffer) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(b.Bytes())) }
 
 func TestAGrowingBufferHasOneChunk(t *testing.T) {
@@ -371,7 +371,7 @@ var bufferUses = map[string]func(b *palloc.Buffer){
 	"WriteTo":         func(b *palloc.Buffer) { b.WriteTo(io.Discard) },
 }
 
-// wantVoid checks that a Buffer cannot be used in any way.
+// wantVoid checks that every use of the Buffer is refused.
 func wantVoid(t *testing.T, b *palloc.Buffer, where, reason string) {
 	t.Helper()
 	for name, use := range bufferUses {
@@ -449,7 +449,7 @@ func TestABufferWithoutBytesLivesOn(t *testing.T) {
 	})
 }
 
-func TestABufferOfADeletedContextIsVoidEvenIfNothingWasSold(t *testing.T) {
+func TestABufferOfADeletedContextIsVoidEvenIfItWasEmpty(t *testing.T) {
 	each(t, growing, func(t *testing.T, k palloc.Kind) {
 		mc := newRoot(t)
 		c := newKind(mc, k, "c", 0)
@@ -459,7 +459,7 @@ func TestABufferOfADeletedContextIsVoidEvenIfNothingWasSold(t *testing.T) {
 		next := newKind(mc, k, "c", 0)
 		wantVoid(t, b, "", "deleted long ago")
 		if !next.IsEmpty() {
-			t.Errorf("the next context sold %+v to it", next.Stats())
+			t.Errorf("the next context allocated %+v for it", next.Stats())
 		}
 	})
 }
@@ -468,14 +468,14 @@ func TestTheZeroBufferSaysWhatToDo(t *testing.T) {
 	wantVoid(t, new(palloc.Buffer), "", "NewBuffer")
 }
 
-func TestABufferWantsAKindThatSellsAnySize(t *testing.T) {
+func TestABufferWantsAKindWithChunksOfAnySize(t *testing.T) {
 	c := palloc.NewSlab(newRoot(t), "c", 64)
 	wantFault(t, func() { palloc.NewBuffer(c) }, "NewBuffer", "Top/test/c", "another kind")
 }
 
 func TestABumpFreesNoBuffer(t *testing.T) {
 	b := palloc.NewBuffer(palloc.NewBump(newRoot(t), "c"))
-	b.Free() // there is nothing to free
+	b.Free() // it has no chunk
 	b.WriteString("text")
 	wantFault(t, b.Free, "Buffer.Free", "Top/test/c", "Bump")
 	if b.String() != "text" {
@@ -509,7 +509,7 @@ func TestABufferThatRunsOutKeepsWhatItHas(t *testing.T) {
 		for err == nil {
 			_, err = b.Write(make([]byte, 1000))
 		}
-		for err = nil; err == nil; { // whatever follows has to grow
+		for err = nil; err == nil; { // the next write must grow
 			err = b.WriteByte(0)
 		}
 		kept := b.Clone()
@@ -526,14 +526,14 @@ func TestABufferThatRunsOutKeepsWhatItHas(t *testing.T) {
 			n, err := write()
 			var oom *palloc.OutOfMemoryError
 			if !errors.As(err, &oom) || oom.Op != name || oom.Context != c.Path() || fmt.Sprint(n) != "0" {
-				t.Errorf("%s answers %v, %v", name, n, err)
+				t.Errorf("%s returns %v, %v", name, n, err)
 			}
 			if !bytes.Equal(b.Bytes(), kept) {
 				t.Fatalf("%s changed what was there", name)
 			}
 		}
 		if _, err := fmt.Fprintf(b, "%s", long); err == nil || !bytes.Equal(b.Bytes(), kept) {
-			t.Errorf("Fprintf answers %v", err)
+			t.Errorf("Fprintf returns %v", err)
 		}
 		if _, err := fmt.Fprint(io.MultiWriter(b), long); err == nil {
 			t.Error("a writer around it says nothing")
@@ -557,7 +557,7 @@ func TestReadFromKeepsWhatItReadBeforeItRanOut(t *testing.T) {
 	}
 }
 
-// caller is foreign code that is lent a Buffer's bytes.
+// A caller is foreign code that is given a Buffer's bytes.
 type caller func(p []byte) (int, error)
 
 func (c caller) Read(p []byte) (int, error)  { return c(p) }

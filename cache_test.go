@@ -11,10 +11,10 @@ import (
 
 // A cache under a limit that evicts chunk by chunk.
 
-// evictor keeps chunks until it is asked to free some.
+// An evictor keeps chunks until its callback frees some.
 type evictor struct {
 	*lot
-	random  bool // what goes: any, else the oldest
+	random  bool // it evicts any chunk, else the oldest
 	evicted int64
 }
 
@@ -41,8 +41,8 @@ func (c *evictor) evict(p palloc.Pressure) error {
 	return nil
 }
 
-// TestACacheUsesItsLimit: no entry is refused, and what is live stays near the limit,
-// whatever the sizes were before.
+// TestACacheUsesItsLimit checks that no entry is refused, and that the live bytes stay near
+// the limit, whatever the sizes were before.
 func TestACacheUsesItsLimit(t *testing.T) {
 	limit := int64(16 << 20)
 	if cramped() {
@@ -54,7 +54,7 @@ func TestACacheUsesItsLimit(t *testing.T) {
 		random         bool
 		average, worst float64
 	}{
-		{0, false, 0.90, 0.80}, {0, true, 0.90, 0.35}, // when sizes grow, runs that are long enough come late at random
+		{0, false, 0.90, 0.80}, {0, true, 0.90, 0.35}, // when sizes grow, random eviction frees a run that is long enough only late
 		{1, false, 0.93, 0.85}, {1, true, 0.60, 0.35},
 		{2, false, 0.93, 0.85}, {2, true, 0.93, 0.85},
 	} {
@@ -76,7 +76,7 @@ func TestACacheUsesItsLimit(t *testing.T) {
 					}
 					if put += int64(size); phase == 0 && put < limit {
 						n--
-						continue // it fills
+						continue // it is filling
 					}
 					sum += float64(l.live)
 					worst = min(worst, float64(l.live)/float64(limit))
@@ -94,8 +94,8 @@ func TestACacheUsesItsLimit(t *testing.T) {
 	}
 }
 
-// TestACacheGivesWayToOthers: a query beside the cache gets its memory, and little more
-// is evicted.
+// TestACacheGivesWayToOthers checks that a query under the cache's limit gets its memory,
+// and that little more than that is evicted.
 func TestACacheGivesWayToOthers(t *testing.T) {
 	const limit, wanted = 32 << 20, 16 << 20
 	for _, k := range freers[:3] {
@@ -128,8 +128,8 @@ func TestACacheGivesWayToOthers(t *testing.T) {
 	}
 }
 
-// TestACacheIsAskedUntilABlockIsFree: values of all sizes lie in the order of their age
-// only by and large, so that the oldest may free no block as a whole.
+// TestACacheIsAskedUntilABlockIsFree has values of all sizes. These lie only roughly in the
+// order of their age, so that the oldest ones may not free a whole block.
 func TestACacheIsAskedUntilABlockIsFree(t *testing.T) {
 	for _, k := range freers {
 		for _, random := range []bool{false, true} {

@@ -8,10 +8,10 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// What callbacks may do to the contexts around them, by every way in which a context
-// ends: the tree is sound afterwards, and what lives can be deleted.
+// Operations of callbacks on other contexts, for every way in which a context ends: the
+// tree is sound afterwards, and the contexts that live can be deleted.
 
-// quartet is a tree in which a callback of a is at work: p has a and b, and b has c.
+// A quartet is a tree in which a callback of a runs: p has the children a and b, b has c.
 type quartet struct{ p, a, b, c palloc.Context }
 
 func (q quartet) all() []palloc.Context { return []palloc.Context{q.p, q.a, q.b, q.c} }

@@ -12,10 +12,10 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// Callbacks: what runs when a context is reset or deleted, in which order, and
-// what a callback may do meanwhile.
+// Callbacks: which run when a context is reset or deleted, in which order, and what a
+// callback may do.
 
-// journal is what callbacks wrote down, in order.
+// A journal holds the lines that callbacks wrote, in order.
 type journal []string
 
 // on registers a callback that writes a line.
@@ -23,7 +23,7 @@ func (j *journal) on(mc palloc.Context, line string) (stop func() bool) {
 	return mc.BeforeReset(func() { *j = append(*j, line) })
 }
 
-// want checks the lines and begins a new page.
+// want checks the lines and removes them.
 func (j *journal) want(t *testing.T, when string, lines ...string) {
 	t.Helper()
 	if !slices.Equal(*j, lines) {
@@ -52,8 +52,8 @@ func TestTheNewestCallbackRunsFirstAndEachOnce(t *testing.T) {
 	})
 }
 
-// newJournal is a tree whose contexts have two callbacks each: p with the
-// children c1, which has the child g, and c2, the newest.
+// newJournal returns a tree whose contexts have two callbacks each: p with the children c1,
+// which has the child g, and c2, the newest.
 func newJournal(t *testing.T) (p palloc.Context, j *journal) {
 	j = new(journal)
 	p = palloc.NewAllocSet(newRoot(t), "p")
@@ -135,7 +135,7 @@ func TestStopOfADeletedContextLeavesTheNextAlone(t *testing.T) {
 	j.want(t, "the next context", "new")
 }
 
-// panics runs f and answers what it panicked with.
+// panics runs f and returns the value that it panics with.
 func panics(f func()) (r any) {
 	defer func() { r = recover() }()
 	f()
@@ -288,7 +288,7 @@ func TestACallbackMayDeleteOthers(t *testing.T) {
 		j.on(c, c.Name())
 		children = append(children, c)
 	}
-	children[4].BeforeReset(func() { children[2].Delete() }) // the newest goes first
+	children[4].BeforeReset(func() { children[2].Delete() }) // the newest is deleted first
 	children[3].BeforeReset(func() { children[1].Delete() })
 	p.Delete()
 	j.want(t, "Delete", "c2", "c4", "c1", "c3", "c0")
@@ -396,10 +396,10 @@ func TestOnResetOfNothingIsAFault(t *testing.T) {
 	c.Delete()
 }
 
-// TestCallbacksThatGoOnForEverAreAFault: whatever way they take to register the next one,
-// a reset or deletion ends, and what is left can be reset and deleted.
+// TestCallbacksThatGoOnForEverAreAFault has callbacks that register the next one, in every
+// way. A reset or deletion ends all the same, and the contexts can then be reset and deleted.
 func TestCallbacksThatGoOnForEverAreAFault(t *testing.T) {
-	const most = 1000 // of BeforeReset's documentation
+	const most = 1000 // as the documentation of BeforeReset says
 	for how, arm := range map[string]func(c palloc.Context, run func(), n int){
 		"itself":     func(c palloc.Context, run func(), n int) { c.BeforeReset(run) },
 		"two others": func(c palloc.Context, run func(), n int) { c.BeforeReset(run); c.BeforeReset(run) },
@@ -436,7 +436,7 @@ func TestCallbacksThatGoOnForEverAreAFault(t *testing.T) {
 					!strings.Contains(fault.Reason, "go on for ever")) {
 					t.Errorf("the Fault is %+v", *fault)
 				}
-				arm = func(palloc.Context, func(), int) {} // somebody mended it
+				arm = func(palloc.Context, func(), int) {} // from here on it registers no more
 				if c.Live() {
 					c.Delete()
 				}
@@ -483,8 +483,8 @@ func TestTheEndOfADroppedContextIsNoCircle(t *testing.T) {
 	wantOrder(t, mc)
 }
 
-// TestAFaultOfACallbackNamesWhatWasCalled: of a callback that deletes its context, the
-// operation that cannot go on then.
+// TestAFaultOfACallbackNamesWhatWasCalled has a callback that deletes its context: the Fault
+// names the operation that cannot go on.
 func TestAFaultOfACallbackNamesWhatWasCalled(t *testing.T) {
 	for op, end := range map[string]func(c palloc.Context){
 		"Context.Reset": palloc.Context.Reset, "Context.ResetOnly": palloc.Context.ResetOnly, "Context.Delete": palloc.Context.Delete,
@@ -502,8 +502,7 @@ func TestAFaultOfACallbackNamesWhatWasCalled(t *testing.T) {
 	}
 }
 
-// TestCallbacksStopInAnyOrder: of many, whichever are stopped, the others run, the latest
-// first.
+// TestCallbacksStopInAnyOrder stops some of many callbacks: the others run, the latest first.
 func TestCallbacksStopInAnyOrder(t *testing.T) {
 	const n = 40_000
 	c := palloc.NewAllocSet(newRoot(t), "c")
@@ -519,7 +518,7 @@ func TestCallbacksStopInAnyOrder(t *testing.T) {
 			i = n - 1 - i%1000 // the latest
 		}
 		if stops[i]() == stopped[i] {
-			t.Fatalf("stop of number %d answers wrongly", i)
+			t.Fatalf("stop of number %d returns the wrong value", i)
 		}
 		stopped[i] = true
 	}

@@ -12,9 +12,9 @@ import (
 	"github.com/gopalloc/palloc/internal/block"
 )
 
-// Check finds nothing where all is well, whatever was done before.
+// Check finds no fault in a sound tree, after any operations.
 
-// wantSound checks that Check finds nothing wrong.
+// wantSound checks that Check finds no fault.
 func wantSound(t *testing.T, when string, mc palloc.Context) {
 	t.Helper()
 	if err := mc.Check(); err != nil {
@@ -22,21 +22,21 @@ func wantSound(t *testing.T, when string, mc palloc.Context) {
 	}
 }
 
-// script does random things below a context.
+// A script runs random operations below a context.
 type script struct {
 	mc       palloc.Context
 	r        *rand.Rand
 	contexts []*scripted
 }
 
-// scripted is a context of a script, and its chunks.
+// A scripted is a context of a script, with its chunks.
 type scripted struct {
 	palloc.Context
 	size   int // of chunks, when it is a Slab
 	chunks []unsafe.Pointer
 }
 
-// step does one thing and says what.
+// step runs one operation and returns its name.
 func (s *script) step() string {
 	if len(s.contexts) == 0 || s.r.IntN(40) == 0 {
 		return s.create()
@@ -70,7 +70,7 @@ func (s *script) step() string {
 		c.ResetPeak()
 		return "budget"
 	}
-	for range 20 { // a context for a call
+	for range 20 { // a context per call
 		brief := newKind(c.Context, kinds[s.r.IntN(4)], "brief", 24)
 		brief.Alloc(24)
 		brief.Delete()
@@ -152,7 +152,7 @@ func (s *script) resize(c *scripted) string {
 	return fmt.Sprintf("realloc to %d in %s", size, c.Path())
 }
 
-// end resets or deletes and forgets what that ends.
+// end resets or deletes a context, and forgets the contexts and chunks that this ends.
 func (s *script) end(c *scripted, what string, do func(), gone bool) string {
 	path := c.Path()
 	do()
@@ -252,7 +252,7 @@ func TestCheckEndsItsListOfErrors(t *testing.T) {
 	}
 }
 
-func TestCheckBuysNothing(t *testing.T) {
+func TestCheckAcquiresNoBlock(t *testing.T) {
 	s := script{mc: newRoot(t), r: rand.New(rand.NewPCG(1, 2))}
 	for range 200 {
 		s.step()

@@ -13,9 +13,9 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// Goroutines: contexts have one owner each, the tree has none.
+// Goroutines: each context has one owner; the tree may be used by any goroutine.
 
-// together runs f in n goroutines and answers when all are done.
+// together runs f in n goroutines and returns when all are done.
 func together(n int, f func(i int)) {
 	var all sync.WaitGroup
 	for i := range n {
@@ -55,8 +55,8 @@ func TestManyGoroutinesShareAParent(t *testing.T) {
 	}
 }
 
-// watch reads whatever any goroutine may read, of contexts that others create
-// and delete meanwhile, and answers how many of them lived to the end.
+// watch reads everything that any goroutine may read, of contexts that others create and
+// delete meanwhile. It returns how many contexts were not deleted while they were read.
 func watch(mc palloc.Context) (seen int) {
 	for c := range mc.All() {
 		if look(c) {
@@ -68,7 +68,7 @@ func watch(mc palloc.Context) (seen int) {
 	return seen
 }
 
-// look reads one context. A Fault says that it was deleted meanwhile.
+// look reads one context. A Fault means that it was deleted meanwhile.
 func look(c palloc.Context) (lived bool) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -88,7 +88,7 @@ func look(c palloc.Context) (lived bool) {
 	return c.Live()
 }
 
-// worker owns some contexts below a parent that all share.
+// A worker owns some contexts below a parent that all workers share.
 type worker struct {
 	mc   palloc.Context
 	r    *rand.Rand
@@ -97,7 +97,7 @@ type worker struct {
 	held []holding
 }
 
-// holding is a chunk of a worker's own context.
+// A holding is a chunk of a worker's context.
 type holding struct {
 	in   palloc.Context
 	b    []byte
@@ -128,7 +128,7 @@ func (w *worker) step() {
 
 func (w *worker) pick() palloc.Context { return w.own[w.r.IntN(len(w.own))] }
 
-// create makes a context below the shared parent, or below one of its own.
+// create creates a context below the shared parent, or below one of the worker's own.
 func (w *worker) create() {
 	parent := w.mc
 	if len(w.own) > 0 && w.r.IntN(2) == 0 {
@@ -157,7 +157,7 @@ func (w *worker) fill(c palloc.Context) {
 	}
 }
 
-// move hangs a context below the shared parent, or below another of its own.
+// move moves a context below the shared parent, or below another of the worker's own.
 func (w *worker) move(c palloc.Context) {
 	to := w.pick()
 	if w.r.IntN(2) == 0 {
@@ -171,7 +171,7 @@ func (w *worker) move(c palloc.Context) {
 	c.SetParent(to)
 }
 
-// verify forgets what a reset or a deletion took, and looks at the rest.
+// verify forgets the chunks that a reset or a deletion took, and checks the others.
 func (w *worker) verify() {
 	live := w.own[:0]
 	for _, c := range w.own {
@@ -208,8 +208,8 @@ func (w *worker) finish() {
 	}
 }
 
-// TestOneParentGetsAndLosesChildren is the commonest pattern: a context for each
-// call, below a parent that all goroutines share.
+// TestOneParentGetsAndLosesChildren tests the commonest pattern: a context per call, below
+// a parent that all goroutines share.
 func TestOneParentGetsAndLosesChildren(t *testing.T) {
 	rounds := 5_000
 	if cramped() {
@@ -242,8 +242,7 @@ func TestOneParentGetsAndLosesChildren(t *testing.T) {
 	}
 }
 
-// TestAContextMayBeHandedOver creates contexts in one goroutine and deletes them
-// in another.
+// TestAContextMayBeHandedOver creates contexts in one goroutine and deletes them in another.
 func TestAContextMayBeHandedOver(t *testing.T) {
 	type parcel struct {
 		mc palloc.Context
@@ -273,8 +272,8 @@ func TestAContextMayBeHandedOver(t *testing.T) {
 	}
 }
 
-// TestAnyoneMayNameAndMoveAContext changes what any goroutine may change while
-// the owner works.
+// TestAnyoneMayNameAndMoveAContext changes what any goroutine may change, while the owner
+// allocates.
 func TestAnyoneMayNameAndMoveAContext(t *testing.T) {
 	mc := newRoot(t)
 	a, b := palloc.NewAllocSet(mc, "a"), palloc.NewAllocSet(mc, "b")
@@ -305,7 +304,7 @@ func TestAnyoneMayNameAndMoveAContext(t *testing.T) {
 	others.Wait()
 }
 
-// TestTrimMayComeAtAnyTime empties the warehouse while others buy and sell.
+// TestTrimMayComeAtAnyTime empties the page heap while others acquire and release blocks.
 func TestTrimMayComeAtAnyTime(t *testing.T) {
 	mc := newRoot(t)
 	var over atomic.Bool
@@ -333,8 +332,8 @@ func TestTrimMayComeAtAnyTime(t *testing.T) {
 	trimming.Wait()
 }
 
-// wantNothingLeft deletes a context while goroutines create up to most children each below
-// what below says, in the context or in its tree. None of these must be left.
+// wantNothingLeft deletes a context while goroutines create up to most children each, below
+// a context of its tree that below returns. None of these must be left.
 func wantNothingLeft(t *testing.T, top palloc.Context, goroutines, most int, below func(n int) palloc.Context) {
 	t.Helper()
 	made := make([][]palloc.Context, goroutines)
@@ -362,9 +361,8 @@ func wantNothingLeft(t *testing.T, top palloc.Context, goroutines, most int, bel
 	}
 }
 
-// TestNothingIsLostBelowADeletedParent: of contexts that are created below a
-// parent while it is being deleted, each is refused with a Fault or deleted with
-// it; none is left behind.
+// TestNothingIsLostBelowADeletedParent creates contexts below a parent while it is being
+// deleted. Each is refused with a Fault, or deleted with the parent; none is left behind.
 func TestNothingIsLostBelowADeletedParent(t *testing.T) {
 	rounds := 2000
 	if cramped() {
@@ -379,7 +377,7 @@ func TestNothingIsLostBelowADeletedParent(t *testing.T) {
 	wantOrder(t, mc)
 }
 
-// born creates a child of a parent that may be gone.
+// born creates a child of a parent that may have been deleted.
 func born(parent palloc.Context) (c palloc.Context, ok bool) {
 	defer func() {
 		if _, fault := recover().(*palloc.Fault); fault {

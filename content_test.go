@@ -8,11 +8,11 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// What a chunk contains is the program's: no content, written in part over what was
-// there before, passes for free memory.
+// The content of a chunk is the program's: no content is taken for free memory, not even
+// where it leaves a part of what was there before.
 
-// TestContentIsNoFreeMemory: three small chunks become one free piece, and that a chunk of
-// 32 bytes, in whose last word a former header is. Of that the program writes a byte.
+// TestContentIsNoFreeMemory joins three small chunks into one free piece, which becomes a
+// chunk of 32 bytes. Its last word is a former header, of which the program writes one byte.
 func TestContentIsNoFreeMemory(t *testing.T) {
 	low := 24
 	if binary.NativeEndian.Uint16([]byte{0, 1}) == 1 {
@@ -23,7 +23,7 @@ func TestContentIsNoFreeMemory(t *testing.T) {
 		mc.Alloc(8)
 		a, b, c := mc.Alloc(8), mc.Alloc(8), mc.Alloc(8)
 		mc.Alloc(8)
-		for _, p := range []unsafe.Pointer{c, b, a} { // joined from the last freed on
+		for _, p := range []unsafe.Pointer{c, b, a} { // the last freed joins the others
 			palloc.FreePointer(p)
 		}
 		mc.Compact()
@@ -41,8 +41,8 @@ func TestContentIsNoFreeMemory(t *testing.T) {
 	}
 }
 
-// TestLargeChunkIsFreedOnce: of a Generation, when its block has become one that
-// many chunks share.
+// TestLargeChunkIsFreedOnce frees a large chunk of a Generation twice, after many small
+// chunks have come to share its block.
 func TestLargeChunkIsFreedOnce(t *testing.T) {
 	for size := 2100; size < 32<<10; size += 500 {
 		mc := palloc.NewGeneration(palloc.Top(), "test", palloc.BlockSizes(1<<10, 32<<10))

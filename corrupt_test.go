@@ -12,36 +12,36 @@ import (
 	"unsafe"
 
 	"github.com/gopalloc/palloc"
-	retail "github.com/gopalloc/palloc/internal/kind"
+	kindpkg "github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/bump"
 	"github.com/gopalloc/palloc/internal/kind/generation"
 	"github.com/gopalloc/palloc/internal/kind/shared"
 	"github.com/gopalloc/palloc/internal/kind/slab"
 )
 
-// Check finds what is broken: in the tree and its tables each thing by itself, in
-// memory whatever word is hit. What is in blocks is broken one by one in the rooms of
-// the kinds.
+// Check finds corruption: each fault of the tree and its tables by itself, and any
+// overwritten word of memory without failing. Each fault in blocks is tested in the
+// packages of the kinds.
 
-// overwrite writes a word until restore is called.
+// overwrite writes a word. The returned function restores it.
 func overwrite[T any](p *T, v T) (restore func()) {
 	old := *p
 	*p = v
 	return func() { *p = old }
 }
 
-// links is a core as the tree knows it.
+// links is a node with the words of the tree.
 type links struct {
-	retail.Core
+	kindpkg.Core
 	nameKey                  uint64
 	parent                   uint32
 	prevSibling, nextSibling uint32
 	name                     uint32
 }
 
-// slotOf is the core of a context.
+// slotOf returns the node of a context.
 func slotOf(mc palloc.Context) *links {
-	return retail.Slot[links](*(**retail.Core)(unsafe.Pointer(&mc))) // a Context begins with it
+	return kindpkg.Slot[links](*(**kindpkg.Core)(unsafe.Pointer(&mc))) // a Context begins with it
 }
 
 const (
@@ -51,20 +51,20 @@ const (
 	hasAccount
 )
 
-// kin is a tree to break.
+// A kin is a tree to break.
 type kin struct {
 	t             *testing.T
 	mc            palloc.Context
 	a, b, c, d    palloc.Context // children of mc, the latest first: d c b a
-	below, parked palloc.Context // children of b and d; parked is deleted
+	below, cached palloc.Context // children of b and d; cached is deleted
 }
 
 func newKin(t *testing.T) *kin {
 	f := &kin{t: t, mc: newRoot(t)}
 	f.a, f.b = palloc.NewAllocSet(f.mc, "a"), palloc.NewGeneration(f.mc, "b")
 	f.c, f.d = palloc.NewSlab(f.mc, "c", 64), palloc.NewBump(f.mc, "d")
-	f.below, f.parked = palloc.NewAllocSet(f.b, "below"), palloc.NewAllocSet(f.d, "parked")
-	for _, c := range []palloc.Context{f.mc, f.a, f.b, f.c, f.d, f.below, f.parked} {
+	f.below, f.cached = palloc.NewAllocSet(f.b, "below"), palloc.NewAllocSet(f.d, "cached")
+	for _, c := range []palloc.Context{f.mc, f.a, f.b, f.c, f.d, f.below, f.cached} {
 		if c != f.c {
 			c.Alloc(200)
 		}
@@ -74,7 +74,7 @@ func newKin(t *testing.T) *kin {
 	f.a.BeforeReset(func() {})
 	f.a.OnPressure(func(palloc.Pressure) error { return nil })
 	f.b.SetLimit(1 << 20)
-	f.parked.Delete()
+	f.cached.Delete()
 	return f
 }
 
@@ -82,7 +82,7 @@ func number(mc palloc.Context) uint32 { return slotOf(mc).Number() }
 
 var longName = strings.Repeat("long", 1<<14)
 
-// breaks are the ways to break a tree, and words of what Check says of each.
+// breaks are the ways to break a tree, each with words of the error that Check returns.
 var breaks = []struct {
 	name  string
 	words string
@@ -118,61 +118,61 @@ var breaks = []struct {
 	{"the top's sibling does not know it", "these do not lead back", func(f *kin) func() {
 		return overwrite(&slotOf(f.mc).nextSibling, number(f.a))
 	}},
-	{"a stamp is another core's", "whose stamp says", func(f *kin) func() {
+	{"a cookie is another node's", "its links lead to node", func(f *kin) func() {
 		return overwrite(&slotOf(f.a).Cookie, slotOf(f.b).Cookie)
 	}},
 	{"an epoch has no kind", "there is no such kind", func(f *kin) func() {
 		return overwrite(&slotOf(f.a).Epoch, 7<<61)
 	}},
-	{"nobody owns a child that is not parked", "is cached as kind 0", func(f *kin) func() {
+	{"a child has no owner and is not cached", "is cached as kind 0", func(f *kin) func() {
 		return overwrite(&slotOf(f.a).Epoch, 5)
 	}},
-	{"an owned core is parked", "it is a context, and it is cached", func(f *kin) func() {
+	{"an owned node is cached", "it is a context, and it is cached", func(f *kin) func() {
 		return overwrite(&slotOf(f.d).CachedAs, uint32(bump.ID))
 	}},
-	{"a parked core is of a kind that is not parked", "is cached as kind 133", func(f *kin) func() {
-		f.park()
-		return overwrite(&slotOf(f.parked).CachedAs, uint32(slab.ID))
+	{"a cached node is of a kind that is not cached", "is cached as kind 133", func(f *kin) func() {
+		f.wantCached()
+		return overwrite(&slotOf(f.cached).CachedAs, uint32(slab.ID))
 	}},
-	{"a parked core is of no kind", "is cached as kind 200", func(f *kin) func() {
-		f.park()
-		return overwrite(&slotOf(f.parked).CachedAs, 200)
+	{"a cached node is of no kind", "is cached as kind 200", func(f *kin) func() {
+		f.wantCached()
+		return overwrite(&slotOf(f.cached).CachedAs, 200)
 	}},
-	{"a parked core has another's child", "and that says a child of", func(f *kin) func() {
-		f.park()
-		return overwrite(&slotOf(f.parked).FirstChild, number(f.a))
+	{"a cached node has another's child", "and that says a child of", func(f *kin) func() {
+		f.wantCached()
+		return overwrite(&slotOf(f.cached).FirstChild, number(f.a))
 	}},
-	{"a context is below a parked core", "it is a context, and its parent", func(f *kin) func() {
+	{"a context is below a cached node", "it is a context, and its parent", func(f *kin) func() {
 		epoch := overwrite(&slotOf(f.b).Epoch, 5)
-		parked := overwrite(&slotOf(f.b).CachedAs, uint32(generation.ID))
-		return func() { parked(); epoch() }
+		cachedAs := overwrite(&slotOf(f.b).CachedAs, uint32(generation.ID))
+		return func() { cachedAs(); epoch() }
 	}},
-	{"a parked core has entries", "entries 0x2 in side tables", func(f *kin) func() {
-		f.park()
-		return overwrite(&slotOf(f.parked).Has, hasIdent)
+	{"a cached node has entries", "entries 0x2 in side tables", func(f *kin) func() {
+		f.wantCached()
+		return overwrite(&slotOf(f.cached).Has, hasIdent)
 	}},
-	{"a parked core has sold", "a core without a context allocated from it", func(f *kin) func() {
-		f.park()
-		return overwrite(&slotOf(f.parked).Cur, slotOf(f.parked).Cur+8)
+	{"a cached node has allocated", "without a context allocated from it", func(f *kin) func() {
+		f.wantCached()
+		return overwrite(&slotOf(f.cached).Cur, slotOf(f.cached).Cur+8)
 	}},
-	{"a parked core has large blocks", "has large blocks", func(f *kin) func() {
-		f.park()
-		return overwrite(&slotOf(f.parked).Tails, 8)
+	{"a cached node has large blocks", "has large blocks", func(f *kin) func() {
+		f.wantCached()
+		return overwrite(&slotOf(f.cached).Tails, 8)
 	}},
-	{"a parked core keeps too much", "one of at most 8192 may be kept", func(f *kin) func() {
+	{"a cached node keeps too much", "one of at most 8192 may be kept", func(f *kin) func() {
 		big := palloc.NewBump(f.mc, "big", palloc.BlockSizes(64<<10, 64<<10))
 		big.Alloc(8)
-		f.park()
-		owner := overwrite(&retail.BlockAt(slotOf(big).Blocks).Owner, number(f.parked))
-		blocks := overwrite(&slotOf(f.parked).Blocks, slotOf(big).Blocks)
+		f.wantCached()
+		owner := overwrite(&kindpkg.BlockAt(slotOf(big).Blocks).Owner, number(f.cached))
+		blocks := overwrite(&slotOf(f.cached).Blocks, slotOf(big).Blocks)
 		return func() { owner(); blocks() }
 	}},
-	{"a parked core keeps two blocks", "a core without a context keeps it", func(f *kin) func() {
+	{"a cached node keeps two blocks", "without a context keeps it", func(f *kin) func() {
 		other := palloc.NewBump(f.mc, "other")
 		other.Alloc(8)
-		f.park()
-		kept, second := retail.BlockAt(slotOf(f.parked).Blocks), retail.BlockAt(slotOf(other).Blocks)
-		owner := overwrite(&second.Owner, number(f.parked))
+		f.wantCached()
+		kept, second := kindpkg.BlockAt(slotOf(f.cached).Blocks), kindpkg.BlockAt(slotOf(other).Blocks)
+		owner := overwrite(&second.Owner, number(f.cached))
 		next, prev := overwrite(&kept.Next, second.Address()), overwrite(&second.Prev, kept.Address())
 		return func() { owner(); next(); prev() }
 	}},
@@ -215,22 +215,22 @@ var breaks = []struct {
 		return overwrite(&slotOf(f.d).Has, slotOf(f.d).Has|hasAccount)
 	}},
 	{"a ledger is denied", "of a ledger: false, and the side table: true", func(f *kin) func() {
-		return overwrite(&slotOf(f.below).Has, slotOf(f.below).Has&^retail.Limited)
+		return overwrite(&slotOf(f.below).Has, slotOf(f.below).Has&^kindpkg.Limited)
 	}},
 	{"a ledger is promised", "of a ledger: true, and the side table: false", func(f *kin) func() {
-		return overwrite(&slotOf(f.d).Has, slotOf(f.d).Has|retail.Limited)
+		return overwrite(&slotOf(f.d).Has, slotOf(f.d).Has|kindpkg.Limited)
 	}},
 }
 
-// park makes sure that a deleted core waits below d.
-func (f *kin) park() {
+// wantCached fails the test unless the deleted node is cached below d.
+func (f *kin) wantCached() {
 	f.t.Helper()
-	if slotOf(f.parked).CachedAs == 0 || slotOf(f.parked).parent != number(f.d) {
-		f.t.Fatal("the core is not parked")
+	if slotOf(f.cached).CachedAs == 0 || slotOf(f.cached).parent != number(f.d) {
+		f.t.Fatal("the node is not cached")
 	}
 }
 
-// found are the errors of a check.
+// found returns the single errors of a check.
 func found(err error) (list []*palloc.CorruptionError) {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, err := range joined.Unwrap() {
@@ -252,53 +252,53 @@ func TestCheckFindsWhatIsBrokenInTheTree(t *testing.T) {
 			err := f.mc.Check()
 			restore()
 			if err == nil || !strings.Contains(err.Error(), b.words) || len(found(err)) == 0 {
-				t.Errorf("the check says\n%v\nand nothing of %q", err, b.words)
+				t.Errorf("the check returns\n%v\nwithout %q", err, b.words)
 			}
 			wantSound(t, "afterwards", f.mc)
 		})
 	}
 }
 
-// breaksOfTop are the same for what only the check of all contexts looks at.
+// breaksOfTop are the same for faults that only the check of the root looks for.
 var breaksOfTop = []struct {
 	name  string
 	words string
 	do    func(f *kin) (restore func())
 }{
-	{"a free core is owned", "it is a free node, and is a context", func(f *kin) func() {
-		return overwrite(&f.free().Epoch, retail.NextEpoch(0, bump.ID))
+	{"a free node is owned", "it is a free node, and is a context", func(f *kin) func() {
+		return overwrite(&f.free().Epoch, kindpkg.NextEpoch(0, bump.ID))
 	}},
-	{"a free core is parked", "it is a free node, and is a context", func(f *kin) func() {
+	{"a free node is cached", "it is a free node, and is a context", func(f *kin) func() {
 		return overwrite(&f.free().CachedAs, uint32(bump.ID))
 	}},
-	{"free cores in a circle", "a list of free nodes leads to node", func(f *kin) func() {
+	{"free nodes in a circle", "a list of free nodes leads to node", func(f *kin) func() {
 		return overwrite(&f.free().nextSibling, f.free().Number())
 	}},
-	{"free cores lead nowhere", "a list of free nodes leads to node", func(f *kin) func() {
+	{"free nodes lead nowhere", "a list of free nodes leads to node", func(f *kin) func() {
 		return overwrite(&f.free().nextSibling, 1<<26-1)
 	}},
-	{"a free core has lost bytes", "a core without a context has large blocks", func(f *kin) func() {
+	{"a free node has lost bytes", "without a context has large blocks", func(f *kin) func() {
 		kept := palloc.NewAllocSet(f.mc, "kept")
 		kept.Alloc(8)
 		for range 10 {
-			palloc.NewAllocSet(f.mc, "kept") // stands before the other
+			palloc.NewAllocSet(f.mc, "kept") // is found before the other
 		}
 		kept.Delete()
 		if slotOf(kept).Blocks == 0 || slotOf(kept).CachedAs != 0 {
-			f.t.Fatal("no keeper waits")
+			f.t.Fatal("no free node has a keeper")
 		}
 		return overwrite(&slotOf(kept).Tails, 8)
 	}},
 }
 
-// free is a core that waits for a context.
+// free returns a free node.
 func (f *kin) free() *links {
 	c := palloc.NewSlab(f.mc, "free", 64)
 	c.Delete()
 	return slotOf(c)
 }
 
-func TestCheckOfTheRootFindsWhatIsBrokenBesideTheTree(t *testing.T) {
+func TestCheckOfTheRootFindsWhatIsBrokenOutsideTheTree(t *testing.T) {
 	for _, b := range breaksOfTop {
 		t.Run(b.name, func(t *testing.T) {
 			f := newKin(t)
@@ -307,27 +307,27 @@ func TestCheckOfTheRootFindsWhatIsBrokenBesideTheTree(t *testing.T) {
 			err := palloc.Top().Check()
 			restore()
 			if err == nil || !strings.Contains(err.Error(), b.words) {
-				t.Errorf("the check says\n%v\nand nothing of %q", err, b.words)
+				t.Errorf("the check returns\n%v\nwithout %q", err, b.words)
 			}
 			wantSound(t, "afterwards", palloc.Top())
 		})
 	}
 }
 
-// partsOf are the cores of a shared context's parts.
-func partsOf(mc palloc.Context) (list []*links) {
-	own := retail.Private[struct {
+// shardsOf returns the nodes of a shared context's shards.
+func shardsOf(mc palloc.Context) (list []*links) {
+	own := kindpkg.Private[struct {
 		sync.Mutex
-		n     uint32
-		parts [shared.MaxShards]uint32
+		n      uint32
+		shards [shared.MaxShards]uint32
 	}](&slotOf(mc).Core)
-	for _, number := range own.parts[:own.n] {
-		list = append(list, retail.Slot[links](retail.At(number)))
+	for _, number := range own.shards[:own.n] {
+		list = append(list, kindpkg.Slot[links](kindpkg.At(number)))
 	}
 	return list
 }
 
-// words are those of the memory of kin and of a shared context: of cores, of freelists,
+// words returns the words of kin's tree and of a shared context: of nodes, of free lists,
 // and of blocks from their beginning.
 func (f *kin) words(many palloc.Context) (list []*uint32) {
 	few := func(p unsafe.Pointer, size uintptr) {
@@ -335,27 +335,27 @@ func (f *kin) words(many palloc.Context) (list []*uint32) {
 			list = append(list, (*uint32)(unsafe.Add(p, i)))
 		}
 	}
-	cores := partsOf(many)[:2]
-	for _, mc := range []palloc.Context{f.mc, f.a, f.b, f.c, f.d, f.below, f.parked, many} {
-		cores = append(cores, slotOf(mc))
+	nodes := shardsOf(many)[:2]
+	for _, mc := range []palloc.Context{f.mc, f.a, f.b, f.c, f.d, f.below, f.cached, many} {
+		nodes = append(nodes, slotOf(mc))
 	}
-	for _, c := range cores {
+	for _, c := range nodes {
 		before := len(list)
-		few(unsafe.Pointer(c), retail.SlotSize)
+		few(unsafe.Pointer(c), kindpkg.SlotSize)
 		if c == slotOf(f.mc) {
-			list = slices.Delete(list, before, before+2) // its epoch: it would be another context
+			list = slices.Delete(list, before, before+2) // its epoch: changed, it is another context
 		}
 		few(unsafe.Pointer(c.FreeList(0)), 32*8)
 		for _, first := range []uintptr{c.Blocks, c.Large} {
-			for addr := first; addr != 0; addr = retail.BlockAt(addr).Next {
-				few(unsafe.Pointer(retail.BlockAt(addr)), min(retail.BlockAt(addr).Size, 600))
+			for addr := first; addr != 0; addr = kindpkg.BlockAt(addr).Next {
+				few(unsafe.Pointer(kindpkg.BlockAt(addr)), min(kindpkg.BlockAt(addr).Size, 600))
 			}
 		}
 	}
 	return list
 }
 
-// checkWith checks mc while a word is another one. The check must come to an end.
+// checkWith checks mc while a word has another value. The check must end.
 func checkWith(t *testing.T, mc palloc.Context, p *uint32, v uint32, when string) error {
 	t.Helper()
 	defer overwrite(p, v)()

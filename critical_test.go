@@ -6,9 +6,9 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// Critical sections refuse purchases, and the emergency context always has something.
+// Critical sections refuse to acquire blocks, and the emergency context always has memory.
 
-func TestNothingIsBoughtInACriticalSection(t *testing.T) {
+func TestNoBlockIsAcquiredInACriticalSection(t *testing.T) {
 	mc := newRoot(t)
 	c := palloc.NewAllocSet(mc, "c")
 	c.Alloc(8)
@@ -20,7 +20,7 @@ func TestNothingIsBoughtInACriticalSection(t *testing.T) {
 
 	leave := mc.EnterCritical()
 	inner := c.EnterCritical()
-	c.Alloc(100) // its block has it
+	c.Alloc(100) // fits its block
 	wantFault(t, func() { c.Alloc(20_000) }, "Alloc", c.Path(), "critical section")
 	if !c.Live() || c.Held() != holds(c) {
 		t.Error("the refusal changed the context")
@@ -49,12 +49,12 @@ func TestTheEmergencyContextAlwaysHasSomething(t *testing.T) {
 		if held := mc.Held(); held != 8<<10 {
 			t.Errorf("it holds %d bytes", held)
 		}
-		leave := mc.EnterCritical() // would refuse a purchase, were it not allowed
+		leave := mc.EnterCritical() // would refuse a block, were it not allowed
 		for range 7 {
 			scribble(bytesAt(mc.Alloc(1000), 1000), 3)
 		}
 		if held := mc.Held(); held != 8<<10 {
-			t.Errorf("7000 bytes needed a purchase: %d bytes are held", held)
+			t.Errorf("7000 bytes needed a block: %d bytes are held", held)
 		}
 		mc.Alloc(100_000)
 		leave()
@@ -63,7 +63,7 @@ func TestTheEmergencyContextAlwaysHasSomething(t *testing.T) {
 	wantFault(t, mc.Delete, "Delete", mc.Path(), "as long as the process")
 }
 
-// TestTheEmergencyContextKeepsItsBlock: whatever was bought beside it in the meantime.
+// TestTheEmergencyContextKeepsItsBlock acquires other blocks in the meantime.
 func TestTheEmergencyContextKeepsItsBlock(t *testing.T) {
 	mc := palloc.Emergency()
 	for _, kilobytes := range []int{9, 12, 3, 5, 40, 8, 1} {
@@ -76,8 +76,8 @@ func TestTheEmergencyContextKeepsItsBlock(t *testing.T) {
 	}
 }
 
-// TestTheEmergencyContextBeginsWithItsBlock: with the memory that another context of
-// its name left behind, or not at all.
+// TestTheEmergencyContextBeginsWithItsBlock checks that it has its block from the beginning,
+// even after another context of its name, and that without memory it is not created.
 func TestTheEmergencyContextBeginsWithItsBlock(t *testing.T) {
 	top := palloc.Top()
 	palloc.Emergency()

@@ -12,16 +12,16 @@ import (
 	"github.com/gopalloc/palloc/internal/block"
 )
 
-// Damaged memory: a word of a context is overwritten, and whatever is then asked about a
-// pointer, the answer is a *Fault, or that of a chunk; Check ends and changes nothing.
+// Damaged memory: a word of a context is overwritten. Every question about a pointer then
+// ends in a *Fault or in an answer about a chunk; Check ends and changes nothing.
 
-// wreck is a context whose words are damaged one at a time.
+// A wreck is a context whose words are damaged one at a time.
 type wreck struct {
 	t    *testing.T
 	r    *rand.Rand
 	mc   palloc.Context
 	all  []unsafe.Pointer        // every chunk, freed ones too
-	live map[unsafe.Pointer]bool // what may pass for the start of a live chunk
+	live map[unsafe.Pointer]bool // addresses that may be taken for the start of a live chunk
 }
 
 func newWreck(t *testing.T, seed uint64, make func(parent palloc.Context) palloc.Context) *wreck {
@@ -40,7 +40,7 @@ func newWreck(t *testing.T, seed uint64, make func(parent palloc.Context) palloc
 			palloc.FreePointer(p)
 		} else {
 			w.live[p] = true
-			if align > 8 { // the chunk that the aligned one lies in begins at one of these
+			if align > 8 { // the chunk around the aligned one begins at one of these
 				w.live[unsafe.Add(p, -16)], w.live[unsafe.Add(p, -24)] = true, true
 			}
 		}
@@ -48,13 +48,14 @@ func newWreck(t *testing.T, seed uint64, make func(parent palloc.Context) palloc
 	return w
 }
 
-// one is one of the chunks.
+// one returns one of the chunks.
 func (w *wreck) one() unsafe.Pointer { return w.all[w.r.IntN(len(w.all))] }
 
-// unit is where the smallest piece of memory begins that a block can begin with.
+// unit returns the start of the smallest piece of memory that a block can begin at.
 func unit(p unsafe.Pointer) unsafe.Pointer { return unsafe.Add(p, -int(uintptr(p)%256)) }
 
-// place is a word to damage: a header, a first word, one of a head.
+// place returns the address of a word to damage: a header, a chunk's first word, or a word
+// of a block's head.
 func (w *wreck) place(p unsafe.Pointer) *uint64 {
 	switch w.r.IntN(4) {
 	case 0:
@@ -67,7 +68,7 @@ func (w *wreck) place(p unsafe.Pointer) *uint64 {
 	return (*uint64)(unsafe.Add(unit(p), w.r.IntN(12)*8))
 }
 
-// damaged is what is written over a word.
+// damaged returns the value to write over a word.
 func (w *wreck) damaged(old uint64) uint64 {
 	q := w.one()
 	switch w.r.IntN(9) {
@@ -86,12 +87,12 @@ func (w *wreck) damaged(old uint64) uint64 {
 	case 6:
 		return old&^0xffff | uint64(w.r.IntN(1<<16))
 	case 7:
-		return old&^0xffffffff | uint64(w.r.IntN(1<<12)) // a number of another core
+		return old&^0xffffffff | uint64(w.r.IntN(1<<12)) // another node's number
 	}
 	return 0x4141414141414141
 }
 
-// asks are questions that change nothing; deeds are for what is no chunk.
+// asks are questions that change nothing; deeds are operations for pointers to no chunk.
 var (
 	asks = map[string]func(p unsafe.Pointer){
 		"UsableSize": func(p unsafe.Pointer) { palloc.UsableSize(p) },
@@ -106,7 +107,7 @@ var (
 	}
 )
 
-// only runs what may panic with a *Fault, and with nothing else.
+// only runs f, which may panic with a *Fault and with nothing else.
 func (w *wreck) only(what string, f func()) (fault bool) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -121,7 +122,7 @@ func (w *wreck) only(what string, f func()) (fault bool) {
 	return false
 }
 
-// hit damages a word, asks, and puts it back.
+// hit damages a word, asks, and restores the word.
 func (w *wreck) hit() {
 	p := w.one()
 	at := w.place(p)
@@ -134,9 +135,9 @@ func (w *wreck) hit() {
 		w.only(what+name+fmt.Sprint(" of ", q), func() { ask(q) })
 	}
 	begin, _ := block.Find(uintptr(q))
-	inHead := uintptr(q)-begin <= 64 // where a kind may keep what headers begin as
+	inHead := uintptr(q)-begin <= 64 // where a kind may keep the initial value of headers
 	if w.live[q] || inHead || (*uint64)(unsafe.Add(q, -8)) == at || (*uint64)(unsafe.Add(q, -16)) == at {
-		return // it may pass for a chunk
+		return // it may be taken for a chunk
 	}
 	for name, evil := range evils {
 		if !w.only(what+name+fmt.Sprint(" of ", q), func() { evil(q) }) {

@@ -8,10 +8,9 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// Deep and wide trees: no operation recurses, and none looks at a context more
-// than once.
+// Deep and wide trees: no operation recurses, and none visits a context more than once.
 
-// manyContexts is a million, or a tenth of that where time or memory is short.
+// manyContexts returns a million, or a tenth of that where time or memory is short.
 func manyContexts() int {
 	if cramped() {
 		return 100_000
@@ -19,8 +18,8 @@ func manyContexts() int {
 	return 1_000_000
 }
 
-// onSmallStack runs f in a goroutine whose stack may not grow beyond what a
-// handful of calls need: one that recursed over the tree would end the process.
+// onSmallStack runs f in a goroutine whose stack is limited to a few calls: recursion over
+// the tree would end the process.
 func onSmallStack(f func()) {
 	defer debug.SetMaxStack(debug.SetMaxStack(128 << 10))
 	done := make(chan bool)
@@ -39,7 +38,7 @@ func timed(t *testing.T, what string, f func()) {
 	t.Logf("%-18s %v", what, time.Since(begin).Round(time.Millisecond))
 }
 
-// shapes are the ways to hang n contexts below one; a chunk is in each tenth.
+// shapes are the ways to create n contexts below one; each tenth has a chunk.
 var shapes = map[string]func(mc palloc.Context, n int){
 	"a chain": func(mc palloc.Context, n int) {
 		for i := range n {
@@ -130,8 +129,7 @@ func TestSiblingsMayGoInAnyOrder(t *testing.T) {
 	}
 }
 
-// TestAChainMayBeCutAndMoved moves the lower half of a long chain, again and
-// again.
+// TestAChainMayBeCutAndMoved moves the lower half of a long chain repeatedly.
 func TestAChainMayBeCutAndMoved(t *testing.T) {
 	n := manyContexts() / 10
 	mc := newRoot(t)
@@ -158,8 +156,8 @@ func TestAChainMayBeCutAndMoved(t *testing.T) {
 	wantLive(t, true, half, at)
 }
 
-// TestALargeChunkCostsTheSameAmongMany frees large chunks, of which each has a
-// block of its own, in an order that is not that of their sale.
+// TestALargeChunkCostsTheSameAmongMany frees large chunks, each with a block of its own, in
+// another order than that of their allocation.
 func TestALargeChunkCostsTheSameAmongMany(t *testing.T) {
 	n := manyContexts() / 100
 	c := palloc.NewAllocSet(newRoot(t), "c")

@@ -9,12 +9,12 @@ import (
 	"testing"
 )
 
-// What the documents lead to exists: files that they link to, tests that they name, the
+// References in the documents are valid: files that they link to, tests that they name, the
 // release of Go.
 
 var (
 	program   = regexp.MustCompile("(?s)```.*?```")
-	linked    = regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`) // not into the web, nor within the file
+	linked    = regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`) // neither to the web, nor within the file
 	namedTest = regexp.MustCompile(`\b(?:Test|Benchmark|Fuzz|Example)[A-Z]\w+`)
 )
 
@@ -73,7 +73,7 @@ func TestDocumentsNameTestsThatExist(t *testing.T) {
 	}
 }
 
-func TestDocumentsNameTheGoThatTheCoreAsksFor(t *testing.T) {
+func TestDocumentsNameTheGoOfTheModule(t *testing.T) {
 	texts := documents(t)
 	mod, err := os.ReadFile("go.mod")
 	if err != nil {

@@ -8,16 +8,16 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// pageSize is the bytes of a page. A chunk beyond 8 KiB has a block of its own, which
-// counts as given back when the chunk is freed.
+// pageSize is the size of a page in bytes. A chunk beyond 8 KiB has a block of its own,
+// which no longer counts once the chunk is freed.
 const pageSize = 16 << 10
 
-// pages is a cache in a context of its own. It keeps all the limit around it allows,
-// and gives up the oldest pages where others need the memory.
+// pages is a cache in a context of its own. It keeps as many pages as the limit allows, and
+// evicts the oldest when another context needs the memory.
 type pages struct {
 	mc    palloc.Context
 	kept  map[int][]byte
-	order []int // the oldest first
+	order []int // of the pages, the oldest first
 }
 
 func newPages(parent palloc.Context) *pages {
@@ -26,8 +26,8 @@ func newPages(parent palloc.Context) *pages {
 	return c
 }
 
-// page is page n, read if it is not kept. Where there is no room for it, evict is
-// called before MakeSlice returns.
+// page returns page n, and reads it if it is not in the cache. When the limit has no room
+// for it, evict is called before MakeSlice returns.
 func (c *pages) page(n int) []byte {
 	if p, ok := c.kept[n]; ok {
 		return p
@@ -38,8 +38,8 @@ func (c *pages) page(n int) []byte {
 	return p
 }
 
-// evict frees the oldest pages, as many as are needed. It may be asked by the cache's
-// own allocation, in the middle of page.
+// evict frees the oldest pages, as many as are needed. The cache's own allocation, in the
+// middle of page, may call it.
 func (c *pages) evict(p palloc.Pressure) error {
 	for freed := int64(0); freed < p.Need; {
 		if len(c.order) == 0 {
@@ -52,12 +52,13 @@ func (c *pages) evict(p palloc.Pressure) error {
 		delete(c.kept, oldest)
 		c.order = c.order[1:]
 	}
-	c.mc.Compact() // of entries up to 8 KiB only whole blocks go to others, and only so
+	c.mc.Compact() // releases whole blocks: entries up to 8 KiB share theirs, and other contexts need blocks
 	return nil
 }
 
-// A tenant may hold a megabyte. Its cache fills what its queries leave, and makes room
-// for them page by page; what does not fit even so is an error that says why.
+// A tenant may hold a megabyte. Its cache uses the memory that its queries leave, and makes
+// room for them page by page. A request that does not fit even so returns an error with the
+// reason.
 func Example_budget() {
 	tenant := palloc.NewAllocSet(palloc.Top(), "tenant")
 	defer tenant.Delete()

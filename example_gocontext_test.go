@@ -8,15 +8,15 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// Handlers are given a context.Context anyway: a memory context travels in it through
-// layers that know nothing of memory, to those that do.
+// Handlers receive a context.Context anyway. It carries a memory context through layers
+// that do not use it to those that do.
 
-// handler is what a server calls for each message.
+// A handler is the function that a server calls for each message.
 type handler func(ctx context.Context, message string) error
 
-// withMemory is a layer around a handler: each message has a memory context below
-// that of the server, which is deleted when the handler returned. The handler must
-// not leave anything running that still uses it.
+// withMemory returns a handler that creates a memory context for each message, below that
+// of the server, and deletes it after h returns. No goroutine that h starts may use the
+// memory context after that.
 func withMemory(server palloc.Context, next handler) handler {
 	return func(ctx context.Context, message string) error {
 		return palloc.Scope(server, "message", func(mc palloc.Context) error {
@@ -25,7 +25,7 @@ func withMemory(server palloc.Context, next handler) handler {
 	}
 }
 
-// logged is a layer that only passes the context.Context on.
+// logged returns a handler that only passes the context.Context on.
 func logged(next handler) handler {
 	return func(ctx context.Context, message string) error {
 		err := next(ctx, message)
@@ -34,8 +34,8 @@ func logged(next handler) handler {
 	}
 }
 
-// greet takes the memory context out once, at its beginning, and passes it on as
-// itself: what allocates says so in its parameters.
+// greet gets the memory context once, at its beginning, and passes it on as a
+// palloc.Context: a function that allocates shows it in its parameters.
 func greet(ctx context.Context, name string) error {
 	mc, ok := palloc.FromGoContext(ctx)
 	if !ok {
@@ -58,7 +58,7 @@ func ExampleNewGoContext() {
 	_ = handle(context.Background(), "world")
 	fmt.Println("nothing is left:", server.IsEmpty())
 
-	_ = logged(greet)(context.Background(), "world") // nobody gave it memory
+	_ = logged(greet)(context.Background(), "world") // without a memory context
 	// Output:
 	// Top/server/message: hello, world
 	// handled: <nil>

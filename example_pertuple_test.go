@@ -6,24 +6,23 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// An executor's node produces tuples one by one. What it makes for a tuple, the
-// tuple itself included, lies in a context that is reset at the start of the next
-// cycle, not at the end of this one: so the tuple that Next returned stays valid
-// until Next is called again, and nobody copies or frees it. However many tuples
-// there are, the node holds the memory of one.
+// A node of an executor produces tuples one by one. The tuple, and all that is allocated
+// for it, lies in a context that is reset at the start of the next cycle instead of the end
+// of this one. So a tuple stays valid until Next is called again, and it is neither copied
+// nor freed. The node holds the memory of one tuple, however many there are.
 
-// scan produces the squares of the numbers up to a last one, as text.
+// A scan produces the squares of the numbers up to a last one, as text.
 type scan struct {
 	perTuple palloc.Context
 	n, last  int
 }
 
-// newScan makes a node whose memory lies below that of the query.
+// newScan returns a node whose memory lies below that of the query.
 func newScan(query palloc.Context, last int) *scan {
 	return &scan{perTuple: palloc.NewAllocSet(query, "per-tuple"), last: last}
 }
 
-// Next is the next tuple, and whether there was one. The tuple is void at the next
+// Next returns the next tuple, and whether there was one. The tuple is valid until the next
 // call.
 func (s *scan) Next() (tuple string, ok bool) {
 	s.perTuple.Reset()
@@ -34,8 +33,8 @@ func (s *scan) Next() (tuple string, ok bool) {
 	return palloc.Sprintf(s.perTuple, "%d squared is %d", s.n, s.n*s.n), true
 }
 
-// A context for each tuple, reset at the start of each cycle. What is to be kept
-// longer is copied into a context that lives longer.
+// A context for each tuple, reset at the start of each cycle. Values that are needed longer
+// are copied into a context that lives longer.
 func Example_perTuple() {
 	query := palloc.NewAllocSet(palloc.Top(), "query")
 	defer query.Delete()

@@ -8,19 +8,19 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// A server has a context that lives as long as itself, and each request one of its
-// own below that. What a request makes it never frees: Scope takes it back at once,
-// whether the handler returns, fails, or runs out of memory.
+// A server has a context that lives as long as itself, and below that one for each request.
+// A request frees nothing: Scope deletes its context, whether the handler returns, fails,
+// or runs out of memory.
 
-// header is a line of a request. It points to strings in the request's context,
-// which live as long as it does: that is what NoHeapPointers says.
+// A header is a line of a request. It points to strings in the request's context, which
+// live as long as it does. NoHeapPointers declares this.
 type header struct {
 	palloc.NoHeapPointers
 	name, value string
 }
 
-// parse copies the request into the context: what the network's buffer holds is
-// overwritten by the next one.
+// parse copies the request into the context, since the next request overwrites the
+// network's buffer.
 func parse(request palloc.Context, text string) ([]header, error) {
 	var headers []header
 	for line := range strings.Lines(text) {
@@ -36,8 +36,8 @@ func parse(request palloc.Context, text string) ([]header, error) {
 	return headers, nil
 }
 
-// serve handles one request, in a context of its own that has a limit. What it
-// returns lies on Go's heap: it outlives the request.
+// serve handles one request, in a context of its own with a limit. Its result lies on Go's
+// heap, since it outlives the request.
 func serve(server palloc.Context, text string) (answer string, err error) {
 	err = palloc.Scope(server, "request", func(request palloc.Context) error {
 		request.SetLimit(64 << 10)
@@ -55,7 +55,7 @@ func serve(server palloc.Context, text string) (answer string, err error) {
 	return answer, err
 }
 
-// A context for each request: all of it goes with the request.
+// A context for each request: the end of the request releases all its memory.
 func Example_request() {
 	server := palloc.NewAllocSet(palloc.Top(), "server")
 	defer server.Delete()

@@ -7,14 +7,15 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// linesShard is a goroutine's own data: nobody else touches it, and no lock guards it.
+// A linesShard is the data of one goroutine: no other goroutine uses it, and it needs no
+// lock.
 type linesShard struct {
 	mc    palloc.Context
 	lines [][]byte // the oldest first
 }
 
-// evict frees the oldest lines. It runs in the shard's goroutine, whoever needs the
-// memory.
+// evict frees the oldest lines. It runs in the shard's goroutine, whichever goroutine needs
+// the memory.
 func (s *linesShard) evict(p palloc.Pressure) error {
 	for freed := int64(0); freed < p.Need; {
 		if len(s.lines) == 0 {
@@ -24,11 +25,11 @@ func (s *linesShard) evict(p palloc.Pressure) error {
 		palloc.FreeSlice(s.lines[0])
 		s.lines = s.lines[1:]
 	}
-	s.mc.Compact() // a line is small: only whole blocks go to others
+	s.mc.Compact() // releases whole blocks: a line is smaller than a block
 	return nil
 }
 
-// run fills the shard, and serves until stop is closed.
+// run fills the shard, and then serves until stop is closed.
 func (s *linesShard) run(full chan<- bool, stop <-chan bool) {
 	s.mc.OnPressureOwned(s.evict)
 	for range 5000 {
@@ -39,13 +40,13 @@ func (s *linesShard) run(full chan<- bool, stop <-chan bool) {
 		select {
 		case <-stop:
 			return
-		case <-time.After(time.Millisecond): // or whatever else it waits for
-			s.mc.AnswerPressure() // as its allocations do, of which there are none here
+		case <-time.After(time.Millisecond): // or any other event
+			s.mc.AnswerPressure() // its allocations do the same, but there are none here
 		}
 	}
 }
 
-// Two goroutines under one limit: where one needs the memory of the other, that one
+// Two goroutines under one limit: when one needs memory that the other holds, the other
 // frees it, without a lock.
 func ExampleContext_OnPressureOwned() {
 	db := palloc.NewAllocSet(palloc.Top(), "db")

@@ -9,8 +9,7 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// A context for anything: chunks are freed and sold again, or all taken back at
-// once.
+// A context for any use: chunks are freed and reused one by one, or all freed at once.
 func ExampleNewAllocSet() {
 	mc := palloc.NewAllocSet(palloc.Top(), "query")
 	defer mc.Delete()
@@ -24,7 +23,7 @@ func ExampleNewAllocSet() {
 	fmt.Println(*point, squares[9], len(squares))
 
 	palloc.Free(point)
-	mc.Reset() // the slice is void from here on
+	mc.Reset() // the slice is no longer valid
 	fmt.Println(mc.IsEmpty())
 	// Output:
 	// {3 0} 81 10
@@ -49,7 +48,7 @@ func ExampleNewSlab() {
 	// palloc: New: this Slab has chunks of 16 bytes, not of 24 (context "Top/entries")
 }
 
-// A context for a queue: blocks go back when their last chunk is freed.
+// A context for a queue: a block is released when its last chunk is freed.
 func ExampleNewGeneration() {
 	mc := palloc.NewGeneration(palloc.Top(), "messages")
 	defer mc.Delete()
@@ -66,8 +65,8 @@ func ExampleNewGeneration() {
 	// Output: message 9999 true
 }
 
-// A context for what is built, used and thrown away as a whole. Nodes may point
-// to each other when their type says so.
+// A context for a structure that is built, used and deleted as a whole. Nodes may point to
+// each other when their type declares it.
 func ExampleNewBump() {
 	type node struct {
 		palloc.NoHeapPointers
@@ -95,7 +94,7 @@ func ExampleNewBump() {
 	// Output: 2047
 }
 
-// A context for a piece of work: it ends with the function, whatever happens.
+// A context for one task: it is deleted when the function ends, however it ends.
 func ExampleScope() {
 	err := palloc.Scope(palloc.Top(), "request", func(mc palloc.Context) error {
 		name := palloc.CloneString(mc, "palloc")
@@ -112,7 +111,7 @@ func ExampleScope() {
 
 // The tree of contexts, as PostgreSQL prints it.
 func ExampleContext_WriteStats() {
-	palloc.Trim() // no block of an earlier context is left
+	palloc.Trim() // so that no block of an earlier context is cached
 	query := palloc.NewAllocSet(palloc.Top(), "query")
 	defer query.Delete()
 	sort := palloc.NewBump(query, "sort")
@@ -127,7 +126,7 @@ func ExampleContext_WriteStats() {
 	// Grand total: 12544 bytes in 8 blocks; 1888 free (0 chunks); 10656 used
 }
 
-// What lives on although nobody uses it any more, and where it was created.
+// Contexts that live on although they are not used any more, and where they were created.
 func ExampleLeaks() {
 	defer palloc.RecordCreations()()
 	server := palloc.NewAllocSet(palloc.Top(), "server")
@@ -143,7 +142,7 @@ func ExampleLeaks() {
 	// 3 query of example_test.go
 }
 
-// An object whose user may forget to close it.
+// An object with a context, whose user may forget to close it.
 func ExampleTie() {
 	type index struct {
 		mc      palloc.Context
@@ -154,7 +153,7 @@ func ExampleTie() {
 	x.untie = palloc.Tie(x, x.mc)
 	x.entries = palloc.MakeSlice[int64](x.mc, 100, 100)
 
-	// Close, for those who do not forget.
+	// Close deletes the context without waiting for the collector.
 	if x.untie() {
 		x.mc.Delete()
 	}

@@ -8,22 +8,22 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// Transactions nest, and their contexts with them: each subtransaction's is a child
-// of the one around it. When a subtransaction aborts, its context is thrown away,
-// and all that was noted in it. When it commits, the context stays where it is, since
-// only the top transaction's end decides whether what was noted comes true: that
-// deletes the top's context, and all the others with it.
+// Transactions nest, and so do their contexts: that of a subtransaction is a child of the
+// one around it. A subtransaction that aborts deletes its context, and the changes noted in
+// it. One that commits leaves its context where it is, since only the end of the top
+// transaction decides whether the changes are made. That end deletes the context of the top
+// transaction, and with it all others.
 
-// change is something to be done when the top transaction commits. The list of
-// them leads from the latest to the first; all lie in transactions' contexts.
+// A change is made when the top transaction commits. Changes form a list from the latest to
+// the first; all lie in the contexts of transactions.
 type change struct {
 	palloc.NoHeapPointers
 	text   string
 	before *change
 }
 
-// transaction is one level: its memory, and what was noted at it and, by
-// subtransactions that committed, below it.
+// A transaction is one level: its memory, and the changes noted by it and by its
+// subtransactions that committed.
 type transaction struct {
 	mc     palloc.Context // PostgreSQL: CurTransactionContext
 	outer  *transaction
@@ -38,16 +38,16 @@ func begin(parent palloc.Context, outer *transaction) *transaction {
 	return &transaction{mc: palloc.NewAllocSet(outer.mc, "CurTransactionContext"), outer: outer, latest: outer.latest}
 }
 
-// note keeps a change in the memory of the transaction that makes it.
+// note adds a change, in the memory of the transaction that makes it.
 func (t *transaction) note(format string, args ...any) {
 	c := palloc.New[change](t.mc)
 	c.text, c.before = palloc.Sprintf(t.mc, format, args...), t.latest
 	t.latest = c
 }
 
-// commit ends the transaction. A subtransaction hands what it noted to the one
-// around it, and leaves its memory to that: the context lives on below the outer
-// one, unless there is nothing in it. The top answers all changes, on Go's heap.
+// commit ends the transaction. A subtransaction passes its changes and its memory to the
+// transaction around it: its context lives on below the outer one, unless it is empty. The
+// top transaction returns all changes, on Go's heap.
 func (t *transaction) commit() (done []string) {
 	if t.outer != nil {
 		if t.outer.latest = t.latest; t.mc.IsEmpty() {
@@ -63,12 +63,12 @@ func (t *transaction) commit() (done []string) {
 	return done
 }
 
-// abort throws the transaction's memory away, with that of all subtransactions below
-// it, those that committed included. The outer one never heard of any of it.
+// abort deletes the transaction's memory, with that of all its subtransactions, those that
+// committed included. The outer transaction is not changed.
 func (t *transaction) abort() { t.mc.Delete() }
 
-// A chain of contexts for nested transactions: thrown away when a subtransaction
-// aborts, kept until the top commits when it commits.
+// A chain of contexts for nested transactions: a subtransaction that aborts deletes its
+// context; one that commits keeps it until the top transaction ends.
 func Example_transactions() {
 	session := palloc.NewAllocSet(palloc.Top(), "session")
 	defer session.Delete()
@@ -87,7 +87,7 @@ func Example_transactions() {
 	second.note("drop table %q", "users")
 	nested := begin(session, second)
 	nested.note("drop everything")
-	nested.commit() // in vain: the one around it aborts
+	nested.commit() // without effect: the transaction around it aborts
 	second.abort()
 
 	for mc := range top.mc.All() {

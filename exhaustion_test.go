@@ -14,11 +14,11 @@ import (
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
-// Memory that runs out, at every purchase of every operation, once and for good: the
-// error is the right one, nothing is lost, nothing is left, and the operation succeeds
-// when there is memory again.
+// Running out of memory, at each block that an operation acquires, once or for good: the
+// error is correct, no memory is lost or left allocated, and the operation succeeds when
+// there is memory again.
 
-// stingy is a maker of memory that refuses on demand.
+// A stingy is a backing allocator that refuses memory on demand.
 type stingy struct {
 	osmem.Source
 	refuse bool
@@ -46,13 +46,13 @@ func (s *stingy) Commit(addr, size uintptr) error {
 	return s.Source.Commit(addr, size)
 }
 
-// operation is something that may buy memory. prepare readies what it works on and
-// answers the operation itself, which panics with what a Try function returns.
+// An operation may acquire blocks. prepare allocates its operands and returns the operation
+// itself, which panics with the error that a Try function returns.
 type operation struct {
 	name    string
 	kinds   []palloc.Kind
 	prepare func(c palloc.Context, size int) (run func())
-	steps   bool // it buys many times, and goes on where it stopped
+	steps   bool // it acquires many blocks, and can go on after a failure
 }
 
 var (
@@ -60,7 +60,7 @@ var (
 	anySize  = append([]palloc.Kind{palloc.KindBump}, resizing...)
 )
 
-// must panics with an error, as the functions without Try do.
+// must panics with err, as the functions without Try do.
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
@@ -279,7 +279,7 @@ var operations = []operation{
 	}, false},
 }
 
-// states are what a context may be like when memory runs out.
+// states are the states of a context in which memory may run out.
 var states = map[string]func(c palloc.Context, size int){
 	"new": func(palloc.Context, int) {},
 	"used": func(c palloc.Context, size int) {
@@ -306,7 +306,7 @@ var states = map[string]func(c palloc.Context, size int){
 	},
 }
 
-// injection is one way to run out: from the purchase number at on, once or for good.
+// An injection is one way to run out of memory: from block number at on, once or for good.
 type injection struct {
 	at      int
 	forGood bool
@@ -326,14 +326,14 @@ func (i *injection) inject() {
 
 func (i *injection) end() { block.AcquireHook = nil }
 
-// shortOf runs f and answers the *OutOfMemoryError that it panics with.
+// shortOf runs f and returns the *OutOfMemoryError that it panics with.
 func shortOf(t *testing.T, f func()) (oom *palloc.OutOfMemoryError) {
 	t.Helper()
 	defer func() {
 		t.Helper()
 		if r := recover(); r != nil {
 			if err, ok := r.(error); !ok || !errors.As(err, &oom) {
-				t.Fatalf("a panic that is no *OutOfMemoryError: %v", r)
+				t.Fatalf("a panic other than *OutOfMemoryError: %v", r)
 			}
 		}
 	}()
@@ -341,8 +341,8 @@ func shortOf(t *testing.T, f func()) (oom *palloc.OutOfMemoryError) {
 	return nil
 }
 
-// picture is what of a tree must not change: its shape and its accounts. Into how many
-// chunks the free memory is cut may change: they join before a request is refused.
+// picture returns the parts of a tree that must not change: its shape and its statistics,
+// but for the number of free chunks, since they are joined before a request is refused.
 func picture(mc palloc.Context) string {
 	var b strings.Builder
 	must(0, mc.WriteStats(&b))
@@ -370,7 +370,7 @@ func TestMemoryRunsOutAtEveryPurchase(t *testing.T) {
 							i := &injection{at: at, forGood: forGood}
 							failed := runOut(t, root, c, run, i, o.steps)
 							if t.Failed() {
-								t.Fatalf("%s in a %v that is %s, %d bytes, purchase %d, for good: %v", o.name, k, state, size, at, forGood)
+								t.Fatalf("%s in a %v that is %s, %d bytes, block %d, for good: %v", o.name, k, state, size, at, forGood)
 							}
 							c.Delete()
 							if i.refused == 0 {
@@ -392,7 +392,7 @@ func TestMemoryRunsOutAtEveryPurchase(t *testing.T) {
 	}
 }
 
-// runOut runs an operation while memory runs out, and once more with memory. It says
+// runOut runs an operation while memory runs out, and once more with memory. It reports
 // whether the operation failed.
 func runOut(t *testing.T, root, c palloc.Context, run func(), i *injection, steps bool) (failed bool) {
 	t.Helper()
@@ -412,7 +412,7 @@ func runOut(t *testing.T, root, c palloc.Context, run func(), i *injection, step
 	if err := root.Check(); err != nil {
 		t.Error(err)
 	}
-	if i.forGood { // what needs no memory goes on
+	if i.forGood { // operations that need no memory succeed
 		c.SetIdent("still")
 		c.Stats()
 		must(0, c.WriteStats(io.Discard))
@@ -433,14 +433,14 @@ func runOut(t *testing.T, root, c palloc.Context, run func(), i *injection, step
 
 func TestContextsRunOut(t *testing.T) {
 	if cramped() {
-		t.Skip("needs as many contexts as there are cores in a segment")
+		t.Skip("needs as many contexts as there are nodes in a segment")
 	}
 	root := newRoot(t)
 	system.refuse = true
 	defer func() { system.refuse = false }()
 	created := 0
 	var oom *palloc.OutOfMemoryError
-	for oom == nil && created < 3<<20 { // more than any test had before
+	for oom == nil && created < 3<<20 { // more than any other test has
 		oom = shortOf(t, func() { palloc.NewAllocSet(root, "c"); created++ })
 	}
 	if oom == nil || !errors.Is(oom, osmem.ErrNoMemory) || oom.Context != root.Path() || !strings.Contains(oom.Op, "NewAllocSet") {
@@ -459,20 +459,20 @@ func TestContextsRunOut(t *testing.T) {
 	t.Logf("%d contexts", created)
 }
 
-var largeRefused bool // TestTheSystemRefusesALargeChunk ran
+var largeRefused bool // TestTheSystemRefusesALargeChunk has run
 
 func TestTheSystemRefusesALargeChunk(t *testing.T) {
 	if cramped() || !system.DiscardFrees() {
-		t.Skip("what this maker makes stays for ever, and this is many gigabytes")
+		t.Skip("the backing allocator releases nothing, and this is many gigabytes")
 	}
 	if largeRefused {
-		t.Skip("what the first run in this process bought is in stock")
+		t.Skip("the page heap still has the memory of the first run in this process")
 	}
 	largeRefused = true
 	size, shift := 0, 10
 	for _, k := range resizing {
 		c := newKind(newRoot(t), k, "c", 0)
-		size += 3 << 20 << shift // more than any test left in stock
+		size += 3 << 20 << shift // more than the page heap has free after any test
 		system.refuse = true
 		oom := shortOf(t, func() { c.Alloc(size) })
 		system.refuse = false

@@ -12,8 +12,8 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// Freed memory serves any later request of its context, and goes back when whole
-// blocks are free.
+// Freed memory serves any later request of its context, and is released when whole blocks
+// are free.
 
 // freers are the kinds of contexts that free single chunks.
 var freers = []struct {
@@ -26,14 +26,14 @@ var freers = []struct {
 	{"Shared", func(p palloc.Context, _ int) palloc.Context { return palloc.NewAllocSet(p, "freed", palloc.Shared()) }},
 }
 
-// lot is the live chunks of a workload.
+// A lot holds the live chunks of a workload.
 type lot struct {
 	*testing.T
 	mc   palloc.Context
 	rng  *rand.Rand
 	p    []unsafe.Pointer
 	size []int
-	live int64 // footprints
+	live int64 // the sum of their footprints
 }
 
 func newLot(t *testing.T, mc palloc.Context) *lot {
@@ -64,7 +64,7 @@ func (l *lot) write(p unsafe.Pointer, size int) {
 	}
 }
 
-// free takes chunk i back, which still has what was written to it.
+// free checks the content of chunk i and frees it.
 func (l *lot) free(i int) (n int64) {
 	p, size := l.p[i], l.size[i]
 	if size >= 8 {
@@ -81,7 +81,7 @@ func (l *lot) free(i int) (n int64) {
 	return n
 }
 
-// oldest takes the oldest chunk back. Not to be mixed with free.
+// oldest frees the oldest chunk. A workload uses either oldest or free.
 func (l *lot) oldest() (n int64) {
 	n = int64(palloc.Footprint(l.p[0]))
 	palloc.FreePointer(l.p[0])
@@ -98,7 +98,7 @@ func (l *lot) freeAll() {
 	}
 }
 
-// holds checks that the context holds at most so many times the bytes given.
+// holds checks that the context holds at most the given multiple of the given bytes.
 func (l *lot) holds(most float64, live int64, what string) {
 	l.Helper()
 	held := float64(l.mc.TreeHeld()) / float64(live)
@@ -111,7 +111,7 @@ func (l *lot) holds(most float64, live int64, what string) {
 	}
 }
 
-// Sizes slide from 16 to 8192 bytes, and all is freed before the next.
+// Sizes slide from 16 to 8192 bytes; all chunks are freed before the next size.
 func TestFreedMemoryServesOtherSizes(t *testing.T) {
 	bytes := int64(4 << 20)
 	if cramped() {
@@ -119,7 +119,7 @@ func TestFreedMemoryServesOtherSizes(t *testing.T) {
 	}
 	for _, k := range freers {
 		if k.name == "Slab" {
-			continue // it has one size
+			continue // its chunks have one size
 		}
 		t.Run(k.name, func(t *testing.T) {
 			l := newLot(t, k.make(palloc.Top(), 0))
@@ -127,7 +127,7 @@ func TestFreedMemoryServesOtherSizes(t *testing.T) {
 			peak := int64(0)
 			for f := 16.0; f <= 8192; f *= math.Pow(2, 0.25) {
 				var one sync.WaitGroup
-				one.Go(func() { // which a Shared has a part for
+				one.Go(func() { // a Shared has a shard for this goroutine
 					for l.live < bytes {
 						l.add(int(f) &^ 7)
 					}
@@ -138,7 +138,7 @@ func TestFreedMemoryServesOtherSizes(t *testing.T) {
 			}
 			most := 1.5
 			if k.name == "Shared" {
-				most = 2 // each part keeps some
+				most = 2 // each shard keeps some
 				if cramped() {
 					most = 3
 				}
@@ -148,7 +148,7 @@ func TestFreedMemoryServesOtherSizes(t *testing.T) {
 	}
 }
 
-// A queue whose sizes grow: the oldest chunk goes as a newer one comes.
+// A queue whose sizes grow: the oldest chunk is freed as a newer one is allocated.
 func TestAQueueOfGrowingSizesStaysSmall(t *testing.T) {
 	const bytes, steps = 4 << 20, 200_000
 	for _, k := range freers[:2] {
@@ -171,7 +171,7 @@ func TestAQueueOfGrowingSizesStaysSmall(t *testing.T) {
 	}
 }
 
-// Random churn whose sizes drift up and down again.
+// Random churn whose sizes rise and fall again.
 func TestDriftingSizesStayWithinBounds(t *testing.T) {
 	if cramped() {
 		t.Skip("nearly a million steps, which a slow machine takes long for; others take them")
@@ -215,7 +215,7 @@ func TestAnEmptyContextAtItsLimitServesAnySize(t *testing.T) {
 				l.freeAll()
 				for l.add(size) {
 				}
-				least := 0.948 // of 8200 bytes each, fewer fit the blocks
+				least := 0.948 // fewer chunks of 8200 bytes fit the blocks
 				if k.name == "Generation" && size == 2000 {
 					least = 0.92 // 15 of them to a block of 32 KiB
 				}
@@ -230,7 +230,7 @@ func TestAnEmptyContextAtItsLimitServesAnySize(t *testing.T) {
 	}
 }
 
-// Of the chunks of a window one of n lives on.
+// One in n of the chunks of a window stays live.
 func TestWhatLivesOnPinsLittle(t *testing.T) {
 	for i, most := range []float64{1.1, 4, 2} {
 		k := freers[i]
@@ -263,7 +263,7 @@ func TestWhatLivesOnPinsLittle(t *testing.T) {
 	}
 }
 
-// Compact gives back what holds no live chunk, whatever the kind, and no more.
+// Compact releases the blocks without a live chunk, for every kind, and no others.
 func TestCompactGivesWholeBlocksBack(t *testing.T) {
 	for _, k := range freers {
 		t.Run(k.name, func(t *testing.T) {
@@ -308,7 +308,8 @@ func TestCompactGivesWholeBlocksBack(t *testing.T) {
 	})
 }
 
-// TestCompactEndsAJoin that growth has begun: what is free is allocated from afterwards.
+// TestCompactEndsAJoin compacts while a join that growth began is unfinished: later
+// allocations use the free memory.
 func TestCompactEndsAJoin(t *testing.T) {
 	mc := palloc.NewAllocSet(newRoot(t), "compacted")
 	const n = 40_000
@@ -336,7 +337,7 @@ func TestCompactEndsAJoin(t *testing.T) {
 	}
 }
 
-// TestADoubleFreeAfterAJoinSaysSo: the header of a chunk that was joined is gone.
+// TestADoubleFreeAfterAJoinSaysSo frees a chunk again after a join has removed its header.
 func TestADoubleFreeAfterAJoinSaysSo(t *testing.T) {
 	mc := newRoot(t)
 	var all [100]unsafe.Pointer
@@ -355,8 +356,8 @@ func TestADoubleFreeAfterAJoinSaysSo(t *testing.T) {
 	}
 }
 
-// Compact gives the current block of a Generation back, in which a chunk was freed last:
-// it is not looked into when memory is refused later.
+// Compact releases the current block of a Generation, in which a chunk was freed last: a
+// later refusal of memory must not look into that block.
 func TestGenerationCompactForgetsWhereChunksWereFreed(t *testing.T) {
 	top := palloc.NewAllocSet(palloc.Top(), "test")
 	defer top.Delete()
@@ -411,8 +412,8 @@ func TestGenerationCompactForgetsWhereChunksWereFreed(t *testing.T) {
 	}
 }
 
-// TestWhatLivesForLongPinsLittle: each nth chunk lives for long, and then ends, too, so that
-// what is held must not grow for ever.
+// TestWhatLivesForLongPinsLittle has each nth chunk live for long. These are freed in the
+// end, too, so that the memory held must not grow for ever.
 func TestWhatLivesForLongPinsLittle(t *testing.T) {
 	steps := 1_000_000
 	if cramped() {

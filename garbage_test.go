@@ -7,8 +7,8 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// What the garbage collector gets from palloc: nothing. No common operation
-// allocates on Go's heap once it has run a few times.
+// palloc makes no garbage: no common operation allocates on Go's heap once it has run a few
+// times.
 
 func TestNothingIsLeftForTheCollector(t *testing.T) {
 	if raced {
@@ -19,7 +19,7 @@ func TestNothingIsLeftForTheCollector(t *testing.T) {
 			each(t, kinds, func(t *testing.T, k palloc.Kind) {
 				mc := newRoot(t)
 				do := prepare(mc, newKind(mc, k, "c", 64), k)
-				for range 1000 { // the first times may buy
+				for range 1000 { // the first runs may acquire blocks
 					do()
 				}
 				if n := testing.AllocsPerRun(1000, do); n != 0 {
@@ -36,8 +36,8 @@ type linked64 struct {
 	rest [64 - unsafe.Sizeof(uintptr(0))]byte
 }
 
-// thrifty are operations on a context c of kind k, each a function to be called
-// over and over.
+// thrifty are operations on a context c of kind k. Each returns a function that may be
+// called repeatedly.
 var thrifty = map[string]func(mc, c palloc.Context, k palloc.Kind) func(){
 	"New": func(_, c palloc.Context, k palloc.Kind) func() {
 		return func() { palloc.New[[8]uint64](c)[0] = 1 }
@@ -128,7 +128,7 @@ var thrifty = map[string]func(mc, c palloc.Context, k palloc.Kind) func(){
 	},
 }
 
-// ended is an allocation followed by the free, where the kind knows one.
+// ended returns a function that calls alloc, and frees its chunk where the kind frees chunks.
 func ended(k palloc.Kind, c palloc.Context, alloc func() unsafe.Pointer) func() {
 	return func() {
 		if p := alloc(); k != palloc.KindBump {

@@ -9,10 +9,10 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// Growth: of a chunk, and of contexts that do what earlier ones of their name did.
+// Growth: of chunks, and of contexts that need the same memory as earlier ones of the name.
 
-// TestAChunkThatGrowsStaysWhereItIs: beyond the classes a growing chunk gets room
-// to grow further where it is, and what it does not use is not held.
+// TestAChunkThatGrowsStaysWhereItIs checks that a growing chunk beyond the size classes
+// reserves room to grow in place, and that the unused part of it is not held.
 func TestAChunkThatGrowsStaysWhereItIs(t *testing.T) {
 	if unsafe.Sizeof(uintptr(0)) == 4 || cramped() {
 		t.Skip("address space is not plentiful here: a chunk that grows moves")
@@ -44,8 +44,8 @@ func TestAChunkThatGrowsStaysWhereItIs(t *testing.T) {
 	}
 }
 
-// TestABufferOfAGigabyteIsHardlyCopied: doubling a buffer from 1 KiB to 1 GiB copies
-// at most an eighth of what copying it each time would.
+// TestABufferOfAGigabyteIsHardlyCopied doubles a buffer from 1 KiB to 1 GiB, which copies at
+// most an eighth of the bytes that a copy at each step would.
 func TestABufferOfAGigabyteIsHardlyCopied(t *testing.T) {
 	if runtime.GOOS != "linux" || cramped() || !system.DiscardFrees() {
 		t.Skip("address space is not plentiful here, or stays memory for ever: a chunk that grows moves")
@@ -77,11 +77,11 @@ func TestABufferOfAGigabyteIsHardlyCopied(t *testing.T) {
 	palloc.Trim()
 }
 
-// TestTheChunkCutLastGrowsInPlace: while its block has room.
+// TestTheChunkCutLastGrowsInPlace grows the last chunk of a block while the block has room.
 func TestTheChunkCutLastGrowsInPlace(t *testing.T) {
 	for _, k := range []palloc.Kind{palloc.KindAllocSet, palloc.KindGeneration} {
 		c := newKind(newRoot(t), k, "in place", 0)
-		first := c.Alloc(8 << 10) // of a block of its own, or the first of a large one
+		first := c.Alloc(8 << 10) // in a block of its own, or the first in a large one
 		p := c.Alloc(10)
 		scribble(bytesAt(p, 10), 3)
 		grown := 10
@@ -116,20 +116,19 @@ func TestTheChunkCutLastGrowsInPlace(t *testing.T) {
 	}
 }
 
-// TestGrowingInPlaceDoesNotPassFreedChunksBy: a program that allocates little, grows it
-// and frees it, again and again, comes back to the same chunks.
+// TestGrowingInPlaceDoesNotPassFreedChunksBy checks that a program that repeatedly allocates
+// a small chunk, grows it and frees it reuses the same chunks.
 func TestGrowingInPlaceDoesNotPassFreedChunksBy(t *testing.T) {
-	c := palloc.NewAllocSet(newRoot(t), "c", palloc.BlockSizes(1<<20, 1<<20)) // with room for all
+	c := palloc.NewAllocSet(newRoot(t), "c", palloc.BlockSizes(1<<20, 1<<20)) // one block for all
 	for range 1000 {
 		palloc.FreePointer(palloc.Realloc(c.Alloc(10), 100))
 	}
 	if n := c.Stats().FreeChunks; n > 2 {
-		t.Errorf("after 1000 rounds with one chunk at a time %d freed ones wait", n)
+		t.Errorf("after 1000 rounds with one chunk at a time there are %d freed chunks", n)
 	}
 }
 
-// TestGrownChunksDoNotMeet: chunks that grow in turn, each in its room and beyond
-// it, keep their content.
+// TestGrownChunksDoNotMeet grows chunks in turn, in place and beyond; all keep their content.
 func TestGrownChunksDoNotMeet(t *testing.T) {
 	c := palloc.NewAllocSet(newRoot(t), "c")
 	const chunks, most = 5, 6 << 20
@@ -155,8 +154,8 @@ func TestGrownChunksDoNotMeet(t *testing.T) {
 	wantEmpty(t, c)
 }
 
-// TestANameLearnsItsFirstBlock: contexts of one name below ever new parents come to
-// begin with a block for all they need.
+// TestANameLearnsItsFirstBlock creates contexts of one name below ever new parents. After
+// some of them, the first block holds all that the next one needs.
 func TestANameLearnsItsFirstBlock(t *testing.T) {
 	for _, k := range []palloc.Kind{palloc.KindAllocSet, palloc.KindBump} {
 		top, blocks := newRoot(t), int64(0)
@@ -175,9 +174,9 @@ func TestANameLearnsItsFirstBlock(t *testing.T) {
 	}
 }
 
-// TestAParkedCoreIsOfItsKindAndName: what is created next below the same parent
-// works as what it is, whatever was deleted there.
-func TestAParkedCoreIsOfItsKindAndName(t *testing.T) {
+// TestACachedNodeIsOfItsKindAndName checks that a context works as one of its kind,
+// whichever context was deleted below the same parent before.
+func TestACachedNodeIsOfItsKindAndName(t *testing.T) {
 	top := newRoot(t)
 	for round := range 40 {
 		k := kinds[round%len(kinds)]
@@ -200,7 +199,7 @@ func TestAParkedCoreIsOfItsKindAndName(t *testing.T) {
 	wantEmpty(t, top)
 }
 
-func TestASlabSellsLargeChunksToo(t *testing.T) {
+func TestASlabHasLargeChunksToo(t *testing.T) {
 	const size = 3 << 20
 	c := palloc.NewSlab(newRoot(t), "c", size)
 	p, q := c.Alloc(size), c.Alloc(size)
@@ -218,8 +217,8 @@ func TestASlabSellsLargeChunksToo(t *testing.T) {
 	wantEmpty(t, c)
 }
 
-// TestAChunkCannotGrowBeyondAllMemory: what no system has is refused, whatever the
-// size does to arithmetic on it, and the chunk lives on.
+// TestAChunkCannotGrowBeyondAllMemory grows to sizes that no system has, some of which
+// overflow. Each is refused, and the chunk stays live.
 func TestAChunkCannotGrowBeyondAllMemory(t *testing.T) {
 	c := palloc.NewAllocSet(newRoot(t), "c")
 	if unsafe.Sizeof(uintptr(0)) == 4 {
@@ -241,8 +240,8 @@ func TestAChunkCannotGrowBeyondAllMemory(t *testing.T) {
 	wantEmpty(t, c)
 }
 
-// TestASlabOfLargeBlocksFreesItsChunks: whatever size of blocks is asked for, a
-// chunk leads to its block.
+// TestASlabOfLargeBlocksFreesItsChunks checks that a chunk leads to its block, for every
+// size of blocks.
 func TestASlabOfLargeBlocksFreesItsChunks(t *testing.T) {
 	for _, size := range []int{1 << 10, 300 << 10, 1 << 20} {
 		c := palloc.NewSlab(newRoot(t), "c", size, palloc.BlockSizes(1<<10, 64<<20))

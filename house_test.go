@@ -2,9 +2,13 @@ package palloc_test
 
 import (
 	"go/ast"
+	"go/build"
+	"go/importer"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path"
@@ -16,14 +20,14 @@ import (
 	"testing"
 )
 
-// The rules of the house that a compiler does not hold: which room imports
-// which, who may use unsafe, that every exported name is documented, that the
-// README tells the truth, that the hot paths unfold.
+// The rules that the compiler does not check: which package imports which, which files
+// may use unsafe, that no large group of files depends on itself, that every exported name
+// is documented and how, that the README is true, that the hot paths are inlined.
 
 const module = "github.com/gopalloc/palloc"
 
-// floors are the rooms from the top down: a room imports only rooms below its
-// own floor. "/*" are the rooms of a folder that are not named themselves.
+// floors are the layers of packages from the top down: a package imports only packages of
+// lower layers. "/*" stands for the packages of a folder that are not listed themselves.
 var floors = [][]string{
 	{"cmd/palloc", "examples/first", "bench", "bench/cells", "bench/hot/program"},
 	{"cmd/palloc/recording", "bench/cell", "bench/hot"},
@@ -42,7 +46,7 @@ var floors = [][]string{
 	{"internal/relaxed", "internal/process"},
 }
 
-// unsafeFiles may import unsafe.
+// unsafeFiles are the files that may import unsafe.
 var unsafeFiles = []string{
 	"alloc.go", "buffer.go", "free.go", "inspect.go", "realloc.go", "slice.go", "string.go", "typed.go",
 	"internal/block/region.go",
@@ -56,14 +60,15 @@ var unsafeFiles = []string{
 	"bench/cell/modernc.go", "bench/cell/modernc_free.go", "bench/cell/ristretto.go",
 }
 
-// source is a parsed file of the repository that is no test.
+// A source is a parsed file of the repository other than a test.
 type source struct {
-	name string // from the root, with slashes
+	name string // the path from the root, with slashes
 	file *ast.File
 }
 
 var files = token.NewFileSet()
 
+// sources returns all sources of the repository.
 func sources(t *testing.T) (all []source) {
 	t.Helper()
 	if runtime.GOARCH == "wasm" {
@@ -92,37 +97,37 @@ func (s source) imports() (list []string) {
 
 func TestImportsRunDownward(t *testing.T) {
 	floor := map[string]int{}
-	for i, rooms := range floors {
-		for _, room := range rooms {
-			floor[room] = i
+	for i, packages := range floors {
+		for _, pkg := range packages {
+			floor[pkg] = i
 		}
 	}
-	floorOf := func(room string) (at int, known bool) {
-		if at, known = floor[room]; !known {
-			at, known = floor[path.Dir(room)+"/*"]
+	floorOf := func(pkg string) (at int, known bool) {
+		if at, known = floor[pkg]; !known {
+			at, known = floor[path.Dir(pkg)+"/*"]
 		}
 		return at, known
 	}
 	for _, s := range sources(t) {
 		own, known := floorOf(path.Dir(s.name))
 		if !known {
-			t.Errorf("%s: its room stands on no floor", s.name)
+			t.Errorf("%s: floors does not list its package", s.name)
 			continue
 		}
 		for _, i := range s.imports() {
-			room, ours := strings.CutPrefix(i, module)
+			pkg, ours := strings.CutPrefix(i, module)
 			if !ours {
 				continue
 			}
-			room = path.Join(".", room)
-			if at, known := floorOf(room); !known || at <= own {
+			pkg = path.Join(".", pkg)
+			if at, known := floorOf(pkg); !known || at <= own {
 				t.Errorf("%s imports %s, which is not below it", s.name, i)
 			}
 		}
 	}
 }
 
-func TestCoreNeedsOnlySys(t *testing.T) {
+func TestModuleNeedsOnlySys(t *testing.T) {
 	for _, s := range sources(t) {
 		if strings.HasPrefix(s.name, "cmd/") || strings.HasPrefix(s.name, "bench/") {
 			continue // modules of their own
@@ -168,8 +173,8 @@ func TestEveryExportedNameIsDocumented(t *testing.T) {
 	}
 }
 
-// exportedReceiver says whether a reader of the documentation sees the method.
-// A kind's methods are documented by the contract that they keep.
+// exportedReceiver reports whether the documentation shows the function or method. The
+// methods of a kind's Methods are documented by the interface that they implement.
 func exportedReceiver(d *ast.FuncDecl) bool {
 	if d.Recv == nil {
 		return true
@@ -178,6 +183,7 @@ func exportedReceiver(d *ast.FuncDecl) bool {
 	return ast.IsExported(name) && name != "Methods"
 }
 
+// nameOf returns the name of a receiver's type, without its type parameters.
 func nameOf(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.StarExpr:
@@ -190,8 +196,8 @@ func nameOf(e ast.Expr) string {
 	return ""
 }
 
-// undocumented complains about names of a declaration without a comment of
-// their own, of their line, or of the group.
+// undocumented reports as errors the exported names of a declaration that have no comment:
+// neither their own, nor one on their line, nor one of the group.
 func undocumented(t *testing.T, d *ast.GenDecl) {
 	t.Helper()
 	for _, spec := range d.Specs {
@@ -210,20 +216,21 @@ func undocumented(t *testing.T, d *ast.GenDecl) {
 	}
 }
 
-func TestFunctionsAreShortEnoughToSee(t *testing.T) {
-	const most = 60
+func TestFunctionsAreShort(t *testing.T) {
+	const maxLines = 60
 	for _, s := range sources(t) {
 		for _, d := range s.file.Decls {
 			if f, ok := d.(*ast.FuncDecl); ok {
-				if n := files.Position(f.End()).Line - files.Position(f.Pos()).Line + 1; n > most {
-					t.Errorf("%s: %s has %d lines, more than %d", files.Position(f.Pos()), f.Name, n, most)
+				if n := files.Position(f.End()).Line - files.Position(f.Pos()).Line + 1; n > maxLines {
+					t.Errorf("%s: %s has %d lines, more than %d", files.Position(f.Pos()), f.Name, n, maxLines)
 				}
 			}
 		}
 	}
 }
 
-// goCommand runs the go command in the root, or skips where there is none.
+// goCommand runs the go command in the root and returns its output. It skips the test where
+// there is no go command.
 func goCommand(t *testing.T, args ...string) string {
 	t.Helper()
 	if testing.Short() {
@@ -259,9 +266,9 @@ func TestREADMEShowsItsProgramAndWhatItPrints(t *testing.T) {
 	}
 }
 
-// unfolding are the stages of the hot paths, each of which the compiler must be
-// able to inline; by the file's folder.
-var unfolding = map[string][]string{
+// inlined are the functions of the hot paths that the compiler must be able to inline, by
+// the folder of their package.
+var inlined = map[string][]string{
 	".": {"Context.Alloc", "admit", "sell", "judge", "typed", "FreePointer", "freeWith", "follow", "matchSet", "Top",
 		"judgeUncleared", "bumpConst", "setConst", "newContext", "NewAllocSet", "Context.Reset", "Context.Delete"},
 	"./internal/tree":          {"Root", "Ref.Reset"},
@@ -271,20 +278,176 @@ var unfolding = map[string][]string{
 	"./internal/block":         {"InFirstRegion"},
 }
 
-func TestHotPathsUnfold(t *testing.T) {
+func TestHotPathsAreInlined(t *testing.T) {
 	if runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" || raced {
 		t.Skip("the budget is measured for plain builds on amd64 and arm64")
 	}
-	for room, names := range unfolding {
-		said := goCommand(t, "build", "-gcflags=-m", room)
+	for folder, names := range inlined {
+		output := goCommand(t, "build", "-gcflags=-m", folder)
 		for _, name := range names {
-			if !regexp.MustCompile(`can inline ` + regexp.QuoteMeta(name) + `(\s|$)`).MatchString(said) {
-				t.Errorf("%s: %s does not inline any more", room, name)
+			if !regexp.MustCompile(`can inline ` + regexp.QuoteMeta(name) + `(\s|$)`).MatchString(output) {
+				t.Errorf("%s: %s cannot be inlined any more", folder, name)
 			}
 		}
 	}
 	program := goCommand(t, "build", "-gcflags=-m", "-o", os.DevNull, "./examples/first")
 	if !regexp.MustCompile(`inlining call to palloc\.New\[`).MatchString(program) {
-		t.Error("a program's call of New does not unfold")
+		t.Error("a program's call of New is not inlined")
+	}
+}
+
+// notPresent are words in s that are no verbs in the present, or tell nothing as the first
+// verb of a comment.
+var notPresent = []string{"is", "was", "has", "does", "this", "as"}
+
+// namedFirst reports whether a doc comment begins with the function's name and a verb in the
+// present: "Alloc returns", "Live reports".
+func namedFirst(d *ast.FuncDecl) bool {
+	words := strings.Fields(d.Doc.Text())
+	return len(words) > 1 && words[0] == d.Name.Name && regexp.MustCompile(`^[a-z-]+s$`).MatchString(words[1]) &&
+		!slices.Contains(notPresent, words[1])
+}
+
+func TestDocCommentsBeginWithNameAndVerb(t *testing.T) {
+	const minPercent = 95
+	all, good := 0, 0
+	for _, s := range sources(t) {
+		if path.Dir(s.name) != "." && !strings.HasPrefix(s.name, "internal/") {
+			continue
+		}
+		for _, d := range s.file.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok || !f.Name.IsExported() || f.Doc == nil || !exportedReceiver(f) {
+				continue
+			}
+			all++
+			if namedFirst(f) {
+				good++
+				continue
+			}
+			first, _, _ := strings.Cut(f.Doc.Text(), "\n")
+			t.Logf("%s: %s", files.Position(f.Pos()), first)
+		}
+	}
+	if good*100 < all*minPercent {
+		t.Errorf("%d of %d doc comments begin with the name and a verb, fewer than %d %%", good, all, minPercent)
+	}
+}
+
+// fileUses counts the uses between files: by the file that uses, and the file that declares.
+type fileUses map[string]map[string]int
+
+// rootUses type-checks the root and counts, for each pair of its files, the uses in one of
+// package-level names, methods and fields that the other declares.
+func rootUses(t *testing.T) fileUses {
+	t.Helper()
+	root, err := build.ImportDir(".", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, parsed, found := token.NewFileSet(), []*ast.File{}, fileUses{}
+	for _, name := range root.GoFiles {
+		file, err := parser.ParseFile(set, name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed, found[name] = append(parsed, file), map[string]int{}
+	}
+	info := types.Info{Uses: map[*ast.Ident]types.Object{}}
+	config := types.Config{Importer: importer.ForCompiler(set, "source", nil)}
+	pkg, err := config.Check(module, set, parsed, &info)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ident, o := range info.Uses {
+		from, to := set.Position(ident.Pos()).Filename, set.Position(o.Pos()).Filename
+		if o.Pkg() == pkg && from != to && isShared(o) {
+			found[from][to]++
+		}
+	}
+	return found
+}
+
+// isShared reports whether an object can be used in other files than its own: a name of the
+// package, a method or a field.
+func isShared(o types.Object) bool {
+	switch o := o.(type) {
+	case *types.Func:
+		return true
+	case *types.Var:
+		return o.IsField() || o.Parent() == o.Pkg().Scope()
+	}
+	return o.Parent() == o.Pkg().Scope()
+}
+
+// knots returns the groups of files that use each other, directly or through files between:
+// the strongly connected components of more than one file.
+func (u fileUses) knots() (all [][]string) {
+	reached := map[string]map[string]bool{}
+	for from := range u {
+		reached[from] = map[string]bool{}
+		u.reach(from, reached[from])
+	}
+	seen := map[string]bool{}
+	for _, from := range slices.Sorted(maps.Keys(u)) {
+		knot := []string{from}
+		for _, to := range slices.Sorted(maps.Keys(reached[from])) {
+			if to != from && reached[to][from] {
+				knot = append(knot, to)
+			}
+		}
+		if !seen[from] && len(knot) > 1 {
+			all = append(all, knot)
+		}
+		for _, name := range knot {
+			seen[name] = true
+		}
+	}
+	return all
+}
+
+// reach adds the files that from uses, directly or through others.
+func (u fileUses) reach(from string, reached map[string]bool) {
+	for to := range u[from] {
+		if !reached[to] {
+			reached[to] = true
+			u.reach(to, reached)
+		}
+	}
+}
+
+func TestRootHasNoLargeKnot(t *testing.T) {
+	const maxKnot, maxSources = 8, 30 // files
+	switch {
+	case testing.Short():
+		t.Skip("-short: type-checks the package and its imports from source")
+	case runtime.GOARCH == "wasm":
+		t.Skip("type-checks from source, which node's file system makes slow; other legs do it")
+	case raced:
+		t.Skip("type-checks from source, which the race detector makes slow; other legs do it")
+	}
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("no go command, which finds the imports: ", err)
+	}
+	all := 0
+	for _, s := range sources(t) {
+		if path.Dir(s.name) == "." {
+			all++
+		}
+	}
+	if all > maxSources {
+		t.Errorf("the root has %d sources, more than %d", all, maxSources)
+	}
+	u := rootUses(t)
+	for _, from := range slices.Sorted(maps.Keys(u)) {
+		for _, to := range slices.Sorted(maps.Keys(u[from])) {
+			t.Logf("%s uses %s %d times", from, to, u[from][to])
+		}
+	}
+	for _, knot := range u.knots() {
+		t.Logf("a knot of %d files: %s", len(knot), strings.Join(knot, " "))
+		if len(knot) > maxKnot {
+			t.Errorf("%d files use each other, more than %d: %s", len(knot), maxKnot, strings.Join(knot, " "))
+		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// A chunk knows its size, its cost and its context.
+// Questions about a chunk: its size, its cost and its context.
 
 func TestUsableSizeIsUsable(t *testing.T) {
 	each(t, freeing, func(t *testing.T, k palloc.Kind) {
@@ -63,7 +63,8 @@ func TestAChunkThatGrowsIntoWhatIsUsableStays(t *testing.T) {
 	}
 }
 
-// TestFootprintIsWhatAChunkTakes: all chunks take what the accounts say that is used.
+// TestFootprintIsWhatAChunkTakes checks that the footprints of all chunks add up to the bytes
+// used in Stats.
 func TestFootprintIsWhatAChunkTakes(t *testing.T) {
 	each(t, freeing, func(t *testing.T, k palloc.Kind) {
 		for _, size := range []int{0, 1, 24, 100, 1000, 8192, 8193, 100_000} {
@@ -76,8 +77,8 @@ func TestFootprintIsWhatAChunkTakes(t *testing.T) {
 				chunks = append(chunks, p)
 				takes := int64(palloc.Footprint(p))
 				sum += takes
-				if bought := c.Stats().Held - before.Held; int64(size) > 1<<14 && k != palloc.KindSlab && bought != takes {
-					t.Errorf("%d bytes with a block of their own took %d, and the context grew by %d", size, takes, bought)
+				if grown := c.Stats().Held - before.Held; int64(size) > 1<<14 && k != palloc.KindSlab && grown != takes {
+					t.Errorf("%d bytes with a block of their own took %d, and the context grew by %d", size, takes, grown)
 				}
 			}
 			s := c.Stats()
@@ -121,7 +122,7 @@ func TestALargeChunkThatGrewTakesWhatIsInUse(t *testing.T) {
 func TestABumpsChunkAnswersNothing(t *testing.T) {
 	c := palloc.NewBump(newRoot(t), "c")
 	p := c.AllocZeroed(64)
-	p = unsafe.Add(p, 32) // behind zeros, which are no header
+	p = unsafe.Add(p, 32) // after zeros, which are no valid header
 	wantFault(t, func() { palloc.UsableSize(p) }, "UsableSize", "Top/test/c", "a Bump's chunks have no header")
 	wantFault(t, func() { palloc.Footprint(p) }, "Footprint", "Top/test/c", "asked about")
 	wantFault(t, func() { palloc.ContextOf(p) }, "ContextOf", "Top/test/c", "a Bump's chunks have no header")
@@ -139,8 +140,8 @@ func TestContextOfFindsTheContext(t *testing.T) {
 	wantFault(t, func() { palloc.ContextOf(p) }, "ContextOf", "Top/test/to/c", "reset")
 }
 
-// TestAnAlignedChunkOfNoBytesHasAPlace: it does not begin where its block ends, whatever
-// lies behind it.
+// TestAnAlignedChunkOfNoBytesHasAPlace checks that the chunk does not begin at the end of
+// its block.
 func TestAnAlignedChunkOfNoBytesHasAPlace(t *testing.T) {
 	for _, k := range []palloc.Kind{palloc.KindAllocSet, palloc.KindGeneration} {
 		for _, align := range []int{16, 32, 64, 128, 1024} {

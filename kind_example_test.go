@@ -15,8 +15,8 @@ import (
 	table "github.com/gopalloc/palloc/internal/kind/kinds"
 )
 
-// The example of how a kind is added, used as a program would: its line in the table of
-// kinds, and its constructor, are the whole of what palloc needs.
+// The example of an added kind, used as a program would use it: palloc needs only its line
+// in the table of kinds, and its constructor.
 
 func init() { table.Methods[redzone.ID] = redzone.Methods{} }
 
@@ -96,8 +96,8 @@ func TestKindExampleSaysWhatIsWrong(t *testing.T) {
 	faults("taken back when its context was reset", func() { palloc.FreePointer(over) })
 }
 
-// TestKindExampleIsCached: contexts that come and go use one node, and what one left is
-// hidden from the hot path of the next.
+// TestKindExampleIsCached creates and deletes contexts, which all use one node: the memory
+// that one leaves is hidden from the hot path of the next.
 func TestKindExampleIsCached(t *testing.T) {
 	parent := palloc.NewAllocSet(palloc.Top(), "parent")
 	defer parent.Delete()
@@ -122,8 +122,8 @@ func TestKindExampleIsCached(t *testing.T) {
 	}
 }
 
-// TestKindExampleTouchesThreeFiles: the recipe holds. Outside its folder the kind is
-// known to a table, to a constructor, and to a page of documentation.
+// TestKindExampleTouchesThreeFiles checks that outside its folder only three files name the
+// kind: a table, a constructor, and a page of documentation.
 func TestKindExampleTouchesThreeFiles(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: reads the whole repository")

@@ -13,16 +13,15 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// Leaks: what is found of contexts that live on, how old they are, and where they
-// were created.
+// Leaks: which contexts live on, how old they are, and where they were created.
 
-// recording records creations for the time of a test.
+// recording records creations until the test ends.
 func recording(t *testing.T) {
 	stop := palloc.RecordCreations()
 	t.Cleanup(stop)
 }
 
-// leakOf is the one leak of a name.
+// leakOf returns the only leak of a name.
 func leakOf(t *testing.T, leaks []palloc.Leak, name string) (leak palloc.Leak) {
 	t.Helper()
 	for _, l := range leaks {
@@ -39,7 +38,7 @@ func leakOf(t *testing.T, leaks []palloc.Leak, name string) (leak palloc.Leak) {
 	return leak
 }
 
-// pass lets a moment pass that the clock shows.
+// pass waits until the clock has advanced.
 func pass() (moment time.Duration) {
 	for start := time.Now(); moment < time.Millisecond; moment = time.Since(start) {
 		time.Sleep(time.Millisecond)
@@ -226,8 +225,8 @@ func TestLeaksOfTwoLinesAreTwo(t *testing.T) {
 	}
 }
 
-// TestEveryCreationIsRecordedWhileThatIsOn cycles contexts that would be parked: some
-// are parked already, and some that exist are to end.
+// TestEveryCreationIsRecordedWhileThatIsOn creates and deletes contexts that would be
+// cached: some are cached already when recording begins, and some are live.
 func TestEveryCreationIsRecordedWhileThatIsOn(t *testing.T) {
 	each(t, kinds, func(t *testing.T, k palloc.Kind) {
 		mc := newRoot(t)
@@ -235,7 +234,7 @@ func TestEveryCreationIsRecordedWhileThatIsOn(t *testing.T) {
 		newKind(mc, k, "c", 64).Delete()
 		first, second := palloc.RecordCreations(), palloc.RecordCreations()
 		defer second()
-		first() // the second call goes on
+		first() // the second call still records
 		first()
 		parent := before.Parent()
 		for i := range 3 {
@@ -268,8 +267,8 @@ func TestARecordStaysWhenRecordingEnds(t *testing.T) {
 	}
 }
 
-// TestRecordingMayBeSwitchedAtAnyTime switches while contexts come and go, and others
-// look for leaks.
+// TestRecordingMayBeSwitchedAtAnyTime switches recording on and off while contexts are
+// created and deleted, and others look for leaks.
 func TestRecordingMayBeSwitchedAtAnyTime(t *testing.T) {
 	rounds := 2000
 	if cramped() {
@@ -282,7 +281,7 @@ func TestRecordingMayBeSwitchedAtAnyTime(t *testing.T) {
 		for !over.Load() {
 			stop := palloc.RecordCreations()
 			palloc.Leaks(mc, 0)
-			runtime.Gosched() // where there is one thread
+			runtime.Gosched() // where there is only one thread
 			stop()
 			palloc.Leaks(mc, 0)
 			runtime.Gosched()

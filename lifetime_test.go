@@ -7,10 +7,9 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// The ends of contexts: what Reset, Delete and their kin take, and what they
-// leave.
+// The ends of contexts: what Reset, Delete and their variants release, and what they leave.
 
-// family is a small tree in which every context holds something.
+// A family is a small tree in which every context has a chunk.
 type family struct{ mc, a, aa, aaa, ab, b palloc.Context }
 
 func newFamily(t *testing.T) (f family) {
@@ -109,7 +108,7 @@ func TestDeleteChildrenLeavesTheContext(t *testing.T) {
 	if f.a.Stats() != stats {
 		t.Errorf("the context itself went from %+v to %+v", stats, f.a.Stats())
 	}
-	f.a.DeleteChildren() // there are none: nothing happens
+	f.a.DeleteChildren() // there are none
 	wantNames(t, "after the deletion", f.mc.All(), "test", "b", "a")
 }
 
@@ -222,8 +221,8 @@ func TestContentSurvivesTheEndOfOthers(t *testing.T) {
 	}
 }
 
-// TestWhatIsDoneAgainFitsTheKeeper: a context that needs the same each time, in
-// its cycles or in lives of one name, comes to hold one block for all of it.
+// TestWhatIsDoneAgainFitsTheKeeper repeats the same allocations, with a reset in between or
+// in contexts of one name: one block comes to hold all of them.
 func TestWhatIsDoneAgainFitsTheKeeper(t *testing.T) {
 	each(t, []palloc.Kind{palloc.KindAllocSet, palloc.KindGeneration, palloc.KindBump}, func(t *testing.T, k palloc.Kind) {
 		mc := newRoot(t)

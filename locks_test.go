@@ -14,10 +14,10 @@ import (
 	"github.com/gopalloc/palloc/internal/tree"
 )
 
-// The lock of the tree: how many steps are made while it is held, whatever there is, and
-// what walks see that let go of it.
+// The lock of the tree: the number of steps while it is held is bounded, and a walk, which
+// releases it in between, sees every context that stays.
 
-// crowds hang up to n contexts below one, in the ways in which that can be done.
+// crowds are the ways to create up to n contexts below one.
 var crowds = map[string]func(mc palloc.Context, n int){
 	"a chain":  func(mc palloc.Context, n int) { shapes["a chain"](mc, n) },
 	"siblings": func(mc palloc.Context, n int) { shapes["siblings"](mc, n) },
@@ -71,7 +71,7 @@ var crowds = map[string]func(mc palloc.Context, n int){
 	},
 }
 
-// chores are what is done to a crowd, all of it by one call each.
+// chores are the operations on a crowd, each one call.
 var chores = []struct {
 	name string
 	do   func(mc, other, elsewhere palloc.Context)
@@ -109,10 +109,10 @@ var chores = []struct {
 	}},
 	{"Trim", func(mc, _, _ palloc.Context) { palloc.Trim() }},
 	{"Delete", func(mc, _, _ palloc.Context) { mc.Delete() }},
-	{"Trim of what waits", func(mc, _, _ palloc.Context) { palloc.Trim() }},
+	{"Trim of cached contexts", func(mc, _, _ palloc.Context) { palloc.Trim() }},
 }
 
-// last is the context that comes last in a walk.
+// last returns the last context of a walk.
 func last(mc palloc.Context) (last palloc.Context) {
 	for c := range mc.All() {
 		last = c
@@ -120,9 +120,9 @@ func last(mc palloc.Context) (last palloc.Context) {
 	return last
 }
 
-// TestTheLockIsHeldForABoundedNumberOfSteps counts them, for crowds of two sizes.
+// TestTheLockIsHeldForABoundedNumberOfSteps counts the steps for crowds of two sizes.
 func TestTheLockIsHeldForABoundedNumberOfSteps(t *testing.T) {
-	const bound = 600 // whatever the number of contexts, chunks, names and blocks
+	const bound = 600 // for any number of contexts, chunks, names and blocks
 	n := 100_000
 	if cramped() {
 		n = 20_000
@@ -158,7 +158,7 @@ func TestTheLockIsHeldForABoundedNumberOfSteps(t *testing.T) {
 	})
 }
 
-// witnesses are contexts that nobody moves or deletes among those that somebody does.
+// witnesses are contexts that stay, among others that are moved and deleted.
 type witnesses struct {
 	top      palloc.Context
 	there    map[palloc.Context]bool
@@ -185,7 +185,7 @@ func newWitnesses(t *testing.T, n int) *witnesses {
 	return w
 }
 
-// meddle creates, moves, deletes and parks contexts among the witnesses, until told.
+// meddle creates, moves and deletes contexts among the witnesses, until it is stopped.
 func (w *witnesses) meddle(seed uint64, over *atomic.Bool) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	any := func() palloc.Context { return w.shelters[r.IntN(len(w.shelters))] }
@@ -217,8 +217,8 @@ func (w *witnesses) meddle(seed uint64, over *atomic.Bool) {
 	}
 }
 
-// TestAWalkMissesNothingThatStays takes walks among meddlers: what is there all the time
-// comes by once, anything else once at most, and parents come first.
+// TestAWalkMissesNothingThatStays walks the tree while others change it. A walk visits every
+// context that stays once, every other at most once, and parents before their children.
 func TestAWalkMissesNothingThatStays(t *testing.T) {
 	n, long := 20_000, 3*time.Second
 	if cramped() {
@@ -268,7 +268,7 @@ func (w *witnesses) wantAll(t *testing.T) {
 	}
 }
 
-// wantTree wants rows that are a tree, with all that stays among them.
+// wantTree checks that the rows are a tree, with all contexts that stay among them.
 func wantTree(t *testing.T, s palloc.Snapshot, n int) {
 	ids := map[int]int{0: 0}
 	stay := 0
@@ -289,8 +289,9 @@ func wantTree(t *testing.T, s palloc.Snapshot, n int) {
 	}
 }
 
-// TestBudgetsAreExactWhileTheyAreOpenedAndMoved opens, moves and trades at once; when all
-// is done the accounts agree with the contexts, and none has what is another's.
+// TestBudgetsAreExactWhileTheyAreOpenedAndMoved sets limits, moves contexts and allocates at
+// once. In the end the budgets agree with the contexts, and no context has the limit of
+// another.
 func TestBudgetsAreExactWhileTheyAreOpenedAndMoved(t *testing.T) {
 	rounds, n := 15, 4000
 	if cramped() {
@@ -306,9 +307,9 @@ func TestBudgetsAreExactWhileTheyAreOpenedAndMoved(t *testing.T) {
 			crowds[[]string{"names of their own", "siblings", "a chain"}[i]](trees[i], []int{5 * n, n, n}[i])
 		}
 		var over atomic.Bool
-		var others, traders sync.WaitGroup
+		var others, churners sync.WaitGroup
 		for i := range 2 {
-			traders.Go(func() { trade(palloc.NewAllocSet(trees[i], "trader"), uint64(round*2+i), &over) })
+			churners.Go(func() { churn(palloc.NewAllocSet(trees[i], "churner"), uint64(round*2+i), &over) })
 		}
 		for i := range 3 {
 			others.Go(func() {
@@ -332,7 +333,7 @@ func TestBudgetsAreExactWhileTheyAreOpenedAndMoved(t *testing.T) {
 		}
 		others.Wait()
 		over.Store(true)
-		traders.Wait()
+		churners.Wait()
 		wantSound(t, "afterwards", mc)
 		for c := range mc.Children() {
 			if b, held := c.Budget(), c.TreeHeld(); b.Held != held {
@@ -345,11 +346,11 @@ func TestBudgetsAreExactWhileTheyAreOpenedAndMoved(t *testing.T) {
 
 func slicesAt(r *rand.Rand, list []palloc.Context) palloc.Context { return list[r.IntN(len(list))] }
 
-// trade buys, sells, creates and deletes in contexts of its own.
-func trade(mc palloc.Context, seed uint64, over *atomic.Bool) {
+// churn allocates and frees, creates and deletes, in contexts of its own.
+func churn(mc palloc.Context, seed uint64, over *atomic.Bool) {
 	r := rand.New(rand.NewPCG(seed, 3))
-	for ; !over.Load(); runtime.Gosched() { // nobody is preempted under js
-		c := palloc.NewAllocSet(mc, "trade")
+	for ; !over.Load(); runtime.Gosched() { // js does not preempt goroutines
+		c := palloc.NewAllocSet(mc, "churned")
 		for range r.IntN(5) {
 			palloc.FreePointer(c.Alloc(r.IntN(30_000)))
 			palloc.NewBump(c, "below").Alloc(r.IntN(3000))

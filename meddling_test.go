@@ -14,15 +14,16 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// Meddling: what any goroutine may do to a context, at the moment at which its owner
-// creates, fills, empties or deletes it.
+// Meddling: operations that are allowed to any goroutine, on a context that its owner
+// creates, fills, empties or deletes meanwhile.
 
-// meddle lets another goroutine have each context that own makes, until time is up, and
-// own go on once the other is done with it; a Fault says that it was deleted meanwhile.
+// meddle calls own repeatedly until time is up. own lends each context that it creates to
+// another goroutine, which runs with on it; done waits for that. A Fault in with means that
+// the context was deleted meanwhile.
 func meddle(t *testing.T, with func(c palloc.Context), own func(lend func(c palloc.Context) (done func()))) {
 	t.Helper()
 	if runtime.GOARCH == "wasm" {
-		t.Skip("one thread, which nobody interrupts: nobody meddles")
+		t.Skip("one thread, which runs without interruption: no goroutine meddles")
 	}
 	duration := 400 * time.Millisecond
 	if cramped() {
@@ -54,7 +55,8 @@ func meddle(t *testing.T, with func(c palloc.Context), own func(lend func(c pall
 	}
 }
 
-// TestNothingOfADeletedContextGoesToTheNext: the next one of the name has its core.
+// TestNothingOfADeletedContextGoesToTheNext creates and deletes contexts of one name, which
+// all use one node.
 func TestNothingOfADeletedContextGoesToTheNext(t *testing.T) {
 	none := func(palloc.Pressure) error { return nil }
 	for name, say := range map[string]func(c palloc.Context){
@@ -94,9 +96,10 @@ func TestNothingOfADeletedContextGoesToTheNext(t *testing.T) {
 	}
 }
 
-// TestABudgetOpenedAmidSalesKnowsNoMoreThanIsHeld: it is the owner's next purchase that
-// it may not know of.
-func TestABudgetOpenedAmidSalesKnowsNoMoreThanIsHeld(t *testing.T) {
+// TestABudgetOpenedDuringAllocationsCountsNoMoreThanIsHeld opens a budget while the owner
+// allocates. It may miss blocks until the owner acquires the next one, but never counts more
+// than the context holds.
+func TestABudgetOpenedDuringAllocationsCountsNoMoreThanIsHeld(t *testing.T) {
 	meddle(t, func(c palloc.Context) { c.Parent().ResetPeak() }, func(lend func(c palloc.Context) func()) {
 		mc := palloc.NewAllocSet(palloc.Top(), "budget")
 		c := palloc.NewAllocSet(mc, "c")
@@ -112,7 +115,7 @@ func TestABudgetOpenedAmidSalesKnowsNoMoreThanIsHeld(t *testing.T) {
 	})
 }
 
-// tenant owns a subtree, and does whatever an owner may do.
+// A tenant owns a subtree, and does all that an owner may do.
 type tenant struct {
 	t      *testing.T
 	r      *rand.Rand
@@ -130,7 +133,7 @@ type leased struct {
 
 const slabSize = 200
 
-// attempt runs what a limit or a critical section may refuse.
+// attempt runs an operation that a limit or a critical section may refuse.
 func (o *tenant) attempt(f func()) {
 	defer func() {
 		var oom *palloc.OutOfMemoryError
@@ -149,7 +152,7 @@ func (o *tenant) step() {
 	mc := o.own[o.r.IntN(len(o.own))]
 	switch n := o.r.IntN(100); {
 	case n < 55:
-		o.attempt(func() { o.sell(mc) })
+		o.attempt(func() { o.alloc(mc) })
 	case n < 85 && len(o.chunks) > 0:
 		o.attempt(o.take)
 	case n < 90:
@@ -171,13 +174,13 @@ func (o *tenant) create(parent palloc.Context, k int) {
 	o.own = append(o.own, newKind(parent, kinds[k], "own", slabSize))
 }
 
-// forget lets go of the handles and chunks that are void when mc was reset or deleted.
+// forget forgets the contexts and chunks that the reset or deletion of mc ended.
 func (o *tenant) forget(mc palloc.Context) {
 	o.own = slices.DeleteFunc(o.own, func(c palloc.Context) bool { return !c.Live() })
 	o.chunks = slices.DeleteFunc(o.chunks, func(l leased) bool { return l.mc == mc || !l.mc.Live() })
 }
 
-func (o *tenant) sell(mc palloc.Context) {
+func (o *tenant) alloc(mc palloc.Context) {
 	l := leased{mc: mc, size: slabSize, seed: o.r.IntN(1000)}
 	if mc.Kind() == palloc.KindSlab {
 		l.p = mc.Alloc(l.size)
@@ -192,7 +195,7 @@ func (o *tenant) sell(mc palloc.Context) {
 	}
 }
 
-// take frees a chunk, or makes it another size.
+// take frees a chunk or resizes it.
 func (o *tenant) take() {
 	i := o.r.IntN(len(o.chunks))
 	l := &o.chunks[i]
@@ -213,7 +216,7 @@ func (o *tenant) take() {
 	o.chunks = slices.Delete(o.chunks, i, i+1)
 }
 
-// meddler does whatever any goroutine may do to a context.
+// A meddler does all that any goroutine may do to a context.
 func meddler(r *rand.Rand, c palloc.Context, halls []palloc.Context) {
 	bound := int64(r.IntN(1 << 20))
 	switch r.IntN(14) {
@@ -255,8 +258,8 @@ func meddler(r *rand.Rand, c palloc.Context, halls []palloc.Context) {
 	}
 }
 
-// TestMeddlersLeaveTheTreeInOrder: nobody's memory is lost or sold twice, and every
-// budget is right, once all are done.
+// TestMeddlersLeaveTheTreeInOrder checks, once all goroutines are done, that no memory is
+// lost or allocated twice, and that every budget is exact.
 func TestMeddlersLeaveTheTreeInOrder(t *testing.T) {
 	rounds, steps := 12, 3000
 	if cramped() {
@@ -315,7 +318,7 @@ func TestMeddlersLeaveTheTreeInOrder(t *testing.T) {
 					continue
 				}
 				if c.DeleteChildren(); c.Kind() != palloc.KindBump && !c.IsEmpty() {
-					t.Errorf("round %d: %q has chunks that nobody has: %+v", round, c.Path(), c.Stats())
+					t.Errorf("round %d: %q has chunks that no goroutine holds: %+v", round, c.Path(), c.Stats())
 				}
 			}
 		}

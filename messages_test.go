@@ -10,10 +10,9 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// What Faults say: which context it was, of which kind and ident, and what lies around
-// the address.
+// The text of Faults: the context, its kind and ident, and what lies around the address.
 
-// headed are the contexts whose chunks have headers.
+// headed create the contexts whose chunks have headers.
 var headed = []struct {
 	kind palloc.Kind
 	make func(parent palloc.Context) palloc.Context
@@ -24,7 +23,7 @@ var headed = []struct {
 	{palloc.KindSlab, func(p palloc.Context) palloc.Context { return palloc.NewSlab(p, "c", 64) }},
 }
 
-// neighbours are chunks of 64 bytes, one behind the other.
+// neighbours returns chunks of 64 bytes, one behind the other.
 func neighbours(t *testing.T, c palloc.Context, n int) (list []unsafe.Pointer) {
 	t.Helper()
 	for range 1000 {
@@ -69,8 +68,8 @@ func TestAFaultNamesTheChunkAroundTheAddress(t *testing.T) {
 	}
 }
 
-// TestAnOverflowIsNamedWithTheChunkThatItCameFrom: the Fault comes when the innocent
-// neighbour is freed.
+// TestAnOverflowIsNamedWithTheChunkThatItCameFrom frees the next chunk, whose header was
+// overwritten: the Fault names the chunk before it.
 func TestAnOverflowIsNamedWithTheChunkThatItCameFrom(t *testing.T) {
 	for _, h := range headed {
 		for _, over := range []struct {
@@ -112,8 +111,8 @@ func TestANegativeSizeIsNamedAsItWasGiven(t *testing.T) {
 	}
 }
 
-// TestAFaultSaysWhoseAndWhat has the mistakes that are made most often, and words that
-// lead to each.
+// TestAFaultSaysWhoseAndWhat makes the most frequent mistakes, and looks for the words that
+// explain each.
 func TestAFaultSaysWhoseAndWhat(t *testing.T) {
 	tenant := palloc.NewAllocSet(newRoot(t), "tenant")
 	q, bump, slab := palloc.NewAllocSet(tenant, "query"), palloc.NewBump(tenant, "rows"), palloc.NewSlab(tenant, "nodes", 64)

@@ -6,7 +6,7 @@ import (
 	"unsafe"
 )
 
-// Memory that another part of the program got from the system by itself.
+// Memory that another part of the program mapped itself.
 func TestAForeignMappingIsRefused(t *testing.T) {
 	mc := newRoot(t)
 	mc.Alloc(8)

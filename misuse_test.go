@@ -17,11 +17,11 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// Misuse: whatever a program does wrong, it gets a *Fault that says what and
-// where, and a tree that works as before.
+// Misuse: for every mistake a program gets a *Fault that names the mistake and the context,
+// and the tree works as before.
 
-// faultOf is the Fault that f panics with, nil when f returns. Any other panic
-// fails the test.
+// faultOf returns the Fault that f panics with, nil when f returns. Any other panic fails
+// the test.
 func faultOf(t *testing.T, f func()) (fault *palloc.Fault) {
 	t.Helper()
 	defer func() {
@@ -35,8 +35,8 @@ func faultOf(t *testing.T, f func()) (fault *palloc.Fault) {
 	return nil
 }
 
-// wantFault checks that f panics with a Fault: op is part of its Op, where is
-// its Context, and reason one of the words, separated by "|", of its Reason.
+// wantFault checks that f panics with a Fault: op is part of its Op, where is its Context,
+// and its Reason contains one of the alternatives of reason, which "|" separates.
 func wantFault(t *testing.T, f func(), op, where, reason string) {
 	t.Helper()
 	fault := faultOf(t, f)
@@ -50,7 +50,7 @@ func wantFault(t *testing.T, f func(), op, where, reason string) {
 	wantText(t, fault)
 }
 
-// wantText checks the text of a Fault: one line, with all that is known.
+// wantText checks the text of a Fault: one line, with all its fields.
 func wantText(t *testing.T, f *palloc.Fault) {
 	t.Helper()
 	text := f.Error()
@@ -77,8 +77,8 @@ func saysOneOf(text, words string) bool {
 	return false
 }
 
-// wantOrder checks that the tree below mc works: every kind sells, frees, and
-// goes, and the accounts are back.
+// wantOrder checks that the tree below mc works: a context of every kind allocates, frees
+// and is deleted, and the statistics are then as before.
 func wantOrder(t *testing.T, mc palloc.Context) {
 	t.Helper()
 	held, children := mc.TreeHeld(), count(mc)
@@ -88,7 +88,7 @@ func wantOrder(t *testing.T, mc palloc.Context) {
 		scribble(a, 1)
 		scribble(b, 2)
 		if !scribbled(a, 1) || c.Stats().Used < 80 {
-			t.Errorf("afterwards %v sells badly: %+v", k, c.Stats())
+			t.Errorf("afterwards %v miscounts: %+v", k, c.Stats())
 		}
 		if k != palloc.KindBump {
 			palloc.FreePointer(unsafe.Pointer(&a[0]))
@@ -101,8 +101,8 @@ func wantOrder(t *testing.T, mc palloc.Context) {
 	}
 }
 
-// frees are the ways to give a chunk back, to change its size, or to ask about it,
-// each with the Op of its Faults.
+// frees are the ways to free a chunk, to resize it, or to ask about it, each with the Op of
+// its Faults.
 var frees = []struct {
 	op   string
 	call func(p unsafe.Pointer)
@@ -122,7 +122,7 @@ var frees = []struct {
 	{"ContextOf", func(p unsafe.Pointer) { palloc.ContextOf(p) }},
 }
 
-// wantRefusal checks that no way to free, resize or ask what is at p is open.
+// wantRefusal checks that every way to free p, to resize it or to ask about it is refused.
 func wantRefusal(t *testing.T, p unsafe.Pointer, where, reason string) {
 	t.Helper()
 	for _, free := range frees {
@@ -161,35 +161,35 @@ func TestNilIsRefused(t *testing.T) {
 	wantOrder(t, mc)
 }
 
-// sale is a way to get a chunk.
-type sale struct {
+// A freeable is a way to allocate a chunk that can be freed: its kind, size and alignment.
+type freeable struct {
 	kind        palloc.Kind
 	size, align int
 }
 
-// sales are ways to get a chunk of every sort that can be freed.
-func sales() (list []sale) {
+// freeables returns ways to allocate a chunk, for every sort of chunk that can be freed.
+func freeables() (list []freeable) {
 	for _, k := range freeing {
 		for _, size := range []int{0, 8, 24, 100, 1024, 5000, 8192, 8193, 100_000} {
-			list = append(list, sale{k, size, 8})
+			list = append(list, freeable{k, size, 8})
 			if k != palloc.KindSlab {
-				list = append(list, sale{k, size, 64}, sale{k, size, 4096})
+				list = append(list, freeable{k, size, 64}, freeable{k, size, 4096})
 			}
 		}
 	}
 	return list
 }
 
-func (s sale) String() string { return fmt.Sprintf("%v %d bytes on %d", s.kind, s.size, s.align) }
+func (s freeable) String() string { return fmt.Sprintf("%v %d bytes on %d", s.kind, s.size, s.align) }
 
-// under creates a context for the sale, called "c".
-func (s sale) under(mc palloc.Context) palloc.Context { return newKind(mc, s.kind, "c", s.size) }
+// under creates a context for the chunk, called "c".
+func (s freeable) under(mc palloc.Context) palloc.Context { return newKind(mc, s.kind, "c", s.size) }
 
-func (s sale) from(mc palloc.Context) unsafe.Pointer { return mc.AllocAligned(s.size, s.align) }
+func (s freeable) from(mc palloc.Context) unsafe.Pointer { return mc.AllocAligned(s.size, s.align) }
 
 func TestAChunkIsFreedOnce(t *testing.T) {
-	palloc.Trim() // so that what follows stays with the page heap: what goes back has no header
-	for _, s := range sales() {
+	palloc.Trim() // so that the page heap keeps the blocks that follow: released memory has no header
+	for _, s := range freeables() {
 		t.Run(s.String(), func(t *testing.T) {
 			mc := newRoot(t)
 			c := s.under(mc)
@@ -200,7 +200,7 @@ func TestAChunkIsFreedOnce(t *testing.T) {
 			palloc.FreePointer(before)
 			wantRefusal(t, p, "Top/test/c", "already free")
 			if s.size <= 8192 && s.from(c) == p {
-				palloc.FreePointer(p) // sold once more
+				palloc.FreePointer(p) // allocated again
 			}
 			wantRefusal(t, p, "Top/test/c", "already free")
 			if !scribbled(bytesAt(after, s.size), 1) {
@@ -215,7 +215,7 @@ func TestAChunkIsFreedOnce(t *testing.T) {
 }
 
 func TestAResetEndsEveryChunk(t *testing.T) {
-	for _, s := range append(sales(), sale{palloc.KindBump, 100, 8}, sale{palloc.KindBump, 100_000, 64}) {
+	for _, s := range append(freeables(), freeable{palloc.KindBump, 100, 8}, freeable{palloc.KindBump, 100_000, 64}) {
 		t.Run(s.String(), func(t *testing.T) {
 			mc := newRoot(t)
 			c := s.under(mc)
@@ -230,14 +230,14 @@ func TestAResetEndsEveryChunk(t *testing.T) {
 						wantGone(t, func() { free.call(p) }, free.op)
 					}
 				}
-				c.Reset() // a second one changes nothing
+				c.Reset() // a second reset changes nothing
 			}
 			wantOrder(t, mc)
 		})
 	}
 }
 
-// wantGone checks for a Fault about a chunk whose context was reset or deleted.
+// wantGone checks that f panics with a Fault about a chunk whose context was reset or deleted.
 func wantGone(t *testing.T, f func(), op string) {
 	t.Helper()
 	fault := faultOf(t, f)
@@ -250,7 +250,7 @@ func wantGone(t *testing.T, f func(), op string) {
 }
 
 func TestADeletionEndsEveryChunk(t *testing.T) {
-	for _, s := range append(sales(), sale{palloc.KindBump, 100, 8}, sale{palloc.KindBump, 100_000, 64}) {
+	for _, s := range append(freeables(), freeable{palloc.KindBump, 100, 8}, freeable{palloc.KindBump, 100_000, 64}) {
 		t.Run(s.String(), func(t *testing.T) {
 			mc := newRoot(t)
 			c := s.under(mc)
@@ -259,7 +259,7 @@ func TestADeletionEndsEveryChunk(t *testing.T) {
 			for _, free := range frees {
 				wantGone(t, func() { free.call(p) }, free.op)
 			}
-			next := s.under(mc) // with the core of the deleted one
+			next := s.under(mc) // with the node of the deleted context
 			for _, free := range frees {
 				wantGone(t, func() { free.call(p) }, free.op)
 			}
@@ -271,8 +271,7 @@ func TestADeletionEndsEveryChunk(t *testing.T) {
 	}
 }
 
-// fillings are contents of a chunk in which no address may pass for another
-// chunk's.
+// fillings are contents of a chunk. No address in them may be taken for a chunk.
 var fillings = map[string]func(r *rand.Rand, c palloc.Context, b []byte){
 	"zeros":  func(_ *rand.Rand, _ palloc.Context, b []byte) { clear(b) },
 	"ones":   func(_ *rand.Rand, _ palloc.Context, b []byte) { fillWords(b, func() uint64 { return math.MaxUint64 }) },
@@ -320,19 +319,19 @@ func TestTheMiddleOfAChunkIsNoChunk(t *testing.T) {
 	}
 }
 
-var middles = []sale{
+var middles = []freeable{
 	{palloc.KindAllocSet, 64, 8}, {palloc.KindAllocSet, 1000, 8}, {palloc.KindAllocSet, 1000, 256}, {palloc.KindAllocSet, 20_000, 8},
 	{palloc.KindGeneration, 64, 8}, {palloc.KindGeneration, 1000, 8}, {palloc.KindGeneration, 1000, 256}, {palloc.KindGeneration, 20_000, 8},
 	{palloc.KindSlab, 64, 8}, {palloc.KindSlab, 1000, 8}, {palloc.KindSlab, 20_000, 8},
 }
 
-// wantNoMiddle checks that no address inside a chunk can be freed or resized,
-// and that the content stays what it is.
+// wantNoMiddle checks that no address inside a chunk can be freed or resized, and that its
+// content does not change.
 func wantNoMiddle(t *testing.T, p unsafe.Pointer, size int) {
 	t.Helper()
 	was := string(bytesAt(p, size))
 	for at := 1; at < size; at++ {
-		if at%8 != 0 && at > 64 { // odd addresses are all alike
+		if at%8 != 0 && at > 64 { // all odd addresses are alike
 			continue
 		}
 		inside := unsafe.Add(p, at)
@@ -347,8 +346,8 @@ func wantNoMiddle(t *testing.T, p unsafe.Pointer, size int) {
 	}
 }
 
-// TestAKindSaysWhetherItFrees: a chunk of one that does is freed, of another it is a
-// Fault.
+// TestAKindSaysWhetherItFrees frees a chunk of each kind: it is a Fault if the kind does not
+// free chunks.
 func TestAKindSaysWhetherItFrees(t *testing.T) {
 	each(t, kinds, func(t *testing.T, k palloc.Kind) {
 		c := newKind(newRoot(t), k, "c", 64)
@@ -380,8 +379,8 @@ func TestABumpFreesNothing(t *testing.T) {
 	wantOrder(t, mc)
 }
 
-// uses are all methods and functions that take a Context, by the name that a
-// Fault gives them. AllocZeroed is Alloc and more.
+// uses are all methods and functions that take a Context, with their names in a Fault.
+// AllocZeroed calls Alloc.
 var uses = []struct {
 	name, op string
 	call     func(mc palloc.Context)
@@ -454,7 +453,7 @@ var uses = []struct {
 }
 
 func TestUsesAreAllMethods(t *testing.T) {
-	used := map[string]bool{"Live": true} // the one question that may always be asked
+	used := map[string]bool{"Live": true} // the only use that is always allowed
 	for _, u := range uses {
 		used[u.name] = true
 	}
@@ -466,7 +465,7 @@ func TestUsesAreAllMethods(t *testing.T) {
 	}
 }
 
-// wantNoUse checks that a context cannot be used in any way.
+// wantNoUse checks that every use of a context is refused.
 func wantNoUse(t *testing.T, mc palloc.Context, where, reason string) {
 	t.Helper()
 	if mc.Live() {
@@ -494,12 +493,12 @@ func TestAHandleDoesNotFitTheNextContext(t *testing.T) {
 		dead := newKind(mc, k, "dead", 64)
 		dead.Alloc(64)
 		for range 10 {
-			palloc.NewAllocSet(mc, "before") // so that the core does not wait for one of its own kind
+			palloc.NewAllocSet(mc, "before") // so that the node is not cached for its own kind
 		}
 		dead.Delete()
 		next := palloc.NewAllocSet(mc, "dead")
-		if coreOf(next) != coreOf(dead) {
-			t.Fatal("the next context does not reuse the core of the dead one")
+		if nodeOf(next) != nodeOf(dead) {
+			t.Fatal("the next context does not reuse the node of the dead one")
 		}
 		p := next.Alloc(64)
 		scribble(bytesAt(p, 64), 5)
@@ -512,8 +511,8 @@ func TestAHandleDoesNotFitTheNextContext(t *testing.T) {
 	})
 }
 
-// coreOf is the first word of a handle: where the context's core lies.
-func coreOf(mc palloc.Context) uintptr { return *(*uintptr)(unsafe.Pointer(&mc)) }
+// nodeOf returns the first word of a handle: the address of the context's node.
+func nodeOf(mc palloc.Context) uintptr { return *(*uintptr)(unsafe.Pointer(&mc)) }
 
 func TestTheZeroContextIsNone(t *testing.T) {
 	mc := newRoot(t)
@@ -583,7 +582,7 @@ func TestASizeIsNotNegativeAndFitsTheMachine(t *testing.T) {
 }
 
 func TestAChunkSurvivesABadNewSize(t *testing.T) {
-	for _, s := range sales() {
+	for _, s := range freeables() {
 		t.Run(s.String(), func(t *testing.T) {
 			mc := newRoot(t)
 			p := s.from(s.under(mc))
@@ -620,7 +619,7 @@ func TestSizesGivenAtCreationAreChecked(t *testing.T) {
 	}
 	for _, size := range []int{-1, -8, math.MinInt, math.MinInt + 1, math.MaxInt} {
 		if size == math.MaxInt && unsafe.Sizeof(size) == 4 {
-			continue // it is below 2 GiB there
+			continue // the size is below 2 GiB there
 		}
 		wantFault(t, func() { palloc.NewSlab(mc, "c", size) }, "NewSlab", "", "chunk size")
 	}

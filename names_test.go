@@ -9,10 +9,10 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// Names that are made up: they are kept as long as a context has them, and nobody else's
-// name suffers.
+// Names made at run time: they are kept as long as a context has them, and do not affect
+// other names.
 
-// goHeap is what lives on Go's heap, in bytes.
+// goHeap returns the live bytes on Go's heap.
 func goHeap() int64 {
 	var m runtime.MemStats
 	runtime.GC()
@@ -42,13 +42,14 @@ func TestMadeUpNamesOneAfterAnother(t *testing.T) {
 		t.Errorf("%d names that are gone take %d bytes of Go's heap", 2*manyNames(), more)
 	}
 	if more := palloc.PageHeap().Held - inUse; more > 9<<20 {
-		t.Errorf("%d bytes wait for contexts of names that are gone", more)
+		t.Errorf("%d bytes are kept for contexts of names that are gone", more)
 	}
 	wantOwnNames(t, mc)
 	wantSound(t, "afterwards", mc)
 }
 
-// wantOwnNames wants constants to be what contexts are called, whatever came before.
+// wantOwnNames checks that contexts with constant names have these names, whatever names
+// were used before.
 func wantOwnNames(t *testing.T, mc palloc.Context) {
 	t.Helper()
 	for range 3 {
@@ -89,7 +90,7 @@ func TestMadeUpNamesAtOnce(t *testing.T) {
 }
 
 // TestAStringWhereAnotherWasIsAnotherName makes names whose bytes lie where those of
-// names lay that were forgotten: a core that waits must not be taken for one of theirs.
+// forgotten names lay: a cached node of such a name must not be found by the new one.
 func TestAStringWhereAnotherWasIsAnotherName(t *testing.T) {
 	mc := newRoot(t)
 	for round := range 40 {
@@ -109,8 +110,8 @@ func TestAStringWhereAnotherWasIsAnotherName(t *testing.T) {
 	}
 }
 
-// TestWhatContextsOfANameNeedIsRemembered even when more names than are kept came by, as
-// long as contexts of the name did, too.
+// TestWhatContextsOfANameNeedIsRemembered uses more names than have size hints: a name keeps
+// its hint as long as contexts of it are created in between.
 func TestWhatContextsOfANameNeedIsRemembered(t *testing.T) {
 	mc := newRoot(t)
 	use := func() (blocks int64) {

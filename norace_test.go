@@ -2,5 +2,5 @@
 
 package palloc_test
 
-// raced says whether the race detector watches.
+// raced reports whether the race detector is on.
 const raced = false

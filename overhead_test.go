@@ -7,10 +7,10 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// Overhead: how much memory a context holds for each byte asked of it.
+// Overhead: how much memory a context holds for each requested byte.
 
-// TestAnAllocSetHoldsLittleMoreThanWasAsked sells chunks of 1 to 1024 bytes and
-// compares. A Slab sells 512 bytes each time.
+// TestAnAllocSetHoldsLittleMoreThanWasAsked allocates chunks of 1 to 1024 bytes, and
+// compares the memory held with their sum. A Slab allocates 512 bytes each time.
 func TestAnAllocSetHoldsLittleMoreThanWasAsked(t *testing.T) {
 	const most = 1.15
 	each(t, kinds, func(t *testing.T, k palloc.Kind) {
@@ -46,8 +46,8 @@ func heldPerByte(c palloc.Context, chunks int, seed uint64) float64 {
 	return float64(held) / float64(asked)
 }
 
-// TestAnAllocSetRoundsAsREADMESays: by at most a quarter up to 2 KiB, a half up to 8 KiB,
-// and a sixth beyond; 8 % on average of sizes up to 2 KiB.
+// TestAnAllocSetRoundsAsREADMESays checks that sizes are rounded up by at most a quarter up
+// to 2 KiB, a half up to 8 KiB, and a sixth beyond; by 8 % on average up to 2 KiB.
 func TestAnAllocSetRoundsAsREADMESays(t *testing.T) {
 	mc := palloc.NewAllocSet(newRoot(t), "c")
 	asked, got := 0, 0

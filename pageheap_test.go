@@ -8,9 +8,9 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// The page heap: its statistics, what it retains, and what it gives back by itself.
+// The page heap: its statistics, the memory it retains, and when it releases memory.
 
-// returning skips where memory that is given back stays resident.
+// returning skips the test where released memory stays resident.
 func returning(t *testing.T) {
 	t.Helper()
 	if onGoHeap() {
@@ -18,10 +18,10 @@ func returning(t *testing.T) {
 	}
 }
 
-// onGoHeap says that contexts have their memory from Go's heap: Trim then gives
-// nothing back.
+// onGoHeap reports whether contexts have their memory from Go's heap: Trim then releases
+// nothing.
 func onGoHeap() bool {
-	mc := palloc.NewAllocSet(palloc.Top(), "asks the maker")
+	mc := palloc.NewAllocSet(palloc.Top(), "probe")
 	mc.Alloc(4 << 20)
 	mc.Delete()
 	return palloc.Trim() == 0
@@ -29,7 +29,7 @@ func onGoHeap() bool {
 
 const piled = 32 << 20
 
-// pile has a context hold piled bytes in blocks of 1 MiB, and deletes it.
+// pile creates a context that holds piled bytes in blocks of 1 MiB, and deletes it.
 func pile(t *testing.T) {
 	t.Helper()
 	mc := palloc.NewAllocSet(newRoot(t), "pile")
@@ -39,7 +39,7 @@ func pile(t *testing.T) {
 	mc.Delete()
 }
 
-func TestTheWarehouseKnowsWhereItsBytesAre(t *testing.T) {
+func TestThePageHeapKnowsWhereItsBytesAre(t *testing.T) {
 	returning(t)
 	mc := newRoot(t)
 	palloc.Trim()
@@ -72,10 +72,10 @@ func TestTheWarehouseKnowsWhereItsBytesAre(t *testing.T) {
 	}
 }
 
-func TestTheWarehouseRetainsNoMoreThanItMay(t *testing.T) {
+func TestThePageHeapRetainsNoMoreThanItMay(t *testing.T) {
 	returning(t)
 	defer palloc.SetRetention(palloc.DefaultRetention)
-	const slack = 256 << 10 // parts of pages
+	const slack = 256 << 10 // for partly used pages
 	for _, most := range []int64{0, 8 << 20, palloc.DefaultRetention} {
 		palloc.SetRetention(most)
 		palloc.Trim()
@@ -94,8 +94,8 @@ func TestTheWarehouseRetainsNoMoreThanItMay(t *testing.T) {
 	}
 }
 
-// TestARetentionOfNothingKeepsNoSmallBlocks: the rule of the tide does not bother with
-// small blocks one by one.
+// TestARetentionOfNothingKeepsNoSmallBlocks frees small blocks, which the page heap does not
+// release one by one.
 func TestARetentionOfNothingKeepsNoSmallBlocks(t *testing.T) {
 	returning(t)
 	defer palloc.SetRetention(palloc.DefaultRetention)
@@ -116,7 +116,7 @@ func TestARetentionIsNotNegative(t *testing.T) {
 	wantFault(t, func() { palloc.SetRetention(-1) }, "SetRetention", "", "at least 0")
 }
 
-// eventually waits for what a goroutine of the library does.
+// eventually waits until a goroutine of the library has made a condition true.
 func eventually(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	for range 2000 {
@@ -125,7 +125,7 @@ func eventually(t *testing.T, what string, so func() bool) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	t.Errorf("it does not come to pass that %s", what)
+	t.Errorf("timed out: %s", what)
 }
 
 func retainsLittle() bool { return palloc.PageHeap().Retained < piled/4 }
@@ -144,14 +144,15 @@ func TestWhatIsUnusedGoesBackAfterAWhile(t *testing.T) {
 	}
 	eventually(t, "the goroutine is gone", func() bool { return runtime.NumGoroutine() <= goroutines })
 	pile(t)
-	time.Sleep(100 * time.Millisecond) // a goroutine that is left would trim now
+	time.Sleep(100 * time.Millisecond) // a goroutine left running would trim now
 	if retainsLittle() {
 		t.Error("memory goes back though TrimWhenIdle was stopped")
 	}
 }
 
-// TestTradePutsTheTrimOff: memory that is unused stays while other blocks come and go.
-func TestTradePutsTheTrimOff(t *testing.T) {
+// TestUsePutsTheTrimOff checks that unused memory stays while other blocks are acquired and
+// released.
+func TestUsePutsTheTrimOff(t *testing.T) {
 	returning(t)
 	mc := palloc.NewAllocSet(newRoot(t), "c")
 	pile(t)
@@ -162,7 +163,7 @@ func TestTradePutsTheTrimOff(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	if retainsLittle() {
-		t.Error("memory goes back while there is trade")
+		t.Error("memory is released while blocks are acquired and released")
 	}
 }
 

@@ -13,14 +13,13 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// The pointer rule: that all ways to allocate a value ask it, how they refuse, and that
-// linked memory and the garbage collector get along. What it accepts is tested in
-// internal/typerule.
+// The pointer rule: all ways to allocate a value check it, with the same refusals, and the
+// garbage collector tolerates linked memory. internal/typerule tests which types it accepts.
 
 type (
 	leaf    struct{ n, m int }
 	holder  struct{ p *leaf }
-	foreign struct{ p *leaf } // as if of another package
+	foreign struct{ p *leaf } // stands for a type of another package
 
 	withForeign struct {
 		n     int
@@ -55,9 +54,9 @@ var (
 	_ = palloc.AllowPointers[foreign]("the tests keep the leaves alive")
 )
 
-// refused runs New and its kin for T, and wants the same Fault of all, whose Reason
-// begins with the path and has the code that would be accepted; no Fault where the path
-// is "".
+// refused runs New and its variants for T, and checks that all panic with the same Fault.
+// Its Reason begins with the path and has the code that would be accepted. An empty path
+// means no Fault.
 func refused[T any](t *testing.T, mc palloc.Context, path, code string) {
 	t.Helper()
 	typ := fmt.Sprintf("%T", *new(T))
@@ -89,7 +88,7 @@ func refused[T any](t *testing.T, mc palloc.Context, path, code string) {
 
 func TestAPointerIsRefusedWithItsPathAndTheLineToWrite(t *testing.T) {
 	mc := newRoot(t)
-	for range 2 { // the second time it is known
+	for range 2 { // the second time the type is known
 		refused[holder](t, mc, "palloc_test.holder.p (*palloc_test.leaf) is a Go pointer", "`type holder struct { palloc.NoHeapPointers; ... }`")
 		refused[holder](t, mc, "palloc_test.holder.p", "`var _ = palloc.AllowPointers[palloc_test.holder](\"why that holds\")`")
 		refused[string](t, mc, "string (string) holds a Go pointer", "`struct { palloc.NoHeapPointers; v string }`")
@@ -114,14 +113,14 @@ func TestAnAllowedTypeIsAcceptedWhereverItIsNested(t *testing.T) {
 func TestATypeMayBeAllowedAfterItWasRefused(t *testing.T) {
 	mc := newRoot(t)
 	if faultOf(t, func() { palloc.New[lateForeign](mc) }) == nil {
-		return // an earlier run of the test, with -count, has allowed it
+		return // an earlier run of the test, with -count, has allowed the type
 	}
 	palloc.AllowPointers[lateForeign]("this test says so")
 	refused[lateForeign](t, mc, "", "")
 	refused[[2]lateForeign](t, mc, "", "")
 }
 
-func TestWhatNobodyCanPromiseIsAFault(t *testing.T) {
+func TestATypeThatCannotBeAllowedIsAFault(t *testing.T) {
 	wantFault(t, func() { palloc.AllowPointers[string]("because") }, "AllowPointers[string]", "", "anybody's")
 	wantFault(t, func() { palloc.AllowPointers[linkedMap]("because") }, "AllowPointers[palloc_test.linkedMap]", "", "lies on Go's heap")
 	wantFault(t, func() { palloc.AllowPointers[holder]("") }, "AllowPointers[palloc_test.holder]", "", "no reason")
@@ -141,9 +140,9 @@ func TestAllowancesSayWhatWasAllowedAndWhy(t *testing.T) {
 	}
 }
 
-// TestLinkedMemoryAndTheCollector changes a tree of linked nodes, in memory that
-// is recycled dirty, while the collector runs all the time: a pointer slot that
-// was not cleared would show it a pointer that is none.
+// TestLinkedMemoryAndTheCollector changes a tree of linked nodes, in memory that is reused
+// dirty, while the collector runs all the time: it would find an invalid pointer in a slot
+// that was not cleared.
 func TestLinkedMemoryAndTheCollector(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(1))
 	rounds := 200
@@ -186,8 +185,7 @@ func collect() (stop func()) {
 	return func() { close(done); <-ended }
 }
 
-// grow makes a search tree of the numbers 1 to n, and frees and replaces nodes
-// on the way.
+// grow builds a search tree of the numbers 1 to n, and frees and replaces nodes meanwhile.
 func grow(t *testing.T, c palloc.Context, k palloc.Kind, n int) (root *linkedNode) {
 	for i := range n {
 		node := palloc.New[linkedNode](c)
@@ -223,8 +221,7 @@ func (at *linkedNode) sum() int {
 	return at.n + at.left.sum() + at.right.sum()
 }
 
-// soil leaves bytes behind that look like pointers into Go's heap where there
-// are no objects.
+// soil leaves bytes behind that look like pointers to free memory of Go's heap.
 func soil(c palloc.Context, k palloc.Kind) {
 	heap := uintptr(unsafe.Pointer(&garbage))
 	for i := range 200 {
@@ -248,7 +245,7 @@ func TestLinkedSlicesAndTheCollector(t *testing.T) {
 		for i := range 500 {
 			all = palloc.Append(c, all, linkedAll{s: palloc.CloneString(c, fmt.Sprint(i))})
 			all[i].b = palloc.Clone(c, []byte{byte(i)})
-			all = append(all[:i], all[i]) // through Go's own append, as well
+			all = append(all[:i], all[i]) // with Go's own append, too
 		}
 		for i, v := range all {
 			if v.s != fmt.Sprint(i) || v.b[0] != byte(i) || v.i != nil || v.deep.p[1] != nil {
@@ -263,8 +260,8 @@ func TestLinkedSlicesAndTheCollector(t *testing.T) {
 	}
 }
 
-// TestAllowedMemoryAndTheCollector keeps, in contexts, pointers that the collector
-// does not see, while it runs all the time; what they lead to is kept alive here.
+// TestAllowedMemoryAndTheCollector keeps pointers in contexts, where the collector does not
+// see them, while it runs all the time. The test keeps their targets alive.
 func TestAllowedMemoryAndTheCollector(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(1))
 	rounds := 50

@@ -12,11 +12,11 @@ import (
 	"testing"
 )
 
-// docs/POSTGRES.md is a table of what exists: this reads it.
+// docs/POSTGRES.md names only functions and tests that exist.
 
 var quoted = regexp.MustCompile("`([^`]+)`")
 
-// surface is all exported names of the package, methods as Type.Method.
+// surface returns all exported names of the package, methods as Type.Method.
 func surface(t *testing.T) (names []string) {
 	for _, s := range sources(t) {
 		if path.Dir(s.name) != "." {
@@ -45,7 +45,7 @@ func surface(t *testing.T) (names []string) {
 	})
 }
 
-// declared is the name of a function, or of a method with its type.
+// declared returns the name of a function, or of a method with its type.
 func declared(d *ast.FuncDecl) string {
 	if d.Recv == nil {
 		return d.Name.Name
@@ -53,7 +53,7 @@ func declared(d *ast.FuncDecl) string {
 	return nameOf(d.Recv.List[0].Type) + "." + d.Name.Name
 }
 
-// testNames are the tests and examples of the repository.
+// testNames returns the names of the repository's tests and examples.
 func testNames(t *testing.T) (names []string) {
 	t.Helper()
 	function := regexp.MustCompile(`(?m)^func ((?:Test|Example)\w*)\(`)

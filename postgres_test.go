@@ -13,8 +13,8 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// What PostgreSQL's memory contexts do, point by point, where it holds for palloc, and
-// what palloc does instead where it means to do better. Each test says which.
+// The behaviour of PostgreSQL's memory contexts, point by point: where palloc does the same,
+// and what it does instead. Each test says which.
 
 func TestPostgres01ChunksOfAllSizes(t *testing.T) {
 	each(t, kinds, func(t *testing.T, k palloc.Kind) {
@@ -56,7 +56,8 @@ func TestPostgres02FreedChunksAreReusedLatestFirst(t *testing.T) {
 	}
 }
 
-// PostgreSQL's leftovers are powers of two; ours are of our classes, the largest first.
+// PostgreSQL cuts the rest of a block into powers of two; palloc into its size classes, the
+// largest first.
 func TestPostgres03TheRestOfABlockIsCutIntoChunks(t *testing.T) {
 	c := palloc.NewAllocSet(newRoot(t), "c", palloc.BlockSizes(1<<10, 8<<10))
 	for c.Stats().Free < 200 || c.Stats().Free > 400 || c.Stats().Blocks == 0 {
@@ -75,20 +76,21 @@ func TestPostgres03TheRestOfABlockIsCutIntoChunks(t *testing.T) {
 			return
 		}
 	}
-	t.Errorf("the leftover was not sold: %+v", s)
+	t.Errorf("the rest of the block was not used: %+v", s)
 }
 
-// PostgreSQL doubles; ours follow what the context holds, so that a small part is idle.
+// PostgreSQL doubles its blocks; palloc's grow with the context, so that a small part is
+// idle.
 func TestPostgres04BlocksGrowUpToTheLargest(t *testing.T) {
-	const most = 64 << 10
-	c := palloc.NewAllocSet(newRoot(t), "c", palloc.BlockSizes(1<<10, most))
+	const maxBlock = 64 << 10
+	c := palloc.NewAllocSet(newRoot(t), "c", palloc.BlockSizes(1<<10, maxBlock))
 	last, grew := c.Stats(), 0
 	for range 40_000 {
 		c.Alloc(100)
 		s := c.Stats()
-		if bought := s.Held - last.Held; bought > 0 {
-			if bought > most+most/7 || last.Free > 112*(last.Blocks+1) { // a rest in each block
-				t.Fatalf("a block of %d bytes while %d were free; the largest is to have %d", bought, last.Free, most)
+		if size := s.Held - last.Held; size > 0 {
+			if size > maxBlock+maxBlock/7 || last.Free > 112*(last.Blocks+1) { // a rest in each block
+				t.Fatalf("a block of %d bytes while %d were free; the largest may have %d", size, last.Free, maxBlock)
 			}
 			if s.Free > last.Used/2+2<<10 {
 				t.Fatalf("%d bytes are idle of %d", s.Free, s.Held)
@@ -98,7 +100,7 @@ func TestPostgres04BlocksGrowUpToTheLargest(t *testing.T) {
 		last = s
 	}
 	if grew < 10 || last.Blocks < int64(grew) || last.Blocks > int64(grew)+1 { // it may begin with a keeper
-		t.Errorf("%d purchases, and %d blocks", grew, last.Blocks)
+		t.Errorf("%d blocks were acquired, and there are %d", grew, last.Blocks)
 	}
 	one := palloc.NewAllocSet(c, "one")
 	one.Alloc(7000)
@@ -200,7 +202,7 @@ func TestPostgres08DeletionGoesUpwards(t *testing.T) {
 		p.Delete()
 	}()
 	if !p.Live() || c1.Live() || c2.Live() {
-		t.Error("a callback that threw: its context must be there, those below it gone")
+		t.Error("a callback panicked: its context must live, those below it must not")
 	}
 	p.Delete()
 	if want := "C2.1 GC.1 C1.3 C1.2 C1.1 P.2 throws P.1"; strings.Join(order, " ") != want {
@@ -221,8 +223,8 @@ func TestPostgres09TheRootStaysAndTreesHaveNoCycles(t *testing.T) {
 	wantFault(t, func() { b.SetParent(below) }, "SetParent", below.Path(), "cycle")
 }
 
-// PostgreSQL keeps up to 100 deleted contexts, and a stale pointer may become another
-// one's. Ours come back, too, but a stale handle never fits.
+// PostgreSQL caches up to 100 deleted contexts, and a stale pointer may become valid for
+// another context. palloc reuses nodes, too, but a stale handle is always refused.
 func TestPostgres10DeletedContextsComeBackAsOthers(t *testing.T) {
 	root := newRoot(t)
 	old := make([]palloc.Context, 300)
@@ -241,7 +243,7 @@ func TestPostgres10DeletedContextsComeBackAsOthers(t *testing.T) {
 		for range 3000 {
 			c.Alloc(100)
 		}
-		if s := c.Stats(); s.Blocks > 60 { // with blocks of 8 KiB there would be more
+		if s := c.Stats(); s.Blocks > 60 { // with blocks of 8 KiB there were more
 			t.Fatalf("the block sizes of an earlier life: %+v", s)
 		}
 		c.Reset()
@@ -264,7 +266,7 @@ func TestPostgres11Slab(t *testing.T) {
 		t.Error("Realloc to the same size moved")
 	}
 	wantFault(t, func() { palloc.Realloc(p, 101) }, "Realloc", c.Path(), "100")
-	tiny := palloc.NewSlab(root, "tiny", 4) // PostgreSQL wants 8 of its chunks of 4
+	tiny := palloc.NewSlab(root, "tiny", 4) // PostgreSQL uses chunks of 8 bytes for 4
 	scribble(bytesAt(tiny.Alloc(4), 4), 1)
 	large := palloc.NewSlab(root, "large", 20_000, palloc.BlockSizes(1<<10, 1<<10)) // PostgreSQL refuses
 	scribble(bytesAt(large.Alloc(20_000), 20_000), 1)
@@ -286,7 +288,7 @@ func TestPostgres11Slab(t *testing.T) {
 		c.Alloc(100)
 	}
 	if now := c.Held(); now > held {
-		t.Errorf("1950 chunks were freed, 1000 sold, and %d bytes are held instead of %d", now, held)
+		t.Errorf("1950 chunks were freed, 1000 allocated, and %d bytes are held instead of %d", now, held)
 	}
 	c.Reset()
 	for i := range chunks {
@@ -345,13 +347,13 @@ func TestPostgres13Bump(t *testing.T) {
 		t.Errorf("chunks of 24 bytes lie %d apart", uintptr(b)-uintptr(a))
 	}
 	if x, y := c.Alloc(0), c.Alloc(0); x == y || x == c.Alloc(8) {
-		t.Error("chunks of no bytes share an address") // PostgreSQL's do, with the next one
+		t.Error("chunks of no bytes share an address") // in PostgreSQL they share it with the next chunk
 	}
 	for op, f := range map[string]func(){
 		"Free":    func() { palloc.FreePointer(a) },
 		"Realloc": func() { palloc.Realloc(a, 10) },
 	} {
-		wantFault(t, f, op, c.Path(), "a Bump") // PostgreSQL does anything at all
+		wantFault(t, f, op, c.Path(), "a Bump") // in PostgreSQL the behaviour is undefined
 	}
 }
 
@@ -385,12 +387,12 @@ func TestPostgres14AlignedChunks(t *testing.T) {
 	wantFault(t, func() { slab.AllocAligned(100, 64) }, "AllocAligned", slab.Path(), "Slab")
 }
 
-// PostgreSQL stops at a gigabyte, unless told otherwise; we at half the address space.
+// PostgreSQL's limit is a gigabyte without a flag; palloc's is half the address space.
 func TestPostgres15Limits(t *testing.T) {
 	c := palloc.NewAllocSet(newRoot(t), "c")
 	for _, size := range []int{-1, math.MinInt, math.MaxInt} {
 		wantFault(t, func() { c.Alloc(size) }, "Alloc", c.Path(), "is not a size")
-		wantFault(t, func() { c.TryAlloc(size) }, "TryAlloc", c.Path(), "is not a size") // a bad size is no lack of memory
+		wantFault(t, func() { c.TryAlloc(size) }, "TryAlloc", c.Path(), "is not a size") // an invalid size is not a lack of memory
 	}
 	p := c.Alloc(10)
 	wantFault(t, func() { palloc.Realloc(p, -1) }, "Realloc", c.Path(), "is not a size")
@@ -449,8 +451,8 @@ func TestPostgres17InvalidPointers(t *testing.T) {
 	}
 }
 
-// PostgreSQL's checking builds keep the size that was asked for; every build of ours
-// notices what does not need that.
+// PostgreSQL's checking builds store the requested size; every build of palloc detects the
+// mistakes that can be detected without it.
 func TestPostgres18MistakesAreNoticed(t *testing.T) {
 	root := newRoot(t)
 	c := palloc.NewAllocSet(root, "c")
@@ -460,7 +462,7 @@ func TestPostgres18MistakesAreNoticed(t *testing.T) {
 	}
 	header := (*uint64)(unsafe.Add(q, -8))
 	was := *header
-	scribble(unsafe.Slice((*byte)(p), 72), 1) // over the end, into the next header
+	scribble(unsafe.Slice((*byte)(p), 72), 1) // beyond the end, into the next header
 	if err := root.Check(); err == nil || !strings.Contains(err.Error(), c.Path()) {
 		t.Errorf("a chunk was written beyond its end, and Check says %v", err)
 	}
@@ -535,7 +537,7 @@ func TestPostgres20RowsAreNumberedByLevel(t *testing.T) {
 			break
 		}
 	}
-	if s.Rows[2].Chunks != 1 || len(s.Rows[2].Ident) != 5000 { // in full: who shows it cuts it
+	if s.Rows[2].Chunks != 1 || len(s.Rows[2].Ident) != 5000 { // in full: only the printed text cuts it
 		t.Errorf("the row of the Generation: %+v", s.Rows[2])
 	}
 }
@@ -602,7 +604,7 @@ func TestPostgres22DeepAndWide(t *testing.T) {
 	}
 }
 
-// asking is a writer that asks for statistics while statistics are written to it.
+// An asking is a writer that writes statistics itself while statistics are written to it.
 type asking struct {
 	mc    palloc.Context
 	asked int
@@ -615,7 +617,7 @@ func (a *asking) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// PostgreSQL ignores a request during a request; ours are independent of each other.
+// PostgreSQL ignores a request during a request; palloc's requests are independent.
 func TestPostgres23StatisticsWhileStatistics(t *testing.T) {
 	mc := newRoot(t)
 	palloc.NewAllocSet(mc, "c")

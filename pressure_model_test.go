@@ -15,21 +15,21 @@ import (
 )
 
 // A model of pressure: random trees, limits and callbacks. A request may be refused only
-// where what the callbacks below the limit could still free would not make it fit.
+// where it would not fit even if the callbacks below the limit freed all they can.
 
-// consumer is a context of the model with what it holds.
+// A consumer is a context of the model, with its chunks.
 type consumer struct {
 	palloc.Context
 	m       *pressureModel
-	deed    string           // what its callback does, "" it has none
+	deed    string           // what its callback does; "" means no callback
 	large   []unsafe.Pointer // chunks with blocks of their own, which a callback may free
-	filled  bool             // there is something to reset
+	filled  bool             // it has chunks
 	running bool
-	asks    bool // in an allocation: nobody is to reset it
+	asks    bool // in an allocation: callbacks must not reset it
 	spillTo *consumer
 }
 
-// pressureModel is a tree and what is known of it.
+// A pressureModel is a tree and its expected state.
 type pressureModel struct {
 	t        *testing.T
 	r        *rand.Rand
@@ -39,7 +39,7 @@ type pressureModel struct {
 	made     int
 	calls    int
 	deeds    map[string]int
-	depth    int // callbacks that run
+	depth    int // callbacks running
 }
 
 var reactions = []string{"", "frees", "resets", "spills", "fails", "panics", "nests", "frees little", "says nothing"}
@@ -54,7 +54,7 @@ func newPressureModel(t *testing.T, seed uint64) *pressureModel {
 
 func (m *pressureModel) pick() *consumer { return m.all[m.r.IntN(len(m.all))] }
 
-// create makes a context of any kind somewhere.
+// create creates a context of a random kind at a random place.
 func (m *pressureModel) create() {
 	parent := m.root
 	if len(m.all) > 0 && m.r.IntN(4) > 0 {
@@ -78,7 +78,7 @@ func (m *pressureModel) create() {
 	}
 }
 
-// asked is the callback.
+// asked is the callback of OnPressure.
 func (c *consumer) asked(p palloc.Pressure) error {
 	if p.Need < p.Missing || p.Missing <= 0 || p.Need < p.Held/64 || !p.Asker.Live() || !p.Limit.Live() {
 		c.m.t.Errorf("asked %+v", p)
@@ -129,7 +129,7 @@ func (c *consumer) free(need int64) {
 	}
 }
 
-// reset empties the context, unless that is in an allocation.
+// reset resets the context, unless it is in an allocation.
 func (c *consumer) reset() {
 	if !c.asks {
 		c.ResetOnly()
@@ -137,20 +137,20 @@ func (c *consumer) reset() {
 	}
 }
 
-// took notes a chunk.
+// took records a chunk.
 func (c *consumer) took(p unsafe.Pointer, size int) {
 	if c.filled = true; size > 8<<10 && c.Kind() != palloc.KindBump {
 		c.large = append(c.large, p)
 	}
 }
 
-// freeable is what the context's callback could still give back.
+// freeable returns the bytes that the context's callback could still free.
 func (c *consumer) freeable() (sum int64) {
 	switch {
 	case c.running:
 	case c.deed == "resets" || c.deed == "spills":
 		if c.filled && !c.asks {
-			sum = max(0, c.Held()-8<<10) // a keeper may stay
+			sum = max(0, c.Held()-8<<10) // a keeper may remain
 		}
 	case c.deed == "frees" || c.deed == "frees little" || c.deed == "says nothing" || c.deed == "panics" || c.deed == "nests":
 		for _, p := range c.large {
@@ -160,7 +160,7 @@ func (c *consumer) freeable() (sum int64) {
 	return sum
 }
 
-// judge looks whether a refusal was due.
+// judge checks that a refusal was necessary.
 func (m *pressureModel) judge(err error) {
 	m.t.Helper()
 	var oom *palloc.OutOfMemoryError
@@ -188,7 +188,7 @@ func (m *pressureModel) judge(err error) {
 	}
 }
 
-// step does something at random.
+// step runs a random operation.
 func (m *pressureModel) step() {
 	c := m.pick()
 	switch n := m.r.IntN(40); {
@@ -196,7 +196,7 @@ func (m *pressureModel) step() {
 		m.create()
 	case n == 1 && len(m.all) > 4:
 		c.Delete()
-		m.bury()
+		m.forget()
 	case n == 2:
 		c.ResetOnly()
 		c.large, c.filled = nil, false
@@ -218,7 +218,8 @@ func (m *pressureModel) step() {
 	}
 }
 
-func (m *pressureModel) bury() {
+// forget removes the deleted contexts from the model, and creates new ones if few are left.
+func (m *pressureModel) forget() {
 	kept := m.all[:0]
 	for _, c := range m.all {
 		if c.Live() {
@@ -238,7 +239,7 @@ func (m *pressureModel) allocate(c *consumer) {
 	m.request(c, size)
 }
 
-// request allocates, and judges a refusal.
+// request allocates, and checks a refusal.
 func (m *pressureModel) request(c *consumer, size int) {
 	c.asks = true
 	defer func() { c.asks = false }()
@@ -291,8 +292,8 @@ func TestRefusedOnlyWhenNothingWasLeft(t *testing.T) {
 	}
 }
 
-// TestPressureOfManyAtOnce: whatever goroutines and their callbacks do at the same time,
-// nobody waits for ever and the accounts are right.
+// TestPressureOfManyAtOnce has goroutines and their callbacks work at the same time: no
+// goroutine waits for ever, and the budgets are exact.
 func TestPressureOfManyAtOnce(t *testing.T) {
 	const goroutines = 16
 	steps := 400
@@ -362,7 +363,7 @@ func TestPressureOfManyAtOnce(t *testing.T) {
 	t.Log("granted:", granted)
 }
 
-// store is a cache of many goroutines. Its callback spills below another limit.
+// A store is a cache shared by many goroutines. Its callback spills below another limit.
 type store struct {
 	sync.Mutex
 	mc, spill palloc.Context

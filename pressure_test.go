@@ -13,10 +13,10 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// Pressure: who holds most is asked first, before a limit refuses, and whatever a
-// callback does leaves the accounts right.
+// Pressure: before a limit refuses, the callback of the context that holds most is called
+// first. Whatever a callback does, the budgets stay exact.
 
-// cache is a consumer that can give up what it holds.
+// A cache holds memory that it can free.
 type cache struct {
 	mc    palloc.Context
 	asked []palloc.Pressure
@@ -28,7 +28,7 @@ func newCache(parent palloc.Context, name string, bytes int) *cache {
 	return c
 }
 
-// evict gives up everything.
+// evict frees everything.
 func (c *cache) evict(p palloc.Pressure) error {
 	c.asked = append(c.asked, p)
 	c.mc.Reset()
@@ -45,7 +45,7 @@ func TestTheLargestConsumerIsAskedFirst(t *testing.T) {
 	}
 	work := palloc.NewAllocSet(mc, "work")
 	held := mc.Budget().Held
-	scribble(bytesAt(work.Alloc(500<<10), 500<<10), 1) // 200 KiB more than there is room for
+	scribble(bytesAt(work.Alloc(500<<10), 500<<10), 1) // 200 KiB more than the limit has left
 	if len(large.asked) != 1 || len(small.asked) != 0 || len(outside.asked) != 0 {
 		t.Fatalf("asked: large %v, small %v, outside %v", large.asked, small.asked, outside.asked)
 	}
@@ -56,7 +56,7 @@ func TestTheLargestConsumerIsAskedFirst(t *testing.T) {
 	if p.Held < 600<<10 || p.Asker != work || p.Limit != mc || p.Soft {
 		t.Errorf("the callback is told %+v", p)
 	}
-	work.Alloc(420 << 10) // both must go
+	work.Alloc(420 << 10) // both must be freed
 	if len(large.asked) < 2 && len(small.asked) != 1 {
 		t.Errorf("asked: large %v, small %v", large.asked, small.asked)
 	}
@@ -112,7 +112,7 @@ func TestACallbackMayAllocateFreeAndDelete(t *testing.T) {
 		depth++
 		deepest = max(deepest, depth)
 		spill := palloc.NewBump(mc, "spill")
-		if _, err := spill.TryAlloc(100 << 10); err == nil { // presses again
+		if _, err := spill.TryAlloc(100 << 10); err == nil { // needs callbacks again
 			t.Error("the budget was short, and 100 KiB fit")
 		}
 		if old.Live() {
@@ -160,7 +160,7 @@ func TestAPanicOfACallbackIsContained(t *testing.T) {
 	}
 }
 
-func TestACallbackMustNotResetWhoAsks(t *testing.T) {
+func TestACallbackMustNotResetTheAskingContext(t *testing.T) {
 	mc := newRoot(t)
 	mc.SetLimit(64 << 10)
 	c := palloc.NewAllocSet(mc, "c")
@@ -171,7 +171,7 @@ func TestACallbackMustNotResetWhoAsks(t *testing.T) {
 	c.Alloc(20 << 10)
 }
 
-// outcome is what f panics with.
+// outcome returns the value that f panics with.
 func outcome(f func()) (fault *palloc.Fault, oom *palloc.OutOfMemoryError) {
 	defer func() {
 		if err, _ := recover().(error); err != nil && !errors.As(err, &fault) && !errors.As(err, &oom) {
@@ -182,8 +182,9 @@ func outcome(f func()) (fault *palloc.Fault, oom *palloc.OutOfMemoryError) {
 	return nil, nil
 }
 
-// TestACallbackMayTurnTheTreeOver: who asks gets a Fault when it is gone, an error or a
-// chunk when it is not, and the tree is in order.
+// TestACallbackMayTurnTheTreeOver has callbacks delete, reset and move contexts. The
+// allocation panics with a Fault when its context is gone, and returns an error or a chunk
+// when it is not; the tree is sound.
 func TestACallbackMayTurnTheTreeOver(t *testing.T) {
 	for name, turn := range map[string]func(mc, parent, asks palloc.Context){
 		"deletes the parent":    func(_, parent, _ palloc.Context) { parent.Delete() },
@@ -231,9 +232,9 @@ func TestACallbackMayTurnTheTreeOver(t *testing.T) {
 	}
 }
 
-// TestALimitHasNoSayInWhatACallbackMovedOut: the context that allocates is then refused by
-// the limits around its new place, or by none; and one that every callback moves on is
-// refused in the end.
+// TestALimitHasNoSayInWhatACallbackMovedOut has a callback move the context that allocates.
+// Only the limits around its new place can refuse it then; a context that every callback
+// moves on is refused in the end.
 func TestALimitHasNoSayInWhatACallbackMovedOut(t *testing.T) {
 	for _, limit := range []int64{palloc.NoLimit, 1 << 30, 0} {
 		for _, opts := range [][]palloc.Option{nil, {palloc.Shared()}} {
@@ -277,7 +278,7 @@ func TestTheEndOfAContextTakesItsCallbackAway(t *testing.T) {
 	}
 }
 
-func TestReallocAndAppendPress(t *testing.T) {
+func TestReallocAndAppendReclaim(t *testing.T) {
 	mc := newRoot(t)
 	mc.SetLimit(512 << 10)
 	c := newCache(mc, "cache", 300<<10)
@@ -342,8 +343,8 @@ func TestPressureFromManyGoroutines(t *testing.T) {
 	}
 }
 
-// TestEveryLimitsCallbacksAreAsked: whatever limits lie on the way, soft ones and hard
-// ones, the callbacks of each that is reached are asked.
+// TestEveryLimitsCallbacksAreAsked checks that the callbacks of each limit that is reached
+// are called, whatever soft and hard limits lie on the way.
 func TestEveryLimitsCallbacksAreAsked(t *testing.T) {
 	for way := range 16 {
 		innerSoft, innerHard, midSoft, outerSoft := way&1 != 0, way&2 != 0, way&4 != 0, way&8 != 0
@@ -378,8 +379,8 @@ func TestEveryLimitsCallbacksAreAsked(t *testing.T) {
 	}
 }
 
-// TestACacheGivesWay: a cache that frees entries with blocks of their own, as many bytes
-// as it is asked for.
+// TestACacheGivesWay has a cache free entries with blocks of their own, as many bytes as the
+// callback needs to free.
 func TestACacheGivesWay(t *testing.T) {
 	const entry, entries = 12_000, 600
 	for _, k := range resizing {
@@ -424,9 +425,9 @@ func TestACacheGivesWay(t *testing.T) {
 	}
 }
 
-// TestWithoutProgressNobodyIsAskedAgain: callbacks that free nothing are asked once for
-// a request, whatever they say.
-func TestWithoutProgressNobodyIsAskedAgain(t *testing.T) {
+// TestWithoutProgressNoCallbackIsAskedAgain checks that callbacks that free nothing are
+// called once for a request, whatever they return.
+func TestWithoutProgressNoCallbackIsAskedAgain(t *testing.T) {
 	mc := newRoot(t)
 	mc.SetLimit(1 << 20)
 	calls := 0
@@ -441,7 +442,8 @@ func TestWithoutProgressNobodyIsAskedAgain(t *testing.T) {
 	}
 }
 
-// TestMoreThanIsMissingIsAskedFor: at least a 64th of what the callback's context has.
+// TestMoreThanIsMissingIsAskedFor checks that Need is at least a 64th of the bytes that the
+// callback's context holds.
 func TestMoreThanIsMissingIsAskedFor(t *testing.T) {
 	mc := newRoot(t)
 	mc.SetLimit(1 << 20)
@@ -458,8 +460,8 @@ func TestMoreThanIsMissingIsAskedFor(t *testing.T) {
 	}
 }
 
-// TestWhatIsFreedInTheAskingContextCounts: a cache presses itself, and makes room in its
-// own blocks, which lowers nothing that is held.
+// TestWhatIsFreedInTheAskingContextCounts has a cache reach its own limit, and free chunks
+// in its own blocks: the request then fits, although no fewer bytes are held.
 func TestWhatIsFreedInTheAskingContextCounts(t *testing.T) {
 	each(t, []palloc.Kind{palloc.KindAllocSet, palloc.KindSlab}, func(t *testing.T, k palloc.Kind) {
 		mc := newRoot(t)
@@ -499,8 +501,8 @@ func TestASharedContextThatItsOwnCallbackResetsIsNoticed(t *testing.T) {
 	}
 }
 
-// TestASoftLimitThatStaysPassedAsksSeldom: once nothing more is freed, only when a 64th
-// more is held, or much less in between.
+// TestASoftLimitThatStaysPassedAsksSeldom checks when callbacks that freed nothing are
+// called again: when a 64th more is held, or after the bytes held have fallen far.
 func TestASoftLimitThatStaysPassedAsksSeldom(t *testing.T) {
 	mc := newRoot(t)
 	mc.SetSoftLimit(1 << 20)
@@ -537,18 +539,18 @@ func TestASoftLimitThatStaysPassedAsksSeldom(t *testing.T) {
 			mc.Alloc(20 << 10)
 		}
 		if calls == 0 {
-			t.Errorf("after a fall %s nobody is asked", name)
+			t.Errorf("after a fall %s no callback is called", name)
 		}
 	}
 }
 
-// TestListenersFollowTheirContexts: into budgets that are opened around them, out of
-// those that are closed, and with a move.
+// TestListenersFollowTheirContexts checks that callbacks belong to the budgets around their
+// contexts, after budgets are opened and closed and contexts are moved.
 func TestListenersFollowTheirContexts(t *testing.T) {
 	root := newRoot(t)
 	mc := palloc.NewAllocSet(root, "mc")
 	c := newCache(palloc.NewAllocSet(mc, "between"), "cache", 500<<10)
-	c.mc.OnPressure(c.evict) // before there is any budget
+	c.mc.OnPressure(c.evict) // before any budget is open
 	refill := func() { c.mc.Reset(); c.mc.Alloc(500 << 10) }
 	asks := palloc.NewAllocSet(mc, "asks")
 	want := func(what string, times int) {

@@ -2,6 +2,6 @@
 
 package palloc_test
 
-// raced says whether the race detector watches: everything is then an order of
-// magnitude slower, and the detector allocates where the program does not.
+// raced reports whether the race detector is on: all code is then an order of magnitude
+// slower, and the detector allocates where the program does not.
 const raced = true

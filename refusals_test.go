@@ -10,9 +10,9 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// Refusals: what they tell, in few rows and one line, whatever the size of the tree.
+// Refusals: an error has few rows and one line of text, whatever the size of the tree.
 
-// refusedOf is the error of an allocation that must be refused.
+// refusedOf returns the error of an allocation that must be refused.
 func refusedOf(t *testing.T, mc palloc.Context, size int) *palloc.OutOfMemoryError {
 	t.Helper()
 	_, err := mc.TryAlloc(size)
@@ -23,9 +23,9 @@ func refusedOf(t *testing.T, mc palloc.Context, size int) *palloc.OutOfMemoryErr
 	return oom
 }
 
-// many makes trees and free lists that no refusal may walk.
+// many creates trees and free lists that no refusal may walk.
 var many = map[string]func(mc palloc.Context, n int){
-	"contexts beside each other": func(mc palloc.Context, n int) {
+	"sibling contexts": func(mc palloc.Context, n int) {
 		for range n {
 			palloc.NewAllocSet(mc, "c")
 		}
@@ -77,7 +77,7 @@ func TestARefusalTellsOfALargeTreeInFewRows(t *testing.T) {
 				}
 			}
 			if !found || !strings.Contains(oom.Error(), `"large" 4`) {
-				t.Errorf("who holds 40 of 64 MiB is not told: %v", oom)
+				t.Errorf("the context that holds 40 of 64 MiB is not named: %v", oom)
 			}
 			if name != "freed chunks" && oom.Tree.More == 0 {
 				t.Error("nothing says that there are more contexts")
@@ -109,7 +109,7 @@ func TestARefusalTellsAllOfASmallTree(t *testing.T) {
 	}
 }
 
-// TestTheRowsOfARefusalSumUp: what has no row is counted with the row above.
+// TestTheRowsOfARefusalSumUp checks that contexts without a row are counted in the row above.
 func TestTheRowsOfARefusalSumUp(t *testing.T) {
 	for _, shape := range []struct{ children, below int }{{3, 2}, {40, 0}, {10, 7}, {100, 1}, {1, 90}} {
 		mc := newRoot(t)
@@ -162,7 +162,8 @@ func TestARefusalSaysWhoAskedWhoseLimitItIsAndWhatWasDone(t *testing.T) {
 	}
 }
 
-// TestARefusalNamesCompact to who freed chunks of which no block became free.
+// TestARefusalNamesCompact frees chunks of which no block becomes free: the error suggests
+// Compact.
 func TestARefusalNamesCompact(t *testing.T) {
 	tenant := newRoot(t)
 	tenant.SetLimit(1 << 20)
@@ -181,7 +182,7 @@ func TestARefusalNamesCompact(t *testing.T) {
 	}
 }
 
-// TestAnErrorOfAProgramHasAText: one that was made up, for a test say.
+// TestAnErrorOfAProgramHasAText formats errors that a program made itself, as for a test.
 func TestAnErrorOfAProgramHasAText(t *testing.T) {
 	e := &palloc.OutOfMemoryError{Op: "Alloc", Context: "c", Err: errors.New("why"), Reclaims: []palloc.Reclaim{{Context: "cache", Calls: 1}}}
 	if text := e.Error(); !strings.Contains(text, `"cache", asked once`) {

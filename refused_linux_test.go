@@ -13,11 +13,11 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// A system that refuses memory: what contexts gave back is to be had again. Only Linux
-// is asked, which limits what a process may make writable (RLIMIT_DATA), and only where
-// contexts have memory of their own.
+// A system that refuses memory: memory that contexts released can be used again. Only Linux
+// is tested, which limits a process's writable memory (RLIMIT_DATA), and only where contexts
+// have memory of their own.
 
-// inChild says that the process has a limit on its data.
+// inChild is in the environment of the process with a limit on its data.
 const inChild = "PALLOC_TEST_DATA_LIMIT"
 
 func TestFreedMemoryIsHadAgainUnderALimitOnData(t *testing.T) {
@@ -39,9 +39,9 @@ func TestFreedMemoryIsHadAgainUnderALimitOnData(t *testing.T) {
 	}
 }
 
-// fillUnderALimit has each size until the system refuses, twice.
+// fillUnderALimit allocates chunks of each size until the system refuses, twice.
 func fillUnderALimit(t *testing.T) {
-	spare := make([]byte, 64<<20) // what Go needs meanwhile
+	spare := make([]byte, 64<<20) // for Go's heap meanwhile
 	runtime.KeepAlive(spare)
 	c := palloc.NewAllocSet(newRoot(t), "c")
 	fill := func(size int) (chunks int) {

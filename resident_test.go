@@ -13,11 +13,11 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// Resident memory: what is deleted goes back to the system. Only Linux is asked,
-// and only where contexts have memory of their own.
+// Resident memory: deleted memory goes back to the system. Only Linux is tested, and only
+// where contexts have memory of their own.
 
-// resident is the resident size of the process in bytes, without what Go's heap
-// does not need.
+// resident returns the resident size of the process in bytes, without unused memory of Go's
+// heap.
 func resident(t *testing.T) int {
 	t.Helper()
 	runtime.GC()
@@ -64,8 +64,8 @@ func TestDeletedMemoryGoesBackToTheSystem(t *testing.T) {
 	})
 }
 
-// TestFreedMemoryGoesBackToTheSystem frees every chunk, and neither resets nor
-// deletes. An AllocSet keeps its blocks until a reset.
+// TestFreedMemoryGoesBackToTheSystem frees every chunk, without a reset or deletion. An
+// AllocSet keeps its blocks until a reset.
 func TestFreedMemoryGoesBackToTheSystem(t *testing.T) {
 	chunks := make([]*[residentSize]byte, residentChunks) // before the first reading
 	for i := range chunks {
@@ -112,8 +112,8 @@ func TestAResetContextHoldsLittleResident(t *testing.T) {
 	})
 }
 
-// TestZeroedMemoryThatIsFreshStaysWithTheSystem: it is not cleared, and not resident
-// until it is written to.
+// TestZeroedMemoryThatIsFreshStaysWithTheSystem checks that fresh memory is not cleared, and
+// so not resident until it is written to.
 func TestZeroedMemoryThatIsFreshStaysWithTheSystem(t *testing.T) {
 	const size = 256 << 20
 	for name, way := range zeroing {

@@ -12,8 +12,7 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// Scope, what happens in it when memory runs out, and a context.Context that carries a
-// memory context.
+// Scope, running out of memory in it, and a context.Context that carries a memory context.
 
 func TestScopeReturnsTheErrorAndDeletes(t *testing.T) {
 	mc := newRoot(t)
@@ -86,7 +85,7 @@ func TestAGoroutineThatExitsDeletesItsScope(t *testing.T) {
 	wantLive(t, false, inside)
 }
 
-// absurd is a size that is legal and that no system grants.
+// absurd is a valid size that no system grants.
 func absurd() int {
 	if bits.UintSize == 64 {
 		terabytes := 32
@@ -95,8 +94,8 @@ func absurd() int {
 	return 1<<31 - 1<<20 - 1<<12
 }
 
-// wants are the ways to ask a context for too much; those that panic and those
-// that return the error.
+// wants are the ways to request too much of a context: those that panic and those that
+// return the error.
 var wants = map[string]func(mc palloc.Context, size int) error{
 	"Alloc":        func(mc palloc.Context, size int) error { mc.Alloc(size); return nil },
 	"AllocZeroed":  func(mc palloc.Context, size int) error { mc.AllocZeroed(size); return nil },
@@ -176,7 +175,7 @@ func TestAContextSurvivesRunningOut(t *testing.T) {
 			if _, err := palloc.TryRealloc(q, absurd()); err == nil {
 				t.Error("the absurd was granted")
 			}
-			palloc.FreePointer(q) // it lives on
+			palloc.FreePointer(q) // it is still live
 		}
 		if after := c.Stats(); after.Blocks < before.Blocks || c.IsEmpty() {
 			t.Errorf("the accounts went from %+v to %+v", before, after)
@@ -205,7 +204,7 @@ func TestScopesNest(t *testing.T) {
 	wantNames(t, "afterwards", mc.All(), "test")
 }
 
-// outcomes are ways in which a scope's function may come to its end.
+// outcomes are the ways in which a scope's function may end.
 var outcomes = map[string]func(mc palloc.Context) error{
 	"nothing":        func(palloc.Context) error { return nil },
 	"an error":       func(palloc.Context) error { return errOwn },
@@ -216,13 +215,13 @@ var outcomes = map[string]func(mc palloc.Context) error{
 
 var errOwn = errors.New("its own")
 
-// wrapped is an error about memory with something around it.
+// A wrapped is an error that wraps a memory error.
 func wrapped(mc palloc.Context) error {
 	_, err := mc.TryAlloc(absurd())
 	return fmt.Errorf("row 17: %w", err)
 }
 
-// wantEnd checks what a scope came to: what f did, as an error or a panic.
+// wantEnd checks how a scope ended: with the error that f returns, or with its panic.
 func wantEnd(t *testing.T, how string, err error, panicked any) {
 	t.Helper()
 	var oom *palloc.OutOfMemoryError
@@ -244,7 +243,7 @@ func wantEnd(t *testing.T, how string, err error, panicked any) {
 	}
 }
 
-// TestAScopeTellsWhatWentWrong: whatever became of its context before.
+// TestAScopeTellsWhatWentWrong ends scopes whose context was reset, deleted or moved before.
 func TestAScopeTellsWhatWentWrong(t *testing.T) {
 	for what, before := range map[string]func(mc palloc.Context){
 		"nothing":          func(palloc.Context) {},
@@ -275,8 +274,8 @@ func TestAScopeTellsWhatWentWrong(t *testing.T) {
 	}
 }
 
-// TestAScopesCallbacksAndItsFunctionAreBothTold: neither hides the other, and all
-// callbacks run.
+// TestAScopesCallbacksAndItsFunctionAreBothTold has both fail: neither error hides the other,
+// and all callbacks run.
 func TestAScopesCallbacksAndItsFunctionAreBothTold(t *testing.T) {
 	for how, end := range outcomes {
 		for _, late := range []any{errors.New("late"), "late", wrapped(palloc.Top())} {
@@ -320,7 +319,7 @@ func TestAScopesCallbacksAndItsFunctionAreBothTold(t *testing.T) {
 	}
 }
 
-// TestAnErrorOfAScopeKeepsItsFormattedText: what fmt formats is a copy.
+// TestAnErrorOfAScopeKeepsItsFormattedText checks that fmt copies the text.
 func TestAnErrorOfAScopeKeepsItsFormattedText(t *testing.T) {
 	mc := newRoot(t)
 	err := palloc.Scope(mc, "s", func(mc palloc.Context) error {
@@ -335,7 +334,7 @@ func TestAnErrorOfAScopeKeepsItsFormattedText(t *testing.T) {
 	}
 }
 
-// TestAScopeWhoseCallbacksGoOnForEverEnds: with the Fault.
+// TestAScopeWhoseCallbacksGoOnForEverEnds checks that it ends with the Fault.
 func TestAScopeWhoseCallbacksGoOnForEverEnds(t *testing.T) {
 	mc := newRoot(t)
 	fault := faultOf(t, func() {

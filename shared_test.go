@@ -10,14 +10,14 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// Shared contexts: many goroutines allocate, free each other's chunks and read
-// statistics at once.
+// Shared contexts: many goroutines allocate, free each other's chunks and read statistics at
+// once.
 
 func newShared(t testing.TB, opts ...palloc.Option) palloc.Context {
 	return palloc.NewAllocSet(newRoot(t), "shared", append(opts, palloc.Shared())...)
 }
 
-// parcel is a chunk on its way from one goroutine to another.
+// A parcel is a chunk on its way from one goroutine to another.
 type parcel struct {
 	p    unsafe.Pointer
 	size int
@@ -157,7 +157,7 @@ func TestOnlyAnAllocSetCanBeShared(t *testing.T) {
 
 func TestASharedContextKeepsItsLimit(t *testing.T) {
 	mc := newShared(t)
-	const limit = 24 << 10 // less than one goroutine wants
+	const limit = 24 << 10 // less than one goroutine requests
 	mc.SetLimit(limit)
 	var group sync.WaitGroup
 	var refused [8]int
@@ -216,7 +216,8 @@ func TestAlignedChunksGrowInManyGoroutines(t *testing.T) {
 	}
 }
 
-// TestOfTwoWhoTakeAChunkOneIsRefused: the other one has it, and nothing is taken twice.
+// TestOfTwoWhoTakeAChunkOneIsRefused has two goroutines free or resize the same chunk: one
+// succeeds and the other is refused.
 func TestOfTwoWhoTakeAChunkOneIsRefused(t *testing.T) {
 	if raced {
 		t.Skip("such a program has a data race")
@@ -226,7 +227,7 @@ func TestOfTwoWhoTakeAChunkOneIsRefused(t *testing.T) {
 	grow := func(p unsafe.Pointer) { palloc.FreePointer(palloc.Realloc(p, 700)) }
 	for i := range 4000 {
 		p := mc.Alloc(100)
-		mc.Alloc(1) // p does not grow where it is
+		mc.Alloc(1) // so that p cannot grow in place
 		var faults [2]*palloc.Fault
 		var group sync.WaitGroup
 		for g, take := range [][2]func(unsafe.Pointer){{free, grow}, {grow, grow}}[i%2] {
@@ -242,9 +243,9 @@ func TestOfTwoWhoTakeAChunkOneIsRefused(t *testing.T) {
 	}
 }
 
-// TestASoftLimitRefusesNobody: of many who buy at once, none takes away what another
-// one was allowed.
-func TestASoftLimitRefusesNobody(t *testing.T) {
+// TestASoftLimitRefusesNoRequest has many goroutines acquire blocks at once: none takes the
+// memory that another was granted.
+func TestASoftLimitRefusesNoRequest(t *testing.T) {
 	mc := newShared(t)
 	mc.SetSoftLimit(1)
 	mc.OnPressure(func(palloc.Pressure) error { runtime.Gosched(); return nil })
@@ -264,7 +265,8 @@ func TestASoftLimitRefusesNobody(t *testing.T) {
 	group.Wait()
 }
 
-// BenchmarkShared: with -cpu 1,2 the time of a pair says how it scales.
+// BenchmarkShared allocates and frees a pair of chunks. With -cpu 1,2 it shows how that
+// scales.
 func BenchmarkShared(b *testing.B) {
 	b.Run("pair", func(b *testing.B) {
 		mc := newShared(b)
@@ -291,15 +293,15 @@ func BenchmarkShared(b *testing.B) {
 	})
 }
 
-// TestACoreThatWasAPartSellsAsAnyOther: contexts that come after a shared one get the
-// cores of its parts.
-func TestACoreThatWasAPartSellsAsAnyOther(t *testing.T) {
+// TestANodeThatWasAShardAllocatesAsAnyOther creates contexts after a shared one, which get
+// the nodes of its shards.
+func TestANodeThatWasAShardAllocatesAsAnyOther(t *testing.T) {
 	mc := newRoot(t)
 	shared := palloc.NewAllocSet(mc, "shared", palloc.Shared())
 	palloc.FreePointer(shared.Alloc(100))
 	shared.Delete()
 	for range 100 {
-		c := palloc.NewAllocSet(mc, "c") // none is deleted before the end: each has another core
+		c := palloc.NewAllocSet(mc, "c") // none is deleted before the end: each has another node
 		p := c.AllocAligned(100, 64)
 		if palloc.ContextOf(p) != c {
 			t.Error("a chunk is another context's")
@@ -323,9 +325,9 @@ func TestASharedContextLeavesNothingForTheCollector(t *testing.T) {
 	}
 }
 
-// TestACoreThatWasAPartGetsItsOldNameBack: the name of a core is not written again
-// where it is known to have it.
-func TestACoreThatWasAPartGetsItsOldNameBack(t *testing.T) {
+// TestANodeThatWasAShardGetsItsOldNameBack checks that the name is written into such a node
+// again, which is skipped where a node still has it.
+func TestANodeThatWasAShardGetsItsOldNameBack(t *testing.T) {
 	mc := newRoot(t)
 	for range 2 {
 		for range 50 {

@@ -15,8 +15,8 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// One limit for Go's memory and that of contexts, from outside: a child of the test
-// moves memory between the two, and its resident size is watched.
+// One limit for Go's memory and that of contexts, seen from outside: a child process moves
+// memory between the two, and the test measures its resident size.
 
 const (
 	sharedTotal = 512 << 20
@@ -25,8 +25,8 @@ const (
 	movedPieces = moved / movedPiece
 )
 
-// TestMoveMemory is no test: it is what the child does, with Go's limit alone or with
-// the shared one.
+// TestMoveMemory is no test: the child process runs it, with Go's limit alone or with the
+// shared one.
 func TestMoveMemory(t *testing.T) {
 	switch os.Getenv("PALLOC_TEST_MOVE") {
 	case "shared":
@@ -43,9 +43,9 @@ func TestMoveMemory(t *testing.T) {
 	var m mover
 	for range 3 {
 		m.fillHeap()
-		m.heap = [movedPieces][]byte{} // garbage in one stroke, and contexts grow fast
+		m.heap = [movedPieces][]byte{} // garbage at once, and contexts grow fast
 		m.fillContext()
-		m.mc.Delete() // unused in one stroke, and Go grows fast
+		m.mc.Delete() // unused at once, and Go's heap grows fast
 		m.fillHeap()
 		m.toContext()
 		m.toHeap()
@@ -53,7 +53,7 @@ func TestMoveMemory(t *testing.T) {
 	}
 }
 
-// mover has movedPieces pieces, each in Go's heap or in a context.
+// A mover has movedPieces pieces, each in Go's heap or in a context.
 type mover struct {
 	heap [movedPieces][]byte
 	off  [movedPieces]unsafe.Pointer
@@ -100,7 +100,7 @@ func touch(b []byte) {
 	}
 }
 
-// peakOf runs the child and answers the highest resident size seen.
+// peakOf runs the child and returns the highest resident size seen, in bytes.
 func peakOf(t *testing.T, how string) (peak int) {
 	t.Helper()
 	child := exec.Command(os.Args[0], "-test.run=^TestMoveMemory$", "-test.timeout=120s")
@@ -129,7 +129,7 @@ func peakOf(t *testing.T, how string) (peak int) {
 	}
 }
 
-// residentOf is the resident size of a process in bytes, 0 when it has ended.
+// residentOf returns the resident size of a process in bytes, 0 when it has ended.
 func residentOf(pid int) int {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {

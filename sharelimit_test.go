@@ -11,15 +11,15 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// One limit for Go's memory and that of contexts, from inside: what becomes of Go's
-// limit, and who may call.
+// One limit for Go's memory and that of contexts, seen from inside: how it sets Go's limit,
+// and when it can be shared.
 
 const sharedLeast = 256 << 20
 
-// enough is a total of which sharedLeast are free, whatever other tests left behind.
+// enough returns a total of which sharedLeast are free, whatever other tests left behind.
 func enough() int64 { return sharedLeast + palloc.PageHeap().MaxResident()/15*16 }
 
-// share shares a limit until the test ends, and then Go's is to be as it was.
+// share shares a limit until the test ends, and then checks that Go's is as it was.
 func share(t *testing.T, total int64) (stop func()) {
 	t.Helper()
 	before := debug.SetMemoryLimit(-1)
@@ -40,7 +40,7 @@ func TestGoGetsWhatContextsLeave(t *testing.T) {
 	returning(t)
 	palloc.Trim()
 	mc := newRoot(t)
-	total := enough() + sharedLeast // behind all reserves, too
+	total := enough() + sharedLeast // after all reserves, too
 	share(t, total)
 	alone := debug.SetMemoryLimit(-1)
 	if alone >= total || alone < sharedLeast/2 {
@@ -58,8 +58,8 @@ func TestGoGetsWhatContextsLeave(t *testing.T) {
 	eventually(t, "Go's limit rises again", func() bool { return debug.SetMemoryLimit(-1) > alone-step })
 }
 
-// TestUnusedMemoryGoesWhenGoGrows: the page heap gives back what it retains as Go's
-// heap grows, before the two pass the total.
+// TestUnusedMemoryGoesWhenGoGrows checks that the page heap releases the memory it retains
+// as Go's heap grows, before the two exceed the total.
 func TestUnusedMemoryGoesWhenGoGrows(t *testing.T) {
 	returning(t)
 	palloc.Trim()
@@ -114,9 +114,9 @@ func TestTheTotalIsGoLimitWhereNoneIsGiven(t *testing.T) {
 	stop()
 }
 
-// TestASharedLimitStandsManyBuyers has goroutines buy and sell beyond the total: they
-// are held up, and nothing is refused.
-func TestASharedLimitStandsManyBuyers(t *testing.T) {
+// TestASharedLimitStandsManyGoroutines has goroutines acquire and release blocks beyond the
+// total: they are delayed, and none is refused.
+func TestASharedLimitStandsManyGoroutines(t *testing.T) {
 	each := 24
 	if cramped() {
 		each = 6

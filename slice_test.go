@@ -50,7 +50,7 @@ func TestASliceOfNothingTakesNoMemory(t *testing.T) {
 	}
 }
 
-func TestASlabSellsSlicesOfItsSize(t *testing.T) {
+func TestASlabHasSlicesOfItsSize(t *testing.T) {
 	c := palloc.NewSlab(newRoot(t), "c", 64)
 	s := palloc.MakeSlice[uint32](c, 3, 16)
 	if s = palloc.Append(c, s, 1, 2); len(s) != 5 || s[4] != 2 {
@@ -110,7 +110,7 @@ func TestAppendZeroesTheNewTail(t *testing.T) {
 		c := newKind(newRoot(t), k, "c", 0)
 		for _, size := range []int{1, 10, 100, 1000, 10_000, 100_000} {
 			for range 3 {
-				for range 4 { // memory to be used again, dirty
+				for range 4 { // memory for reuse, dirty
 					b := bytesAt(c.Alloc(size), size)
 					for i := range b {
 						b[i] = 0xff
@@ -136,7 +136,7 @@ func TestAppendGrowsInPlaceWhereItCan(t *testing.T) {
 		b = palloc.Append(bump, b, 1)
 	}
 	if &b[0] != where {
-		t.Error("the chunk sold last moved in a Bump with room behind it")
+		t.Error("the chunk allocated last moved in a Bump with room behind it")
 	}
 	bump.Alloc(8)
 	if b = palloc.Append(bump, b[:cap(b)], 1); &b[0] == where {
@@ -286,9 +286,9 @@ func TestFreeSliceWantsTheStartOfAChunk(t *testing.T) {
 	wantEmpty(t, mc)
 }
 
-// TestAppendLeavesWhatLiesBeyondTheCapacityAlone: a slice that was cut short with
-// s[:n:n] is not all of its chunk; what is appended goes elsewhere, and the chunk
-// stays with those who see all of it.
+// TestAppendLeavesWhatLiesBeyondTheCapacityAlone appends to a slice cut short with s[:n:n],
+// which does not have all of its chunk. The result is another chunk, and the old one stays
+// live for the slices that have more of it.
 func TestAppendLeavesWhatLiesBeyondTheCapacityAlone(t *testing.T) {
 	each(t, []palloc.Kind{palloc.KindAllocSet, palloc.KindGeneration, palloc.KindBump}, func(t *testing.T, k palloc.Kind) {
 		c := newKind(newRoot(t), k, "c", 0)

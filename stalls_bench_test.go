@@ -13,10 +13,10 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// How long others wait while somebody does something large: creations and deletions that
-// take the tree's lock, and first purchases of new contexts. Beside it stands how long
-// they wait beside a goroutine that only counts: what the machine and Go's scheduler make
-// of that.
+// How long goroutines wait while another one runs a large operation: in creations and
+// deletions, which take the tree's lock, and when new contexts acquire their first block.
+// For comparison, how long they wait next to a goroutine that only counts, which shows the
+// share of the machine and of Go's scheduler.
 //
 //	go test -run '^$' -bench Stalls -benchtime 3x . -args -contexts 1000000 -chunks 4000000
 
@@ -25,10 +25,10 @@ var (
 	stallChunks   = flag.Int("chunks", 100_000, "of BenchmarkStalls: how many freed chunks there are")
 )
 
-// crowdedPlace is what the large operations are done to.
+// A crowdedPlace is the tree for the large operations.
 type crowdedPlace struct {
-	top, mc palloc.Context // of the contexts
-	other   palloc.Context // under a budget of its own
+	top, mc palloc.Context // above the many contexts
+	other   palloc.Context // with a budget of its own
 	cache   palloc.Context // with the freed chunks
 }
 
@@ -82,7 +82,7 @@ var large = []struct {
 	{"Delete", func(p *crowdedPlace) { p.mc.Delete() }},
 }
 
-// waiting counts how long operations took, in steps of a sixteenth.
+// A waiting is a histogram of durations, in steps of a sixteenth.
 type waiting struct {
 	counts [64 * 16]int
 	n      int
@@ -90,13 +90,13 @@ type waiting struct {
 }
 
 func (w *waiting) add(d time.Duration) {
-	e := max(bits.Len64(uint64(d))-5, 0) // d>>e is below 32, and at least 16 but where e is 0
+	e := max(bits.Len64(uint64(d))-5, 0) // d>>e is below 32, and at least 16 unless e is 0
 	w.counts[e*16+int(d>>e)]++
 	w.n++
 	w.most = max(w.most, d)
 }
 
-// worst are the 99.9th percentile and the maximum, in microseconds.
+// worst returns the 99.9th percentile and the maximum, in microseconds.
 func (w *waiting) worst() (p999, most float64) {
 	left := w.n / 1000
 	for i := len(w.counts) - 1; i >= 0; i-- {
@@ -108,7 +108,7 @@ func (w *waiting) worst() (p999, most float64) {
 	return 0, 0
 }
 
-// while counts how long the operations of another goroutine take while f runs.
+// while measures the operations of another goroutine while f runs.
 func (w *waiting) while(f func()) {
 	var over atomic.Bool
 	done := make(chan bool)
@@ -119,11 +119,11 @@ func (w *waiting) while(f func()) {
 			mc := palloc.NewSlab(palloc.Top(), "request", 64)
 			created := time.Now()
 			mc.Alloc(64)
-			bought := time.Now()
+			acquired := time.Now()
 			mc.Delete()
 			w.add(created.Sub(begin))
-			w.add(bought.Sub(created))
-			w.add(time.Since(bought))
+			w.add(acquired.Sub(created))
+			w.add(time.Since(acquired))
 		}
 	}()
 	f()
@@ -133,7 +133,7 @@ func (w *waiting) while(f func()) {
 
 var spun atomic.Uint64
 
-// spin counts for so long.
+// spin counts for the given time.
 func spin(d time.Duration) {
 	for end := time.Now().Add(d); time.Now().Before(end); {
 		n := uint64(0)
@@ -144,7 +144,7 @@ func spin(d time.Duration) {
 	}
 }
 
-// BenchmarkStalls does each large operation once a round.
+// BenchmarkStalls runs each large operation once a round.
 func BenchmarkStalls(b *testing.B) {
 	for _, op := range large {
 		b.Run(op.name, func(b *testing.B) {

@@ -11,9 +11,9 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// Accounts, and their text: the form is PostgreSQL's, to the letter.
+// Statistics, and their text: the format is exactly PostgreSQL's.
 
-// printed are the lines that WriteStats prints.
+// printed returns the lines that WriteStats prints.
 func printed(t *testing.T, mc palloc.Context) []string {
 	t.Helper()
 	var b strings.Builder
@@ -45,7 +45,7 @@ func lineOf(lines []string, i int) string {
 	return ""
 }
 
-// figures is how the line of a context begins and ends, whatever its kind.
+// figures returns the expected begin and end of a context's line, for every kind.
 func figures(s palloc.Stats) string {
 	return fmt.Sprintf("%d total in %d blocks; %d free (%d chunks); %d used", s.Held, s.Blocks, s.Free, s.FreeChunks, s.Used)
 }
@@ -55,7 +55,7 @@ func grandTotal(s palloc.Stats) string {
 		s.Held, s.Blocks, s.Free, s.FreeChunks, s.Used)
 }
 
-// sum adds up the accounts of contexts.
+// sum adds up the statistics of contexts.
 func sum(walk func(func(palloc.Context) bool)) (sum palloc.Stats) {
 	for c := range walk {
 		s := c.Stats()
@@ -68,8 +68,8 @@ func sum(walk func(func(palloc.Context) bool)) (sum palloc.Stats) {
 	return sum
 }
 
-// newFresh is a root that begins without the block of an earlier context, and so
-// will those below it.
+// newFresh returns a context that begins without the block of an earlier context, as its
+// descendants do.
 func newFresh(t *testing.T) palloc.Context {
 	palloc.Trim()
 	return newRoot(t)
@@ -135,7 +135,7 @@ func TestTheAccountsSayWhatWasDone(t *testing.T) {
 	})
 }
 
-// TestFreedChunksAreFree: what is used is what live chunks take, whatever the kind.
+// TestFreedChunksAreFree checks that the bytes used are those of live chunks, for every kind.
 func TestFreedChunksAreFree(t *testing.T) {
 	each(t, freeing, func(t *testing.T, k palloc.Kind) {
 		for _, size := range []int{8, 100, 1500, 5000} {
@@ -147,7 +147,7 @@ func TestFreedChunksAreFree(t *testing.T) {
 			full := c.Stats()
 			taken := int64(palloc.Footprint(chunks[0]))
 			for i, p := range chunks {
-				if i%3 != 0 { // no block is empty but those of one chunk
+				if i%3 != 0 { // only blocks of one chunk become empty
 					palloc.FreePointer(p)
 				}
 			}
@@ -251,8 +251,8 @@ func TestChildrenBeyondTheHundredthShareALine(t *testing.T) {
 	wantLines(t, mc, want...)
 }
 
-// TestADeepTreePrintsItsUpperLevels expects, as PostgreSQL prints, the children
-// of the hundredth level in full and what is below them in a line.
+// TestADeepTreePrintsItsUpperLevels expects the children of the hundredth level in full, and
+// their descendants summed up in a line, as PostgreSQL prints them.
 func TestADeepTreePrintsItsUpperLevels(t *testing.T) {
 	mc := newFresh(t)
 	zeros := " 0 total in 0 blocks; 0 free (0 chunks); 0 used"
@@ -275,8 +275,8 @@ func TestADeepTreePrintsItsUpperLevels(t *testing.T) {
 	wantLines(t, mc, lines...)
 }
 
-// TestTheGrandTotalIsTheSum compares it with the accounts of a bushy tree, and
-// with the lines printed.
+// TestTheGrandTotalIsTheSum compares the grand total with the statistics of all contexts of
+// a tree, and with the printed lines.
 func TestTheGrandTotalIsTheSum(t *testing.T) {
 	mc := newFresh(t)
 	at := mc

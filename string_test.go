@@ -10,7 +10,7 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// Strings: copies of others, and what Sprintf formats, each in a chunk of the context.
+// Strings: copies of others, and results of Sprintf, each in a chunk of the context.
 
 func TestACloneOfAStringIsACopy(t *testing.T) {
 	c := palloc.NewAllocSet(newRoot(t), "c")
@@ -26,7 +26,7 @@ func TestACloneOfAStringIsACopy(t *testing.T) {
 	wantFault(t, func() { palloc.FreeString("constant") }, "Free", "", "belongs to no context")
 }
 
-// formats are what is formatted, with the arguments behind it.
+// formats are formats for Sprintf, with their arguments.
 var formats = [][]any{
 	{"plain"},
 	{"%d %5.2f %q %v %x", 42, 3.14159, "quoted", []int{1, 2}, "hex"},
@@ -68,7 +68,7 @@ func TestSprintfIsFmts(t *testing.T) {
 	})
 }
 
-// nested formats itself with Sprintf.
+// A nested formats itself with Sprintf.
 type nested struct {
 	c     palloc.Context
 	depth int
@@ -145,12 +145,12 @@ func TestSprintfMakesNoGarbage(t *testing.T) {
 	})
 }
 
-// panicky is an argument whose method panics.
+// A panicky is an argument whose method panics.
 type panicky struct{}
 
 func (panicky) Format(fmt.State, rune) { panic("alas") }
 
-// TestAFormatterThatPanicsIsInTheText: as in fmt's own.
+// TestAFormatterThatPanicsIsInTheText expects the same text as fmt's.
 func TestAFormatterThatPanicsIsInTheText(t *testing.T) {
 	mc := newRoot(t)
 	const format = "%v|%s"

@@ -17,7 +17,7 @@ import (
 
 // Ties: contexts that end when the collector frees their owners.
 
-// tiedOwner is an object that has a context.
+// A tiedOwner is an object that has a context.
 type tiedOwner struct {
 	mc   palloc.Context
 	data []byte // lies in mc
@@ -30,8 +30,8 @@ func newOwner(parent palloc.Context, seed int) *tiedOwner {
 	return o
 }
 
-// collected runs the collector until done says so. It says false when that takes
-// too long.
+// collected runs the collector until done returns true. It returns false when that takes too
+// long.
 func collected(done func() bool) bool {
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		runtime.GC()
@@ -42,8 +42,8 @@ func collected(done func() bool) bool {
 	return false
 }
 
-// settled is a look at the tree: under the race detector it brings what owners did
-// in order with what is done after them.
+// settled takes the tree's lock: it tells the race detector that the owners' operations
+// happen before those that follow.
 func settled() { palloc.NewSlab(palloc.Top(), "settled", 8).Delete() }
 
 func TestDroppedOwnersTakeTheirContextsAlong(t *testing.T) {
@@ -73,8 +73,8 @@ func TestDroppedOwnersTakeTheirContextsAlong(t *testing.T) {
 	runtime.KeepAlive(kept)
 }
 
-// tieMany makes owners and drops them all at once; some of their contexts have
-// children, some callbacks.
+// tieMany creates owners and drops them all at once. Some of their contexts have children,
+// some callbacks.
 func tieMany(t *testing.T, mc palloc.Context, n int) (all []palloc.Context) {
 	var owners []*tiedOwner
 	for i := range n {
@@ -134,8 +134,8 @@ func untieOne(t *testing.T, mc palloc.Context) palloc.Context {
 	return o.mc
 }
 
-// newWitness ties a context to an object that is dropped at once, and answers a
-// function that says whether it is gone.
+// newWitness ties a context to an object that is dropped at once. The returned function
+// reports whether the context was deleted.
 func newWitness(mc palloc.Context) func() bool {
 	o := newOwner(mc, 2)
 	palloc.Tie(o, o.mc)
@@ -153,11 +153,11 @@ func TestATieToADeletedContextDoesNothing(t *testing.T) {
 		t.Fatal("the witness was not collected")
 	}
 	if !next.Live() || told.Load() != 0 {
-		t.Errorf("the next context of the core lives: %v; %d were reported", next.Live(), told.Load())
+		t.Errorf("the next context of the node lives: %v; %d were reported", next.Live(), told.Load())
 	}
 }
 
-// tieAndDelete deletes a context itself, and answers the next one of its core.
+// tieAndDelete ties a context and deletes it. It returns the next context of its node.
 func tieAndDelete(mc palloc.Context, told *atomic.Int32) palloc.Context {
 	o := newOwner(mc, 1)
 	palloc.TieFunc(o, o.mc, func(palloc.Dropped) { told.Add(1) })
@@ -185,7 +185,7 @@ func TestTieFuncIsToldAndDecides(t *testing.T) {
 			return false
 		}
 	}) {
-		t.Fatal("nobody was told")
+		t.Fatal("the function was not called")
 	}
 	if d.Name != "owned" || d.Path != "Top/test/owned" || d.Held != d.Context.TreeHeld() || d.Held < 2000 ||
 		!strings.HasSuffix(d.Created, "palloc_test.newOwner") {
@@ -194,7 +194,7 @@ func TestTieFuncIsToldAndDecides(t *testing.T) {
 	if !d.Context.Live() || d.Context.Parent() != mc {
 		t.Error("it was deleted although only a report was asked for")
 	}
-	for range 2 { // the second finds nothing to do
+	for range 2 { // the second has nothing to do
 		if err := d.Delete(); err != nil || d.Context.Live() {
 			t.Errorf("after Delete: %v, live %v", err, d.Context.Live())
 		}
@@ -212,7 +212,7 @@ func TestAPanicOfADroppedContextsCallbackIsContained(t *testing.T) {
 	if !collected(func() bool { return !c.Live() }) {
 		t.Fatal("the context lives on")
 	}
-	witness := newWitness(mc) // the log is written by now
+	witness := newWitness(mc) // the log has been written
 	settled()
 	collected(witness)
 	log.Print("end")
@@ -290,8 +290,8 @@ func TestWhatCannotBeTiedIsAFault(t *testing.T) {
 
 const trapped = 30 << 10 // more than a context keeps when it is reset
 
-// newTrap is a context with a callback that waits, and then looks at the memory of
-// the context. caught is closed when it is reached.
+// newTrap returns a context with a callback that waits, and then checks the memory of the
+// context. caught is closed when the callback begins.
 func newTrap(t *testing.T, parent palloc.Context) (trap palloc.Context, caught, open chan bool) {
 	trap, caught, open = palloc.NewAllocSet(parent, "trap"), make(chan bool), make(chan bool)
 	data := palloc.MakeSlice[byte](trap, trapped, trapped)
@@ -306,14 +306,14 @@ func newTrap(t *testing.T, parent palloc.Context) (trap palloc.Context, caught, 
 	return trap, caught, open
 }
 
-// deleteDropped deletes a context as if its owner had been dropped.
+// deleteDropped deletes a context as the cleanup of its owner does.
 func deleteDropped(t *testing.T, mc palloc.Context) {
 	if err := (palloc.Dropped{Context: mc}).Delete(); err != nil {
 		t.Error(err)
 	}
 }
 
-// madeTie makes one tie, after which contexts may be dropped.
+// madeTie makes a tie, which prepares the tree for dropped contexts.
 func madeTie(mc palloc.Context) {
 	o := newOwner(mc, 1)
 	if palloc.Tie(o, o.mc)() {
@@ -337,7 +337,7 @@ func TestADroppedContextWaitsForTheDeletionThatIsInside(t *testing.T) {
 			both.Go(func() { end(parent) })
 			<-caught
 			both.Go(func() { deleteDropped(t, dropped) })
-			time.Sleep(5 * time.Millisecond) // whoever does not wait has done harm by now
+			time.Sleep(5 * time.Millisecond) // a goroutine that does not wait has overwritten the memory by now
 			close(open)
 			both.Wait()
 			if trap.Live() || dropped.Live() {
@@ -347,8 +347,9 @@ func TestADroppedContextWaitsForTheDeletionThatIsInside(t *testing.T) {
 	}
 }
 
-// TestADroppedContextIsDeletedAfterWhatEndedMeanwhile: what the deletion of a dropped
-// context waits for may end while it looks at it, which takes long with many blocks.
+// TestADroppedContextIsDeletedAfterWhatEndedMeanwhile has the deletion of a dropped context
+// wait for another deletion, which ends while the first checks whether it has to wait. With
+// many blocks that takes long.
 func TestADroppedContextIsDeletedAfterWhatEndedMeanwhile(t *testing.T) {
 	for range 10 {
 		mc := newRoot(t)
@@ -392,9 +393,9 @@ func TestADeletionDoesNotWaitForWhatIsDroppedBelow(t *testing.T) {
 	}
 }
 
-// TestDroppedContextsAndDeletedParents drops contexts, some within others that are
-// dropped, too, while their parents are reset and deleted. Each callback must run
-// once and find its memory as it was.
+// TestDroppedContextsAndDeletedParents drops contexts, some below other dropped ones, while
+// their parents are reset and deleted. Each callback must run once and find its memory
+// unchanged.
 func TestDroppedContextsAndDeletedParents(t *testing.T) {
 	rounds := 60
 	if cramped() {
@@ -446,7 +447,7 @@ func dropFamily(parent palloc.Context, seed int, made, ran, spoiled *atomic.Int6
 	}
 }
 
-// addressed is the memory at an address that lies in a context.
+// addressed returns a pointer to memory of a context, by its address.
 func addressed(p uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&p)) }
 
 func TestTiesMayBeMadeAndTakenAwayAnywhere(t *testing.T) {
@@ -483,8 +484,8 @@ func TestTiesMayBeMadeAndTakenAwayAnywhere(t *testing.T) {
 	}
 }
 
-// TestAResetPassesOverWhatIsBeingDeleted: a dropped context whose callback runs keeps its
-// memory, though a reset has seen it as one of those that it is to go through.
+// TestAResetPassesOverWhatIsBeingDeleted checks that a dropped context whose callback runs
+// keeps its memory during a reset, though the reset had already listed it.
 func TestAResetPassesOverWhatIsBeingDeleted(t *testing.T) {
 	mc := newRoot(t)
 	madeTie(mc)
@@ -497,7 +498,7 @@ func TestAResetPassesOverWhatIsBeingDeleted(t *testing.T) {
 		<-caught
 	})
 	parent.ResetChildren()
-	scribble(bytesAt(parent.Alloc(trapped), trapped), 6) // over what went
+	scribble(bytesAt(parent.Alloc(trapped), trapped), 6) // overwrites the trap's memory, if that was freed
 	close(open)
 	other.Wait()
 	if trap.Live() {
@@ -505,9 +506,8 @@ func TestAResetPassesOverWhatIsBeingDeleted(t *testing.T) {
 	}
 }
 
-// TestACallbackOfADroppedContextSeesNoParent: it may use and create what it likes below
-// the context, which goes, and elsewhere, which stays; where the context hangs nothing
-// else can be hung.
+// TestACallbackOfADroppedContextSeesNoParent has the callback create contexts: those below
+// the dropped context are deleted, those elsewhere stay. It cannot create siblings of it.
 func TestACallbackOfADroppedContextSeesNoParent(t *testing.T) {
 	mc := newRoot(t)
 	madeTie(mc)
@@ -538,7 +538,8 @@ func TestACallbackOfADroppedContextSeesNoParent(t *testing.T) {
 	}
 }
 
-// TestADroppedContextIsDeletedInItsOwnCallback, which an ancestor's deletion may run.
+// TestADroppedContextIsDeletedInItsOwnCallback deletes a dropped context in its callback,
+// which the deletion of an ancestor may run.
 func TestADroppedContextIsDeletedInItsOwnCallback(t *testing.T) {
 	for name, end := range map[string]func(dropped, parent palloc.Context){
 		"the dropped one": func(dropped, _ palloc.Context) { deleteDropped(t, dropped) },

@@ -9,12 +9,12 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// The tree: who hangs below whom, in which order, under which name. The file
-// opens with what all tests of this package stand on: a root of their own, and
-// the four kinds.
+// The tree: the parents of contexts, their order and their names. The file begins with the
+// functions that all tests of this package use: for a context of their own, and for the four
+// kinds.
 
-// newRoot is a context for one test. It is deleted when the test ends, and then
-// the tree must be what it was before.
+// newRoot returns a context for one test. It is deleted when the test ends, and then the
+// tree must be as before.
 func newRoot(t testing.TB) palloc.Context {
 	t.Helper()
 	top := palloc.Top()
@@ -43,11 +43,10 @@ func count(mc palloc.Context) (n int) {
 
 var (
 	kinds   = []palloc.Kind{palloc.KindAllocSet, palloc.KindSlab, palloc.KindGeneration, palloc.KindBump}
-	freeing = kinds[:3] // the kinds that take single chunks back
+	freeing = kinds[:3] // the kinds that free single chunks
 )
 
-// newKind creates a context of a kind; if that is a Slab, for chunks of size
-// bytes.
+// newKind creates a context of a kind; a Slab has chunks of size bytes.
 func newKind(parent palloc.Context, k palloc.Kind, name string, size int) palloc.Context {
 	switch k {
 	case palloc.KindSlab:
@@ -67,18 +66,17 @@ func each(t *testing.T, kinds []palloc.Kind, f func(t *testing.T, k palloc.Kind)
 	}
 }
 
-// cramped says that time or address space is short, so that the large tests
-// become a tenth as large: under the race detector, in short mode, on machines
-// of 32 bits and on WebAssembly.
+// cramped reports whether time or address space is short, so that large tests become a tenth
+// as large: under the race detector, in short mode, on machines of 32 bits and on WebAssembly.
 func cramped() bool {
 	return raced || testing.Short() || unsafe.Sizeof(uintptr(0)) == 4 || runtime.GOARCH == "wasm"
 }
 
-// bytesAt is the size bytes of a chunk.
+// bytesAt returns the size bytes of a chunk.
 func bytesAt(p unsafe.Pointer, size int) []byte { return unsafe.Slice((*byte)(p), size) }
 
-// scribble fills bytes with what a seed says; scribbled says whether they still
-// are what scribble wrote.
+// scribble fills bytes with a pattern made from a seed; scribbled reports whether they still
+// have that pattern.
 func scribble(b []byte, seed int) {
 	for i := range b {
 		b[i] = mark(seed, i)
@@ -96,7 +94,7 @@ func scribbled(b []byte, seed int) bool {
 
 func mark(seed, i int) byte { return byte(uint64(seed*31+i+1) * 0x9e3779b97f4a7c15 >> 56) }
 
-// names are the names of what a walk goes through.
+// names returns the names of the contexts that a walk visits.
 func names(walk func(func(palloc.Context) bool)) (list []string) {
 	for mc := range walk {
 		list = append(list, mc.Name())
@@ -132,7 +130,7 @@ func TestAWalkVisitsParentsFirst(t *testing.T) {
 	wantNames(t, "all", mc.All(), "test", "b", "a", "ab", "aba", "aa")
 	wantNames(t, "all below a", a.All(), "a", "ab", "aba", "aa")
 	for range mc.All() {
-		break // a walk may be left
+		break // a walk may end early
 	}
 }
 
@@ -309,7 +307,7 @@ func TestAnIdentSurvivesAResetAndDiesWithItsContext(t *testing.T) {
 			t.Errorf("after a reset it is called %q", c.Ident())
 		}
 		c.Delete()
-		for range 3 { // one of them has the core of the deleted one
+		for range 3 { // one of them has the node of the deleted context
 			if next := newKind(mc, k, "c", 64); next.Ident() != "" {
 				t.Errorf("the next context is called %q", next.Ident())
 			}

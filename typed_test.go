@@ -7,12 +7,12 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// Typed allocation: a T in a context is as zero as one on Go's heap, whoever had
-// its memory before.
+// Typed allocation: a T in a context is as zero as one on Go's heap, whatever its memory was
+// used for before.
 
 type point struct{ x, y, z, w uint64 }
 
-// newOf sells a T, looks whether it is zero, and makes its memory dirty.
+// newOf allocates a T, checks that it is zero, and makes its memory dirty.
 func newOf[T any](t *testing.T, mc palloc.Context, try bool) *T {
 	t.Helper()
 	p := new(T)
@@ -32,8 +32,8 @@ func newOf[T any](t *testing.T, mc palloc.Context, try bool) *T {
 	return p
 }
 
-// dirtyCycles sells Ts from memory that is used again and again: freed chunks,
-// blocks of earlier lives, blocks of other contexts.
+// dirtyCycles allocates Ts in memory that is reused: freed chunks, blocks from before a
+// reset, blocks of other contexts.
 func dirtyCycles[T any](t *testing.T, k palloc.Kind) {
 	t.Helper()
 	mc := newRoot(t)
@@ -55,7 +55,7 @@ func dirtyCycles[T any](t *testing.T, k palloc.Kind) {
 	}
 }
 
-func TestNewIsZeroWhoeverHadTheMemory(t *testing.T) {
+func TestNewIsZeroInReusedMemory(t *testing.T) {
 	each(t, kinds, func(t *testing.T, k palloc.Kind) {
 		dirtyCycles[byte](t, k)
 		dirtyCycles[[3]byte](t, k)
@@ -83,7 +83,7 @@ func TestNewOfNoBytesIsAChunk(t *testing.T) {
 	})
 }
 
-func TestFreeTakesWhatNewSold(t *testing.T) {
+func TestFreeTakesWhatNewReturned(t *testing.T) {
 	each(t, freeing, func(t *testing.T, k palloc.Kind) {
 		c := newKind(newRoot(t), k, "c", int(unsafe.Sizeof(point{})))
 		p := palloc.New[point](c)
@@ -104,7 +104,7 @@ type pair[K, V any] struct {
 	value V
 }
 
-func TestGenericTypesAreSold(t *testing.T) {
+func TestGenericTypesAreAllocated(t *testing.T) {
 	c := palloc.NewAllocSet(newRoot(t), "c")
 	p := palloc.New[pair[int32, [2]float64]](c)
 	p.key, p.value[1] = 7, 1.5
@@ -114,8 +114,8 @@ func TestGenericTypesAreSold(t *testing.T) {
 	}
 }
 
-// TestNewUnclearedIsForPlainTypes: it sells a chunk for a T, and refuses a T with
-// pointers, even one that New takes.
+// TestNewUnclearedIsForPlainTypes allocates a T without pointers; a T with pointers is
+// refused, even one that New accepts.
 func TestNewUnclearedIsForPlainTypes(t *testing.T) {
 	each(t, kinds, func(t *testing.T, k palloc.Kind) {
 		c := newKind(newRoot(t), k, "c", int(unsafe.Sizeof(point{})))
@@ -136,7 +136,7 @@ func TestNewUnclearedIsForPlainTypes(t *testing.T) {
 	})
 }
 
-// TestALargeTypeMakesNoGarbage: not even where its size is asked for.
+// TestALargeTypeMakesNoGarbage allocates and asks for the size of a large type.
 func TestALargeTypeMakesNoGarbage(t *testing.T) {
 	if raced {
 		t.Skip("there, contexts lie on Go's heap")
@@ -151,8 +151,8 @@ func TestALargeTypeMakesNoGarbage(t *testing.T) {
 	}
 }
 
-// TestALargeTypeDoesNotWrapAround: with 32 bits, its end may lie beyond the last
-// address.
+// TestALargeTypeDoesNotWrapAround allocates a type whose end, with 32 bits, may lie beyond
+// the last address.
 func TestALargeTypeDoesNotWrapAround(t *testing.T) {
 	const large = 1 << 30
 	each(t, anySize, func(t *testing.T, k palloc.Kind) {
@@ -172,8 +172,8 @@ func TestALargeTypeDoesNotWrapAround(t *testing.T) {
 	})
 }
 
-// TestATypeOfMoreThanAGigabyte: with 32 bits too it is sold and cleared, or refused, and
-// then nothing is left of it.
+// TestATypeOfMoreThanAGigabyte checks that it is allocated and cleared, with 32 bits too, or
+// refused without leaving memory allocated.
 func TestATypeOfMoreThanAGigabyte(t *testing.T) {
 	if unsafe.Sizeof(uintptr(0)) == 8 || testing.Short() || raced {
 		t.Skip("with 64 bits it is a type as any other, and it takes a gigabyte")

@@ -16,10 +16,10 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// Waiting for memory that another goroutine frees: nobody is refused what would fit,
-// and nobody waits for themselves.
+// Waiting for memory that another goroutine frees: no request is refused that would fit, and
+// no goroutine waits for itself.
 
-// TestOthersWaitForTheCallbackThatRuns: a is freeing 14 MiB when b asks for 3.
+// TestOthersWaitForTheCallbackThatRuns has b request 3 MiB while a frees 14.
 func TestOthersWaitForTheCallbackThatRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		top := palloc.NewAllocSet(palloc.Top(), "test")
@@ -51,8 +51,8 @@ func TestOthersWaitForTheCallbackThatRuns(t *testing.T) {
 	})
 }
 
-// TestNothingThatFitsIsRefused: many goroutines under one limit, most of which a cache
-// holds that can give up all of it.
+// TestNothingThatFitsIsRefused has many goroutines under one limit. A cache that can free
+// everything holds most of it.
 func TestNothingThatFitsIsRefused(t *testing.T) {
 	for _, slow := range []time.Duration{0, time.Millisecond, 10 * time.Millisecond} {
 		for _, shared := range []bool{false, true} {
@@ -107,7 +107,7 @@ func nothingThatFitsIsRefused(t *testing.T, goroutines, requests int, slow time.
 					t.Log(err)
 					continue
 				}
-				page, err := pages.TryAlloc(100 << 10) // what is left is the cache's
+				page, err := pages.TryAlloc(100 << 10) // the cache has the rest
 				if err != nil {
 					refused.Add(1)
 					t.Log(err)
@@ -129,11 +129,11 @@ func nothingThatFitsIsRefused(t *testing.T, goroutines, requests int, slow time.
 	}
 }
 
-// allOfItFits has goroutines take all that the limit allows, a sixteenth each, while a
-// cache takes what they leave for a moment.
+// allOfItFits has goroutines allocate all that the limit allows, a sixteenth each, while a
+// cache takes memory that they leave for a moment.
 func allOfItFits(t *testing.T, goroutines, requests int, slow time.Duration) {
 	tenant := newRoot(t)
-	tenant.SetLimit(int64(goroutines)<<20 + 64<<10) // and some blocks that cores begin with
+	tenant.SetLimit(int64(goroutines)<<20 + 64<<10) // and the first blocks of contexts
 	cached := palloc.NewAllocSet(tenant, "cached", palloc.Shared())
 	var mu sync.Mutex
 	var kept []unsafe.Pointer
@@ -147,11 +147,11 @@ func allOfItFits(t *testing.T, goroutines, requests int, slow time.Duration) {
 		}
 		return nil
 	})
-	fill := func() { // the cache asks for as little as to fit, and not for others' memory
+	fill := func() { // the cache requests only what fits, and no memory of others
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		defer cached.CancelWaits(ctx)()
-		mu.Lock() // it asks no callback, which would need that
+		mu.Lock() // it calls no callback, which would need the lock
 		defer mu.Unlock()
 		for {
 			p, err := cached.TryAlloc(100 << 10)
@@ -187,8 +187,8 @@ func allOfItFits(t *testing.T, goroutines, requests int, slow time.Duration) {
 	}
 }
 
-// TestCallbacksThatAllocateAreAskedFewTimes: a request for which each of many callbacks
-// allocates, which fails, has none of them asked more than once for each of the others.
+// TestCallbacksThatAllocateAreAskedFewTimes makes a request for which many callbacks try to
+// allocate and fail: each callback is called at most once for each of the others.
 func TestCallbacksThatAllocateAreAskedFewTimes(t *testing.T) {
 	const callbacks = 30
 	tenant := newRoot(t)
@@ -212,8 +212,8 @@ func TestCallbacksThatAllocateAreAskedFewTimes(t *testing.T) {
 	}
 }
 
-// TestHopelessRequestsShareTheirRounds: of many that cannot be served each is refused,
-// and callbacks that give nothing back are not asked once for each.
+// TestHopelessRequestsShareTheirRounds makes many requests that cannot fit: each is refused,
+// and callbacks that free nothing are not called once for each of them.
 func TestHopelessRequestsShareTheirRounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tenant := palloc.NewAllocSet(palloc.Top(), "test")
@@ -241,8 +241,8 @@ func TestHopelessRequestsShareTheirRounds(t *testing.T) {
 	})
 }
 
-// TestACallbackDoesNotWaitForItself: it allocates below the limit that it is to make
-// room under.
+// TestACallbackDoesNotWaitForItself has a callback allocate below the limit for which it was
+// called.
 func TestACallbackDoesNotWaitForItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tenant := palloc.NewAllocSet(palloc.Top(), "test")
@@ -256,7 +256,7 @@ func TestACallbackDoesNotWaitForItself(t *testing.T) {
 		other.OnPressure(func(palloc.Pressure) error { nested++; other.Reset(); return nil })
 		held.OnPressure(func(palloc.Pressure) error {
 			begin := time.Now()
-			_, err := spill.TryAlloc(350 << 10) // fits without other
+			_, err := spill.TryAlloc(350 << 10) // fits without the request
 			if err != nil || nested != 1 {
 				t.Errorf("in a callback: %v; the other callback was asked %d times", err, nested)
 			}
@@ -276,8 +276,8 @@ func TestACallbackDoesNotWaitForItself(t *testing.T) {
 	})
 }
 
-// TestCallbacksThatNeedEachOthersLimit: in each of some goroutines a callback of the
-// one limit allocates below the next one, in a circle.
+// TestCallbacksThatNeedEachOthersLimit has goroutines whose callbacks of one limit allocate
+// below the next one, in a circle.
 func TestCallbacksThatNeedEachOthersLimit(t *testing.T) {
 	for _, n := range []int{2, 3, 7} {
 		synctest.Test(t, func(t *testing.T) {
@@ -299,7 +299,7 @@ func TestCallbacksThatNeedEachOthersLimit(t *testing.T) {
 					if first {
 						first = false
 						ready.Done()
-						ready.Wait() // all of them press
+						ready.Wait() // all of them run callbacks
 					}
 					if _, err := spill.TryAlloc(400 << 10); err == nil {
 						spill.Reset()
@@ -323,7 +323,7 @@ func TestCallbacksThatNeedEachOthersLimit(t *testing.T) {
 	}
 }
 
-// TestACallbackWaitsForAnothersLimit: where there is no circle it does wait.
+// TestACallbackWaitsForAnothersLimit checks that a callback waits where there is no circle.
 func TestACallbackWaitsForAnothersLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		top := palloc.NewAllocSet(palloc.Top(), "test")
@@ -336,7 +336,7 @@ func TestACallbackWaitsForAnothersLimit(t *testing.T) {
 		inB.Alloc(800 << 10)
 		inB.OnPressure(func(palloc.Pressure) error { time.Sleep(time.Second); inB.Reset(); return nil })
 		inA.OnPressure(func(palloc.Pressure) error {
-			_, err := spill.TryAlloc(300 << 10) // b's callback runs in the other goroutine
+			_, err := spill.TryAlloc(300 << 10) // the callback of b runs in the other goroutine
 			inA.Reset()
 			return err
 		})
@@ -360,8 +360,8 @@ func TestACallbackWaitsForAnothersLimit(t *testing.T) {
 	})
 }
 
-// TestAWaitEnds: a callback waits for another goroutine, which allocates below the same
-// limit. Nobody can know.
+// TestAWaitEnds has a callback wait for another goroutine, which allocates below the same
+// limit. The library cannot see this circle.
 func TestAWaitEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tenant := palloc.NewAllocSet(palloc.Top(), "test")
@@ -437,7 +437,7 @@ func TestAWaitIsCanceled(t *testing.T) {
 				if err := <-done; err != nil {
 					t.Errorf("the one that was not canceled: %v", err)
 				}
-				request.Alloc(200 << 10) // there is room, and nothing to wait for
+				request.Alloc(200 << 10) // it fits, and waits for nothing
 			})
 		})
 	}
@@ -475,14 +475,14 @@ func TestCancelWaitsIsTakenAway(t *testing.T) {
 	wantFault(t, func() { mc.CancelWaits(nil) }, "CancelWaits", mc.Path(), "nil") //lint:ignore SA1012 that is the test
 }
 
-// shard is what one goroutine owns.
+// A shard is the data of one goroutine.
 type shard struct {
 	mc    palloc.Context
 	pages [][]byte
 	calls int
 }
 
-// newShard is a shard that can give up its pages where its owner comes by.
+// newShard returns a shard whose owner frees its pages in AnswerPressure and allocations.
 func newShard(top palloc.Context, name string) *shard {
 	s := &shard{mc: palloc.NewAllocSet(top, name)}
 	s.mc.OnPressureOwned(func(p palloc.Pressure) error {
@@ -502,8 +502,8 @@ func (s *shard) fill(n int) {
 	}
 }
 
-// TestAnOwnerAnswersWhereItComesBy: a request of one shard is answered by the owner of
-// another one.
+// TestAnOwnerAnswersWhereItComesBy checks that the owner of one shard runs its callback for
+// the request of another, in the calls that do so.
 func TestAnOwnerAnswersWhereItComesBy(t *testing.T) {
 	for name, comesBy := range map[string]func(s *shard) bool{
 		"polls":                   func(s *shard) bool { return s.mc.AnswerPressure() },
@@ -513,7 +513,7 @@ func TestAnOwnerAnswersWhereItComesBy(t *testing.T) {
 		"grows a slice":           func(s *shard) bool { palloc.Append(palloc.NewAllocSet(s.mc, "b"), []int{}, 1, 2, 3); return true },
 		"allocates too much":      func(s *shard) bool { s.mc.TryAlloc(4 << 20); return true },
 		"does not but had none":   nil,
-		"allocates beside":        nil,
+		"allocates elsewhere":     nil,
 		"allocates in Shared one": nil,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -537,8 +537,8 @@ func TestAnOwnerAnswersWhereItComesBy(t *testing.T) {
 				}
 				begin := time.Now()
 				if comesBy == nil {
-					if name == "allocates beside" {
-						palloc.NewAllocSet(palloc.Top(), "beside").Delete()
+					if name == "allocates elsewhere" {
+						palloc.NewAllocSet(palloc.Top(), "elsewhere").Delete()
 					} else if name == "allocates in Shared one" {
 						shared.Alloc(2000)
 					}
@@ -563,7 +563,7 @@ func TestAnOwnerAnswersWhereItComesBy(t *testing.T) {
 	}
 }
 
-// TestAnAbsentOwnerIsWaitedForOnce: the next one to ask does not wait again.
+// TestAnAbsentOwnerIsWaitedForOnce checks that the next request does not wait again.
 func TestAnAbsentOwnerIsWaitedForOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		top := palloc.NewAllocSet(palloc.Top(), "test")
@@ -574,21 +574,22 @@ func TestAnAbsentOwnerIsWaitedForOnce(t *testing.T) {
 		begin := time.Now()
 		for range 10 {
 			if _, err := b.TryAlloc(900 << 10); err == nil {
-				t.Error("nobody freed anything")
+				t.Error("no owner freed memory")
 			}
 		}
 		if d := time.Since(begin); d != 100*time.Millisecond {
 			t.Errorf("ten requests waited %v", d)
 		}
-		a.mc.Delete() // nothing is asked of it any more
+		a.mc.Delete() // its callback is not called any more
 		if b.AnswerPressure() {
 			t.Error("a context that was deleted is asked")
 		}
 	})
 }
 
-// TestShardsPressEachOther: each holds what the others want, and all ask at once.
-func TestShardsPressEachOther(t *testing.T) {
+// TestShardsReclaimFromEachOther has shards that each hold the memory that the others need,
+// and request it at once.
+func TestShardsReclaimFromEachOther(t *testing.T) {
 	for _, n := range []int{2, 5} {
 		synctest.Test(t, func(t *testing.T) {
 			top := palloc.NewAllocSet(palloc.Top(), "test")
@@ -639,8 +640,8 @@ func TestOwnedCallbacksOfOnesOwnRunAtOnce(t *testing.T) {
 	wantFault(t, func() { top.OnPressure(nil) }, "OnPressure", top.Path(), "nil")
 }
 
-// answering is a shard in a goroutine of its own, which answers all it is asked; its
-// callback is free. It ends with the test.
+// answering creates a shard in a goroutine of its own, which calls AnswerPressure in a loop
+// until the test ends. The test chooses its callback.
 func answering(t *testing.T, parent palloc.Context, fill func(mc palloc.Context), free func(mc palloc.Context, p palloc.Pressure) error) {
 	t.Helper()
 	ready, stop, done := make(chan bool), make(chan bool), make(chan bool)
@@ -656,7 +657,7 @@ func answering(t *testing.T, parent palloc.Context, fill func(mc palloc.Context)
 				return
 			default:
 				mc.AnswerPressure()
-				runtime.Gosched() // nobody is preempted under js
+				runtime.Gosched() // js does not preempt goroutines
 			}
 		}
 	}()
@@ -664,8 +665,8 @@ func answering(t *testing.T, parent palloc.Context, fill func(mc palloc.Context)
 	t.Cleanup(func() { close(stop); <-done })
 }
 
-// What a callback of OnPressureOwned returns, or panics with, where its owner runs it is
-// told as that of OnPressure is.
+// The error or panic of a callback of OnPressureOwned, which its owner runs, is reported as
+// that of OnPressure is.
 func TestAnOwnersErrorIsInTheRefusal(t *testing.T) {
 	full := errors.New("the disk is full")
 	for name, free := range map[string]func(palloc.Context, palloc.Pressure) error{
@@ -684,8 +685,8 @@ func TestAnOwnersErrorIsInTheRefusal(t *testing.T) {
 	}
 }
 
-// An owner whose callback frees by the piece and compacts is asked for more, as one of
-// OnPressure is, until a whole block comes free.
+// An owner whose callback frees chunk by chunk and compacts is called again, as a callback
+// of OnPressure is, until a whole block is free.
 func TestAnOwnerWhoFreesByThePieceIsAskedForMore(t *testing.T) {
 	db := newRoot(t)
 	db.SetLimit(2 << 20)
@@ -708,7 +709,7 @@ func TestAnOwnerWhoFreesByThePieceIsAskedForMore(t *testing.T) {
 	}
 }
 
-// An owner who has begun to free is waited for as a callback of OnPressure is.
+// A request waits for an owner whose callback has begun, as for a callback of OnPressure.
 func TestAnOwnerWhoHasBegunIsWaitedFor(t *testing.T) {
 	db := newRoot(t)
 	db.SetLimit(1 << 20)
@@ -723,8 +724,8 @@ func TestAnOwnerWhoHasBegunIsWaitedFor(t *testing.T) {
 	}
 }
 
-// TestACallbackThatLiftsTheLimitIsNotAskedForEver: it takes the limit away while it works,
-// and sets it again.
+// TestACallbackThatLiftsTheLimitIsNotAskedForEver has a callback remove the limit while it
+// runs, and set it again.
 func TestACallbackThatLiftsTheLimitIsNotAskedForEver(t *testing.T) {
 	top := newRoot(t)
 	top.SetLimit(4 << 20)
@@ -744,8 +745,8 @@ func TestACallbackThatLiftsTheLimitIsNotAskedForEver(t *testing.T) {
 	}
 }
 
-// Two caches under two limits, one around the other, each of which makes room by moving
-// a page to the other: the request alternates between the limits for ever.
+// Two caches under two limits, one around the other, where each makes room by moving a page
+// to the other: the request would alternate between the limits for ever.
 func TestBrkTwoLimitsThatCallbacksAlternateBetween(t *testing.T) {
 	outer := newRoot(t)
 	outer.SetLimit(16 << 20)
@@ -788,8 +789,8 @@ func TestBrkTwoLimitsThatCallbacksAlternateBetween(t *testing.T) {
 	}
 }
 
-// TestCallbacksOfManyLimitsAreAskedFewTimes: of limits beside each other each has a few
-// callbacks that allocate below the next.
+// TestCallbacksOfManyLimitsAreAskedFewTimes has sibling limits, each with a few callbacks
+// that allocate below the next.
 func TestCallbacksOfManyLimitsAreAskedFewTimes(t *testing.T) {
 	top := newRoot(t)
 	var calls atomic.Int64
@@ -820,8 +821,8 @@ func TestCallbacksOfManyLimitsAreAskedFewTimes(t *testing.T) {
 	}
 }
 
-// TestAWaiterIsNotOutrunForEver: one goroutine allocates in a loop, each time under
-// pressure, with a callback that frees what is needed, for all who wait. Another one wants
+// TestAWaiterIsNotOutrunForEver has one goroutine allocate in a loop, each time under
+// pressure, with a callback that frees enough for all that wait. Another goroutine requests
 // a single chunk.
 func TestAWaiterIsNotOutrunForEver(t *testing.T) {
 	top := newRoot(t)
@@ -873,9 +874,9 @@ func TestAWaiterIsNotOutrunForEver(t *testing.T) {
 	group.Wait()
 }
 
-// TestWhoWaitedIsNotRefusedWhatFits: a callback frees everything, or raises the limit, and
-// then goes on for longer than anybody waits for it.
-func TestWhoWaitedIsNotRefusedWhatFits(t *testing.T) {
+// TestAWaiterIsNotRefusedWhatFits has a callback free everything, or raise the limit, and
+// then run on for longer than any request waits for it.
+func TestAWaiterIsNotRefusedWhatFits(t *testing.T) {
 	for _, way := range []string{"freed", "limit raised", "limit taken away"} {
 		t.Run(way, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -911,8 +912,8 @@ func TestWhoWaitedIsNotRefusedWhatFits(t *testing.T) {
 	}
 }
 
-// TestWhatAnEndedGoroutineWantedIsForgotten: one that waits is asked as an owner
-// meanwhile, and its callback ends the goroutine, or resets the context that allocates.
+// TestWhatAnEndedGoroutineWantedIsForgotten has a waiting goroutine run its own callback as
+// an owner, which ends the goroutine, or resets the context that allocates.
 func TestWhatAnEndedGoroutineWantedIsForgotten(t *testing.T) {
 	for name, end := range map[string]func(palloc.Context){
 		"Goexit":                       func(palloc.Context) { runtime.Goexit() },
@@ -947,14 +948,14 @@ func TestWhatAnEndedGoroutineWantedIsForgotten(t *testing.T) {
 			missing = nil
 			a.TryAlloc(3 << 20)
 			if len(missing) == 0 || missing[0] > 3<<20 {
-				t.Errorf("nobody else waits, and a callback is told that %v are missing for a request of %d, of which 2 MiB are free", missing, 3<<20)
+				t.Errorf("no other request waits, and a callback is told that %v are missing for a request of %d, of which 2 MiB are free", missing, 3<<20)
 			}
 		})
 	}
 }
 
-// TestCallbacksOfACrowdAreAskedFewTimes: while more goroutines wait than have numbers, a
-// request in a callback has nobody asked.
+// TestCallbacksOfACrowdAreAskedFewTimes makes requests in callbacks while more goroutines
+// wait than the library numbers: such a request calls no callback.
 func TestCallbacksOfACrowdAreAskedFewTimes(t *testing.T) {
 	if cramped() {
 		t.Skip("4200 goroutines that wait")
@@ -1004,9 +1005,9 @@ func TestCallbacksOfACrowdAreAskedFewTimes(t *testing.T) {
 	group.Wait()
 }
 
-// TestWhoAnswersWhileItWaitsIsNotHandedThePress: the first of those who wait is in a
-// callback of its own for 30 s, and nobody waits for that.
-func TestWhoAnswersWhileItWaitsIsNotHandedThePress(t *testing.T) {
+// TestAWaiterInItsCallbackIsNotTheNextToReclaim has the first of the waiting requests run its
+// owner's callback for 30 s: the others do not wait for that.
+func TestAWaiterInItsCallbackIsNotTheNextToReclaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		top := palloc.NewAllocSet(palloc.Top(), "test")
 		defer top.Delete()
@@ -1026,7 +1027,7 @@ func TestWhoAnswersWhileItWaitsIsNotHandedThePress(t *testing.T) {
 		for mc, at := range map[palloc.Context]time.Duration{o: 0, x: time.Second / 2, y: 5 * time.Second} {
 			group.Go(func() {
 				time.Sleep(at)
-				if _, err := mc.TryAlloc(2 << 20); err != nil && mc != x { // what x wants others may have by then
+				if _, err := mc.TryAlloc(2 << 20); err != nil && mc != x { // others may have the memory for x by then
 					t.Errorf("%s: %v", mc.Name(), err)
 				}
 			})

@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-// The words of the house: the field's own. What a Go engineer would have to learn is not
-// used, in names or in prose.
+// The words of the project are the field's own: names and prose use no word that a Go
+// engineer would have to learn.
 
-// homemade are patterns of words that are not the field's, and what to say instead.
+// homemade are patterns of words that are not the field's, each with the words to use.
 var homemade = []struct{ pattern, instead string }{
 	{`warehouse`, "page heap"},
 	{`wholesale|retail`, "the page heap; chunks"},
@@ -36,7 +36,7 @@ var homemade = []struct{ pattern, instead string }{
 	{`\b(lest|besides)\b`, "so that not; also"},
 }
 
-// exempt are the files in which a pattern may occur, with the reason.
+// exempt are the files and folders in which the words may occur, with the reason.
 var exempt = map[string]string{
 	"words_test.go":    "it lists the words",
 	"README.md":        "its introduction has the picture of wholesale and retail, once",

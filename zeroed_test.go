@@ -8,8 +8,8 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// Zeroed memory is zero, though what is known to be so is not cleared: after all kinds
-// of use, resets, and trims.
+// Zeroed memory is zero, although memory known to be zero is not cleared: after all kinds of
+// use, resets, and trims.
 
 // zeroing are the ways to get size zeroed bytes.
 var zeroing = map[string]func(mc palloc.Context, size int) []byte{
@@ -101,8 +101,8 @@ func TestNewOfALargeTypeIsZeroAfterAnyUse(t *testing.T) {
 	}
 }
 
-// TestWhatAReallocAddsIsZero: in place, within room to grow, moved, and after the chunk
-// was larger once.
+// TestWhatAReallocAddsIsZero resizes in place, within reserved room, with a move, and after
+// the chunk was larger before.
 func TestWhatAReallocAddsIsZero(t *testing.T) {
 	for _, k := range []palloc.Kind{palloc.KindAllocSet, palloc.KindGeneration} {
 		t.Run(k.String(), func(t *testing.T) {

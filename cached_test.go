@@ -13,10 +13,10 @@ import (
 	"github.com/gopalloc/palloc/internal/tree"
 )
 
-// Trees of contexts that come and go in the same shape: their cores stay where they
-// were, and nothing is lost, nor kept without bound.
+// Cached contexts: trees of the same shape that are created and deleted use the same nodes
+// again. No memory is lost, and the cached memory is bounded.
 
-// shape builds a tree below a context and answers its contexts, parents first.
+// shape builds a tree below a context and returns its contexts, parents first.
 func shape(mc palloc.Context) []palloc.Context {
 	request := palloc.NewAllocSet(mc, "request")
 	plan := palloc.NewBump(request, "plan")
@@ -54,17 +54,17 @@ var ends = []struct {
 	}},
 }
 
-func TestATreeOfTheSameShapeIsTheSameCores(t *testing.T) {
+func TestATreeOfTheSameShapeHasTheSameNodes(t *testing.T) {
 	for _, end := range ends {
 		t.Run(end.name, func(t *testing.T) {
 			mc := newRoot(t)
 			used := func() map[uintptr]bool {
-				cores := map[uintptr]bool{}
+				nodes := map[uintptr]bool{}
 				list := shape(mc)
 				for i, c := range list {
 					p := c.Alloc(100)
 					scribble(bytesAt(p, 100), i)
-					cores[coreOf(c)] = true
+					nodes[nodeOf(c)] = true
 					if c.Ident() != "" {
 						t.Errorf("%s has the ident of the one before", c.Path())
 					}
@@ -74,13 +74,13 @@ func TestATreeOfTheSameShapeIsTheSameCores(t *testing.T) {
 				wantLive(t, false, list...)
 				wantSound(t, "without it", mc)
 				wantEmpty(t, mc)
-				return cores
+				return nodes
 			}
 			first, held := used(), palloc.PageHeap().Held
 			for range 5 {
 				for c := range used() {
 					if !first[c] {
-						t.Error("a context has a core that none of the first tree had")
+						t.Error("a context has a node that none of the first tree had")
 					}
 				}
 			}
@@ -91,9 +91,9 @@ func TestATreeOfTheSameShapeIsTheSameCores(t *testing.T) {
 	}
 }
 
-// TestWhatWaitsIsLittle: however many contexts are deleted one by one, those that wait
-// with their parents hold no more than some blocks.
-func TestWhatWaitsIsLittle(t *testing.T) {
+// TestCachedContextsHoldLittle deletes many contexts: those cached below their parents hold
+// no more than some blocks.
+func TestCachedContextsHoldLittle(t *testing.T) {
 	const each, most = 6 << 10, 64 * 8 << 10
 	build := map[string]func(mc palloc.Context, n int) []palloc.Context{
 		"a chain": func(mc palloc.Context, n int) (list []palloc.Context) {
@@ -148,36 +148,37 @@ func TestWhatWaitsIsLittle(t *testing.T) {
 	}
 }
 
-// TestWhatIsOfNoUseDoesNotWaitForEver: a context that is reset lets go of deleted
-// children that nobody wanted since the last time.
-func TestWhatIsOfNoUseDoesNotWaitForEver(t *testing.T) {
+// TestUnusedCachedContextsAreEvicted checks that resets evict cached children that are no
+// longer used.
+func TestUnusedCachedContextsAreEvicted(t *testing.T) {
 	mc, elsewhere := newRoot(t), newRoot(t)
 	palloc.Trim()
-	waits := func() palloc.Context {
+	build := func() palloc.Context {
 		list := shape(mc)
 		for _, c := range list {
 			c.Alloc(100)
 		}
 		return list[0]
 	}
-	core := coreOf(waits())
+	node := nodeOf(build())
 	for range 5 {
 		mc.Reset()
-		if c := waits(); coreOf(c) != core {
-			t.Fatal("what is wanted each time does not wait")
+		if c := build(); nodeOf(c) != node {
+			t.Fatal("a context that is used each time is not cached")
 		}
 	}
 	for range 3 {
 		mc.Reset()
 	}
-	if c := palloc.NewAllocSet(elsewhere, "request"); coreOf(c) != core {
-		t.Error("what nobody wanted for three resets waits still")
+	if c := palloc.NewAllocSet(elsewhere, "request"); nodeOf(c) != node {
+		t.Error("a context that was not used for three resets is still cached")
 	}
 	wantSound(t, "afterwards", mc)
 }
 
-// TestATreeThatWaitsComesUnderTheBudget: what is created of cores that wait counts.
-func TestATreeThatWaitsComesUnderTheBudget(t *testing.T) {
+// TestACachedTreeComesUnderTheBudget checks that a budget counts contexts that are created
+// from cached nodes.
+func TestACachedTreeComesUnderTheBudget(t *testing.T) {
 	mc := newRoot(t)
 	shape(mc)[0].Delete()
 	mc.SetLimit(64 << 10)
@@ -196,8 +197,8 @@ func TestATreeThatWaitsComesUnderTheBudget(t *testing.T) {
 	wantSound(t, "afterwards", mc)
 }
 
-// TestTreesComeAndGoEverywhere: goroutines build trees below parents of their own and
-// below one of all, delete them in each way, and others trim and move.
+// TestTreesComeAndGoEverywhere has goroutines build trees, below parents of their own and
+// below a common one, and delete them in each way, while others trim and move contexts.
 func TestTreesComeAndGoEverywhere(t *testing.T) {
 	mc := newRoot(t)
 	long := 1500 * time.Millisecond
@@ -259,8 +260,8 @@ func TestTreesComeAndGoEverywhere(t *testing.T) {
 	t.Logf("%d trees", trees.Load())
 }
 
-// TestNothingIsLostBelowATreeThatEnds: children that are created below the contexts of
-// a tree while that ends are deleted with it, or their creation is refused.
+// TestNothingIsLostBelowATreeThatEnds creates children below the contexts of a tree while it
+// is deleted. Each is deleted with the tree, or its creation is refused.
 func TestNothingIsLostBelowATreeThatEnds(t *testing.T) {
 	rounds := 2000
 	if cramped() {
@@ -275,9 +276,9 @@ func TestNothingIsLostBelowATreeThatEnds(t *testing.T) {
 	wantSound(t, "afterwards", mc)
 }
 
-// TestThoseOutOfReachDoNotWait: contexts of ever other names leave but a few of their
-// cores with their parent.
-func TestThoseOutOfReachDoNotWait(t *testing.T) {
+// TestContextsOutOfReachAreNotCached deletes contexts of ever other names: their parent
+// keeps only a few of their nodes.
+func TestContextsOutOfReachAreNotCached(t *testing.T) {
 	const each, most = 6 << 10, 4 * 8 << 10
 	mc := newRoot(t)
 	palloc.Trim()
@@ -290,12 +291,12 @@ func TestThoseOutOfReachDoNotWait(t *testing.T) {
 	waiting := palloc.PageHeap().Held - before
 	tree.ReleaseFree()
 	if now := palloc.PageHeap().Held - before; now > most || now == waiting {
-		t.Errorf("%d KiB wait with a context, and %d KiB in all", now>>10, waiting>>10)
+		t.Errorf("%d KiB are cached with a context, and %d KiB in all", now>>10, waiting>>10)
 	}
 }
 
-// TestTheLatestChildComesFirst also where children take the place of deleted ones: a
-// deletion of all runs the callbacks of the latest first.
+// TestTheLatestChildComesFirst deletes all children, some of which took the place of deleted
+// ones: the callbacks of the latest run first.
 func TestTheLatestChildComesFirst(t *testing.T) {
 	mc := newRoot(t)
 	r := rand.New(rand.NewPCG(5, 6))
