@@ -32,37 +32,37 @@ import (
 //
 // PostgreSQL: MemoryContextAlloc, MemoryContextAllocHuge.
 func (mc Context) Alloc(size int) unsafe.Pointer {
-	return osmem.At(admit(mc, uintptr(size), sell, bump.Alloc, allocset.Hot, stale, slow))
+	return osmem.At(checkLive(mc, uintptr(size), allocByKind, bump.Alloc, allocset.Hot, stale, slow))
 }
 
-// admit is the first stage of every allocation: the handle must be that of the context
+// checkLive is the first stage of every allocation: the handle must be that of the context
 // that has the node.
-func admit(mc Context, size uintptr, next seller, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
+func checkLive(mc Context, size uintptr, next kindStage, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
 	if mc.ref.Core == nil || mc.ref.Core.Epoch != mc.ref.Epoch {
 		return stale(mc)
 	}
 	return next(mc, size, fromBump, fromSet, slow)
 }
 
-type seller func(mc Context, size uintptr, fromBump kind.NoClassStage, fromSet kind.Stage, slow kind.Slow) uintptr
+type kindStage func(mc Context, size uintptr, fromBump kind.NoClassStage, fromSet kind.Stage, slow kind.Slow) uintptr
 
-// sell is the second stage. A kind without size classes goes the way of a Bump, which
+// allocByKind is the second stage. A kind without size classes goes the way of a Bump, which
 // finds no memory in the node of a Slab; all others that of an AllocSet.
-func sell(mc Context, size uintptr, fromBump kind.NoClassStage, fromSet kind.Stage, slow kind.Slow) uintptr {
+func allocByKind(mc Context, size uintptr, fromBump kind.NoClassStage, fromSet kind.Stage, slow kind.Slow) uintptr {
 	return fromBump(mc.ref.Core, int64(mc.ref.Epoch) < 0, size, fromSet, slow) // the highest bit is set for kinds without classes
 }
 
-// stale is separate so that admit can be inlined: it always panics.
+// stale is separate so that checkLive can be inlined: it always panics.
 func stale(mc Context) uintptr { panic(mc.gone("Context.Alloc")) }
 
 // slow is separate so that the kinds' stages can be inlined. It handles new blocks, large
 // sizes, kinds that are not inlined, and errors.
 func slow(c *kind.Core, size uintptr) uintptr {
-	return slab.Alloc(c, "Context.Alloc", size, slab.Pop, slab.Take, slab.Cut, sellSlowly)
+	return slab.Alloc(c, "Context.Alloc", size, slab.Pop, slab.Take, slab.Cut, allocOrPanic)
 }
 
-// sellSlowly is the last stage: it allocates, or panics.
-func sellSlowly(c *kind.Core, op string, size uintptr) uintptr {
+// allocOrPanic is the last stage: it allocates, or panics.
+func allocOrPanic(c *kind.Core, op string, size uintptr) uintptr {
 	p, err := budget.Alloc(c, op, size)
 	if err != nil {
 		raise(c, op, size, err)

@@ -42,7 +42,7 @@ type Buffer struct {
 	mc     Context
 	buf    []byte     // its capacity is the whole chunk; no capacity, no chunk
 	owner  *kind.Core // of the chunk: the context's node, or a shard of a shared one
-	stamp  uint64     // the owner's when the chunk was allocated
+	cookie uint64     // the owner's when the chunk was allocated
 	header uint64     // the chunk's then
 	where  *uint64    // the address of the header; that of noHeader, which is 0, where there is none
 }
@@ -62,14 +62,14 @@ const minBuffer = 64
 //
 // PostgreSQL: makeStringInfo, initStringInfo.
 func NewBuffer(mc Context) *Buffer {
-	return &Buffer{mc: mc, where: &noHeader, owner: mc.ref.Core, stamp: mc.bufferStamp()}
+	return &Buffer{mc: mc, where: &noHeader, owner: mc.ref.Core, cookie: mc.bufferCookie()}
 }
 
-// bufferStamp is separate so that NewBuffer can be inlined, and a Buffer that does not
+// bufferCookie is separate so that NewBuffer can be inlined, and a Buffer that does not
 // leave a function lies on its stack.
 //
 //go:noinline
-func (mc Context) bufferStamp() uint64 {
+func (mc Context) bufferCookie() uint64 {
 	mc.check("NewBuffer")
 	if mc.ref.Core.Kind() == slab.ID {
 		panic(mc.refuse("NewBuffer", 0, kind.Misuse("a Slab has chunks of one size, and a Buffer grows: make it in a context of another kind")))
@@ -80,7 +80,7 @@ func (mc Context) bufferStamp() uint64 {
 // live reports whether the bytes still are the Buffer's.
 func (b *Buffer) live() bool {
 	c := b.mc.ref.Core
-	return c != nil && c.Epoch == b.mc.ref.Epoch && b.owner.Cookie == b.stamp && *b.where == b.header
+	return c != nil && c.Epoch == b.mc.ref.Epoch && b.owner.Cookie == b.cookie && *b.where == b.header
 }
 
 // check panics unless the Buffer can be used.
@@ -107,20 +107,20 @@ func (b *Buffer) recheck(op string) {
 
 // drop leaves the Buffer without a chunk.
 func (b *Buffer) drop() {
-	*b = Buffer{mc: b.mc, where: &noHeader, owner: b.mc.ref.Core, stamp: b.mc.ref.Core.Cookie}
+	*b = Buffer{mc: b.mc, where: &noHeader, owner: b.mc.ref.Core, cookie: b.mc.ref.Core.Cookie}
 }
 
 // hold makes the chunk at p, of room bytes, the Buffer's, with n bytes written.
 func (b *Buffer) hold(p, room uintptr, n int) {
 	b.buf, b.where, b.owner = osmem.Bytes(p, room)[:n], &noHeader, b.mc.ref.Core
 	if b.mc.ref.Core.Kind() != bump.ID {
-		b.where, b.owner = (*uint64)(osmem.At(p-chunk.HeaderSize)), b.mc.seller(p)
+		b.where, b.owner = (*uint64)(osmem.At(p-chunk.HeaderSize)), b.mc.shardOf(p)
 	}
-	b.stamp, b.header = b.owner.Cookie, *b.where
+	b.cookie, b.header = b.owner.Cookie, *b.where
 }
 
 // tag returns the tag bits of the chunk's header.
-func (b *Buffer) tag() uint64 { return b.header ^ b.stamp }
+func (b *Buffer) tag() uint64 { return b.header ^ b.cookie }
 
 // address returns where the bytes are.
 func (b *Buffer) address() uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b.buf))) }

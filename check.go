@@ -79,7 +79,7 @@ type finding struct {
 	kind.Flaw
 }
 
-const mostFindings = 16
+const maxFindings = 16
 
 // memory checks what a context holds.
 func (f *findings) memory(mc Context) {
@@ -88,7 +88,7 @@ func (f *findings) memory(mc Context) {
 
 // note notes what was found.
 func (f *findings) note(s *tree.Node, flaw kind.Flaw) {
-	if len(f.first) == mostFindings {
+	if len(f.first) == maxFindings {
 		f.more++
 		return
 	}
@@ -115,15 +115,15 @@ func (f *findings) err() error {
 	return errors.Join(all...)
 }
 
-// mostDubious is how many levels of a path are followed that may lead in a circle.
-const mostDubious = 1000
+// maxDubiousLevels is how many levels of a path are followed that may lead in a circle.
+const maxDubiousLevels = 1000
 
 // dubiousPath is pathOf for a core whose links are not to be trusted. The tree's lock
 // must be held.
 func dubiousPath(s *tree.Node) string {
 	path := s.Name()
 	for level := 0; s.Parent != 0; level++ {
-		if level == mostDubious || !kind.IsOpened(s.Parent) {
+		if level == maxDubiousLevels || !kind.IsOpened(s.Parent) {
 			return ".../" + path
 		}
 		s = tree.At(s.Parent)

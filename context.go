@@ -172,9 +172,9 @@ func (mc Context) check(op string) {
 	}
 }
 
-// seller returns the part of the context's memory that the chunk at p belongs to: a shard
+// shardOf returns the part of the context's memory that the chunk at p belongs to: a shard
 // of a Shared context, or all of it.
-func (mc Context) seller(p uintptr) *kind.Core {
+func (mc Context) shardOf(p uintptr) *kind.Core {
 	if kind.KindOf(mc.ref.Epoch) == shared.ID {
 		if c := kind.Of(chunk.Header(p)); c.Owner() == mc.ref.Core {
 			return c

@@ -1,7 +1,6 @@
 package palloc
 
 import (
-	"sync/atomic"
 	"unsafe"
 
 	"github.com/gopalloc/palloc/internal/block"
@@ -29,11 +28,11 @@ import (
 //
 // PostgreSQL: pfree.
 func FreePointer(p unsafe.Pointer) {
-	freeWith(uintptr(p), follow, matchSet, allocset.Push, freeOther, freeSlow) // a number, to be looked up
+	freeWith(uintptr(p), followHeader, matchAllocSet, allocset.Push, freeOther, freeSlow) // a number, to be looked up
 }
 
 // freeWith is the first stage of every free: only an address in a region is followed.
-func freeWith(p uintptr, next follower, match matcher, push pusher, other kind.Next, slow func(uintptr)) {
+func freeWith(p uintptr, next followStage, match matchStage, push pushStage, other kind.Next, slow func(uintptr)) {
 	if !block.InFirstRegion(p) {
 		slow(p)
 		return
@@ -41,15 +40,15 @@ func freeWith(p uintptr, next follower, match matcher, push pusher, other kind.N
 	next(p, match, push, other)
 }
 
-// follow is the second stage: from the header to the node that it names.
-func follow(p uintptr, match matcher, push pusher, other kind.Next) {
+// followHeader is the second stage: from the header to the node that it names.
+func followHeader(p uintptr, match matchStage, push pushStage, other kind.Next) {
 	h := chunk.Header(p)
 	match(p, h, kind.Of(h), push, other)
 }
 
-// matchSet is the third stage: header and node must agree. Chunks of an AllocSet's
+// matchAllocSet is the third stage: header and node must agree. Chunks of an AllocSet's
 // classes then go on their free list.
-func matchSet(p uintptr, h uint64, c *kind.Core, push pusher, other kind.Next) {
+func matchAllocSet(p uintptr, h uint64, c *kind.Core, push pushStage, other kind.Next) {
 	if class := h ^ c.Cookie; class < chunk.Classes {
 		push(c, p, h, class)
 		return
@@ -58,9 +57,9 @@ func matchSet(p uintptr, h uint64, c *kind.Core, push pusher, other kind.Next) {
 }
 
 type (
-	follower func(p uintptr, match matcher, push pusher, other kind.Next)
-	matcher  func(p uintptr, h uint64, c *kind.Core, push pusher, other kind.Next)
-	pusher   func(c *kind.Core, p uintptr, h, class uint64)
+	followStage func(p uintptr, match matchStage, push pushStage, other kind.Next)
+	matchStage  func(p uintptr, h uint64, c *kind.Core, push pushStage, other kind.Next)
+	pushStage   func(c *kind.Core, p uintptr, h, class uint64)
 )
 
 // freeOther frees a chunk of a Generation, and passes on any other.
@@ -88,15 +87,11 @@ func freeRare(p uintptr, h uint64, c *kind.Core) {
 // freeWith can be inlined.
 func freeSlow(p uintptr) {
 	if !block.Readable(p) {
-		panic(strangerFault("Free", p))
+		panic(foreignFault("Free", p))
 	}
 	h := chunk.Header(p)
-	matchSet(p, h, kind.Of(h), allocset.Push, freeOther)
+	matchAllocSet(p, h, kind.Of(h), allocset.Push, freeOther)
 }
-
-// compactions counts the calls of Compact, so that a request learns whether a callback
-// made one.
-var compactions atomic.Uint64
 
 // Compact releases the blocks of the context that hold no live chunk, and returns how
 // many bytes they had: what Held fell by. Other contexts can have that memory;

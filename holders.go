@@ -19,10 +19,10 @@ import (
 
 // Bounds of what is looked at and told.
 const (
-	mostRows     = 32
-	childrenSeen = 100 // of one parent
-	mostLooks    = 400 // contexts in all
-	mostBelow    = 4   // contexts below a child without a budget
+	maxRows     = 32
+	maxSiblings = 100 // of one parent
+	maxLooks    = 400 // contexts in all
+	maxBelow    = 4   // contexts below a child without a budget
 )
 
 // holder is a context that gets a row.
@@ -38,15 +38,15 @@ type holder struct {
 // held.
 func holdersBelow(top *tree.Node) Snapshot {
 	s := Snapshot{Time: time.Now()}
-	sum, looks := budget.Holdings(top, mostLooks/4)
+	sum, looks := budget.Holdings(top, maxLooks/4)
 	root := &holder{Node: top, sum: sum, level: 1, cut: true}
-	all := append(make([]*holder, 0, mostRows), root)
-	for len(all) < mostRows && looks < mostLooks {
+	all := append(make([]*holder, 0, maxRows), root)
+	for len(all) < maxRows && looks < maxLooks {
 		next := largestCut(all)
 		if next == nil {
 			break
 		}
-		seen, missed := next.open(mostRows - len(all))
+		seen, missed := next.open(maxRows - len(all))
 		looks += seen
 		s.More += missed
 		all = append(all, next.children...)
@@ -78,14 +78,14 @@ func largestCut(all []*holder) (largest *holder) {
 // were looked at, and how many children are known to have none.
 func (h *holder) open(most int) (looks, missed int) {
 	h.cut = false
-	var seen [childrenSeen]holder
+	var seen [maxSiblings]holder
 	n, i := 0, h.FirstChild
-	for ; i != 0 && n < len(seen) && looks < mostLooks; i = tree.At(i).NextSibling {
+	for ; i != 0 && n < len(seen) && looks < maxLooks; i = tree.At(i).NextSibling {
 		child := tree.At(i)
 		if looks++; !child.Ref().Owned() {
 			continue
 		}
-		sum, steps := budget.Holdings(child, mostBelow)
+		sum, steps := budget.Holdings(child, maxBelow)
 		looks += steps
 		seen[n] = holder{Node: child, sum: sum, level: h.level + 1, cut: true}
 		n++

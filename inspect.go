@@ -68,7 +68,7 @@ func measure(op string, p uintptr) (c *kind.Core, usable, taken uintptr) {
 // when there is no such chunk.
 func chunkAt(op string, p uintptr) (c *kind.Core, tag uint64) {
 	if !block.Readable(p) {
-		panic(strangerFault(op, p))
+		panic(foreignFault(op, p))
 	}
 	h := chunk.Header(p)
 	c = kind.At(chunk.Index(h))
@@ -78,8 +78,8 @@ func chunkAt(op string, p uintptr) (c *kind.Core, tag uint64) {
 	return c, h ^ c.Cookie
 }
 
-// strangerFault returns the Fault about an address outside of all blocks.
-func strangerFault(op string, p uintptr) *Fault {
+// foreignFault returns the Fault about an address outside of all blocks.
+func foreignFault(op string, p uintptr) *Fault {
 	f := &Fault{Op: op, Address: p}
 	switch {
 	case p == 0:

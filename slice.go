@@ -144,12 +144,12 @@ func grow[T any](mc Context, op string, s, values []T, more int) ([]T, error) {
 	at := uintptr(unsafe.Pointer(unsafe.SliceData(s))) // a number, to be looked up
 	used, old := uintptr(len(s))*each, uintptr(cap(s))*each
 	need := mc.sliceSize(op, 0, len(s)+len(values)+more, each)
-	mc.hasWhole(op, at, old, each) // a Fault before anything is allocated
+	mc.isWholeChunk(op, at, old, each) // a Fault before anything is allocated
 	p, room, err := mc.enlarge(op, at, used, old, need)
 	if err != nil {
 		return s, mc.refuse(op, need, err)
 	}
-	tag, whole := mc.hasWhole(op, at, old, each) // still
+	tag, whole := mc.isWholeChunk(op, at, old, each) // still
 	if p == at {
 		used = old // as clean as it was
 	}
@@ -157,7 +157,7 @@ func grow[T any](mc Context, op string, s, values []T, more int) ([]T, error) {
 	grown := append(unsafe.Slice((*T)(osmem.At(p)), room/each)[:len(s)], values...) // p has room bytes
 	if whole {
 		// Cannot fail: the chunk is live, and of this context.
-		c := mc.seller(at)
+		c := mc.shardOf(at)
 		_ = kind.Free(kinds.Methods[c.Kind()], c, at, tag)
 	}
 	return grown, nil
@@ -197,7 +197,7 @@ func (mc Context) roomAt(p, size uintptr) uintptr {
 	if !kinds.Traits(mc.ref.Core.Kind()).Headers {
 		return (size + chunk.Align - 1) &^ (chunk.Align - 1)
 	}
-	c := mc.seller(p)
+	c := mc.shardOf(p)
 	return kind.Capacity(kinds.Methods[c.Kind()], c, p, chunk.Header(p)^c.Cookie)
 }
 
@@ -227,14 +227,14 @@ func curve(old, need uintptr) uintptr {
 	return max(need, old+old/4+3*small/4)
 }
 
-// hasWhole reports whether an array of size bytes at p is all of a live chunk of the
+// isWholeChunk reports whether an array of size bytes at p is all of a live chunk of the
 // context, but for less than one more element, and returns the tag bits of the chunk's
 // header: then no other slice has more of the chunk. It panics when the chunk was freed.
-func (mc Context) hasWhole(op string, p, size, each uintptr) (tag uint64, yes bool) {
+func (mc Context) isWholeChunk(op string, p, size, each uintptr) (tag uint64, yes bool) {
 	if !block.Readable(p) || !kinds.Traits(mc.ref.Core.Kind()).Headers {
 		return 0, false
 	}
-	c := mc.seller(p)
+	c := mc.shardOf(p)
 	if tag = chunk.Header(p) ^ c.Cookie; tag >= chunk.TagLimit {
 		return 0, false
 	}

@@ -20,9 +20,9 @@ import (
 
 // Bounds of a printed tree, PostgreSQL's own.
 const (
-	mostLevels   = 100 // shown below the top
-	mostChildren = 100 // shown of one parent; the others share a line
-	mostIdent    = 100 // bytes shown of an ident
+	maxLevels   = 100 // shown below the top
+	maxChildren = 100 // shown of one parent; the others share a line
+	maxIdent    = 100 // bytes shown of an ident
 )
 
 // WriteStats writes the accounts of the context and of all below it in PostgreSQL's
@@ -31,7 +31,7 @@ const (
 //
 // PostgreSQL: MemoryContextStats.
 func (mc Context) WriteStats(w io.Writer) error {
-	return mc.snapshot("Context.WriteStats").WriteText(w, mostLevels, mostChildren)
+	return mc.snapshot("Context.WriteStats").WriteText(w, maxLevels, maxChildren)
 }
 
 // WriteStatsDetail is WriteStats with bounds: so many levels below the context, and so
@@ -48,7 +48,7 @@ func (mc Context) WriteStatsDetail(w io.Writer, levels, children int) error {
 // WriteText writes the snapshot in PostgreSQL's text form, within bounds as those of
 // Context.WriteStatsDetail.
 func (s Snapshot) WriteText(w io.Writer, levels, children int) error {
-	return s.write(w, &treePrinter{levels: levels, mostChildren: children})
+	return s.write(w, &treePrinter{levels: levels, maxChildren: children})
 }
 
 // WriteLog writes the snapshot as PostgreSQL logs it, each line with its level and
@@ -56,7 +56,7 @@ func (s Snapshot) WriteText(w io.Writer, levels, children int) error {
 //
 // PostgreSQL: pg_log_backend_memory_contexts.
 func (s Snapshot) WriteLog(w io.Writer) error {
-	return s.write(w, &treePrinter{levels: mostLevels, mostChildren: mostChildren, log: true})
+	return s.write(w, &treePrinter{levels: maxLevels, maxChildren: maxChildren, log: true})
 }
 
 func (s Snapshot) write(w io.Writer, t *treePrinter) error {
@@ -70,10 +70,10 @@ func (s Snapshot) write(w io.Writer, t *treePrinter) error {
 
 // treePrinter prints rows one by one.
 type treePrinter struct {
-	out          *bufio.Writer
-	levels       int // shown below the top
-	mostChildren int
-	log          bool // the log's form
+	out         *bufio.Writer
+	levels      int // shown below the top
+	maxChildren int
+	log         bool // the log's form
 
 	total    Stats
 	children []int // shown so far, by level
@@ -100,7 +100,7 @@ func (t *treePrinter) print(r *Row) {
 		t.children, t.hidden = append(t.children, 0), append(t.hidden, hidden{})
 	}
 	t.children[r.Level]++
-	if r.Level > 1 && (t.children[r.Level] > t.mostChildren || r.Level-1 > t.levels) {
+	if r.Level > 1 && (t.children[r.Level] > t.maxChildren || r.Level-1 > t.levels) {
 		t.below = r.Level
 		t.hide(r.Level, r.Stats)
 		return
@@ -185,9 +185,9 @@ func (r *Row) figures() string {
 // what PostgreSQL shows as blanks, too.
 func clip(ident string) string {
 	more := ""
-	if len(ident) > mostIdent {
-		cut := mostIdent
-		for cut > mostIdent-utf8.UTFMax && !utf8.RuneStart(ident[cut]) {
+	if len(ident) > maxIdent {
+		cut := maxIdent
+		for cut > maxIdent-utf8.UTFMax && !utf8.RuneStart(ident[cut]) {
 			cut--
 		}
 		ident, more = ident[:cut], "..."

@@ -28,7 +28,7 @@ import (
 //
 // PostgreSQL: palloc0_object.
 func New[T any](mc Context) *T {
-	p := osmem.At(typed(mc, typerule.Of[T](), unsafe.Sizeof(*new(T)), judge, acceptNew, admit, sell, bumpConst, setConst, staleNew, slowNew))
+	p := osmem.At(allocTyped(mc, typerule.Of[T](), unsafe.Sizeof(*new(T)), checkType, acceptNew, checkLive, allocByKind, bumpConst, setConst, staleNew, slowNew))
 	clear((*maxBytes)(p)[:unsafe.Sizeof(*new(T))])
 	return (*T)(p)
 }
@@ -39,37 +39,37 @@ func New[T any](mc Context) *T {
 //
 // PostgreSQL: palloc_object.
 func NewUninitialized[T any](mc Context) *T {
-	return (*T)(osmem.At(typed(mc, typerule.Of[T](), unsafe.Sizeof(*new(T)), judgeUncleared, refusePointers, admit, sell, bumpConst, setConst, staleUncleared, slowUncleared)))
+	return (*T)(osmem.At(allocTyped(mc, typerule.Of[T](), unsafe.Sizeof(*new(T)), checkNoPointers, refusePointers, checkLive, allocByKind, bumpConst, setConst, staleUninitialized, slowUninitialized)))
 }
 
 // maxBytes is an array as large as any type can be. Unlike unsafe.Slice, slicing it lets
 // the compiler turn a clear of constant size into stores.
 type maxBytes [1<<31<<(19*(^uintptr(0)>>63)) - 2]byte // what every compiler allows, and an int counts
 
-// typed only calls first: it fits the budget for inlining New, which judge does not.
-func typed(mc Context, t *typerule.Type, size uintptr, first typer, refuse func(*typerule.Type), next admitter, sell seller, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
-	return first(mc, t, size, refuse, next, sell, fromBump, fromSet, stale, slow)
+// allocTyped only calls first: it fits the budget for inlining New, which checkType does not.
+func allocTyped(mc Context, t *typerule.Type, size uintptr, first typeStage, refuse func(*typerule.Type), next liveStage, byKind kindStage, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
+	return first(mc, t, size, refuse, next, byKind, fromBump, fromSet, stale, slow)
 }
 
-// judge is the stage before all others: it applies the pointer rule.
-func judge(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule.Type), next admitter, sell seller, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
+// checkType is the stage before all others: it applies the pointer rule.
+func checkType(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule.Type), next liveStage, byKind kindStage, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
 	if !rule.Accepts(t) {
 		refuse(t)
 	}
-	return next(mc, size, sell, fromBump, fromSet, stale, slow)
+	return next(mc, size, byKind, fromBump, fromSet, stale, slow)
 }
 
 type (
-	typer    func(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule.Type), next admitter, sell seller, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
-	admitter func(mc Context, size uintptr, next seller, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
+	typeStage func(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule.Type), next liveStage, byKind kindStage, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
+	liveStage func(mc Context, size uintptr, next kindStage, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
 )
 
-// judgeUncleared is judge for NewUninitialized, which accepts no pointers at all.
-func judgeUncleared(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule.Type), next admitter, sell seller, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
+// checkNoPointers is checkType for NewUninitialized, which accepts no pointers at all.
+func checkNoPointers(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule.Type), next liveStage, byKind kindStage, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
 	if t.HasPointers() {
 		refuse(t)
 	}
-	return next(mc, size, sell, fromBump, fromSet, stale, slow)
+	return next(mc, size, byKind, fromBump, fromSet, stale, slow)
 }
 
 // setConst is allocset.Hot for a size that is a constant. It is in this package because
@@ -91,7 +91,7 @@ func staleNew(mc Context) uintptr { panic(mc.gone("New")) }
 
 // slowNew is slow for New.
 func slowNew(c *kind.Core, size uintptr) uintptr {
-	return slab.Alloc(c, "New", size, slab.Pop, slab.Take, slab.Cut, sellSlowly)
+	return slab.Alloc(c, "New", size, slab.Pop, slab.Take, slab.Cut, allocOrPanic)
 }
 
 // refusePointers is acceptNew for NewUninitialized: it always panics.
@@ -100,12 +100,12 @@ func refusePointers(t *typerule.Type) {
 		Reason: "the type has pointers, and uninitialized memory would be read as pointers: use New"})
 }
 
-// staleUncleared is stale for NewUninitialized.
-func staleUncleared(mc Context) uintptr { panic(mc.gone("NewUninitialized")) }
+// staleUninitialized is stale for NewUninitialized.
+func staleUninitialized(mc Context) uintptr { panic(mc.gone("NewUninitialized")) }
 
-// slowUncleared is slow for NewUninitialized.
-func slowUncleared(c *kind.Core, size uintptr) uintptr {
-	return slab.Alloc(c, "NewUninitialized", size, slab.Pop, slab.Take, slab.Cut, sellSlowly)
+// slowUninitialized is slow for NewUninitialized.
+func slowUninitialized(c *kind.Core, size uintptr) uintptr {
+	return slab.Alloc(c, "NewUninitialized", size, slab.Pop, slab.Take, slab.Cut, allocOrPanic)
 }
 
 // TryNew is New, but returns the *OutOfMemoryError. Owner only.
