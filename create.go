@@ -38,7 +38,7 @@ type Option struct {
 func BlockSizes(first, largest int) Option {
 	const unit, limit = 1 << 10, 1 << 30
 	if first < 0 || largest < 0 {
-		panic(&Fault{Op: "BlockSizes", Reason: fmt.Sprintf("block sizes of %d and %d bytes: neither may be negative", first, largest)})
+		panic(&Fault{Op: "BlockSizes", Reason: fmt.Sprintf("block sizes of %d and %d bytes: they must not be negative", first, largest)})
 	}
 	round := func(size, minimum int) uint32 { return uint32(min(max(size, minimum), limit) / unit * unit) }
 	smallest := round(first, unit)
