@@ -347,7 +347,7 @@ func TestGrowIsSlicesGrow(t *testing.T) {
 			}
 			wantFault(t, func() { palloc.Grow(c, s, -1) }, "Grow", "Top/test/c", "not be negative")
 			wantFault(t, func() { palloc.TryGrow(c, s, math.MinInt) }, "TryGrow", "Top/test/c", "not be negative")
-			wantFault(t, func() { palloc.Grow(c, s, math.MaxInt) }, "Grow", "Top/test/c", "fits the address space")
+			wantFault(t, func() { palloc.Grow(c, s, math.MaxInt) }, "Grow", "Top/test/c", "fit in the address space")
 			if _, err := palloc.TryGrow(c, []byte(nil), absurd()); err == nil {
 				t.Error("the absurd was granted")
 			}
