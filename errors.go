@@ -167,7 +167,7 @@ func (e *OutOfMemoryError) holdersText() string {
 	if len(told) == 0 {
 		return ""
 	}
-	return "; it is held by " + listText(told)
+	return "; the memory is held by " + listText(told)
 }
 
 // reclaimsText returns the callbacks that were called and what they freed, as the end of a
@@ -176,19 +176,19 @@ func (e *OutOfMemoryError) reclaimsText() string {
 	var told []string
 	for i := range e.Reclaims {
 		r := &e.Reclaims[i]
-		text := fmt.Sprintf("that of %s, asked %s, gave back %s", nameIn(r.Context, r.Ident), times(r.Calls), budget.Bytes(r.Freed))
+		text := fmt.Sprintf("that of %s, called %s, freed %s", nameIn(r.Context, r.Ident), times(r.Calls), budget.Bytes(r.Freed))
 		switch {
 		case r.Err != nil:
 			text += ": " + budget.FirstLine(r.Err)
 		case r.Freed == 0 && r.allocSet:
-			text += " and no error: if it freed chunks of 8 KiB or less, it must call Compact"
+			text += " and returned no error: if it freed chunks of 8 KiB or less, it must call Compact"
 		}
 		told = append(told, text)
 	}
 	if len(told) == 0 {
 		return ""
 	}
-	return "; of the callbacks of OnPressure " + listText(told)
+	return "; callbacks of OnPressure: " + listText(told)
 }
 
 func times(n int) string {

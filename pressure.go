@@ -84,14 +84,14 @@ func (mc Context) OnPressure(free func(p Pressure) error) (stop func() bool) {
 // OnPressureOwned is like OnPressure, for a callback that uses what only the owner of the
 // context may use: this context, and all contexts below it that are not Shared, belong to
 // one goroutine, as a shard does. When the owner itself allocates, the callback runs as one
-// of OnPressure. When another goroutine reaches the limit, the request is left for the
+// of OnPressure. When another goroutine reaches the limit, it leaves a request for the
 // owner. The owner runs the callback when it next allocates more than fits in a block of
-// one of these contexts, when it waits for memory itself, or in AnswerPressure. The
-// requesting goroutine waits up to 100 milliseconds from then for the owner to begin, and
-// otherwise goes on to the next callback. It waits for a callback that has begun as for one
-// of OnPressure. An owner that may be busy for longer calls AnswerPressure in between. It
-// is a Fault when the context is Shared. Any goroutine, but not while the owner hands the
-// context over.
+// one of these contexts, while it waits for memory itself, or in AnswerPressure. The
+// requesting goroutine waits for the owner to begin, up to 100 milliseconds after the
+// request was left, and otherwise goes on to the next callback. It waits for a callback
+// that has begun as for one of OnPressure. An owner that may be busy for longer calls
+// AnswerPressure in between. It is a Fault when the context is Shared. Any goroutine, but
+// not while the owner hands the context over.
 //
 // PostgreSQL has none.
 func (mc Context) OnPressureOwned(free func(p Pressure) error) (stop func() bool) {

@@ -16,15 +16,16 @@ import (
 
 // Typed allocation: values in a context, zeroed as Go's are.
 //
-// Invariant: memory that may hold pointers is cleared, as bytes, before it is
-// typed: the write barrier looks at what a pointer slot held before.
+// Invariant: memory that may hold pointers is cleared, as bytes, before it is converted to
+// its type: the write barrier reads the old value of a pointer.
 //
-// Cost: New is inlined, sizes and the pointer rule folded into constants; clearing
-// takes a store for each 16 bytes.
+// Cost: New is inlined, with sizes and the pointer rule as constants; clearing takes a
+// store for each 16 bytes.
 
-// New returns a zeroed T. It panics with a *Fault when the context is gone, when T
-// holds Go pointers and does not embed NoHeapPointers, or when it has not the one size of a
-// Slab; with an *OutOfMemoryError when the system or a limit refuses memory. Owner only.
+// New returns a zeroed T. It panics with a *Fault when the context was deleted, when T
+// holds Go pointers and does not embed NoHeapPointers, or when the size of T is not the
+// chunk size of a Slab; and with an *OutOfMemoryError when the system or a limit refuses
+// memory. Owner only.
 //
 // PostgreSQL: palloc0_object.
 func New[T any](mc Context) *T {
@@ -34,24 +35,26 @@ func New[T any](mc Context) *T {
 }
 
 // NewUninitialized returns a T whose content is undefined, for a T without pointers that is
-// about to be written whole. It panics as New does. A T with pointers, even one that embeds NoHeapPointers,
-// is a Fault, since the write barrier looks at what was there before. Owner only.
+// written as a whole next. It panics as New does. A T with pointers is a Fault, even if it
+// embeds NoHeapPointers, since the write barrier reads the old value of a pointer. Owner
+// only.
 //
 // PostgreSQL: palloc_object.
 func NewUninitialized[T any](mc Context) *T {
 	return (*T)(osmem.At(allocTyped(mc, typerule.Of[T](), unsafe.Sizeof(*new(T)), checkNoPointers, refusePointers, checkLive, allocByKind, bumpConst, setConst, staleUninitialized, slowUninitialized)))
 }
 
-// maxBytes is an array as large as any type can be. Unlike unsafe.Slice, slicing it lets
-// the compiler turn a clear of constant size into stores.
-type maxBytes [1<<31<<(19*(^uintptr(0)>>63)) - 2]byte // what every compiler allows, and an int counts
+// maxBytes is an array as large as any type. Unlike unsafe.Slice, a slice of it lets the
+// compiler turn a clear of constant size into stores.
+type maxBytes [1<<31<<(19*(^uintptr(0)>>63)) - 2]byte // the largest size that every compiler allows and an int holds
 
-// allocTyped only calls first: it fits the budget for inlining New, which checkType does not.
+// allocTyped only calls first: so it fits the budget for inlining New, which checkType does
+// not.
 func allocTyped(mc Context, t *typerule.Type, size uintptr, first typeStage, refuse func(*typerule.Type), next liveStage, byKind kindStage, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
 	return first(mc, t, size, refuse, next, byKind, fromBump, fromSet, stale, slow)
 }
 
-// checkType is the stage before all others: it applies the pointer rule.
+// checkType is the stage before checkLive: it applies the pointer rule.
 func checkType(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule.Type), next liveStage, byKind kindStage, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
 	if !rule.Accepts(t) {
 		refuse(t)
@@ -59,12 +62,13 @@ func checkType(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule
 	return next(mc, size, byKind, fromBump, fromSet, stale, slow)
 }
 
+// Stages as arguments of the stages before them.
 type (
 	typeStage func(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule.Type), next liveStage, byKind kindStage, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
 	liveStage func(mc Context, size uintptr, next kindStage, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
 )
 
-// checkNoPointers is checkType for NewUninitialized, which accepts no pointers at all.
+// checkNoPointers is checkType for NewUninitialized: it refuses every type with pointers.
 func checkNoPointers(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule.Type), next liveStage, byKind kindStage, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
 	if t.HasPointers() {
 		refuse(t)
@@ -72,13 +76,13 @@ func checkNoPointers(mc Context, t *typerule.Type, size uintptr, refuse func(*ty
 	return next(mc, size, byKind, fromBump, fromSet, stale, slow)
 }
 
-// setConst is allocset.Hot for a size that is a constant. It is in this package because
-// the compiler carries on only what the package itself has inlined.
+// setConst is allocset.Hot for a constant size. It is in this package since the compiler
+// inlines further only what the package itself has inlined.
 func setConst(c *kind.Core, size uintptr, slow kind.Slow) uintptr {
 	return allocset.AllocConst(c, size, allocset.ClassifyConst, allocset.Pop, allocset.Take, allocset.Carve, slow)
 }
 
-// bumpConst is bump.Alloc for a size that is a constant.
+// bumpConst is bump.Alloc for a constant size.
 func bumpConst(c *kind.Core, classless bool, size uintptr, next kind.Stage, slow kind.Slow) uintptr {
 	return bump.AllocConst(c, classless, size, next, slow)
 }
@@ -94,7 +98,7 @@ func slowNew(c *kind.Core, size uintptr) uintptr {
 	return slab.Alloc(c, "New", size, slab.Pop, slab.Take, slab.Cut, allocOrPanic)
 }
 
-// refusePointers is acceptNew for NewUninitialized: it always panics.
+// refusePointers is acceptNew for NewUninitialized: it panics.
 func refusePointers(t *typerule.Type) {
 	panic(&Fault{Op: fmt.Sprintf("NewUninitialized[%v]", t.Reflect()),
 		Reason: "the type has pointers, and uninitialized memory would be read as pointers: use New"})
@@ -108,7 +112,7 @@ func slowUninitialized(c *kind.Core, size uintptr) uintptr {
 	return slab.Alloc(c, "NewUninitialized", size, slab.Pop, slab.Take, slab.Cut, allocOrPanic)
 }
 
-// TryNew is New, but returns the *OutOfMemoryError. Owner only.
+// TryNew is like New, but returns the *OutOfMemoryError. Owner only.
 //
 // PostgreSQL: palloc_extended with MCXT_ALLOC_NO_OOM and MCXT_ALLOC_ZERO.
 func TryNew[T any](mc Context) (*T, error) {
@@ -120,7 +124,7 @@ func TryNew[T any](mc Context) (*T, error) {
 	return (*T)(osmem.At(p)), nil // just allocated, of that size
 }
 
-// ready panics unless the context is live and may hold values of the type.
+// ready panics unless the context is live and accepts values of the type.
 func (mc Context) ready(op string, t *typerule.Type) {
 	mc.check(op)
 	if !rule.Accepts(t) {
@@ -128,7 +132,7 @@ func (mc Context) ready(op string, t *typerule.Type) {
 	}
 }
 
-// zeroed allocates size zeroed bytes; the error is an *OutOfMemoryError.
+// zeroed allocates size zeroed bytes; its error is an *OutOfMemoryError.
 func (mc Context) zeroed(op string, size uintptr) (uintptr, error) {
 	p, err := budget.Alloc(mc.ref.Core, op, size)
 	if err != nil {
@@ -140,9 +144,8 @@ func (mc Context) zeroed(op string, size uintptr) (uintptr, error) {
 	return p, nil
 }
 
-// Free takes back the chunk at p, which New returned; it finds the context by
-// itself. It panics with a *Fault when p is nil, is not the start of a live
-// chunk, or lies in a Bump. Owner only.
+// Free frees the chunk at p, which New returned, of whichever context. It panics with a
+// *Fault when p is nil, is not the start of a live chunk, or is in a Bump. Owner only.
 //
 // PostgreSQL: pfree.
 func Free[T any](p *T) { FreePointer(unsafe.Pointer(p)) }
