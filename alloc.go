@@ -50,7 +50,7 @@ type kindStage func(mc Context, size uintptr, fromBump kind.NoClassStage, fromSe
 // allocByKind is the second stage. Kinds without size classes take a Bump's path, which
 // finds no memory in the node of a Slab; all others take an AllocSet's.
 func allocByKind(mc Context, size uintptr, fromBump kind.NoClassStage, fromSet kind.Stage, slow kind.Slow) uintptr {
-	return fromBump(mc.ref.Core, int64(mc.ref.Epoch) < 0, size, fromSet, slow) // kinds without classes have the highest bit
+	return fromBump(mc.ref.Core, int64(mc.ref.Epoch) < 0, size, fromSet, slow) // the highest bit of the epoch is set for kinds without classes
 }
 
 // stale panics. It is separate so that checkLive can be inlined.

@@ -184,7 +184,7 @@ func TestARefusalNamesCompact(t *testing.T) {
 // TestAnErrorOfAProgramHasAText: one that was made up, for a test say.
 func TestAnErrorOfAProgramHasAText(t *testing.T) {
 	e := &palloc.OutOfMemoryError{Op: "Alloc", Context: "c", Err: errors.New("why"), Reclaims: []palloc.Reclaim{{Context: "cache", Calls: 1}}}
-	if text := e.Error(); !strings.Contains(text, `"cache", asked once`) {
+	if text := e.Error(); !strings.Contains(text, `"cache", called once`) {
 		t.Error(text)
 	}
 }
