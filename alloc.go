@@ -15,56 +15,57 @@ import (
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
-// Raw allocation: bytes by the number.
+// Raw allocation: bytes without a type.
 //
-// Invariant: a handle is checked before anything is touched. An overflowed product is
-// never a size.
+// Invariant: the Context is checked before any memory is touched. A product that overflows
+// is never used as a size.
 //
 // Cost: for a Bump, and an AllocSet up to 1 KiB, Alloc is inlined; otherwise it is one
 // call, as are its variants.
 
-// Alloc returns size uninitialized bytes, on a multiple of 8: New,
-// MakeSlice and AllocZeroed clear. A size of 0 is valid and returns a distinct
-// address. Memory that will hold Go pointers must be cleared before it is typed.
-// Alloc panics with a *Fault when the context is gone, the size negative or beyond
-// half the address space, or not the one size of a Slab; with an *OutOfMemoryError
-// when the system or a limit refuses memory. Owner only.
+// Alloc returns size uninitialized bytes, aligned to 8; New, MakeSlice and AllocZeroed
+// return zeroed ones. A size of 0 is valid and returns a distinct address. Memory that will
+// hold Go pointers must be cleared before it is converted to a type with pointers. Alloc
+// panics with a *Fault when the context was deleted, when size is negative or more than
+// half the address space, or when it is not the chunk size of a Slab. It panics with an
+// *OutOfMemoryError when the system or a limit refuses memory. Owner only.
 //
 // PostgreSQL: MemoryContextAlloc, MemoryContextAllocHuge.
 func (mc Context) Alloc(size int) unsafe.Pointer {
-	return osmem.At(admit(mc, uintptr(size), sell, bump.Alloc, allocset.Hot, stale, slow))
+	return osmem.At(checkLive(mc, uintptr(size), allocByKind, bump.Alloc, allocset.Hot, stale, slow))
 }
 
-// admit is the first stage of every allocation: the handle must be that of the context
-// that has the node.
-func admit(mc Context, size uintptr, next seller, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
+// checkLive is the first stage of every allocation: it checks that the context was not
+// deleted. It takes the next stages as arguments, so that it can be inlined.
+func checkLive(mc Context, size uintptr, next kindStage, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
 	if mc.ref.Core == nil || mc.ref.Core.Epoch != mc.ref.Epoch {
 		return stale(mc)
 	}
 	return next(mc, size, fromBump, fromSet, slow)
 }
 
-type seller func(mc Context, size uintptr, fromBump kind.NoClassStage, fromSet kind.Stage, slow kind.Slow) uintptr
+// A kindStage is allocByKind, as an argument of the stages before it.
+type kindStage func(mc Context, size uintptr, fromBump kind.NoClassStage, fromSet kind.Stage, slow kind.Slow) uintptr
 
-// sell is the second stage. A kind without size classes goes the way of a Bump, all
-// others that of an AllocSet. A kind that is neither leaves nothing where these two look:
-// package kind has the table of the stages, and the rules for kinds that are to be called
-// by their methods.
-func sell(mc Context, size uintptr, fromBump kind.NoClassStage, fromSet kind.Stage, slow kind.Slow) uintptr {
+// allocByKind is the second stage. Kinds without size classes take a Bump's path, all
+// others an AllocSet's. A kind that is neither leaves nothing where these two look: package
+// kind has the table of the stages.
+func allocByKind(mc Context, size uintptr, fromBump kind.NoClassStage, fromSet kind.Stage, slow kind.Slow) uintptr {
 	return fromBump(mc.ref.Core, int64(mc.ref.Epoch) < 0, size, fromSet, slow) // the sign is kind.NoClasses
 }
 
-// stale is separate so that admit can be inlined: it always panics.
+// stale panics. It is separate so that checkLive can be inlined.
 func stale(mc Context) uintptr { panic(mc.gone("Context.Alloc")) }
 
 // slow is separate so that the kinds' stages can be inlined. It handles new blocks, large
 // sizes, kinds that are not inlined, and errors.
 func slow(c *kind.Core, size uintptr) uintptr {
-	return slab.Alloc(c, "Context.Alloc", size, slab.Pop, slab.Take, slab.Cut, sellSlowly)
+	return slab.Alloc(c, "Context.Alloc", size, slab.Pop, slab.Take, slab.Cut, allocOrPanic)
 }
 
-// sellSlowly is the last stage: it allocates, or panics.
-func sellSlowly(c *kind.Core, op string, size uintptr) uintptr {
+// allocOrPanic is the last stage: it tries all ways to get memory, and panics when they
+// fail.
+func allocOrPanic(c *kind.Core, op string, size uintptr) uintptr {
 	p, err := budget.Alloc(c, op, size)
 	if err != nil {
 		raise(c, op, size, err)
@@ -80,7 +81,7 @@ func (mc Context) AllocZeroed(size int) unsafe.Pointer {
 	if size <= fewBytes {
 		for q := p; size > 0; size -= 2 * chunk.Align {
 			if size <= chunk.Align {
-				*(*uint64)(q) = 0 // a chunk has whole words
+				*(*uint64)(q) = 0 // a chunk consists of whole words
 				break
 			}
 			*(*[2]uint64)(q) = [2]uint64{}
@@ -95,7 +96,7 @@ func (mc Context) AllocZeroed(size int) unsafe.Pointer {
 	return p
 }
 
-// blankChunk clears a new chunk that may be fresh from the system, and so zero.
+// blankChunk clears a new chunk, unless it is fresh from the system and known to be zero.
 func blankChunk(c *kind.Core, p unsafe.Pointer, size int) unsafe.Pointer {
 	if !kind.Blank(kinds.Methods[c.Kind()], uintptr(p), uintptr(size)) {
 		clear(unsafe.Slice((*byte)(p), size)) // just allocated, of that size
@@ -103,10 +104,10 @@ func blankChunk(c *kind.Core, p unsafe.Pointer, size int) unsafe.Pointer {
 	return p
 }
 
-// fewBytes is the size up to which a loop clears faster than a call of the runtime.
+// fewBytes is the largest size that a loop clears faster than a call of the runtime.
 const fewBytes = 64
 
-// TryAlloc is Alloc, but returns the *OutOfMemoryError. Owner only.
+// TryAlloc is like Alloc, but returns the *OutOfMemoryError. Owner only.
 //
 // PostgreSQL: MemoryContextAllocExtended with MCXT_ALLOC_NO_OOM.
 func (mc Context) TryAlloc(size int) (unsafe.Pointer, error) {
@@ -118,7 +119,7 @@ func (mc Context) TryAlloc(size int) (unsafe.Pointer, error) {
 	return osmem.At(p), nil
 }
 
-// TryAllocZeroed is AllocZeroed, but returns the *OutOfMemoryError. Owner only.
+// TryAllocZeroed is like AllocZeroed, but returns the *OutOfMemoryError. Owner only.
 //
 // PostgreSQL: MemoryContextAllocExtended with MCXT_ALLOC_NO_OOM and MCXT_ALLOC_ZERO.
 func (mc Context) TryAllocZeroed(size int) (unsafe.Pointer, error) {
@@ -130,7 +131,7 @@ func (mc Context) TryAllocZeroed(size int) (unsafe.Pointer, error) {
 	return osmem.At(p), nil
 }
 
-// refuse returns what ran out, and panics with what was misused.
+// refuse returns err as an *OutOfMemoryError, or panics when it is a misuse.
 func (mc Context) refuse(op string, size uintptr, err error) error {
 	err = explain(mc.ref.Core, op, size, err)
 	if f, ok := err.(*Fault); ok {
@@ -139,9 +140,10 @@ func (mc Context) refuse(op string, size uintptr, err error) error {
 	return err
 }
 
-// AllocArray returns an array of n elements of size bytes each, as Alloc of n*size
-// bytes does, and panics with a *Fault when n or size is negative or the product
-// overflows. The content is undefined: MakeSlice is typed and clears. Owner only.
+// AllocArray returns an array of n elements of size bytes each, as Alloc of n*size bytes
+// does. Its content is undefined: MakeSlice returns a typed, zeroed slice. It panics with a
+// *Fault when n or size is negative or the product overflows, and as Alloc does. Owner
+// only.
 //
 // PostgreSQL: palloc_mul, palloc_array.
 func (mc Context) AllocArray(n, size int) unsafe.Pointer {
@@ -152,7 +154,7 @@ func (mc Context) AllocArray(n, size int) unsafe.Pointer {
 	return p
 }
 
-// TryAllocArray is AllocArray, but returns the *OutOfMemoryError. Owner only.
+// TryAllocArray is like AllocArray, but returns the *OutOfMemoryError. Owner only.
 //
 // PostgreSQL: palloc_mul_extended, palloc_array_extended.
 func (mc Context) TryAllocArray(n, size int) (unsafe.Pointer, error) {
@@ -172,20 +174,19 @@ func (mc Context) allocArray(op string, n, size int) (unsafe.Pointer, error) {
 	return osmem.At(p), nil
 }
 
-// product returns n*size; the error is a Misuse.
+// product returns n*size; its error is a kind.Misuse.
 func product(n, size int) (uintptr, error) {
 	over, total := bits.Mul64(uint64(n), uint64(size))
 	if n < 0 || size < 0 || over != 0 || total > uint64(kind.MaxChunk) {
-		return 0, kind.Misuse(fmt.Sprintf("an array of %d elements of %d bytes: neither is negative, and the whole fits the address space", n, size))
+		return 0, kind.Misuse(fmt.Sprintf("an array of %d elements of %d bytes: neither may be negative, and the product must fit in the address space", n, size))
 	}
 	return uintptr(total), nil
 }
 
-// AllocAligned returns size uninitialized bytes on a multiple of align, a power of two. It
-// panics as Alloc does. The chunk is freed
-// and resized as any other; Realloc keeps the alignment. The price is up
-// to align+8 bytes, in a Bump the gap only. A Slab's chunks lie on multiples of
-// 8 and no other. Owner only.
+// AllocAligned returns size uninitialized bytes, aligned to align, a power of two. It
+// panics with a *Fault when align is no power of two, and as Alloc does. The chunk is freed
+// and resized as any other; Realloc keeps the alignment. It takes up to align+8 bytes more,
+// in a Bump only the gap. The chunks of a Slab are aligned to 8 only. Owner only.
 //
 // PostgreSQL: MemoryContextAllocAligned.
 func (mc Context) AllocAligned(size, align int) unsafe.Pointer {
@@ -196,7 +197,7 @@ func (mc Context) AllocAligned(size, align int) unsafe.Pointer {
 	return osmem.At(p)
 }
 
-// TryAllocAligned is AllocAligned, but returns the *OutOfMemoryError. Owner only.
+// TryAllocAligned is like AllocAligned, but returns the *OutOfMemoryError. Owner only.
 func (mc Context) TryAllocAligned(size, align int) (unsafe.Pointer, error) {
 	p, err := mc.allocAligned("Context.TryAllocAligned", size, align)
 	if err != nil {

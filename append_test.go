@@ -345,9 +345,9 @@ func TestGrowIsSlicesGrow(t *testing.T) {
 			if e := palloc.Grow(c, make([]struct{}, 2), 1<<20); len(e) != 2 || cap(e)-2 < 1<<20 {
 				t.Errorf("elements without size: %d of %d", len(e), cap(e))
 			}
-			wantFault(t, func() { palloc.Grow(c, s, -1) }, "Grow", "Top/test/c", "not negative")
-			wantFault(t, func() { palloc.TryGrow(c, s, math.MinInt) }, "TryGrow", "Top/test/c", "not negative")
-			wantFault(t, func() { palloc.Grow(c, s, math.MaxInt) }, "Grow", "Top/test/c", "fits the address space")
+			wantFault(t, func() { palloc.Grow(c, s, -1) }, "Grow", "Top/test/c", "not be negative")
+			wantFault(t, func() { palloc.TryGrow(c, s, math.MinInt) }, "TryGrow", "Top/test/c", "not be negative")
+			wantFault(t, func() { palloc.Grow(c, s, math.MaxInt) }, "Grow", "Top/test/c", "fit in the address space")
 			if _, err := palloc.TryGrow(c, []byte(nil), absurd()); err == nil {
 				t.Error("the absurd was granted")
 			}

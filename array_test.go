@@ -43,7 +43,7 @@ func TestAProductThatOverflowsIsAFault(t *testing.T) {
 		scribble(bytesAt(p, 64), 3)
 		for _, o := range overflows {
 			n, size := o[0], o[1]
-			const reason = "fits the address space"
+			const reason = "fit in the address space"
 			wantFault(t, func() { c.AllocArray(n, size) }, "AllocArray", "Top/test/c", reason)
 			wantFault(t, func() { c.TryAllocArray(n, size) }, "TryAllocArray", "Top/test/c", reason)
 			if k != palloc.KindBump {

@@ -13,63 +13,60 @@ import (
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
-// Buffers: bytes that grow in a context. The order: the type and its checks, writing,
+// Buffers: bytes that grow in a context. In this order: the type and its checks, writing,
 // growing, reading, emptying.
 //
-// Invariant: the bytes are all of one chunk. While it lives, the context's stamp and
-// the chunk's header are what they were when it was allocated; a reset or a deletion
-// changes the one, a free the other. Not noticed is a chunk that was freed behind
-// the Buffer's back and allocated again with the same size. Without memory to grow the
-// Buffer is as it was.
+// Invariant: the bytes are all of one chunk. While it lives, the context's cookie and the
+// chunk's header are as they were when it was allocated: a reset or a deletion changes the
+// first, a free the second. One case is not noticed: a chunk that was freed by other means
+// and allocated again with the same size. When memory to grow is refused, the Buffer stays
+// as it was.
 //
-// Cost: a write within capacity takes a few compares and a copy; beyond it the Buffer
-// grows by Append's rule, in place where the chunk can, else with a copy.
+// Cost: a write within capacity takes a few compares and a copy. Beyond capacity the Buffer
+// grows by Append's rule, in place if the chunk can, otherwise with a copy.
 
-// A Buffer is bytes in a context that grow as they are written. Its methods are
-// those of bytes.Buffer and strings.Builder, without those that read: read
-// Buffer.Bytes. Make one with NewBuffer; the zero Buffer has no context, and every
-// use of it panics. Do not copy it: of two that share their bytes, the one that is
-// used after the other grew or was freed panics, as a rule.
+// A Buffer holds bytes in a context and grows as they are written. Its methods are those of
+// bytes.Buffer and strings.Builder, without those that read: use Buffer.Bytes. Create one
+// with NewBuffer; the zero Buffer has no context, and every use of it panics. Do not copy a
+// Buffer: once one copy grew or was freed, use of the other panics as a rule.
 //
-// The bytes are void when the context is reset or deleted: every use is then a
-// *Fault. A Buffer that was never written to has no bytes, and stays valid over a
-// reset. When memory runs out, a method that returns an error returns the
-// *OutOfMemoryError and has written nothing; the bytes are as they were. Owner
-// only.
+// The bytes are invalid once the context is reset or deleted: every use is then a *Fault. A
+// Buffer that was never written to has no bytes, and stays valid over a reset. When memory
+// runs out, a method that returns an error returns the *OutOfMemoryError and writes
+// nothing; the bytes stay as they were. Owner only.
 //
 // PostgreSQL: StringInfo.
 type Buffer struct {
 	mc     Context
-	buf    []byte     // its capacity is the whole chunk; no capacity, no chunk
-	owner  *kind.Core // of the chunk: the context's node, or a shard of a shared one
-	stamp  uint64     // the owner's when the chunk was allocated
-	header uint64     // the chunk's then
-	where  *uint64    // the address of the header; that of noHeader, which is 0, where there is none
+	buf    []byte     // its capacity is the whole chunk; 0 without a chunk
+	owner  *kind.Core // of the chunk: the context's node, or a shard of a Shared context
+	cookie uint64     // the owner's cookie when the chunk was allocated
+	header uint64     // the chunk's header then
+	where  *uint64    // the header's address; without a header that of noHeader, which is 0
 }
 
-// noHeader stands for the header where there is none: in a Bump, and without a chunk.
+// noHeader stands for a missing header: in a Bump, and without a chunk.
 var noHeader uint64
 
-// minBuffer is the bytes of a Buffer's first chunk, as many as bytes.Buffer begins
-// with.
+// minBuffer is the size in bytes of a Buffer's first chunk, as in bytes.Buffer.
 const minBuffer = 64
 
-// NewBuffer returns an empty Buffer for bytes in the context; until it is
-// written to it takes no memory there. The Buffer itself is a small Go value, one
-// object on Go's heap where it escapes, as with fmt.Fprintf: keep it for many
-// messages, with Buffer.Reset in between. It panics with a *Fault when the context
-// is gone or is a Slab, which has one size. Owner only.
+// NewBuffer returns an empty Buffer for bytes in the context. It allocates nothing there
+// until it is written to. The Buffer itself is a small Go value, and one object on Go's
+// heap where it escapes, as with fmt.Fprintf: keep it for many messages, with Buffer.Reset
+// in between. NewBuffer panics with a *Fault when the context was deleted, or is a Slab,
+// whose chunks have one size. Owner only.
 //
 // PostgreSQL: makeStringInfo, initStringInfo.
 func NewBuffer(mc Context) *Buffer {
-	return &Buffer{mc: mc, where: &noHeader, owner: mc.ref.Core, stamp: mc.bufferStamp()}
+	return &Buffer{mc: mc, where: &noHeader, owner: mc.ref.Core, cookie: mc.bufferCookie()}
 }
 
-// bufferStamp is separate so that NewBuffer can be inlined, and a Buffer that does not
-// leave a function lies on its stack.
+// bufferCookie checks the context and returns its cookie. It is separate so that NewBuffer
+// can be inlined, and a Buffer that does not leave its function lies on the stack.
 //
 //go:noinline
-func (mc Context) bufferStamp() uint64 {
+func (mc Context) bufferCookie() uint64 {
 	mc.check("NewBuffer")
 	if mc.ref.Core.Kind() == slab.ID {
 		panic(mc.refuse("NewBuffer", 0, kind.Misuse("a Slab has chunks of one size, and a Buffer grows: make it in a context of another kind")))
@@ -77,21 +74,21 @@ func (mc Context) bufferStamp() uint64 {
 	return mc.ref.Core.Cookie
 }
 
-// live reports whether the bytes still are the Buffer's.
+// live reports whether the chunk is still the Buffer's.
 func (b *Buffer) live() bool {
 	c := b.mc.ref.Core
-	return c != nil && c.Epoch == b.mc.ref.Epoch && b.owner.Cookie == b.stamp && *b.where == b.header
+	return c != nil && c.Epoch == b.mc.ref.Epoch && b.owner.Cookie == b.cookie && *b.where == b.header
 }
 
-// check panics unless the Buffer can be used.
+// check panics unless the Buffer is usable.
 func (b *Buffer) check(op string) {
 	if !b.live() {
 		b.recheck(op)
 	}
 }
 
-// recheck panics, except for a Buffer without bytes, from which a reset took nothing. It
-// is separate since correct programs rarely get there.
+// recheck panics, unless the Buffer has no bytes: a reset took nothing from it. It is
+// separate since correct programs rarely call it.
 func (b *Buffer) recheck(op string) {
 	if b.mc.ref.Core == nil {
 		panic(&Fault{Op: op, Reason: "the zero Buffer has no context: make one with NewBuffer"})
@@ -101,54 +98,54 @@ func (b *Buffer) recheck(op string) {
 		b.drop()
 		return
 	}
-	panic(&Fault{Op: op, Context: b.mc.Path(), Address: b.address(), Reason: "the bytes are void: the context was reset, " +
-		"or they were freed, or grew, through a copy of the Buffer: make a new one with NewBuffer"})
+	panic(&Fault{Op: op, Context: b.mc.Path(), Address: b.address(), Reason: "the bytes are invalid: the context was reset, " +
+		"or a copy of the Buffer freed or moved them: make a new one with NewBuffer"})
 }
 
-// drop leaves the Buffer without a chunk.
+// drop makes the Buffer one without a chunk.
 func (b *Buffer) drop() {
-	*b = Buffer{mc: b.mc, where: &noHeader, owner: b.mc.ref.Core, stamp: b.mc.ref.Core.Cookie}
+	*b = Buffer{mc: b.mc, where: &noHeader, owner: b.mc.ref.Core, cookie: b.mc.ref.Core.Cookie}
 }
 
-// hold makes the chunk at p, of room bytes, the Buffer's, with n bytes written.
+// hold makes the chunk at p, of room bytes, the Buffer's chunk, of which n bytes are
+// written.
 func (b *Buffer) hold(p, room uintptr, n int) {
 	b.buf, b.where, b.owner = osmem.Bytes(p, room)[:n], &noHeader, b.mc.ref.Core
 	if b.mc.ref.Core.Kind() != bump.ID {
-		b.where, b.owner = (*uint64)(osmem.At(p-chunk.HeaderSize)), b.mc.seller(p)
+		b.where, b.owner = (*uint64)(osmem.At(p-chunk.HeaderSize)), b.mc.shardOf(p)
 	}
-	b.stamp, b.header = b.owner.Cookie, *b.where
+	b.cookie, b.header = b.owner.Cookie, *b.where
 }
 
 // tag returns the tag bits of the chunk's header.
-func (b *Buffer) tag() uint64 { return b.header ^ b.stamp }
+func (b *Buffer) tag() uint64 { return b.header ^ b.cookie }
 
-// address returns where the bytes are.
+// address returns the address of the bytes.
 func (b *Buffer) address() uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b.buf))) }
 
-// isAt reports whether the Buffer has the bytes that it had before foreign code ran, and
-// as many.
+// isAt reports whether the Buffer still has the bytes that it had before foreign code ran.
 func (b *Buffer) isAt(was []byte) bool {
 	return b.live() && unsafe.SliceData(b.buf) == unsafe.SliceData(was) && len(b.buf) == len(was)
 }
 
-// fits reports whether n bytes more can be written without growing.
+// fits reports whether n more bytes can be written without growing.
 func (b *Buffer) fits(n int) bool { return n <= cap(b.buf)-len(b.buf) && b.live() }
 
-// Write appends p. The error is nil or an *OutOfMemoryError. p may be bytes of the
-// Buffer itself.
+// Write appends p, which may be bytes of the Buffer itself. The error is nil or an
+// *OutOfMemoryError. Owner only.
 //
 // PostgreSQL: appendBinaryStringInfo.
 func (b *Buffer) Write(p []byte) (n int, err error) { return b.write("Buffer.Write", p) }
 
-// WriteString appends s. The error is nil or an *OutOfMemoryError.
+// WriteString appends s. The error is nil or an *OutOfMemoryError. Owner only.
 //
 // PostgreSQL: appendStringInfoString.
 func (b *Buffer) WriteString(s string) (n int, err error) {
 	return b.write("Buffer.WriteString", unsafe.Slice(unsafe.StringData(s), len(s))) // read only
 }
 
-// WriteRune appends the UTF-8 encoding of r, and returns its length. The error is nil
-// or an *OutOfMemoryError.
+// WriteRune appends the UTF-8 encoding of r, and returns its length in bytes. The error is
+// nil or an *OutOfMemoryError. Owner only.
 //
 // PostgreSQL: appendStringInfoChar, byte by byte.
 func (b *Buffer) WriteRune(r rune) (n int, err error) {
@@ -167,7 +164,7 @@ func (b *Buffer) write(op string, p []byte) (n int, err error) {
 	return len(p), nil
 }
 
-// WriteByte appends c. The error is nil or an *OutOfMemoryError.
+// WriteByte appends c. The error is nil or an *OutOfMemoryError. Owner only.
 //
 // PostgreSQL: appendStringInfoChar.
 func (b *Buffer) WriteByte(c byte) error {
@@ -178,9 +175,9 @@ func (b *Buffer) WriteByte(c byte) error {
 	return nil
 }
 
-// Grow makes room for n bytes, so that writing as many does not move or fail. It
-// panics with a *Fault when n is negative or absurd, and with an
-// *OutOfMemoryError when the system or a limit refuses memory. Owner only.
+// Grow makes room for n more bytes, so that writing them neither moves the bytes nor fails.
+// It panics with a *Fault when n is negative or too large, and with an *OutOfMemoryError
+// when the system or a limit refuses memory. Owner only.
 //
 // PostgreSQL: enlargeStringInfo.
 func (b *Buffer) Grow(n int) {
@@ -189,18 +186,18 @@ func (b *Buffer) Grow(n int) {
 	}
 }
 
-// TryGrow is Grow, but returns the *OutOfMemoryError. Owner only.
+// TryGrow is like Grow, but returns the *OutOfMemoryError. Owner only.
 func (b *Buffer) TryGrow(n int) error { return b.reserve("Buffer.TryGrow", n) }
 
 func (b *Buffer) reserve(op string, n int) error {
 	if b.check(op); n < 0 {
-		return b.mc.refuse(op, 0, kind.Misuse(fmt.Sprintf("room for %d bytes: the number is not negative", n)))
+		return b.mc.refuse(op, 0, kind.Misuse(fmt.Sprintf("room for %d bytes: the number must not be negative", n)))
 	}
 	return b.extend(op, nil, n)
 }
 
-// extend appends p and makes room for spare bytes behind it, in a larger chunk where that
-// is needed. It is separate so that write stays short.
+// extend appends p and makes room for spare more bytes, in a larger chunk if needed. It is
+// separate so that write stays short.
 func (b *Buffer) extend(op string, p []byte, spare int) error {
 	b.check(op)
 	need := uintptr(len(b.buf)) + uintptr(len(p)) + uintptr(spare)
@@ -214,8 +211,8 @@ func (b *Buffer) extend(op string, p []byte, spare int) error {
 	return nil
 }
 
-// grow moves the Buffer to a place of need bytes and appends p, which may be bytes of the
-// Buffer itself: they move with it. Only a Bump leaves them where they were.
+// grow moves the Buffer to a chunk of at least need bytes and appends p. If p is bytes of
+// the Buffer itself, they move with it; only a Bump leaves them in place.
 func (b *Buffer) grow(op string, p []byte, need uintptr) error {
 	was, from := b.buf, uintptr(unsafe.Pointer(unsafe.SliceData(p)))-b.address()
 	to, room, err := b.enlarge(op, need)
@@ -230,9 +227,9 @@ func (b *Buffer) grow(op string, p []byte, need uintptr) error {
 	return nil
 }
 
-// enlarge returns a place for need bytes and some to spare, with what was written, and
-// its capacity. The first chunk, and any of a Bump, is allocated as Append does; others
-// are resized, which leaves them where they are when they can grow there.
+// enlarge returns a chunk of at least need bytes that holds what was written, and its
+// capacity. The first chunk, and every chunk of a Bump, is allocated as Append does; others
+// are resized, in place if they can be.
 func (b *Buffer) enlarge(op string, need uintptr) (to, room uintptr, err error) {
 	was, at, old, c := b.buf, b.address(), uintptr(cap(b.buf)), b.owner
 	if b.where == &noHeader {
@@ -250,14 +247,14 @@ func (b *Buffer) enlarge(op string, need uintptr) (to, room uintptr, err error) 
 	return to, kind.Capacity(kinds.Methods[c.Kind()], c, to, chunk.Header(to)^c.Cookie), nil
 }
 
-// mustBeAt panics when a callback of OnPressure used the Buffer that was growing.
+// mustBeAt panics when a callback of OnPressure used the Buffer while it was growing.
 func (b *Buffer) mustBeAt(op string, was []byte) {
 	if !b.isAt(was) {
-		panic(&Fault{Op: op, Context: b.mc.Path(), Reason: "a callback of OnPressure used the Buffer that was growing"})
+		panic(&Fault{Op: op, Context: b.mc.Path(), Reason: "a callback of OnPressure used the Buffer while it was growing"})
 	}
 }
 
-// Len returns how many bytes are written. Owner only.
+// Len returns the number of bytes written. Owner only.
 //
 // PostgreSQL: StringInfoData.len.
 func (b *Buffer) Len() int {
@@ -265,7 +262,7 @@ func (b *Buffer) Len() int {
 	return len(b.buf)
 }
 
-// Cap returns how many bytes the Buffer's chunk has, written or not. Owner only.
+// Cap returns the size in bytes of the Buffer's chunk. Owner only.
 //
 // PostgreSQL: StringInfoData.maxlen.
 func (b *Buffer) Cap() int {
@@ -273,14 +270,16 @@ func (b *Buffer) Cap() int {
 	return cap(b.buf)
 }
 
-// Available returns how many bytes can be written before the Buffer grows. Owner only.
+// Available returns the number of bytes that can be written before the Buffer grows. Owner
+// only.
 func (b *Buffer) Available() int {
 	b.check("Buffer.Available")
 	return cap(b.buf) - len(b.buf)
 }
 
-// Bytes returns what was written, without a copy: it may be changed, and is void after
-// the next write, Buffer.Reset, Buffer.Truncate, Buffer.WriteTo or Buffer.Free.
+// Bytes returns what was written, without a copy. The bytes may be changed. They are
+// invalid after the next write, Buffer.Reset, Buffer.Truncate, Buffer.WriteTo or
+// Buffer.Free. Owner only.
 //
 // PostgreSQL: StringInfoData.data.
 func (b *Buffer) Bytes() []byte {
@@ -288,32 +287,33 @@ func (b *Buffer) Bytes() []byte {
 	return b.buf
 }
 
-// String returns what was written, without a copy: it must not be kept beyond where
-// Buffer.Bytes becomes void, or be read while those are changed. CloneString
-// makes a lasting one in a context, strings.Clone one on Go's heap.
+// String returns what was written, without a copy. The string is invalid as soon as
+// Buffer.Bytes is, and must not be read while those bytes are changed. CloneString makes a
+// lasting copy in a context, strings.Clone one on Go's heap. Owner only.
 //
 // PostgreSQL: StringInfoData.data.
 func (b *Buffer) String() string {
 	b.check("Buffer.String")
-	return unsafe.String(unsafe.SliceData(b.buf), len(b.buf)) // until the next write
+	return unsafe.String(unsafe.SliceData(b.buf), len(b.buf)) // valid until the next write
 }
 
-// AvailableBuffer returns an empty slice of the spare capacity, to be appended to and
-// given to Buffer.Write at once: b.Write(strconv.AppendInt(b.AvailableBuffer(), n,
-// 10)) formats in place. What does not fit goes to Go's heap first: call
-// Buffer.Grow before. Void after the next write.
+// AvailableBuffer returns an empty slice with the spare capacity, to append to and pass to
+// Buffer.Write immediately: b.Write(strconv.AppendInt(b.AvailableBuffer(), n, 10)) formats
+// in place. If the text does not fit, append moves it to Go's heap: call Buffer.Grow
+// before. The slice is invalid after the next write. Owner only.
 func (b *Buffer) AvailableBuffer() []byte {
 	b.check("Buffer.AvailableBuffer")
 	return b.buf[len(b.buf):]
 }
 
-// Clone returns a copy of what was written, on Go's heap, which outlives the context.
+// Clone returns a copy of what was written, on Go's heap, which outlives the context. Owner
+// only.
 func (b *Buffer) Clone() []byte {
 	b.check("Buffer.Clone")
 	return append([]byte(nil), b.buf...)
 }
 
-// Reset makes the Buffer empty and keeps its chunk for what is written next.
+// Reset empties the Buffer and keeps its chunk for the next writes. Owner only.
 //
 // PostgreSQL: resetStringInfo.
 func (b *Buffer) Reset() {
@@ -321,8 +321,8 @@ func (b *Buffer) Reset() {
 	b.buf = b.buf[:0]
 }
 
-// Truncate keeps the first n bytes. It panics with a *Fault when n is negative or more
-// than Len.
+// Truncate keeps the first n bytes. It panics with a *Fault when n is negative or more than
+// Len. Owner only.
 func (b *Buffer) Truncate(n int) {
 	if b.check("Buffer.Truncate"); n < 0 || n > len(b.buf) {
 		panic(b.mc.refuse("Buffer.Truncate", 0, kind.Misuse(fmt.Sprintf("%d bytes to be kept of %d", n, len(b.buf)))))
@@ -330,8 +330,8 @@ func (b *Buffer) Truncate(n int) {
 	b.buf = b.buf[:n]
 }
 
-// Free gives the Buffer's chunk back; the Buffer is then empty, and may be written to
-// again. It panics with a *Fault when the chunk lies in a Bump: see Kind.Frees.
+// Free frees the Buffer's chunk. The Buffer is then empty and can be written to again. It
+// panics with a *Fault when the chunk is in a Bump: see Kind.Frees. Owner only.
 //
 // PostgreSQL: destroyStringInfo, pfree of StringInfoData.data.
 func (b *Buffer) Free() {

@@ -5,20 +5,21 @@ import (
 	"io"
 )
 
-// Buffers and the readers and writers of others.
+// Buffers with an io.Reader or io.Writer.
 //
 // Invariant: after a call to a Reader or Writer the Buffer still has the same bytes;
 // otherwise it panics.
 //
 // Cost: no copy between a Reader or Writer and the context.
 
-// minRead is the least room in bytes that ReadFrom reads into, as bytes.Buffer has it.
+// minRead is the least spare capacity in bytes that ReadFrom passes to Read, as in
+// bytes.Buffer.
 const minRead = 512
 
-// ReadFrom appends what r has up to its end, and returns how many bytes that were. It
-// reads straight into the context. The error is r's, other than io.EOF, or an
-// *OutOfMemoryError; what was read before is kept. It panics with a *Fault when r
-// returns an impossible count, or uses the Buffer meanwhile. Owner only.
+// ReadFrom appends all of r up to io.EOF, and returns the number of bytes read. It reads
+// directly into the context. The error is r's, other than io.EOF, or an *OutOfMemoryError;
+// what was read before is kept. It panics with a *Fault when r returns an impossible count,
+// or uses the Buffer meanwhile. Owner only.
 func (b *Buffer) ReadFrom(r io.Reader) (n int64, err error) {
 	const op = "Buffer.ReadFrom"
 	for {
@@ -41,9 +42,9 @@ func (b *Buffer) ReadFrom(r io.Reader) (n int64, err error) {
 	}
 }
 
-// WriteTo writes the bytes to w and removes those that w took: all, where w
-// returns no error. The error is w's, or io.ErrShortWrite. It panics with a *Fault
-// when w returns an impossible count, or uses the Buffer meanwhile. Owner only.
+// WriteTo writes the bytes to w and removes those that w accepted: all, if w returns no
+// error. It returns their number. The error is w's, or io.ErrShortWrite. It panics with a
+// *Fault when w returns an impossible count, or uses the Buffer meanwhile. Owner only.
 func (b *Buffer) WriteTo(w io.Writer) (n int64, err error) {
 	const op = "Buffer.WriteTo"
 	if b.check(op); len(b.buf) == 0 {
@@ -59,8 +60,8 @@ func (b *Buffer) WriteTo(w io.Writer) (n int64, err error) {
 	return int64(m), err
 }
 
-// afterCall panics when foreign code that was lent the bytes used the Buffer, or
-// returned a count n that is not from 0 to limit.
+// afterCall panics when the foreign code that had the bytes used the Buffer, or returned a
+// count n that is not in [0, limit].
 func (b *Buffer) afterCall(op string, was []byte, n, limit int) {
 	b.check(op)
 	reason := ""
@@ -68,7 +69,7 @@ func (b *Buffer) afterCall(op string, was []byte, n, limit int) {
 	case !b.isAt(was):
 		reason = "the reader or writer used the Buffer"
 	case n < 0 || n > limit:
-		reason = fmt.Sprintf("the reader or writer returned a count of %d: it is from 0 to %d", n, limit)
+		reason = fmt.Sprintf("the reader or writer returned a count of %d: it must be from 0 to %d", n, limit)
 	default:
 		return
 	}

@@ -400,22 +400,22 @@ func TestABufferIsVoidWhenItsBytesAre(t *testing.T) {
 			}
 			b := written()
 			c.Reset()
-			wantVoid(t, b, "Top/test/c", "void")
+			wantVoid(t, b, "Top/test/c", "invalid")
 			c.Alloc(8)
 			c.Reset() // once more
 			next := written()
 			scribble(next.Bytes(), 1)
-			wantVoid(t, b, "Top/test/c", "void")
+			wantVoid(t, b, "Top/test/c", "invalid")
 			if k != palloc.KindBump {
 				grown, freed := *next, *next
 				grown.Write(make([]byte, 2*next.Cap()))
-				wantVoid(t, next, "Top/test/c", "void")
-				wantVoid(t, &freed, "Top/test/c", "void")
+				wantVoid(t, next, "Top/test/c", "invalid")
+				wantVoid(t, &freed, "Top/test/c", "invalid")
 				grown.Free()
 				wantEmpty(t, c)
 				b = written()
 				palloc.FreePointer(chunkOf(b))
-				wantVoid(t, b, "Top/test/c", "void")
+				wantVoid(t, b, "Top/test/c", "invalid")
 			} else if !scribbled(next.Bytes(), 1) {
 				t.Error("the void Buffer wrote into the next one")
 			}
@@ -487,8 +487,8 @@ func TestABuffersSizesAreChecked(t *testing.T) {
 	b := palloc.NewBuffer(newRoot(t))
 	b.WriteString("text")
 	for _, n := range []int{-1, math.MinInt} {
-		wantFault(t, func() { b.Grow(n) }, "Buffer.Grow", "Top/test", "not negative")
-		wantFault(t, func() { b.TryGrow(n) }, "Buffer.TryGrow", "Top/test", "not negative")
+		wantFault(t, func() { b.Grow(n) }, "Buffer.Grow", "Top/test", "not be negative")
+		wantFault(t, func() { b.TryGrow(n) }, "Buffer.TryGrow", "Top/test", "not be negative")
 		wantFault(t, func() { b.Truncate(n) }, "Buffer.Truncate", "Top/test", "to be kept of 4")
 	}
 	wantFault(t, func() { b.Grow(math.MaxInt) }, "Buffer.Grow", "Top/test", "is not a size")
@@ -575,7 +575,7 @@ func TestForeignCodeThatMisbehavesIsAFault(t *testing.T) {
 			"it writes":          {func(b *palloc.Buffer, _ palloc.Context, p []byte) (int, error) { return len(p), b.WriteByte('x') }, "used the Buffer"},
 			"it grows":           {func(b *palloc.Buffer, _ palloc.Context, p []byte) (int, error) { b.Grow(100_000); return 0, nil }, "used the Buffer"},
 			"it empties":         {func(b *palloc.Buffer, _ palloc.Context, p []byte) (int, error) { b.Reset(); return 0, nil }, "used the Buffer"},
-			"it resets":          {func(_ *palloc.Buffer, c palloc.Context, p []byte) (int, error) { c.Reset(); return 0, nil }, "void"},
+			"it resets":          {func(_ *palloc.Buffer, c palloc.Context, p []byte) (int, error) { c.Reset(); return 0, nil }, "invalid"},
 			"it deletes":         {func(_ *palloc.Buffer, c palloc.Context, p []byte) (int, error) { c.Delete(); return 0, nil }, "deleted"},
 			"the copy of a view": {func(b *palloc.Buffer, _ palloc.Context, p []byte) (int, error) { return b.Write(p) }, "used the Buffer|a count of"},
 		} {
@@ -718,7 +718,7 @@ func TestManyBuffersGrowInASharedContext(t *testing.T) {
 	b := palloc.NewBuffer(c)
 	b.WriteString("text")
 	c.Reset()
-	wantVoid(t, b, c.Path(), "void")
+	wantVoid(t, b, c.Path(), "invalid")
 	palloc.NewBuffer(c).WriteString("text")
-	wantVoid(t, b, c.Path(), "void")
+	wantVoid(t, b, c.Path(), "invalid")
 }

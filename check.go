@@ -10,30 +10,29 @@ import (
 	"github.com/gopalloc/palloc/internal/tree"
 )
 
-// Check: whether what is known of a context, its blocks and its chunks agrees.
+// Check: whether the records of a context, its blocks and its chunks agree.
 //
-// Invariant: a check changes nothing, allocates nothing off-heap, follows no
-// address and no number before it is known to lead somewhere, and ends whatever it
-// finds.
+// Invariant: a check changes nothing and allocates nothing off-heap. It follows an address
+// or a number only once that is known to be valid, and it ends whatever it finds.
 //
-// Cost: some steps for each chunk that was cut, the warehouse's lock for each block,
-// and the tree's lock, for some hundred contexts at a time, while the tree is looked at.
+// Cost: some steps for each chunk that was cut, the page heap's lock for each block, and
+// the tree's lock, for some hundred contexts at a time, while the tree is read.
 
-// CorruptionError is one thing that Check found wrong: somebody wrote where nothing
-// of theirs is, used memory that was taken back, or used a context from two
-// goroutines at once; or palloc has a bug. The context is not to be trusted any
-// more; deleting it may fail, too.
+// A CorruptionError is one thing that Check found wrong. Possible causes: the program wrote
+// where it owns no memory, used memory that was taken back, or used a context from two
+// goroutines at once; or palloc has a bug. The context must not be used any more; deleting
+// it may fail, too.
 //
 // PostgreSQL: the warnings "problem in alloc set" of MemoryContextCheck.
 type CorruptionError struct {
 	Context string  // path of the context
-	Kind    Kind    // its kind, 0 where it was deleted and its core is kept
-	Block   uintptr // address of the block concerned, 0 where none is
-	Address uintptr // address of the chunk concerned, 0 where none is
-	Reason  string  // what was found, and what should be
+	Kind    Kind    // its kind; 0 if it was deleted
+	Block   uintptr // address of the block concerned, 0 for none
+	Address uintptr // address of the chunk concerned, 0 for none
+	Reason  string  // what was found, and what was expected
 }
 
-// Error is the one-line text of the error.
+// Error returns the error in one line.
 func (e *CorruptionError) Error() string {
 	what := "deleted context"
 	if e.Kind != 0 {
@@ -49,14 +48,13 @@ func (e *CorruptionError) Error() string {
 	return text + e.Reason
 }
 
-// Check looks for memory that was written to by mistake, in the context and in all
-// contexts below it: every header of a chunk, every freelist, every head of a block
-// and every account must agree with the others, and the tree with itself. It returns
-// nil when they do; else a *CorruptionError for each of the first 16 things that do
-// not, joined. What chunks contain is the program's and not looked at, nor is what
-// lies between the chunks of a Bump, which have no headers. Needs to own all of
-// them; what others do elsewhere meanwhile they need not wait with, and what they change
-// is not compared.
+// Check looks for memory that was overwritten, in the context and in all contexts below it:
+// it compares the headers of chunks, the free lists, the heads of blocks and the counts
+// with each other, and verifies the links of the tree. It returns nil when all agree;
+// otherwise it returns the first 16 findings, each a *CorruptionError, joined by
+// errors.Join. It does not look at what chunks contain, nor at what lies between the chunks
+// of a Bump, which have no headers. Owner only, of all these contexts; other goroutines may
+// change the tree elsewhere meanwhile, and what they change is not compared.
 //
 // PostgreSQL: MemoryContextCheck.
 func (mc Context) Check() error {
@@ -67,35 +65,36 @@ func (mc Context) Check() error {
 	return f.err()
 }
 
-// findings are what a check found.
+// findings collects what a check finds.
 type findings struct {
-	first []finding
-	more  int
+	first []finding // at most maxFindings
+	more  int       // number of the others
 }
 
-// finding is something wrong in the core of a context.
+// A finding is something wrong in the node of a context.
 type finding struct {
 	at *tree.Node
 	kind.Flaw
 }
 
-const mostFindings = 16
+// maxFindings is the number of findings that Check reports one by one.
+const maxFindings = 16
 
-// memory checks what a context holds.
+// memory checks the blocks and chunks of a context.
 func (f *findings) memory(mc Context) {
 	kinds.Methods[kind.KindOf(mc.ref.Epoch)].Check(mc.ref.Core, func(flaw kind.Flaw) { f.note(mc.slot(), flaw) })
 }
 
-// note notes what was found.
+// note adds a finding.
 func (f *findings) note(s *tree.Node, flaw kind.Flaw) {
-	if len(f.first) == mostFindings {
+	if len(f.first) == maxFindings {
 		f.more++
 		return
 	}
 	f.first = append(f.first, finding{s, flaw})
 }
 
-// err is all that was found as one error.
+// err returns all findings as one error, nil when there are none.
 func (f *findings) err() error {
 	if len(f.first) == 0 {
 		return nil
@@ -110,20 +109,21 @@ func (f *findings) err() error {
 		})
 	}
 	if f.more > 0 {
-		all = append(all, fmt.Errorf("palloc: corruption: %d things more are wrong", f.more))
+		all = append(all, fmt.Errorf("palloc: corruption: %d more findings", f.more))
 	}
 	return errors.Join(all...)
 }
 
-// mostDubious is how many levels of a path are followed that may lead in a circle.
-const mostDubious = 1000
+// maxDubiousLevels is the number of levels that dubiousPath follows: damaged links may form
+// a cycle.
+const maxDubiousLevels = 1000
 
-// dubiousPath is pathOf for a core whose links are not to be trusted. The tree's lock
-// must be held.
+// dubiousPath returns the path of a node whose links may be damaged. The caller holds the
+// tree's lock.
 func dubiousPath(s *tree.Node) string {
 	path := s.Name()
 	for level := 0; s.Parent != 0; level++ {
-		if level == mostDubious || !kind.IsOpened(s.Parent) {
+		if level == maxDubiousLevels || !kind.IsOpened(s.Parent) {
 			return ".../" + path
 		}
 		s = tree.At(s.Parent)

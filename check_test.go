@@ -247,7 +247,7 @@ func TestCheckEndsItsListOfErrors(t *testing.T) {
 		t.Fatal("nothing is found")
 	}
 	lines := strings.Split(err.Error(), "\n")
-	if len(lines) != 17 || !strings.Contains(lines[16], "things more") {
+	if len(lines) != 17 || !strings.Contains(lines[16], "more findings") {
 		t.Errorf("%d lines, the last %q", len(lines), lines[len(lines)-1])
 	}
 }

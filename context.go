@@ -16,19 +16,18 @@ import (
 	"github.com/gopalloc/palloc/internal/tree"
 )
 
-// Context is a named pool of memory with a lifetime: a node of the tree of
-// contexts. It is a value of two words, to be passed and compared freely; copies
-// mean the same context. The zero Context is none, and every use of it panics.
+// A Context is a named pool of memory with a lifetime: a node of the tree of contexts. It
+// is a value of two words; copies refer to the same context, and == compares them. The zero
+// Context refers to none, and every use of it panics.
 //
-// A context belongs to one goroutine at a time: allocating, freeing, resetting,
-// deleting need the owner. What is documented so may be called from any
-// goroutine at any time. Using a context after its deletion panics with a
-// *Fault, however late, even if its memory serves another context by then.
+// A context belongs to one goroutine at a time, its owner: see Ownership in the package's
+// documentation. Use of a context after its deletion panics with a *Fault, however late,
+// even when its node serves another context.
 //
 // PostgreSQL: MemoryContext.
 type Context struct{ ref tree.Ref }
 
-// Kind is the way a context sells memory.
+// A Kind is how a context allocates. The zero Kind is none.
 type Kind uint8
 
 // The kinds of contexts.
@@ -39,7 +38,7 @@ const (
 	KindBump       Kind = Kind(bump.ID)
 )
 
-// String is the name of the kind: AllocSet, Slab, Generation or Bump.
+// String returns the name of the kind: AllocSet, Slab, Generation or Bump.
 func (k Kind) String() string {
 	if m := kinds.Methods[k]; m != nil {
 		return m.Name()
@@ -47,21 +46,21 @@ func (k Kind) String() string {
 	return "no kind"
 }
 
-// Frees reports whether chunks of contexts of the kind can be freed one by one: a Bump's
-// cannot, and to try is a *Fault, lest a program believe that it gives memory back. Code
-// that may be handed a context of any kind asks before: if mc.Kind().Frees() {
-// palloc.FreeSlice(s) }.
+// Frees reports whether single chunks of contexts of the kind can be freed. Those of a Bump
+// cannot: to free one is a *Fault, so that no program relies on it. Code that accepts a
+// context of any kind asks before: if mc.Kind().Frees() { palloc.FreeSlice(s) }. Any
+// goroutine.
 //
 // PostgreSQL has none: pfree of a Bump's chunk is an error.
 func (k Kind) Frees() bool { return kinds.Methods[k] == nil || kinds.Methods[k].Traits().Frees }
 
-// Kind returns the kind that the context was created as. Any goroutine.
+// Kind returns the kind with which the context was created. Any goroutine.
 func (mc Context) Kind() Kind {
 	mc.check("Context.Kind")
 	return kindIn(mc.ref.Epoch)
 }
 
-// kindIn returns the kind in an epoch, as users know it: a Shared context is an AllocSet.
+// kindIn returns the kind in an epoch. That of a Shared context is KindAllocSet.
 func kindIn(epoch uint64) Kind {
 	if id := kind.KindOf(epoch); id != shared.ID {
 		return Kind(id)
@@ -83,14 +82,14 @@ func (mc Context) Name() string {
 	return mc.slot().Name()
 }
 
-// SetIdent says which one of several contexts of one name this is: "portal 17". The empty
-// string takes the ident away. The ident is kept on Go's heap, over resets, until the
-// context is deleted. Any goroutine.
+// SetIdent sets a text that distinguishes contexts of one name, such as "portal 17"; ""
+// removes it. The text is kept on Go's heap until the context is deleted, over resets. Any
+// goroutine.
 //
 // PostgreSQL: MemoryContextSetIdentifier, MemoryContextCopyAndSetIdentifier.
 func (mc Context) SetIdent(ident string) { mc.ref.SetIdent("Context.SetIdent", ident) }
 
-// Ident returns what SetIdent set last, or "". Any goroutine.
+// Ident returns the text that SetIdent set last, or "". Any goroutine.
 //
 // PostgreSQL: MemoryContextData.ident.
 func (mc Context) Ident() string {
@@ -98,55 +97,53 @@ func (mc Context) Ident() string {
 	return mc.slot().Ident()
 }
 
-// Live reports whether the context exists: it was created and is not deleted. Any
-// goroutine, though the answer may be old at once if another goroutine owns the context.
+// Live reports whether the context was created and not deleted. Any goroutine; unless the
+// caller owns the context, the result may be outdated at once.
 func (mc Context) Live() bool {
 	return mc.ref.Core != nil && relaxed.Load64(&mc.ref.Core.Epoch) == mc.ref.Epoch
 }
 
-// Path returns the names of the context and of all its parents, from the root down, with
-// slashes between: "Top/portal/ExecutorState". Of more than 256 names it returns the last
-// 256, behind ".../". It writes what would break a line or does not show as %q does. Any
-// goroutine.
+// Path returns the names of all ancestors and of the context, from the root down, separated
+// by slashes: "Top/portal/ExecutorState". Of more than 256 names it returns the last 256,
+// after ".../". Characters that do not print are escaped as %q escapes them. Any goroutine.
 func (mc Context) Path() string {
 	defer mc.ref.Lock("Context.Path").Unlock()
 	return visible(tree.PathOf(mc.ref.Core))
 }
 
-// Parent returns the context of which this one is a child. It returns the zero Context for
-// the root, and for a dropped context whose deletion has begun: its callbacks of BeforeReset
-// see that. Any goroutine.
+// Parent returns the parent of the context. It returns the zero Context for the root, and
+// for a context that Tie or Dropped.Delete has begun to delete: its callbacks of
+// BeforeReset see that. Any goroutine.
 //
 // PostgreSQL: MemoryContextGetParent.
 func (mc Context) Parent() Context { return Context{mc.ref.Parent("Context.Parent")} }
 
-// SetParent makes the context, with all below it, the first child of another parent, which
-// may be the one that it has. To move the root, or a context below itself or below one of
-// its own descendants, is a Fault. Where the two parents are under different budgets, the
-// contexts are charged to the new one by one, and SetParent returns when all are: until
-// then each counts with one of the two. Any goroutine, but two that move the same context
-// must agree. It takes a step for each ancestor of the new parent, and where budgets differ
-// for each context below.
+// SetParent makes the context, with all contexts below it, the first child of parent, which
+// may be its present parent. Moving the root, or a context below itself or one of its
+// descendants, is a Fault. If the two parents are under different budgets, the contexts are
+// charged to the new one by one: until SetParent returns, each counts with one of the two.
+// Any goroutine, but goroutines that move the same context must coordinate. It takes a step
+// for each ancestor of parent, and, if budgets differ, for each context below.
 //
-// PostgreSQL: MemoryContextSetParent, which leaves cycles unchecked.
+// PostgreSQL: MemoryContextSetParent, which does not check for cycles.
 func (mc Context) SetParent(parent Context) {
 	if mc.ref.Move("Context.SetParent", parent.ref) {
 		budget.Rebook(mc.ref)
 	}
 }
 
-// Children returns an iterator over the children of the context, the latest first, as they
-// are when the loop begins. The loop may create, move and delete contexts; a child that was
+// Children returns an iterator over the children of the context as they are when the loop
+// begins, the latest first. The loop may create, move and delete contexts; a child that was
 // deleted meanwhile is still returned, and is not Live. Of more than some hundred children,
-// one that another goroutine creates, deletes or moves while they are looked up is returned
-// at most once. Any goroutine.
+// one that another goroutine creates, deletes or moves while the loop begins is returned at
+// most once. Any goroutine.
 func (mc Context) Children() iter.Seq[Context] {
 	return func(yield func(Context) bool) { each(mc.ref.Children(), yield) }
 }
 
-// All returns an iterator over the context and all contexts below it, each before its
-// children, the latest first, as they are when the loop begins. What is said of Children
-// holds here; a context that another goroutine moves takes along what is below it. Any
+// All returns an iterator over the context and all contexts below it as they are when the
+// loop begins, each before its children, the latest first. The loop may change the tree, as
+// for Children; a context that another goroutine moves takes along those below it. Any
 // goroutine.
 //
 // PostgreSQL: MemoryContextTraverseNext.
@@ -172,9 +169,9 @@ func (mc Context) check(op string) {
 	}
 }
 
-// seller returns the part of the context's memory that the chunk at p belongs to: a shard
-// of a Shared context, or all of it.
-func (mc Context) seller(p uintptr) *kind.Core {
+// shardOf returns the node that the chunk at p belongs to: that of a shard of a Shared
+// context, otherwise that of the context.
+func (mc Context) shardOf(p uintptr) *kind.Core {
 	if kind.KindOf(mc.ref.Epoch) == shared.ID {
 		if c := kind.Of(chunk.Header(p)); c.Owner() == mc.ref.Core {
 			return c

@@ -10,46 +10,46 @@ import (
 	"github.com/gopalloc/palloc/internal/tree"
 )
 
-// Critical sections, in which running out of memory must not happen, and the context
-// for emergencies, which always has some.
+// Critical sections, in which running out of memory must not happen, and the emergency
+// context, which always has memory.
 //
-// Invariant: the emergency context holds a block of 8 KiB from its creation to its end.
+// Invariant: the emergency context holds a block of 8 KiB as long as it lives.
 //
 // Cost: that of a budget while a section is open.
 
-// EnterCritical opens a critical section: until leave is called, contexts of the
-// subtree cannot buy memory wholesale, which is a *Fault, but for those that
-// AllowInCriticalSection allows it. What their blocks have left they may sell.
-// Sections may be nested. leave is to be called once. The budget that a section opens
-// stays for the next one, until SetLimit or SetSoftLimit with NoLimit, or StopPeak, finds
-// it of no use. Any goroutine.
+// EnterCritical opens a critical section: until leave is called, a context of the subtree
+// that needs a new block panics with a *Fault, unless AllowInCriticalSection exempts it.
+// Chunks that fit in the blocks it already holds are allocated as usual. Sections nest.
+// leave must be called once. The budget that a section opens stays for the next section,
+// until SetLimit or SetSoftLimit with NoLimit, or StopPeak, closes it as unneeded. Any
+// goroutine.
 //
 // PostgreSQL: START_CRIT_SECTION, END_CRIT_SECTION.
 func (mc Context) EnterCritical() (leave func()) {
 	return budget.EnterCritical(mc.ref, "Context.EnterCritical")
 }
 
-// AllowInCriticalSection says whether the context may buy memory in a critical
-// section; contexts that are created below it later may, too. Any goroutine.
+// AllowInCriticalSection sets whether the context, and contexts created below it later, may
+// acquire blocks in a critical section. Any goroutine.
 //
 // PostgreSQL: MemoryContextAllowInCriticalSection.
 func (mc Context) AllowInCriticalSection(allow bool) {
 	budget.AllowInCritical(mc.ref, "Context.AllowInCriticalSection", allow)
 }
 
-// Emergency is the context for what must be said when memory ran out: an AllocSet
-// below Top that holds a block of 8 KiB at any time, a reset included, and may buy
-// more in critical sections. The first call makes it: call it early. It cannot be
-// deleted; a reset of Top takes it like all others, and the next call makes another.
-// It belongs to whoever handles the emergency: guard it with a lock where
-// several may.
+// Emergency returns the context for handling an out-of-memory error: an AllocSet below Top
+// that always holds a block of 8 KiB, also over a reset, and may acquire more in critical
+// sections. The first call creates it: call it early. It cannot be deleted, but a reset of
+// Top deletes it, and the next call creates another. It belongs to the goroutine that
+// handles the error: guard it with a lock if several may. Emergency panics with an
+// *OutOfMemoryError when the system refuses memory. Any goroutine.
 //
 // PostgreSQL: ErrorContext.
 func Emergency() Context {
 	if mc, made := keepEmergency(Context{}); made {
 		return mc
 	}
-	made := newEmergency() // without the lock: a callback of OnPressure may want it, too
+	made := newEmergency() // without the lock: a callback of OnPressure may call Emergency, too
 	mc, _ := keepEmergency(made)
 	if mc != made {
 		made.Delete() // another goroutine was faster
@@ -57,8 +57,8 @@ func Emergency() Context {
 	return mc
 }
 
-// keepEmergency is the emergency context, which made becomes if there is none, and
-// whether there is one.
+// keepEmergency returns the emergency context, and reports whether there is one. If there
+// is none, made becomes it.
 func keepEmergency(made Context) (mc Context, there bool) {
 	emergency.Lock()
 	defer emergency.Unlock()
@@ -80,11 +80,11 @@ var emergency struct {
 func newEmergency() Context {
 	const size = 8 << 10
 	mc := Context{tree.CreateWith(Top().ref, allocset.ID, "ErrorContext", tree.Options{First: size, Max: size, Prepare: func(c *kind.Core, _ uintptr) error {
-		c.DropKeeper() // of another context of that name: it may be smaller
+		c.DropKeeper() // an earlier context of the name kept it: it may be smaller
 		return nil
 	}})}
 	mc.AllowInCriticalSection(true)
-	p, err := mc.TryAlloc(1) // buys the block
+	p, err := mc.TryAlloc(1) // acquires the block
 	if err != nil {
 		mc.Delete()
 		panic(err)

@@ -1,54 +1,103 @@
-// Package palloc brings PostgreSQL's memory contexts to Go: named pools of
-// memory in a tree, outside Go's heap, bought wholesale from the system, sold
-// retail, and taken back all at once.
+// Package palloc provides PostgreSQL's memory contexts: named pools of memory in a tree,
+// outside Go's heap, each freed chunk by chunk or all at once.
 //
 //	query := palloc.NewAllocSet(palloc.Top(), "query")
 //	defer query.Delete()
-//	n := palloc.New[Node](query) // zeroed, invisible to the collector
+//	n := palloc.New[Node](query) // zeroed, invisible to the garbage collector
 //
-// # Words
+// Go values may point into a context: variables, struct fields, slices and maps may hold
+// what [New], [MakeSlice] and [CloneString] return, and sort, container/heap and
+// hash/maphash work on it. It is valid until its context is reset or deleted.
 //
-//   - context: a named pool of memory with a lifetime; a node of the tree. The
-//     variable is called mc, never ctx.
-//   - kind: the way a context sells memory: AllocSet, Slab, Generation, Bump.
-//   - block: memory bought wholesale: a run of pages that one context owns.
-//   - keeper: the block of a context that survives a reset.
-//   - chunk: memory sold retail: one allocation.
-//   - header: the 8 bytes before a chunk that say whose it is; a Bump has none.
-//   - reset: take back every chunk of a context, and delete its children.
-//   - delete: reset, then the context itself is gone.
-//   - core: what a Context leads to; its memory only ever holds cores.
-//   - epoch: a core's count of lives; a Context of an earlier life is noticed.
-//   - off-heap: outside Go's heap; the collector neither scans nor frees it.
+// A context must not hold Go pointers: pointers, slices, strings, maps, channels, funcs
+// and interfaces that lead to Go's heap. The collector does not scan contexts, so it frees
+// an object to which only a context points. Types with pointers are therefore refused,
+// unless they embed [NoHeapPointers]: their pointers then lead into contexts only. To keep
+// a string in a context, copy it with [CloneString]; to keep a slice, with [Clone].
 //
-// # Life of a chunk
+//   - Contexts: [NewAllocSet], [NewSlab], [NewGeneration], [NewBump], [Top], [Scope];
+//     [Context.Reset], [Context.Delete], [Context.BeforeReset], [Tie].
+//   - Values: [New], [Free]; [MakeSlice], [Append], [Grow], [Clone], [FreeSlice];
+//     [CloneString], [Sprintf], [FreeString]; [Buffer].
+//   - Try twins: [TryNew], [TryAppend] and others return the [*OutOfMemoryError] with which
+//     the function without Try panics.
+//   - Budgets: [Context.SetLimit], [Context.SetSoftLimit], [Context.OnPressure],
+//     [Context.CancelWaits]; [ShareMemoryLimit], [Trim], [SetRetention].
+//   - Statistics: [Context.Stats], [Context.Budget], [Context.WriteStats], [TakeSnapshot],
+//     [PageHeap]; [Leaks], [Context.Check].
+//   - Bytes without a type: [Context.Alloc], [Realloc], [FreePointer], [UsableSize].
+//   - Critical sections, and other parity with PostgreSQL: [Context.EnterCritical],
+//     [Emergency]; docs/POSTGRES.md lists the counterpart of each of PostgreSQL's functions.
 //
-// Alloc checks that the handle's epoch is the core's. A freed chunk of the right
-// size is taken off its freelist; else one is cut off the current block; else, in an
-// AllocSet, off freed chunks that were joined, and in a Generation off those of a sparse
-// block; else a block is bought from the warehouse, which cuts it from address space that it
-// reserved in large regions. Free follows the pointer to the header and the
-// header to the core, and the two must agree. Reset changes what the core agrees
-// with, so that no header sold before is genuine any more, and gives the blocks
-// back to the warehouse, which keeps them for the next buyer within a bound.
+// # Ownership
 //
-// # Limits
+// A context belongs to one goroutine at a time, its owner; a chunk to the owner of its
+// context. Another goroutine becomes the owner when the context is handed over, by a
+// channel or under a lock. Each function says who may call it:
 //
-// SetLimit bounds what a context and all below it hold. Before a limit refuses, the
-// functions of [Context.OnPressure] and [Context.OnPressureOwned] are asked to free
-// memory; [Context.Compact] makes blocks of what they freed. [Context.Budget] says how
-// much is held, and an [*OutOfMemoryError] who holds it.
+//   - "Owner only.": the goroutine that owns the context. In a context created with
+//     [Shared], any goroutine may, but Reset, ResetOnly, Delete and Check need all others
+//     to have stopped using it.
+//   - "Any goroutine.": every goroutine, at any time, whatever the owner does meanwhile.
+//
+// The tree belongs to no goroutine: any one may create children of a context and read its
+// statistics. Deleting or resetting a context needs the ownership of all contexts that it
+// deletes.
 //
 // # Rules
 //
-//   - A type with Go pointers is refused, unless it embeds [NoHeapPointers].
-//   - A context belongs to one goroutine at a time; its tree does not.
-//   - Children die before their parents, and callbacks run before the memory
-//     goes.
-//   - Misuse panics with a [*Fault]; running out is an [*OutOfMemoryError].
-//   - Nothing that lies in a context may be used after its reset or deletion.
+//   - Misuse panics with a [*Fault]: a double free, a deleted context, a negative size.
+//     Running out of memory panics with an [*OutOfMemoryError], or returns it from a Try
+//     twin.
+//   - Children are deleted before their parents. Callbacks of [Context.BeforeReset] run
+//     before the memory is taken back.
+//   - Nothing in a context may be used after its reset or deletion.
+//   - The collector and GOMEMLIMIT do not count this memory; [ShareMemoryLimit] keeps both
+//     below one total. A program that moves its data here has a small Go heap, which the
+//     default GOGC collects often: raise GOGC.
 //
-// The collector does not see this memory, nor does GOMEMLIMIT, unless
-// [ShareMemoryLimit] keeps both below one total. A program that moves its data here
-// has a small Go heap, which the default GOGC collects often; raise GOGC.
+// # Figures
+//
+// Each figure has one name wherever it occurs, and is in bytes:
+//
+//	        what it counts                      Stats    Budget   OutOfMemoryError  PageHeapStats
+//	Held    blocks that contexts hold           context  subtree  subtree           process
+//	Used    of Held: live chunks, headers,      context
+//	        and the heads of blocks
+//	Free    of Held: what is not Used           context
+//	Peak    the most that Held was                       subtree
+//	Limit   the most that Held may be                    subtree  subtree
+//
+// The scope is one context; a context and all contexts below it; or all contexts of the
+// process, and then the blocks cached with deleted ones too. In an OutOfMemoryError the
+// subtree is that of the context whose limit was reached.
+//
+// # Words
+//
+//   - context: a named pool of memory with a lifetime; a node of the tree. Variables are
+//     called mc, never ctx.
+//   - kind: how a context allocates: AllocSet, Slab, Generation or Bump.
+//   - chunk: one allocation.
+//   - header: the 8 bytes before a chunk that name its context; a Bump has none.
+//   - block: a run of memory that one context holds and cuts into chunks.
+//   - keeper: the block that a context keeps over a reset.
+//   - page heap: where contexts acquire and release blocks. It reserves address space from
+//     the system, and keeps released blocks for the next request, within a bound.
+//   - span: freed chunks side by side that were joined.
+//   - reset: take back every chunk of a context, and delete its children.
+//   - delete: reset a context and end it.
+//   - node: the 256-byte record that a Context refers to. Its memory only ever holds nodes.
+//   - epoch: the number of a life of a node. A Context holds the epoch of its creation, so
+//     that its use after the deletion is noticed.
+//   - off-heap: outside Go's heap. The collector neither scans nor frees it.
+//
+// # Life of a chunk
+//
+// Alloc compares the epoch of the Context with that of its node. It takes a freed chunk of
+// the size from a free list; otherwise it cuts one off the current block. When the block is
+// full, an AllocSet cuts one off a free span, and a Generation uses the freed chunks of a
+// sparse block; otherwise the context acquires a block from the page heap. Free follows the
+// pointer to the header and the header to the node, and checks that the two agree. Reset
+// changes the node's cookie, which invalidates all headers written before, and releases the
+// blocks to the page heap.
 package palloc

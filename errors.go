@@ -12,20 +12,20 @@ import (
 	"github.com/gopalloc/palloc/internal/tree"
 )
 
-// Fault is what palloc panics with when it is misused: a pointer that is not a
-// chunk's is freed, a context is used after its deletion, a size is negative.
-// It is a mistake in the program, like an index out of range. The memory of all
-// contexts is as it was before the call.
+// A Fault is a misuse of palloc, with which the function panics: for example a free of a
+// pointer that is no chunk's, the use of a deleted context, a negative size. It is a mistake
+// in the program, like an index out of range. The memory of all contexts is as it was before
+// the call.
 type Fault struct {
-	Op      string  // what was called: "Free", "Context.Alloc", ...
+	Op      string  // the function that was called: "Free", "Context.Alloc", ...
 	Reason  string  // what is wrong, and what to do
-	Context string  // path of the context concerned, "" where none is known
-	Address uintptr // the pointer given, 0 where there is none
-	Ident   string  // what SetIdent said of the context, "" for nothing
-	Kind    Kind    // of the context, 0 where none is known
+	Context string  // path of the context concerned, "" if unknown
+	Address uintptr // the pointer passed, 0 for none
+	Ident   string  // the context's Ident
+	Kind    Kind    // the context's kind, 0 if unknown
 }
 
-// Error is the one-line text of the fault.
+// Error returns the fault in one line.
 func (f *Fault) Error() string {
 	text := "palloc: " + f.Op
 	if f.Address != 0 {
@@ -41,41 +41,39 @@ func (f *Fault) Error() string {
 	return text
 }
 
-// OutOfMemoryError says that memory ran out: the operating system gave no more, or
-// a budget allowed no more, and the callbacks of OnPressure freed no more. It is the
-// condition, not a mistake; every chunk is as it was before the call, but for what those
-// callbacks did, and the call may be tried again. The statistics of the context that
-// asked may have changed: its free chunks may have been joined, and its free blocks
-// given back. errors.Is and errors.As find the errors of the callbacks, and what ended a
-// wait: see Context.CancelWaits.
+// An OutOfMemoryError reports that memory ran out: the operating system or a budget refused
+// it, and the callbacks of OnPressure freed too little. It is a condition, not a mistake.
+// Every chunk is as it was before the call, except for what those callbacks did, and the
+// call may be repeated. The statistics of the requesting context may have changed: its free
+// chunks may have been joined, and its free blocks released. errors.Is and errors.As find
+// the errors of the callbacks, and what ended a wait: see Context.CancelWaits.
 //
 // PostgreSQL: the error "out of memory", SQLSTATE 53200.
 type OutOfMemoryError struct {
-	Op      string // what was called
-	Context string // path of the context that asked
-	Ident   string // its ident
-	Size    int    // bytes asked for
-	Err     error  // what the system said, or the budget
+	Op      string // the function that was called
+	Context string // path of the requesting context
+	Ident   string // its Ident
+	Size    int    // bytes requested
+	Err     error  // the error of the system, or of the budget
 
-	LimitedBy  string // path of the context whose limit refused, "" where none did
-	LimitIdent string // its ident
-	Held       int64  // bytes that it and all below it held
-	Limit      int64  // its limit
-	Need       int64  // bytes that were missing from it: of the smallest block that has room for Size
+	LimitedBy  string // path of the context whose limit was reached, "" for none
+	LimitIdent string // its Ident
+	Held       int64  // bytes of blocks that it and all contexts below it held
+	Limit      int64  // its limit, in bytes
+	Need       int64  // bytes missing below the limit, for the smallest block that has room for Size
 
-	// Reclaims are the callbacks of OnPressure that were asked, the first 32.
+	// Reclaims are the first 32 callbacks of OnPressure that were called.
 	Reclaims []Reclaim
 
-	// Tree is who held memory then: LimitedBy, or Top, and the largest of the contexts
-	// below it, at most 32 rows. The Total of a row is what the context holds with
-	// those below it that have no row; where these are many and have no budget of their
-	// own, as far as some hundreds of them tell. Blocks are the context's own, and nothing
-	// else is told. More is not 0 when contexts have no row; it counts what was seen of
-	// them.
+	// Tree lists the largest holders, in at most 32 rows: LimitedBy, or Top if it is "",
+	// and contexts below it. Held of a row includes the contexts below that have no row;
+	// if these are many and have no budget of their own, only some hundreds of them. Blocks
+	// counts the context's own; the other figures are 0. More counts the contexts that were
+	// seen and have no row: it is 0 only if all have one.
 	Tree Snapshot
 }
 
-// Error is the one-line text of the error.
+// Error returns the error in one line.
 func (e *OutOfMemoryError) Error() string {
 	text := fmt.Sprintf("palloc: out of memory: %s of %s in context %s: ", e.Op, budget.Bytes(int64(e.Size)), nameIn(e.Context, e.Ident))
 	if e.LimitedBy != "" {
@@ -84,10 +82,10 @@ func (e *OutOfMemoryError) Error() string {
 	return text + budget.FirstLine(e.Err) + e.holdersText() + e.reclaimsText()
 }
 
-// Unwrap is the reason.
+// Unwrap returns Err.
 func (e *OutOfMemoryError) Unwrap() error { return e.Err }
 
-// gone returns the fault of using a context that does not exist.
+// gone returns the Fault about the use of a context that does not exist.
 //
 //go:noinline
 func (mc Context) gone(op string) *Fault {
@@ -97,12 +95,12 @@ func (mc Context) gone(op string) *Fault {
 
 func init() { tree.Explain = explain }
 
-// raise panics with what a kind answered.
+// raise panics with the error of a kind.
 func raise(c *kind.Core, op string, size uintptr, err error) {
 	panic(explain(c, op, size, err))
 }
 
-// nameIn returns a context as texts name it.
+// nameIn returns a path and ident as error texts show them.
 func nameIn(path, ident string) string {
 	if ident == "" {
 		return fmt.Sprintf("%q", path)
@@ -110,12 +108,12 @@ func nameIn(path, ident string) string {
 	return fmt.Sprintf("%q (%q)", path, clip(ident))
 }
 
-// maxTold is the number of holders and callbacks that the text names.
+// maxTold is the number of holders and of callbacks that the text of an error names.
 const maxTold = 3
 
-// explain turns what a kind, the tree or a budget returned into the error that callers see:
-// a *Fault for misuse, an *OutOfMemoryError for the rest. It looks at a bounded number of
-// contexts, and walks no free list.
+// explain converts an error of a kind, the tree or a budget to one of the API: a *Fault for
+// misuse, otherwise an *OutOfMemoryError. It reads a bounded number of contexts, and walks
+// no free list. c is nil while there is no root.
 func explain(c *kind.Core, op string, size uintptr, err error) error {
 	if gone, ok := err.(*tree.Gone); ok {
 		return &Fault{Op: op, Context: gone.Name, Reason: gone.Reason}
@@ -124,7 +122,7 @@ func explain(c *kind.Core, op string, size uintptr, err error) error {
 	switch {
 	case c == nil && ok:
 		return &Fault{Op: op, Reason: string(misuse)}
-	case c == nil: // the root cannot be made
+	case c == nil: // the root cannot be created
 		return &OutOfMemoryError{Op: op, Context: "Top", Size: int(size), Err: err}
 	}
 	root := tree.Root().Node()
@@ -149,7 +147,7 @@ func explain(c *kind.Core, op string, size uintptr, err error) error {
 	return e
 }
 
-// reclaims returns what callbacks were asked, and what they did.
+// reclaims converts the budget's list of the callbacks that were called.
 func reclaims(asked []budget.Reclaim) []Reclaim {
 	list := make([]Reclaim, len(asked))
 	for i, a := range asked {
@@ -158,7 +156,7 @@ func reclaims(asked []budget.Reclaim) []Reclaim {
 	return list
 }
 
-// holdersText returns who holds most.
+// holdersText returns the largest holders as the end of a sentence, "" for none.
 func (e *OutOfMemoryError) holdersText() string {
 	rows := slices.Clone(e.Tree.Rows)
 	slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(b.Held, a.Held) })
@@ -171,27 +169,28 @@ func (e *OutOfMemoryError) holdersText() string {
 	if len(told) == 0 {
 		return ""
 	}
-	return "; it is held by " + listText(told)
+	return "; the memory is held by " + listText(told)
 }
 
-// reclaimsText returns which callbacks were asked, and what came of that.
+// reclaimsText returns the callbacks that were called and what they freed, as the end of a
+// sentence, "" for none.
 func (e *OutOfMemoryError) reclaimsText() string {
 	var told []string
 	for i := range e.Reclaims {
 		r := &e.Reclaims[i]
-		text := fmt.Sprintf("that of %s, asked %s, gave back %s", nameIn(r.Context, r.Ident), times(r.Calls), budget.Bytes(r.Freed))
+		text := fmt.Sprintf("that of %s, called %s, freed %s", nameIn(r.Context, r.Ident), times(r.Calls), budget.Bytes(r.Freed))
 		switch {
 		case r.Err != nil:
 			text += ": " + budget.FirstLine(r.Err)
 		case r.Freed == 0 && r.allocSet:
-			text += " and no error: if it freed chunks of 8 KiB or less, it must call Compact"
+			text += " and returned no error: if it freed chunks of 8 KiB or less, it must call Compact"
 		}
 		told = append(told, text)
 	}
 	if len(told) == 0 {
 		return ""
 	}
-	return "; of the callbacks of OnPressure " + listText(told)
+	return "; callbacks of OnPressure: " + listText(told)
 }
 
 func times(n int) string {
@@ -201,7 +200,7 @@ func times(n int) string {
 	return fmt.Sprintf("%d times", n)
 }
 
-// listText returns the first of a list.
+// listText joins the first maxTold texts, and counts the others.
 func listText(list []string) string {
 	if more := len(list) - maxTold; more > 0 {
 		return fmt.Sprintf("%s, and %d more", strings.Join(list[:maxTold], ", "), more)

@@ -1,7 +1,6 @@
 package palloc
 
 import (
-	"sync/atomic"
 	"unsafe"
 
 	"github.com/gopalloc/palloc/internal/block"
@@ -14,26 +13,25 @@ import (
 	"github.com/gopalloc/palloc/internal/kind/slab"
 )
 
-// Freeing: a chunk by the pointer alone, and the blocks that have no live chunk.
+// Freeing: single chunks by their pointer, and blocks without a live chunk.
 //
-// Invariant: an address is looked up before it is followed, and nothing is
-// changed before header and node agree. Live chunks stay where they are.
+// Invariant: an address is looked up before it is followed, and nothing is changed before
+// header and node agree. Live chunks stay where they are.
 //
 // Cost: for an AllocSet's chunks up to 8 KiB FreePointer is inlined; otherwise it is one
-// call. For Compact of an AllocSet a step for each chunk that was freed since the last
-// time, of a Slab and a Generation a step for each block.
+// call. Compact takes a step for each chunk freed since the last Compact in an AllocSet,
+// and for each block in a Slab or a Generation.
 
-// FreePointer takes the chunk at p back; it finds the context by itself. It
-// panics with a *Fault when p is nil, is not the start of a live chunk, or lies
-// in a Bump. Owner only.
+// FreePointer frees the chunk at p, of whichever context. It panics with a *Fault when p is
+// nil, is not the start of a live chunk, or is in a Bump. Owner only.
 //
 // PostgreSQL: pfree.
 func FreePointer(p unsafe.Pointer) {
-	freeWith(uintptr(p), follow, matchSet, allocset.Push, freeOther, freeSlow) // a number, to be looked up
+	freeWith(uintptr(p), followHeader, matchAllocSet, allocset.Push, freeOther, freeSlow) // a number, to be looked up
 }
 
-// freeWith is the first stage of every free: only an address in a region is followed.
-func freeWith(p uintptr, next follower, match matcher, push pusher, other kind.Next, slow func(uintptr)) {
+// freeWith is the first stage of every free: it follows only addresses in the first region.
+func freeWith(p uintptr, next followStage, match matchStage, push pushStage, other kind.Next, slow func(uintptr)) {
 	if !block.InFirstRegion(p) {
 		slow(p)
 		return
@@ -41,15 +39,15 @@ func freeWith(p uintptr, next follower, match matcher, push pusher, other kind.N
 	next(p, match, push, other)
 }
 
-// follow is the second stage: from the header to the node that it names.
-func follow(p uintptr, match matcher, push pusher, other kind.Next) {
+// followHeader is the second stage: it finds the node that the header names.
+func followHeader(p uintptr, match matchStage, push pushStage, other kind.Next) {
 	h := chunk.Header(p)
 	match(p, h, kind.Of(h), push, other)
 }
 
-// matchSet is the third stage: header and node must agree. Chunks of an AllocSet's
-// classes then go on their free list.
-func matchSet(p uintptr, h uint64, c *kind.Core, push pusher, other kind.Next) {
+// matchAllocSet is the third stage: header and node must agree. It pushes chunks of an
+// AllocSet's size classes on their free list, and passes on all others.
+func matchAllocSet(p uintptr, h uint64, c *kind.Core, push pushStage, other kind.Next) {
 	if class := h ^ c.Cookie; class < chunk.Classes {
 		push(c, p, h, class)
 		return
@@ -57,24 +55,25 @@ func matchSet(p uintptr, h uint64, c *kind.Core, push pusher, other kind.Next) {
 	other(p, h, c)
 }
 
+// Stages as arguments of the stages before them.
 type (
-	follower func(p uintptr, match matcher, push pusher, other kind.Next)
-	matcher  func(p uintptr, h uint64, c *kind.Core, push pusher, other kind.Next)
-	pusher   func(c *kind.Core, p uintptr, h, class uint64)
+	followStage func(p uintptr, match matchStage, push pushStage, other kind.Next)
+	matchStage  func(p uintptr, h uint64, c *kind.Core, push pushStage, other kind.Next)
+	pushStage   func(c *kind.Core, p uintptr, h, class uint64)
 )
 
-// freeOther frees a chunk of a Generation, and passes on any other.
+// freeOther frees a chunk of a Generation, and passes on all others.
 func freeOther(p uintptr, h uint64, c *kind.Core) {
 	generation.Free(p, h, c, generation.Find, generation.Match, generation.Count, generation.ReleaseBlock, freeSlab, freeRare)
 }
 
-// freeSlab frees a chunk of a Slab, and passes on any other.
+// freeSlab frees a chunk of a Slab, and passes on all others.
 func freeSlab(p uintptr, h uint64, c *kind.Core) {
 	slab.Free(p, h, c, slab.Sort, slab.Keep, slab.ToBlock, freeRare)
 }
 
-// freeRare is the last stage: it frees large and aligned chunks, and panics for what is no
-// chunk.
+// freeRare is the last stage: it frees large and aligned chunks, and panics when there is
+// no chunk.
 func freeRare(p uintptr, h uint64, c *kind.Core) {
 	if h^c.Cookie >= chunk.TagLimit || c.Kind() == kind.None {
 		panic(headerFault("Free", p, h))
@@ -84,32 +83,27 @@ func freeRare(p uintptr, h uint64, c *kind.Core) {
 	}
 }
 
-// freeSlow frees at an address that is not in the first region. It is separate so that
-// freeWith can be inlined.
+// freeSlow frees at an address outside the first region. It is separate so that freeWith
+// can be inlined.
 func freeSlow(p uintptr) {
 	if !block.Readable(p) {
-		panic(strangerFault("Free", p))
+		panic(foreignFault("Free", p))
 	}
 	h := chunk.Header(p)
-	matchSet(p, h, kind.Of(h), allocset.Push, freeOther)
+	matchAllocSet(p, h, kind.Of(h), allocset.Push, freeOther)
 }
 
-// compactions counts the calls of Compact, so that a request learns whether a callback
-// made one.
-var compactions atomic.Uint64
-
-// Compact releases the blocks of the context that hold no live chunk, and returns how
-// many bytes they had: what Held fell by. Other contexts can have that memory;
-// the system gets it with Trim. Freed chunks of an AllocSet that lie side by side become
-// one free span, which serves a request of any size. A callback of OnPressure that frees
-// single chunks calls it: see Pressure.Need. The context that allocates needs no call,
-// since a request beyond its limit tries its freed chunks first. Live
-// chunks do not move. A Bump has nothing to give back, since it does not know which
-// chunks are in use. The time it takes grows with the
-// number of chunks that were freed since the last time. Owner only; of a Shared context
-// any goroutine.
+// Compact releases the blocks of the context that hold no live chunk, and returns their
+// size in bytes, by which Held falls. Other contexts can acquire that memory; Trim returns
+// it to the system. In an AllocSet, freed chunks side by side are joined to one free span,
+// which serves requests of any size. A callback of OnPressure that frees single chunks must
+// call it: see Pressure.Need. The allocating context needs no call, since a request beyond
+// its limit tries its freed chunks first. Live chunks do not move. A Bump does not know
+// which of its chunks are in use: Compact releases nothing and returns 0. It takes a step
+// for each chunk that was freed since the last Compact. Owner only; of a Shared context any
+// goroutine.
 //
-// PostgreSQL has none: blocks that chunks share go back at the reset.
+// PostgreSQL has none: blocks that chunks share are released at the reset.
 func (mc Context) Compact() int64 {
 	mc.check("Context.Compact")
 	budget.Compactions.Add(1)

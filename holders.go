@@ -10,50 +10,50 @@ import (
 	"github.com/gopalloc/palloc/internal/tree"
 )
 
-// Who holds memory, in few rows: the tree cut where it would have more.
+// The largest holders of memory in few rows: the tree, without the rows beyond a bound.
 //
-// Invariant: what a context without a row holds is counted with the row above. No more
-// than a bounded number of contexts is looked at.
+// Invariant: what a context without a row holds is counted in the row above. A bounded
+// number of contexts is read.
 //
 // Cost: some microseconds.
 
-// Bounds of what is looked at and told.
+// Bounds of what is read and reported.
 const (
-	mostRows     = 32
-	childrenSeen = 100 // of one parent
-	mostLooks    = 400 // contexts in all
-	mostBelow    = 4   // contexts below a child without a budget
+	maxRows     = 32
+	maxSiblings = 100 // children read of one parent
+	maxLooks    = 400 // contexts read in all
+	maxBelow    = 4   // contexts read below a child without a budget
 )
 
-// holder is a context that gets a row.
+// A holder is a context that gets a row.
 type holder struct {
 	*tree.Node
-	sum      int64 // it and all below it hold, as far as is known
+	sum      int64 // bytes that it and all contexts below it hold, as far as known
 	level    int
-	cut      bool // those below it have no rows, yet
+	cut      bool // the contexts below it have no rows so far
 	children []*holder
 }
 
-// holdersBelow are the largest holders of the subtree of top. The tree's lock must be
-// held.
+// holdersBelow returns the largest holders of the subtree of top. The caller holds the
+// tree's lock.
 func holdersBelow(top *tree.Node) Snapshot {
 	s := Snapshot{Time: time.Now()}
-	sum, looks := budget.Holdings(top, mostLooks/4)
+	sum, looks := budget.Holdings(top, maxLooks/4)
 	root := &holder{Node: top, sum: sum, level: 1, cut: true}
-	all := append(make([]*holder, 0, mostRows), root)
-	for len(all) < mostRows && looks < mostLooks {
+	all := append(make([]*holder, 0, maxRows), root)
+	for len(all) < maxRows && looks < maxLooks {
 		next := largestCut(all)
 		if next == nil {
 			break
 		}
-		seen, missed := next.open(mostRows - len(all))
+		seen, missed := next.open(maxRows - len(all))
 		looks += seen
 		s.More += missed
 		all = append(all, next.children...)
 	}
 	for i := len(all) - 1; i >= 0; i-- { // children before parents
 		if h := all[i]; h.cut && h.FirstUncached() != nil {
-			s.More++ // or many
+			s.More++ // one at least
 		} else {
 			h.sum = max(h.sum, h.rest(int64(relaxed.Load(&h.Total))))
 		}
@@ -64,7 +64,7 @@ func holdersBelow(top *tree.Node) Snapshot {
 	return s
 }
 
-// largestCut is the largest holder that is cut, nil when none is.
+// largestCut returns the largest holder that is cut, nil if there is none.
 func largestCut(all []*holder) (largest *holder) {
 	for _, h := range all {
 		if h.cut && (largest == nil || h.sum > largest.sum) && h.FirstUncached() != nil {
@@ -74,29 +74,29 @@ func largestCut(all []*holder) (largest *holder) {
 	return largest
 }
 
-// open gives at most so many children rows, the largest. It answers how many contexts
-// were looked at, and how many children are known to have none.
-func (h *holder) open(most int) (looks, missed int) {
+// open gives the largest children rows, at most limit. It returns how many contexts it
+// read, and how many children are known to have no row.
+func (h *holder) open(limit int) (looks, missed int) {
 	h.cut = false
-	var seen [childrenSeen]holder
+	var seen [maxSiblings]holder
 	n, i := 0, h.FirstChild
-	for ; i != 0 && n < len(seen) && looks < mostLooks; i = tree.At(i).NextSibling {
+	for ; i != 0 && n < len(seen) && looks < maxLooks; i = tree.At(i).NextSibling {
 		child := tree.At(i)
 		if looks++; !child.Ref().Owned() {
 			continue
 		}
-		sum, steps := budget.Holdings(child, mostBelow)
+		sum, steps := budget.Holdings(child, maxBelow)
 		looks += steps
 		seen[n] = holder{Node: child, sum: sum, level: h.level + 1, cut: true}
 		n++
 	}
 	if i != 0 {
-		missed++ // or many
+		missed++ // one at least
 	}
-	if n > most {
+	if n > limit {
 		slices.SortStableFunc(seen[:n], func(a, b holder) int { return cmp.Compare(b.sum, a.sum) })
-		missed += n - most
-		n = most
+		missed += n - limit
+		n = limit
 	}
 	kept := slices.Clone(seen[:n])
 	for i := range kept {
@@ -105,7 +105,7 @@ func (h *holder) open(most int) (looks, missed int) {
 	return looks, missed
 }
 
-// rest is own bytes and what the children that have rows hold.
+// rest returns own plus the bytes of the children that have rows.
 func (h *holder) rest(own int64) int64 {
 	for _, child := range h.children {
 		own += child.sum

@@ -269,8 +269,8 @@ func TestREADMEShowsItsProgramAndWhatItPrints(t *testing.T) {
 // inlined are the functions of the hot paths that the compiler must be able to inline, by
 // the folder of their package.
 var inlined = map[string][]string{
-	".": {"Context.Alloc", "admit", "sell", "judge", "typed", "FreePointer", "freeWith", "follow", "matchSet", "Top",
-		"judgeUncleared", "bumpConst", "setConst", "newContext", "NewAllocSet", "Context.Reset", "Context.Delete"},
+	".": {"Context.Alloc", "checkLive", "allocByKind", "checkType", "allocTyped", "FreePointer", "freeWith", "followHeader", "matchAllocSet", "Top",
+		"checkNoPointers", "bumpConst", "setConst", "newContext", "NewAllocSet", "Context.Reset", "Context.Delete"},
 	"./internal/tree":          {"Root", "Ref.Reset"},
 	"./internal/kind/allocset": {"Hot", "Alloc", "AllocConst", "ClassifyConst", "Pop", "Take", "Carve", "Push"},
 	"./internal/kind/bump":     {"Alloc", "AllocConst"},

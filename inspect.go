@@ -12,31 +12,29 @@ import (
 	"github.com/gopalloc/palloc/internal/tree"
 )
 
-// Chunks by the pointer alone: their size, their context, and, for an address that is no
-// live chunk, the Fault that says what it is instead.
+// Chunks by their pointer: their size and context; and the Fault about an address that is
+// no live chunk, with what it is instead.
 //
-// Invariant: an address is followed only where memory of ours is committed, and
-// a node only where its stamp agrees with the header.
+// Invariant: an address is followed only in committed memory of the page heap, and a node
+// only if its cookie agrees with the header.
 //
-// Cost: that of a free, without the free. A Fault may take its time to say what
-// happened.
+// Cost: that of a free, without the free. A Fault may take long, to find out what happened.
 
-// UsableSize returns how many bytes of the chunk at p may be used: what was asked for, or
-// more where it was rounded up. Realloc to no more than that leaves a chunk of up to
-// 8 KiB where it is. It panics with a *Fault when p is nil, is not the start of a live
-// chunk, or lies in a Bump. Owner only.
+// UsableSize returns how many bytes of the chunk at p may be used: at least the size
+// requested, and more where that was rounded up. Realloc to at most that size leaves a
+// chunk of up to 8 KiB in place. It panics with a *Fault when p is nil, is not the start of
+// a live chunk, or is in a Bump. Owner only.
 func UsableSize(p unsafe.Pointer) int {
 	_, usable, _ := measure("UsableSize", uintptr(p)) // a number, to be looked up
 	return int(usable)
 }
 
-// Footprint returns how many bytes of its context's blocks the chunk at p takes: the
-// usable ones, the 8 of its header, and of a chunk of AllocAligned what lies before
-// it. A chunk with a block of its own takes the whole block, head and rounding
-// included, which is what Stats.Total falls by when it is freed: up to a sixth more than
-// was asked for, and for a power of two up to an eighth. Address space that
-// a large chunk may still grow into is not in use and does not count. It panics as
-// UsableSize does. Owner only.
+// Footprint returns how many bytes of its context's blocks the chunk at p takes: the usable
+// ones, the 8 of its header, and, from AllocAligned, the gap before it. A chunk with a
+// block of its own takes the whole block, with its head and rounding, which is what
+// Stats.Held falls by when it is freed: up to a sixth more than requested, and for a power
+// of two up to an eighth. Address space into which a large chunk may still grow does not
+// count. It panics as UsableSize does. Owner only.
 //
 // PostgreSQL: GetMemoryChunkSpace, without the head of a block.
 func Footprint(p unsafe.Pointer) int {
@@ -44,8 +42,8 @@ func Footprint(p unsafe.Pointer) int {
 	return int(taken)
 }
 
-// ContextOf returns the context of the chunk at p. It panics as UsableSize does:
-// a chunk of a Bump does not know its context. Owner only.
+// ContextOf returns the context of the chunk at p. It panics as UsableSize does: the
+// context of a Bump's chunk is not recorded. Owner only.
 //
 // PostgreSQL: GetMemoryChunkContext.
 func ContextOf(p unsafe.Pointer) Context {
@@ -53,7 +51,7 @@ func ContextOf(p unsafe.Pointer) Context {
 	return Context{tree.RefOf(c.Owner())}
 }
 
-// measure returns the node of the chunk at p, what may be used of the chunk, and what it
+// measure returns the node of the chunk at p, its usable bytes, and the bytes that it
 // takes. It panics when there is no live chunk.
 func measure(op string, p uintptr) (c *kind.Core, usable, taken uintptr) {
 	c, tag := chunkAt(op, p)
@@ -68,7 +66,7 @@ func measure(op string, p uintptr) (c *kind.Core, usable, taken uintptr) {
 // when there is no such chunk.
 func chunkAt(op string, p uintptr) (c *kind.Core, tag uint64) {
 	if !block.Readable(p) {
-		panic(strangerFault(op, p))
+		panic(foreignFault(op, p))
 	}
 	h := chunk.Header(p)
 	c = kind.At(chunk.Index(h))
@@ -78,26 +76,27 @@ func chunkAt(op string, p uintptr) (c *kind.Core, tag uint64) {
 	return c, h ^ c.Cookie
 }
 
-// strangerFault returns the Fault about an address outside of all blocks.
-func strangerFault(op string, p uintptr) *Fault {
+// foreignFault returns the Fault about an address outside of all blocks.
+func foreignFault(op string, p uintptr) *Fault {
 	f := &Fault{Op: op, Address: p}
 	switch {
 	case p == 0:
 		f.Reason = "the pointer is nil"
 	case block.Readable(p &^ (chunk.Align - 1)):
-		f.Reason = fmt.Sprintf("the address is not the start of a chunk: it is not a multiple of %d", chunk.Align)
+		f.Reason = fmt.Sprintf("the address is not the start of a chunk: it must be a multiple of %d", chunk.Align)
 	default:
-		f.Reason = "the address belongs to no context: it is Go's heap, a stack, or someone else's memory"
+		f.Reason = "the address belongs to no context: it is on Go's heap, on a stack, in static data, or foreign memory"
 	}
 	return f
 }
 
-// headerFault returns the Fault about an address in a block without a valid header before it.
+// headerFault returns the Fault about an address in a block without a valid header before
+// it.
 func headerFault(op string, p uintptr, h uint64) *Fault {
 	owner := ownerOf(p)
 	if owner == nil {
 		return &Fault{Op: op, Address: p,
-			Reason: "no context holds this memory: the chunk was freed with its block, or its context reset or deleted"}
+			Reason: "no context holds this memory: the chunk was freed with its block, or its context was reset or deleted"}
 	}
 	m := kinds.Methods[owner.Kind()]
 	near, inside := whereabouts(m, owner, p)
@@ -111,20 +110,20 @@ func headerFault(op string, p uintptr, h uint64) *Fault {
 	case !m.Traits().Headers:
 		f.Reason = string(kind.Headerless(m))
 	case m.Freed(h ^ owner.Cookie):
-		f.Reason = "the chunk is already free, and joined with what is free around it"
+		f.Reason = "the chunk is already free, and was joined with the free chunks around it"
 	case chunk.Index(h) == owner.Number():
 		f.Reason = "the address is not the start of a live chunk: what was there was taken back when its context was reset"
 		if inside {
 			f.Reason += near
 		}
 	default:
-		f.Reason = fmt.Sprintf("the address is not the start of a live chunk: no header of this context before it (%#016x)%s", h, near)
+		f.Reason = fmt.Sprintf("the address is not the start of a live chunk: the 8 bytes before it are no header of this context (%#016x)%s", h, near)
 	}
 	return f
 }
 
-// whereabouts returns what the headers around an address tell, as the rest of a
-// sentence, "" for nothing; inside reports whether the address lies inside of a chunk.
+// whereabouts returns what the headers around an address tell, as the end of a sentence, ""
+// for nothing; inside reports whether the address is inside of a chunk.
 func whereabouts(m kind.Methods, c *kind.Core, p uintptr) (near string, inside bool) {
 	at, size := kind.Around(m, c, p)
 	switch {
@@ -138,8 +137,8 @@ func whereabouts(m kind.Methods, c *kind.Core, p uintptr) (near string, inside b
 	return fmt.Sprintf(": headers may have been overwritten, behind the chunk at %#x, of %d bytes", at, size), false
 }
 
-// in adds to the Fault which context it is about: that of a node. The caller holds the
-// tree's lock.
+// in sets the context that the Fault is about, by its node. The caller holds the tree's
+// lock.
 func (f *Fault) in(c *kind.Core) *Fault {
 	c = c.Owner()
 	f.Context = tree.PathOf(c)
@@ -149,7 +148,7 @@ func (f *Fault) in(c *kind.Core) *Fault {
 	return f
 }
 
-// ownerOf returns the node whose block holds p; nil when none does, or the block's head
+// ownerOf returns the node whose block contains p, nil if none does or the block's head
 // names none.
 func ownerOf(p uintptr) *kind.Core {
 	addr, ok := block.Find(p)
@@ -159,7 +158,7 @@ func ownerOf(p uintptr) *kind.Core {
 	return kind.At(kind.BlockAt(addr).Owner)
 }
 
-// chunkFault returns the Fault about an address that a kind refuses as its chunk.
+// chunkFault returns the Fault about an address at which a kind finds no chunk of its own.
 func chunkFault(op string, c *kind.Core, p uintptr, err error) *Fault {
 	if owner := ownerOf(p); owner != nil && owner != c {
 		return headerFault(op, p, 0)

@@ -11,27 +11,27 @@ import (
 	"github.com/gopalloc/palloc/internal/tree"
 )
 
-// Leaks: contexts that live on and on.
+// Leaks: contexts that live too long.
 //
-// Invariant: a report is of about one moment of the tree, as a Snapshot is. In one Leak no
-// byte is counted twice.
+// Invariant: a report is of about one moment of the tree, as a Snapshot is. Within one Leak
+// no byte is counted twice.
 //
 // Cost: a few steps for each context below, most of them under the tree's lock, for some
-// hundred contexts at a time, and about 80 bytes of Go's heap each while the report is
-// made.
+// hundred contexts at a time; and about 80 bytes of Go's heap for each, until the report is
+// returned.
 
-// Leak is what contexts of one name, created at one line, have in common that live
-// longer than they should.
+// A Leak is a group of contexts of one name, created at one line, that live longer than they
+// should.
 type Leak struct {
 	Name    string
-	Count   int           // how many contexts
-	Held    int64         // held by them and by all contexts below them, each byte once
+	Count   int           // number of contexts
+	Held    int64         // bytes of blocks that they and all contexts below them hold, each once
 	Oldest  time.Duration // age of the oldest
-	Created string        // "file.go:123 function", "" when creations were not recorded
-	Example Context       // the oldest: Ident, Path and WriteStats say more
+	Created string        // "file.go:123 function", "" if creations were not recorded
+	Example Context       // the oldest: see its Ident, Path and WriteStats
 }
 
-// String is the leak in one line.
+// String returns the leak in one line.
 func (l Leak) String() string {
 	text := fmt.Sprintf("%d × %q, %d bytes, the oldest for %v", l.Count, l.Name, l.Held, l.Oldest)
 	if l.Created != "" {
@@ -40,21 +40,20 @@ func (l Leak) String() string {
 	return text
 }
 
-// Leaks finds the contexts below top that are at least as old as olderThan, groups
-// them by name and line of creation, and sorts the groups by the bytes that they
-// hold, the largest first. An olderThan of 0 finds all of them. Any goroutine.
+// Leaks finds the contexts below top that are at least as old as olderThan, groups them by
+// name and line of creation, and sorts the groups by the bytes that they hold, the largest
+// first. An olderThan of 0 finds all. Any goroutine.
 //
-// A context's age is counted from its creation while RecordCreations is on, and
-// otherwise from the first call of Leaks that saw it, since a creation has no time to
-// look at the clock: the first call finds nothing that is old, and one an hour later
-// what has lived for that hour at least. Call it from time to time.
+// A context's age is counted from its creation while RecordCreations is on. Otherwise it is
+// counted from the first call of Leaks that saw the context, since creations do not read
+// the clock: the first call finds no old context, and a call an hour later finds those that
+// have lived for that hour. Call it from time to time.
 //
-// Contexts within a leak are listed, too, as a group of their own, for only the
-// program knows which of them should have gone: a server that lives on purpose does
-// not hide the queries that leak below it. A Bytes counts all that goes when the
-// group's contexts are deleted, so that what holds a leak stands before it, and the
-// sum of all lines is more than the total. What was never to be deleted, such as
-// Emergency, is not listed.
+// Contexts below a leak are listed, too, as groups of their own, since only the program
+// knows which of them should have been deleted: a server that lives on purpose does not
+// hide the queries that leak below it. Held of a group is what its deletion would release.
+// So a group stands before those below it, and the sum of all groups is more than the
+// total. Contexts that live as long as the process, such as Emergency, are not listed.
 func Leaks(top Context, olderThan time.Duration) []Leak {
 	list := top.survey()
 	groups := map[leakKey]*leakGroup{}
@@ -81,20 +80,20 @@ func Leaks(top Context, olderThan time.Duration) []Leak {
 	return leaks
 }
 
-// leakKey is what the contexts of a leak have in common.
+// A leakKey is what the contexts of a group have in common.
 type leakKey struct {
 	name string
-	line uint32 // a number of creations.lines, which never changes
+	line uint32 // the number of a line, which never changes
 }
 
-// leakGroup is a Leak in the making.
+// A leakGroup is a Leak while it is computed.
 type leakGroup struct {
 	Leak
 	key   leakKey
-	until int // residents before this one lie within one that is counted
+	until int // residents before this index are below one that is counted
 }
 
-// add adds the i-th resident; they come parents first.
+// add adds the i-th resident. Residents are added parents first.
 func (g *leakGroup) add(i int, r *resident) {
 	g.Count++
 	if r.age > g.Oldest {
@@ -106,7 +105,7 @@ func (g *leakGroup) add(i int, r *resident) {
 	}
 }
 
-// named is the leak with its texts.
+// named returns the leak with its texts.
 func (g *leakGroup) named() Leak {
 	tree.Lock()
 	defer tree.Unlock()
@@ -114,18 +113,18 @@ func (g *leakGroup) named() Leak {
 	return g.Leak
 }
 
-// resident is a context as a survey saw it.
+// A resident is a context as a survey found it.
 type resident struct {
 	mc      Context
 	key     leakKey
 	age     time.Duration
-	bytes   int64  // held by it and all below
-	size    uint32 // how many residents that are
-	parent  uint32 // the parent's place in the list
-	lasting bool   // as long as the process
+	bytes   int64  // held by it and all residents below
+	size    uint32 // the number of these residents, itself included
+	parent  uint32 // index of the parent in the list
+	lasting bool   // it lives as long as the process
 }
 
-// survey lists the context and all below it, parents first.
+// survey lists the context and all contexts below it, parents first.
 func (mc Context) survey() []resident {
 	list := mc.residents()
 	for i := len(list) - 1; i > 0; i-- {
@@ -136,7 +135,7 @@ func (mc Context) survey() []resident {
 	return list
 }
 
-// residents are those of a survey, each with what it holds itself.
+// residents is like survey, but counts for each only what it holds itself.
 func (mc Context) residents() []resident {
 	now := tree.Now()
 	w := tree.Walk{Top: mc.ref}
@@ -161,13 +160,13 @@ func (mc Context) residents() []resident {
 	return all.All()
 }
 
-// RecordCreations has each context's time and place of creation kept, for Leaks and for
-// TieFunc, until stop is called; of several calls until the last stop. It is meant for
+// RecordCreations records the time and place of each context's creation, for Leaks and
+// TieFunc, until stop is called; after several calls until the last stop. It is meant for
 // tests, and for a while in a process that leaks: a creation then takes about a
-// microsecond. What was recorded stays until the context is deleted. Contexts that existed
-// before, and those that other goroutines create at the very moment, have no record. It
-// takes a step for each context that ever existed at the same time. Any goroutine; stop,
-// too.
+// microsecond. The record of a context is kept until its deletion. Contexts created before
+// have none, and those that other goroutines create meanwhile may have none. It takes a
+// step for each context of the greatest number that ever existed at a time. Any goroutine;
+// stop, too.
 func RecordCreations() (stop func()) {
 	recording.Lock()
 	defer recording.Unlock()

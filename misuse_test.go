@@ -615,7 +615,7 @@ func TestALengthIsFromZeroToTheCapacity(t *testing.T) {
 func TestSizesGivenAtCreationAreChecked(t *testing.T) {
 	mc := newRoot(t)
 	for _, bad := range [][2]int{{-1, 0}, {0, -1}, {-1024, -1024}, {math.MinInt, 1 << 20}} {
-		wantFault(t, func() { palloc.BlockSizes(bad[0], bad[1]) }, "BlockSizes", "", "not negative")
+		wantFault(t, func() { palloc.BlockSizes(bad[0], bad[1]) }, "BlockSizes", "", "not be negative")
 	}
 	for _, size := range []int{-1, -8, math.MinInt, math.MinInt + 1, math.MaxInt} {
 		if size == math.MaxInt && unsafe.Sizeof(size) == 4 {

@@ -9,20 +9,20 @@ import (
 	"github.com/gopalloc/palloc/internal/typerule"
 )
 
-// The pointer rule: the collector does not see into a context, so that a Go pointer
-// there keeps nothing alive. A type with pointers is refused unless the program promises
-// where they lead: by NoHeapPointers, or by AllowPointers for a type that it does not own.
+// The pointer rule: the collector does not scan contexts, so a Go pointer there keeps
+// nothing alive. A type with pointers is refused unless the program promises where they
+// lead: by NoHeapPointers, or by AllowPointers for a type of another package.
 //
 // Invariant: a type that was accepted once is always accepted.
 //
-// Cost: for a type without pointers none; for another one a load and a compare; for a
-// type that is new to the process, one walk over it.
+// Cost: none for a type without pointers; a load and a compare for one with pointers; one
+// walk over a type that is new to the process.
 
 // NoHeapPointers marks a struct type whose Go pointers (pointers, slices, strings, funcs,
-// interfaces) only ever lead to memory of contexts that live at least as long,
-// or to static data: constants, top-level functions. Embed it by value, first,
-// where it takes no space. Maps and channels always lie on Go's heap and stay refused.
-// For a type that is not yours there is AllowPointers.
+// interfaces) only ever lead to memory of contexts that live at least as long, or to static
+// data: constants, top-level functions. Embed it by value as the first field, where it takes
+// no space. Maps and channels are always on Go's heap and stay refused. For a type of another
+// package use AllowPointers.
 //
 //	type node struct {
 //		palloc.NoHeapPointers
@@ -35,27 +35,26 @@ type NoHeapPointers struct{}
 // rule decides which types may lie in contexts.
 var rule = typerule.Rule{Marker: reflect.TypeFor[NoHeapPointers]()}
 
-// An Allowance is a type that may lie in contexts although it has Go pointers.
+// An Allowance is a type that contexts accept although it has Go pointers.
 type Allowance struct {
 	Type   string // as reflect prints it
 	Reason string // why that is sound
 }
 
-// AllowPointers accepts type T in contexts, and whatever T is nested in by value,
-// although T has Go pointers and does not embed NoHeapPointers. It is for types that
-// one does not own. The caller promises, with a reason, for each value of T that
-// will lie in a context: all its pointers lead to memory of contexts that live at
-// least as long, to static data, or to what the program keeps alive by other means.
+// AllowPointers makes contexts accept T, and types that contain T by value, although T has
+// Go pointers and does not embed NoHeapPointers. It is for types of other packages. The
+// caller promises, with a reason, for each value of T in a context: all its pointers lead
+// to memory of contexts that live at least as long, to static data, or to what the program
+// keeps alive by other means.
 //
-// It holds for the whole process and cannot be taken back. It must have returned
-// before T is first used; a package-level variable is the place:
+// It holds for the whole process and cannot be undone. It must return before T is first
+// used: call it in the declaration of a package-level variable:
 //
 //	var _ = palloc.AllowPointers[time.Time]("only UTC and Local, which are static")
 //
-// It is a Fault to give no reason, or a T that is not a defined type or is an
-// interface, since that would void the rule for the types of others, or a T with
-// maps or channels, which always lie on Go's heap. A second call changes the reason.
-// Any goroutine.
+// An empty reason is a Fault, as is a T that is not a defined type or is an interface,
+// since that would accept types of others; and a T with maps or channels, which are always
+// on Go's heap. A second call changes the reason. Any goroutine.
 func AllowPointers[T any](reason string) Allowance { return allow(reflect.TypeFor[T](), reason) }
 
 func allow(t reflect.Type, reason string) Allowance {
@@ -65,8 +64,8 @@ func allow(t reflect.Type, reason string) Allowance {
 	return Allowance{t.String(), reason}
 }
 
-// Allowances returns the types that AllowPointers accepted, by name: where to look when
-// a pointer in a context leads to memory that was freed. Any goroutine.
+// Allowances returns the types that AllowPointers accepted, sorted by name: where to look
+// when a pointer in a context leads to freed memory. Any goroutine.
 func Allowances() (all []Allowance) {
 	for t, reason := range rule.Allowed() {
 		all = append(all, Allowance{t.String(), reason})
@@ -77,8 +76,8 @@ func Allowances() (all []Allowance) {
 	return all
 }
 
-// mustAccept panics unless values of the type may lie in a context. It is separate so
-// that the compare before it can be inlined. op is what was called.
+// mustAccept panics unless contexts accept values of the type. It is separate so that the
+// compare before it can be inlined. op is the function that was called.
 func mustAccept(op string, t *typerule.Type) {
 	if why := rule.Refusal(t); why != "" {
 		panic(&Fault{Op: fmt.Sprintf("%s[%v]", op, t.Reflect()), Reason: why})

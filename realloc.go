@@ -10,17 +10,17 @@ import (
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
-// Resizing by the pointer alone.
+// Resizing chunks by their pointer.
 //
-// Invariant: the old chunk lives until the new one has its content; where a resize fails,
-// it lives on.
+// Invariant: the old chunk lives until its content is in the new one; if a resize fails, it
+// stays.
 //
-// Cost: nothing within the capacity of the chunk; else a copy.
+// Cost: none within the capacity of the chunk; otherwise a copy.
 
-// Realloc makes the chunk at p size bytes large and returns where it is now: the
-// content up to the smaller size is kept, what is new is undefined. The chunk stays
-// where it is when it can. Realloc panics as FreePointer and Alloc do; the old chunk
-// then lives on. Owner only.
+// Realloc resizes the chunk at p to size bytes and returns its new address. The content up
+// to the smaller of the two sizes is kept; the rest is undefined. The chunk stays in place
+// if it can. Realloc panics as FreePointer and Alloc do; the old chunk then stays as it
+// was. Owner only.
 //
 // PostgreSQL: repalloc, repalloc_huge.
 func Realloc(p unsafe.Pointer, size int) unsafe.Pointer {
@@ -31,15 +31,15 @@ func Realloc(p unsafe.Pointer, size int) unsafe.Pointer {
 	return osmem.At(q)
 }
 
-// TryRealloc is Realloc, but returns the *OutOfMemoryError; the old chunk then lives on.
-// Owner only.
+// TryRealloc is like Realloc, but returns the *OutOfMemoryError; the old chunk then stays
+// as it was. Owner only.
 //
 // PostgreSQL: repalloc_extended with MCXT_ALLOC_NO_OOM.
 func TryRealloc(p unsafe.Pointer, size int) (unsafe.Pointer, error) {
 	return tryRealloc("TryRealloc", uintptr(p), uintptr(size))
 }
 
-// tryRealloc returns an *OutOfMemoryError, and panics with what was misused.
+// tryRealloc returns an *OutOfMemoryError, and panics for misuse.
 func tryRealloc(op string, p, size uintptr) (unsafe.Pointer, error) {
 	q, c, err := realloc(op, p, size)
 	if err == nil {
@@ -66,7 +66,7 @@ func realloc(op string, p, size uintptr) (uintptr, *kind.Core, error) {
 // reallocAgain is separate so that realloc makes no closure.
 func reallocAgain(c *kind.Core, op string, p, size uintptr, err error) (uintptr, error) {
 	return budget.Retry(c, op, false, err, func() (uintptr, error) {
-		c, tag := chunkAt(op, p) // still there
+		c, tag := chunkAt(op, p) // a callback may have freed it
 		return kind.Realloc(kinds.Methods[c.Kind()], c, p, tag, size)
 	})
 }
@@ -80,9 +80,8 @@ func raiseAt(op string, c *kind.Core, p, size uintptr, err error) {
 }
 
 // ReallocArray resizes the chunk at p, as Realloc does, to n elements of size bytes each.
-// It panics with a *Fault
-// when n or size is negative or the product overflows; the old chunk then lives on.
-// Owner only.
+// It panics with a *Fault when n or size is negative or the product overflows, and as
+// Realloc does; the old chunk then stays as it was. Owner only.
 //
 // PostgreSQL: repalloc_mul, repalloc_array.
 func ReallocArray(p unsafe.Pointer, n, size int) unsafe.Pointer {
@@ -93,8 +92,8 @@ func ReallocArray(p unsafe.Pointer, n, size int) unsafe.Pointer {
 	return q
 }
 
-// TryReallocArray is ReallocArray, but returns the *OutOfMemoryError; the old chunk
-// then lives on. Owner only.
+// TryReallocArray is like ReallocArray, but returns the *OutOfMemoryError; the old chunk
+// then stays as it was. Owner only.
 //
 // PostgreSQL: repalloc_mul_extended, repalloc_array_extended.
 func TryReallocArray(p unsafe.Pointer, n, size int) (unsafe.Pointer, error) {
@@ -111,11 +110,11 @@ func reallocArray(op string, p uintptr, n, size int) (unsafe.Pointer, error) {
 }
 
 // ReallocZeroed resizes the chunk at p to size bytes, as Realloc does, and clears those
-// beyond the first old ones: old is how many are in use. It panics with a *Fault when old is
-// negative, more than size, or more than UsableSize, and as Realloc does; the old
-// chunk then lives on. Owner only.
+// after the first old bytes, which are kept. It panics with a *Fault when old is negative,
+// more than size, or more than UsableSize, and as Realloc does; the old chunk then stays as
+// it was. Owner only.
 //
-// PostgreSQL: repalloc0, which believes what it is told of the old size.
+// PostgreSQL: repalloc0, which does not check the old size.
 func ReallocZeroed(p unsafe.Pointer, old, size int) unsafe.Pointer {
 	q, err := reallocZeroed("ReallocZeroed", uintptr(p), old, size)
 	if err != nil {
@@ -124,8 +123,8 @@ func ReallocZeroed(p unsafe.Pointer, old, size int) unsafe.Pointer {
 	return q
 }
 
-// TryReallocZeroed is ReallocZeroed, but returns the *OutOfMemoryError; the old chunk
-// then lives on. Owner only.
+// TryReallocZeroed is like ReallocZeroed, but returns the *OutOfMemoryError; the old chunk
+// then stays as it was. Owner only.
 func TryReallocZeroed(p unsafe.Pointer, old, size int) (unsafe.Pointer, error) {
 	return reallocZeroed("TryReallocZeroed", uintptr(p), old, size)
 }
@@ -134,7 +133,7 @@ func reallocZeroed(op string, p uintptr, old, size int) (unsafe.Pointer, error) 
 	c, usable, _ := measure(op, p)
 	if old < 0 || old > size || uintptr(old) > usable {
 		panic(chunkFault(op, c, p, kind.Misuse(fmt.Sprintf(
-			"%d old bytes, of a chunk of %d that is to have %d: the old ones are not negative, and no more than either", old, usable, size))))
+			"%d old bytes of a chunk of %d bytes, to be resized to %d: the old ones must not be negative, nor more than either size", old, usable, size))))
 	}
 	q, err := tryRealloc(op, p, uintptr(size))
 	if err != nil {

@@ -152,7 +152,7 @@ func TestARefusalSaysWhoAskedWhoseLimitItIsAndWhatWasDone(t *testing.T) {
 		t.Errorf("told of the callback: %+v", r)
 	}
 	text := oom.Error()
-	for _, part := range []string{`"Top/test/tenant/query" ("17")`, `"Top/test/tenant" ("acme")`, "512000 bytes (500 KiB)", "1048576 bytes (1 MiB)", fmt.Sprintf(`"cache" %d bytes (`, cache.mc.TreeHeld()), "asked once", "gave back 0 bytes", "the disk is full", "rounded up"} {
+	for _, part := range []string{`"Top/test/tenant/query" ("17")`, `"Top/test/tenant" ("acme")`, "512000 bytes (500 KiB)", "1048576 bytes (1 MiB)", fmt.Sprintf(`"cache" %d bytes (`, cache.mc.TreeHeld()), "called once", "freed 0 bytes", "the disk is full", "rounded up"} {
 		if !strings.Contains(text, part) {
 			t.Errorf("the text lacks %s: %s", part, text)
 		}
@@ -177,7 +177,7 @@ func TestARefusalNamesCompact(t *testing.T) {
 		return nil
 	})
 	text := refusedOf(t, palloc.NewAllocSet(tenant, "query"), 100<<10).Error()
-	if !strings.Contains(text, "gave back 0 bytes and no error: if it freed chunks of 8 KiB or less, it must call Compact") {
+	if !strings.Contains(text, "freed 0 bytes and returned no error: if it freed chunks of 8 KiB or less, it must call Compact") {
 		t.Error(text)
 	}
 }
@@ -185,7 +185,7 @@ func TestARefusalNamesCompact(t *testing.T) {
 // TestAnErrorOfAProgramHasAText formats errors that a program made itself, as for a test.
 func TestAnErrorOfAProgramHasAText(t *testing.T) {
 	e := &palloc.OutOfMemoryError{Op: "Alloc", Context: "c", Err: errors.New("why"), Reclaims: []palloc.Reclaim{{Context: "cache", Calls: 1}}}
-	if text := e.Error(); !strings.Contains(text, `"cache", asked once`) {
+	if text := e.Error(); !strings.Contains(text, `"cache", called once`) {
 		t.Error(text)
 	}
 }

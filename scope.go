@@ -6,28 +6,29 @@ import (
 	"fmt"
 )
 
-// Contexts that follow the program: Scope for the time of a function, and a
-// context.Context that carries one.
+// Contexts that follow the program: Scope for the duration of a function, and a
+// context.Context that carries a Context.
 //
-// Invariant: an error or a panic of f, and of the end of its context, is returned or goes
+// Invariant: errors and panics of f, and of the deletion of its context, are returned or go
 // on. A context.Context and the Context that it carries do not end each other: a
 // cancellation resets and deletes nothing, and a deleted Context is still carried.
 //
-// Cost: of a Scope that of a context. Two small objects on Go's heap for each
-// NewGoContext, and a walk up the context.Context for each FromGoContext: call it once,
-// at the top of a handler.
+// Cost: of a Scope that of a context. Two small objects on Go's heap for each NewGoContext,
+// and a walk up the context.Context for each FromGoContext: call it once, at the top of a
+// handler.
 
-// Scope runs f with a new AllocSet below parent and deletes it afterwards, even
-// when f panics or ends its goroutine; f may delete it, or its parent, before. It
-// returns f's error. A panic of f goes on, unless it is an error that is or wraps an
-// *OutOfMemoryError: that is returned, as it is. What callbacks of BeforeReset panic with
-// in the end is told in the same way; it comes joined with what f came to, if that was
-// an error or a panic, too, as errors.Join does. A callback that panics does not keep
-// the others from running.
+// Scope runs f with a new AllocSet below parent and deletes it afterwards, even when f
+// panics or ends its goroutine; f may delete it, or its parent, before. It returns f's
+// error. A panic of f goes on, unless it is an error that is or wraps an *OutOfMemoryError:
+// Scope returns that unchanged. A panic of a callback of BeforeReset in the deletion is
+// treated in the same way, and joined by errors.Join with an error or panic of f. A
+// callback that panics does not keep the others from running.
 //
-// Nothing that lies in the context may be used after Scope returned: clone what
-// is to be kept. That goes for the error as well: errors.New(text) of a text in the
-// context keeps no copy, as fmt.Errorf("%s", text) does.
+// Nothing in the context may be used after Scope returned: clone what must be kept. That
+// includes the error: errors.New(text) refers to text, which must not be in the context,
+// while fmt.Errorf("%s", text) copies it.
+//
+// Any goroutine.
 //
 // PostgreSQL: AllocSetContextCreate, PG_TRY, MemoryContextDelete.
 func Scope(parent Context, name string, f func(mc Context) error, opts ...Option) (err error) {
@@ -36,9 +37,9 @@ func Scope(parent Context, name string, f func(mc Context) error, opts ...Option
 	return f(mc)
 }
 
-// outcome ends the context of a scope and returns the error of the whole: what f returned,
-// what it panicked with, and what callbacks did in the end. A panic that is not about
-// memory goes on.
+// outcome deletes the context of a scope and returns the joined error: what f returned,
+// what it panicked with, and what callbacks panicked with in the deletion. It panics
+// instead if one of the panics is not about memory.
 func (mc Context) outcome(err error, panicked any) error {
 	late := mc.endAll()
 	if panicked == nil && late == nil {
@@ -62,12 +63,12 @@ func (mc Context) outcome(err error, panicked any) error {
 	return whole.(error)
 }
 
-// maxLate is the number of callbacks that may panic in a deletion that Scope goes on with.
+// maxLate is the number of callbacks that may panic in a deletion that Scope continues.
 const maxLate = 1000
 
-// endAll deletes the context, unless it is gone, and returns what callbacks panicked with
-// meanwhile, each of which ran, so that the next attempt runs those that are left. It
-// gives up where callbacks register each other for ever.
+// endAll deletes the context, unless it is gone, and returns what callbacks panicked with.
+// Each of these ran, so the next attempt runs the remaining ones. It gives up when
+// callbacks register each other without end.
 func (mc Context) endAll() (late []any) {
 	for mc.Live() && len(late) < maxLate {
 		if r := recovered(mc.Delete); r != nil {
@@ -84,7 +85,7 @@ func recovered(f func()) (r any) {
 	return nil
 }
 
-// joined returns the only value as it is, or an error of all.
+// joined returns a single value unchanged, and otherwise an error that joins all.
 func joined(values []any) any {
 	if len(values) == 1 {
 		return values[0]
@@ -100,7 +101,7 @@ func joined(values []any) any {
 	return errors.Join(all...)
 }
 
-// isOutOfMemory reports whether what was panicked with is, or wraps, such an error.
+// isOutOfMemory reports whether a panic's value is or wraps an *OutOfMemoryError.
 func isOutOfMemory(v any) bool {
 	err, ok := v.(error)
 	if !ok {
@@ -114,22 +115,21 @@ func isOutOfMemory(v any) bool {
 type goContextKey struct{}
 
 // NewGoContext returns a child of ctx that carries mc, and hides one that ctx carries. It
-// panics with a *Fault when mc is the zero Context or was deleted, and as
-// context.WithValue does when ctx is nil. The owner of mc still has to delete it, once
-// the result is not used any more. Any goroutine.
+// panics with a *Fault when mc is the zero Context or was deleted, and as context.WithValue
+// does when ctx is nil. The owner of mc must still delete it, once the result is not used
+// any more. Any goroutine.
 //
-// PostgreSQL: MemoryContextSwitchTo, whose current context is a variable of the
-// process.
+// PostgreSQL: MemoryContextSwitchTo, whose current context is a variable of the process.
 func NewGoContext(ctx context.Context, mc Context) context.Context {
 	mc.check("NewGoContext")
 	return context.WithValue(ctx, goContextKey{}, mc)
 }
 
-// FromGoContext returns the Context that ctx carries; ok is false when it carries none:
-// mc is then the zero Context, whose every use panics. A Context that was deleted since is
-// still carried, and its use is a Fault: that is a mistake of its owner, which ok = false
-// would hide. Goroutines that share ctx share the Context, which is one
-// goroutine's at a time: give each a child of its own. Any goroutine.
+// FromGoContext returns the Context that ctx carries; without one ok is false and mc is the
+// zero Context, of which every use panics. A deleted Context is still carried, with ok =
+// true, and its use is a Fault: ok = false would hide the mistake. Goroutines that share
+// ctx share the Context, which belongs to one goroutine at a time: give each a child of its
+// own. Any goroutine.
 //
 // PostgreSQL: CurrentMemoryContext.
 func FromGoContext(ctx context.Context) (mc Context, ok bool) {

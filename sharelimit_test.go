@@ -88,7 +88,7 @@ func TestOneLimitIsSharedAtATime(t *testing.T) {
 	share(t, 2*sharedLeast)()
 	eventually(t, "the goroutine is gone", func() bool { return runtime.NumGoroutine() <= goroutines })
 	for _, total := range []int64{-1, 1, 16<<20 - 1} {
-		wantFault(t, func() { palloc.ShareMemoryLimit(total) }, "ShareMemoryLimit", "", "it is 0, or at least")
+		wantFault(t, func() { palloc.ShareMemoryLimit(total) }, "ShareMemoryLimit", "", "must be 0, or at least")
 	}
 }
 

@@ -18,17 +18,17 @@ import (
 
 // Slices in a context.
 //
-// Invariant: a slice that begins at a chunk's start never has more capacity than
-// the chunk; all of the capacity is zeroed where T may hold pointers.
+// Invariant: a slice that begins at a chunk's start never has more capacity than the chunk.
+// All of its capacity is zeroed if T may hold pointers.
 //
-// Cost: Append within capacity is the built-in append. Beyond it the slice grows as
-// Go's does, in place where the chunk can.
+// Cost: Append within capacity is the built-in append. Beyond it the slice grows as Go's
+// does, in place if the chunk can.
 
-// MakeSlice returns a zeroed slice of exactly this length and capacity,
-// though the chunk may be larger: see Append. A capacity of 0 takes no memory. It panics
-// with a *Fault when the context is gone, when T holds Go pointers and does not embed NoHeapPointers,
-// when len or cap is negative, len beyond cap, or the whole too large; with an
-// *OutOfMemoryError when the system or a limit refuses memory. Owner only.
+// MakeSlice returns a zeroed slice of exactly this length and capacity, though the chunk
+// may be larger: see Append. A capacity of 0 takes no memory. It panics with a *Fault when
+// the context was deleted, when T holds Go pointers and does not embed NoHeapPointers, when
+// len or cap is negative, when len is more than cap, or when the size is too large; and
+// with an *OutOfMemoryError when the system or a limit refuses memory. Owner only.
 //
 // PostgreSQL: palloc0_array.
 func MakeSlice[T any](mc Context, len, cap int) []T {
@@ -39,7 +39,7 @@ func MakeSlice[T any](mc Context, len, cap int) []T {
 	return s
 }
 
-// TryMakeSlice is MakeSlice, but returns the *OutOfMemoryError. Owner only.
+// TryMakeSlice is like MakeSlice, but returns the *OutOfMemoryError. Owner only.
 //
 // PostgreSQL: palloc_array_extended.
 func TryMakeSlice[T any](mc Context, len, cap int) ([]T, error) {
@@ -60,29 +60,31 @@ func trySlice[T any](mc Context, op string, len, cap int) ([]T, error) {
 	return unsafe.Slice((*T)(osmem.At(p)), cap)[:len], nil // just allocated, of that size
 }
 
-// sliceSize returns the bytes of cap elements. It panics unless len and cap are those of a
-// slice.
+// sliceSize returns the size of cap elements in bytes. It panics unless len and cap are
+// valid for a slice.
 func (mc Context) sliceSize(op string, len, cap int, each uintptr) uintptr {
 	over, size := bits.Mul64(uint64(cap), uint64(each))
 	if len < 0 || cap < len || over != 0 || size > uint64(kind.MaxChunk) {
 		panic(&Fault{Op: op, Context: mc.Path(),
 			Reason: fmt.Sprintf("length %d and capacity %d of elements of %d bytes: "+
-				"the length is from 0 to the capacity, and the whole fits the address space", len, cap, each)})
+				"the length must be from 0 to the capacity, and the size must fit in the address space", len, cap, each)})
 	}
 	return uintptr(size)
 }
 
-// Append is the built-in append for a slice in a context: beyond its capacity it
-// moves to a larger chunk of mc, or, at the end of a Bump's block, grows where it
-// is. The old chunk is then freed if the kind frees chunks and s has all of it, so
-// that only the result may be used: s = palloc.Append(mc, s, v). Results of Append,
-// Clone and Grow have all of their chunk. Any other slice is copied and left alone,
-// and its chunk lives until FreeSlice or the end of its context: one that was cut
-// short with s[:n:n], one on Go's heap, and one of MakeSlice, whose capacity is what
-// was asked for, if its chunk has room for another element; make a slice that is to
-// grow beyond it with Grow(mc, nil, n). The values may lie in s, its spare capacity
-// included. It panics as MakeSlice does, and with a *Fault when the chunk is free
-// already. Owner only.
+// Append is the built-in append for a slice in a context. Beyond the capacity it moves the
+// slice to a larger chunk of mc or, at the end of a Bump's block, grows it in place. The
+// old chunk is then freed if the kind frees chunks and s has all of it, so use only the
+// result: s = palloc.Append(mc, s, v).
+//
+// Results of Append, Clone and Grow have all of their chunk. Any other slice is copied, and
+// its chunk lives until FreeSlice or the end of its context: a slice that was shortened
+// with s[:n:n]; one on Go's heap; and one of MakeSlice whose chunk has room for another
+// element, since its capacity is exactly what was requested. To make a slice that will
+// grow, use Grow(mc, nil, n).
+//
+// The values may be in s, or in its spare capacity. Append panics as MakeSlice does, and
+// with a *Fault when the chunk was freed. Owner only.
 //
 // PostgreSQL: repalloc_array.
 func Append[T any](mc Context, s []T, values ...T) []T {
@@ -96,7 +98,8 @@ func Append[T any](mc Context, s []T, values ...T) []T {
 	return s
 }
 
-// TryAppend is Append, but returns the *OutOfMemoryError, and then s as it was. Owner only.
+// TryAppend is like Append, but returns the *OutOfMemoryError, and then s unchanged. Owner
+// only.
 func TryAppend[T any](mc Context, s []T, values ...T) ([]T, error) {
 	if len(values) <= cap(s)-len(s) {
 		return append(s, values...), nil
@@ -105,9 +108,9 @@ func TryAppend[T any](mc Context, s []T, values ...T) ([]T, error) {
 }
 
 // Grow is slices.Grow for a slice in a context: it makes room for n more elements, as
-// Append of them would, and leaves the length. Grow(mc, nil, n) makes a slice to be
-// appended to, which has all of its chunk. It panics as Append does, and with a
-// *Fault when n is negative. Owner only.
+// Append of them would, and keeps the length. Grow(mc, nil, n) makes a slice to append to,
+// which has all of its chunk. It panics as Append does, and with a *Fault when n is
+// negative. Owner only.
 //
 // PostgreSQL: repalloc_array.
 func Grow[T any](mc Context, s []T, n int) []T {
@@ -118,23 +121,23 @@ func Grow[T any](mc Context, s []T, n int) []T {
 	return s
 }
 
-// TryGrow is Grow, but returns the *OutOfMemoryError, and then s as it was. Owner only.
+// TryGrow is like Grow, but returns the *OutOfMemoryError, and then s unchanged. Owner
+// only.
 func TryGrow[T any](mc Context, s []T, n int) ([]T, error) { return growBy(mc, "TryGrow", s, n) }
 
 func growBy[T any](mc Context, op string, s []T, n int) ([]T, error) {
 	switch {
 	case n < 0:
-		panic(mc.refuse(op, 0, kind.Misuse(fmt.Sprintf("room for %d elements: the number is not negative", n))))
+		panic(mc.refuse(op, 0, kind.Misuse(fmt.Sprintf("room for %d elements: the number must not be negative", n))))
 	case n <= cap(s)-len(s):
 		return s, nil
 	}
 	return grow(mc, op, s, nil, n)
 }
 
-// grow returns s with the values behind it, and room for more elements; on an error, s as
-// it was. The values may lie in s, so that its old chunk is freed last; where the new
-// place is the old one, the values are written behind what s had. It is separate so that
-// Append can be inlined.
+// grow returns s with the values appended and room for more elements; on an error, s
+// unchanged. The values may be in s, so its old chunk is freed last; if it grows in place,
+// the values are written after what s had. It is separate so that Append can be inlined.
 func grow[T any](mc Context, op string, s, values []T, more int) ([]T, error) {
 	mc.ready(op, typerule.Of[T]())
 	each := unsafe.Sizeof(*new(T))
@@ -144,28 +147,28 @@ func grow[T any](mc Context, op string, s, values []T, more int) ([]T, error) {
 	at := uintptr(unsafe.Pointer(unsafe.SliceData(s))) // a number, to be looked up
 	used, old := uintptr(len(s))*each, uintptr(cap(s))*each
 	need := mc.sliceSize(op, 0, len(s)+len(values)+more, each)
-	mc.hasWhole(op, at, old, each) // a Fault before anything is allocated
+	mc.isWholeChunk(op, at, old, each) // panics before anything is allocated
 	p, room, err := mc.enlarge(op, at, used, old, need)
 	if err != nil {
 		return s, mc.refuse(op, need, err)
 	}
-	tag, whole := mc.hasWhole(op, at, old, each) // still
+	tag, whole := mc.isWholeChunk(op, at, old, each) // again: a callback may have run
 	if p == at {
-		used = old // as clean as it was
+		used = old // only the new bytes are cleared
 	}
 	clear(osmem.Bytes(p+used, room-used))
 	grown := append(unsafe.Slice((*T)(osmem.At(p)), room/each)[:len(s)], values...) // p has room bytes
 	if whole {
 		// Cannot fail: the chunk is live, and of this context.
-		c := mc.seller(at)
+		c := mc.shardOf(at)
 		_ = kind.Free(kinds.Methods[c.Kind()], c, at, tag)
 	}
 	return grown, nil
 }
 
-// enlarge finds need bytes, and some to spare, for an array of old bytes at p:
-// where it is if it is the last chunk of a Bump's block, else in a new chunk, to
-// which the used bytes are copied. It returns the place and its capacity.
+// enlarge returns at least need bytes for an array of old bytes at p, and the capacity: in
+// place if it is the last chunk of a Bump's block, otherwise in a new chunk, to which it
+// copies the used bytes.
 func (mc Context) enlarge(op string, p, used, old, need uintptr) (q, room uintptr, err error) {
 	c := mc.ref.Core
 	headers := kinds.Traits(c.Kind()).Headers
@@ -192,23 +195,24 @@ func (mc Context) enlarge(op string, p, used, old, need uintptr) (q, room uintpt
 	return q, room, nil
 }
 
-// roomAt returns how many bytes the chunk at p has, which was just allocated for size bytes.
+// roomAt returns the capacity in bytes of the chunk at p, which was just allocated for size
+// bytes.
 func (mc Context) roomAt(p, size uintptr) uintptr {
 	if !kinds.Traits(mc.ref.Core.Kind()).Headers {
 		return (size + chunk.Align - 1) &^ (chunk.Align - 1)
 	}
-	c := mc.seller(p)
+	c := mc.shardOf(p)
 	return kind.Capacity(kinds.Methods[c.Kind()], c, p, chunk.Header(p)^c.Cookie)
 }
 
-// withSpare tries to get size bytes, and less and less down to need where that is
-// refused. It asks callbacks to free memory only for need bytes, so that nothing is
-// evicted for bytes that may never be used.
+// withSpare tries to allocate size bytes and, while that is refused, smaller sizes down to
+// need. Callbacks free memory only for need bytes, so that nothing is evicted for bytes
+// that may never be used.
 func withSpare(c *kind.Core, op string, size, need uintptr, try func(size uintptr) (uintptr, error)) (uintptr, error) {
 	if budget.Posted() {
 		budget.AnswerFor(c, op)
 	}
-	const minPart = 64 // of need: to grow by less would copy too often
+	const minPart = 64 // need/minPart is the smallest spare size: with less, growing would copy too often
 	for more := size - need; more > need/minPart; more /= 2 {
 		if p, err := budget.TryLeniently(c, op, func() (uintptr, error) { return try(need + more) }); err == nil {
 			return p, nil
@@ -217,8 +221,8 @@ func withSpare(c *kind.Core, op string, size, need uintptr, try func(size uintpt
 	return budget.Try(c, op, func() (uintptr, error) { return try(need) })
 }
 
-// curve returns the size to grow to, about as Go does: twice while small, then a
-// quarter more.
+// curve returns the size to grow to, about as Go does: double while small, then a quarter
+// more.
 func curve(old, need uintptr) uintptr {
 	const small = 64 << 10
 	if old < small {
@@ -227,14 +231,14 @@ func curve(old, need uintptr) uintptr {
 	return max(need, old+old/4+3*small/4)
 }
 
-// hasWhole reports whether an array of size bytes at p is all of a live chunk of the
-// context, but for less than one more element, and returns the tag bits of the chunk's
-// header: then no other slice has more of the chunk. It panics when the chunk was freed.
-func (mc Context) hasWhole(op string, p, size, each uintptr) (tag uint64, yes bool) {
+// isWholeChunk reports whether an array of size bytes at p has all of a live chunk of the
+// context, up to less than one more element, so that no other slice has a part of it. It
+// returns the tag bits of the chunk's header. It panics when the chunk was freed.
+func (mc Context) isWholeChunk(op string, p, size, each uintptr) (tag uint64, whole bool) {
 	if !block.Readable(p) || !kinds.Traits(mc.ref.Core.Kind()).Headers {
 		return 0, false
 	}
-	c := mc.seller(p)
+	c := mc.shardOf(p)
 	if tag = chunk.Header(p) ^ c.Cookie; tag >= chunk.TagLimit {
 		return 0, false
 	}
@@ -245,16 +249,16 @@ func (mc Context) hasWhole(op string, p, size, each uintptr) (tag uint64, yes bo
 	return tag, size > 0 && capacity-size < each
 }
 
-// copyBytes copies from Go's memory or a context's into a context's.
+// copyBytes copies n bytes, from Go's memory or a context, into a context.
 func copyBytes(to, from, n uintptr) {
 	if n > 0 {
 		copy(osmem.Bytes(to, n), osmem.Bytes(from, n))
 	}
 }
 
-// Clone copies a slice into the context. It is as long as s; its capacity is that of
-// its chunk, a few elements more where the size was rounded up, as a result of Append
-// has it. It panics as MakeSlice does. Owner only.
+// Clone copies a slice into the context. The copy has the length of s and the capacity of
+// its chunk, which may be more if the size was rounded up, as a result of Append has. It
+// panics as MakeSlice does. Owner only.
 func Clone[T any](mc Context, s []T) []T {
 	c, err := clone(mc, "Clone", s)
 	if err != nil {
@@ -263,7 +267,7 @@ func Clone[T any](mc Context, s []T) []T {
 	return c
 }
 
-// TryClone is Clone, but returns the *OutOfMemoryError. Owner only.
+// TryClone is like Clone, but returns the *OutOfMemoryError. Owner only.
 func TryClone[T any](mc Context, s []T) ([]T, error) { return clone(mc, "TryClone", s) }
 
 func clone[T any](mc Context, op string, s []T) ([]T, error) {
@@ -284,10 +288,10 @@ func clone[T any](mc Context, op string, s []T) ([]T, error) {
 	return unsafe.Slice((*T)(osmem.At(p)), room/each)[:len(s)], nil // p has room bytes
 }
 
-// FreeSlice takes back the chunk that a slice of MakeSlice, Append or Clone
-// begins with. A slice without capacity has none and is left alone. It panics
-// with a *Fault when s begins in the middle of a chunk, and as Free does: in a Bump
-// always, which Kind.Frees tells before. Owner only.
+// FreeSlice frees the chunk with which a slice of MakeSlice, Append, Grow or Clone begins.
+// A slice without capacity has no chunk, and FreeSlice does nothing. It panics with a
+// *Fault when s begins inside of a chunk, and as Free does: for a Bump always, see
+// Kind.Frees. Owner only.
 //
 // PostgreSQL: pfree.
 func FreeSlice[T any](s []T) {

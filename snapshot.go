@@ -7,52 +7,50 @@ import (
 	"github.com/gopalloc/palloc/internal/tree"
 )
 
-// Snapshots: the accounts of a subtree at about one moment, as a value. All views of the
-// tree are made of one.
+// Snapshots: the statistics of a subtree at about one moment, as a value. All views of the
+// tree are made from one.
 //
-// Invariant: rows are parents first, of one parent's children the latest first, and each
-// row's parent has a row. Some hundred contexts are looked at at one moment. Of larger
-// trees a context that is there all the time, where it is, has one row; one that is
-// created, deleted or moved meanwhile has one or none, and what is moved takes along what
-// is below it.
+// Invariant: rows are parents first, the latest of one parent's children first, and each
+// row's parent has a row. Some hundred contexts are read at one moment. In larger trees a
+// context that exists and stays in its place has one row; one that is created, deleted or
+// moved meanwhile has one or none. A moved context takes along those below it.
 //
-// Cost: what Stats costs for each context, without the tree's lock; owners are not
-// stopped.
+// Cost: that of Stats for each context, without the tree's lock; owners are not stopped.
 
-// Snapshot is the accounts of a context and of all below it.
+// A Snapshot is the statistics of a context and of all contexts below it.
 type Snapshot struct {
-	Time time.Time
+	Time time.Time // when it was begun
 	Rows []Row
-	// More is how many contexts further down there were, which have no row: in an
-	// *OutOfMemoryError only.
+	// More counts the contexts further down that have no row. It is 0 except in an
+	// *OutOfMemoryError.
 	More int
 }
 
-// Row is one context of a snapshot.
+// A Row is one context of a Snapshot.
 type Row struct {
-	// ID is the context's number within the snapshot, and Parent that of its parent: 1
-	// for the context that was asked for, whose Parent is 0, then level by level.
-	// PostgreSQL's view counts so.
+	// ID numbers the contexts of the snapshot, and Parent is the ID of the parent. The
+	// top context has the ID 1 and the Parent 0; the others follow level by level, as in
+	// PostgreSQL's view.
 	ID, Parent int
 
-	Level       int // 1 for the context that was asked for
+	Level       int // 1 for the top context
 	Kind        Kind
 	Name, Ident string
 	Stats
-	Chunks      int64 // Generation: live chunks, and freed ones whose block is not empty
+	Chunks      int64 // Generation: live chunks, and freed ones in blocks that are not empty
 	EmptyBlocks int64 // Slab: blocks without a live chunk
 }
 
-// TakeSnapshot reads the accounts of the context and of all below it, at about one moment:
-// of more than some hundred contexts, one that others create, delete or move meanwhile is
-// there once or not at all. Any goroutine; nobody waits for it.
+// TakeSnapshot reads the statistics of the context and of all contexts below it, at about
+// one moment: of more than some hundred contexts, one that other goroutines create, delete
+// or move meanwhile has one row or none. Any goroutine; no other goroutine waits for it.
 //
 // PostgreSQL: pg_get_backend_memory_contexts.
 func TakeSnapshot(top Context) Snapshot { return top.snapshot("TakeSnapshot") }
 
 func (mc Context) snapshot(op string) Snapshot { return mc.rows(op, math.MaxInt) }
 
-// Total sums up all rows.
+// Sum returns the sum of all rows.
 //
 // PostgreSQL: MemoryContextMemConsumed.
 func (s Snapshot) Sum() (sum Stats) {
@@ -62,7 +60,7 @@ func (s Snapshot) Sum() (sum Stats) {
 	return sum
 }
 
-// Path is the IDs of the contexts from the one that was asked for to that of row i.
+// Path returns the IDs of the contexts from the top context to that of Rows[i].
 //
 // PostgreSQL: the column path of pg_backend_memory_contexts.
 func (s Snapshot) Path(i int) []int {
@@ -79,14 +77,14 @@ func (s Snapshot) Path(i int) []int {
 	}
 }
 
-// rows reads at most so many rows. When the context was deleted, that is a Fault of op;
-// without an op there are none.
-func (mc Context) rows(op string, most int) (s Snapshot) {
+// rows reads at most limit rows. If the context was deleted it panics with a Fault of op,
+// or returns no rows when op is "".
+func (mc Context) rows(op string, limit int) (s Snapshot) {
 	s.Time = time.Now()
 	w := tree.Walk{Top: mc.ref}
 	var rows tree.List[Row]
 	seen, batch := make([]sighting, 0, tree.StepsPerHold), make([]Row, 0, tree.StepsPerHold)
-	gone := math.MaxInt32 // the level of the latest context that was deleted before it was read
+	gone := math.MaxInt32 // the level of the last context found deleted
 	for done := false; !done; seen, batch = seen[:0], batch[:0] {
 		done = w.Hold(op, func(c *tree.Node, at tree.Rung) (int32, bool) {
 			here := Context{c.Ref()}
@@ -97,9 +95,9 @@ func (mc Context) rows(op string, most int) (s Snapshot) {
 		})
 		for i := range seen {
 			if seen[i].level > gone {
-				continue // moved away, or deleted, too
+				continue // below that context: moved away, or deleted, too
 			}
-			if gone = math.MaxInt32; rows.Len()+len(batch) >= most {
+			if gone = math.MaxInt32; rows.Len()+len(batch) >= limit {
 				s.More++
 			} else if r, live := seen[i].row(); live {
 				batch = append(batch, r)
@@ -117,15 +115,14 @@ func (mc Context) rows(op string, most int) (s Snapshot) {
 	return s
 }
 
-// sighting is a context as it came by.
+// A sighting is a context as the walk found it.
 type sighting struct {
 	mc          Context
 	level       int
 	name, ident string
 }
 
-// row reads one context, without a lock, and reports whether that is still the one that
-// came by.
+// row reads one context, without a lock, and reports whether it was live all the time.
 func (c *sighting) row() (r Row, live bool) {
 	stats := c.mc.stats(true)
 	r = Row{Level: c.level, Kind: kindIn(c.mc.ref.Epoch), Name: c.name, Ident: c.ident, Stats: public(stats),
@@ -133,9 +130,9 @@ func (c *sighting) row() (r Row, live bool) {
 	return r, c.mc.Live()
 }
 
-// number gives the rows their IDs, level by level.
+// number sets the IDs of the rows, level by level.
 func (s Snapshot) number() {
-	var firsts []int // how many rows each level has, then the first ID of each
+	var firsts []int // the number of rows of each level, then its next ID
 	for i := range s.Rows {
 		for len(firsts) < s.Rows[i].Level {
 			firsts = append(firsts, 0)

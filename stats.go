@@ -7,34 +7,34 @@ import (
 	"github.com/gopalloc/palloc/internal/tree"
 )
 
-// Accounts of contexts.
+// Statistics of contexts.
 //
-// Invariant: totals change only when blocks are bought or sold, and are exact;
-// Total is the sum of the blocks that the context owns now. Readers need no
-// lock of the owner's and stop nobody.
+// Invariant: totals change only when blocks are acquired or released, and are exact; Held
+// is the sum of the blocks that the context holds now. Readers need no lock of the owner,
+// and stop no goroutine.
 //
-// Cost: a few loads a context, for Stats of an AllocSet one for each freed chunk, with
-// no lock held; for what is asked of a subtree the tree's lock, some hundred contexts at a
+// Cost: a few loads a context; for Stats of an AllocSet one for each freed chunk, with no
+// lock held; for statistics of a subtree the tree's lock, for some hundred contexts at a
 // time.
 
-// Stats are the accounts of one context, in bytes and numbers.
+// Stats are the statistics of one context. Held is Used plus Free.
 type Stats struct {
-	Held       int64 // bytes of all blocks that the context owns
-	Blocks     int64 // how many blocks
-	Free       int64 // bytes of them that are not allocated: tails, and freed chunks with their headers
-	FreeChunks int64 // freed chunks that wait to be used again, or for their block to be empty; joined ones count as one
-	Used       int64 // Total less Free: live chunks, rounded up and with their headers, and the heads of blocks
+	Held       int64 // bytes of all blocks that the context holds
+	Blocks     int64 // number of these blocks
+	Free       int64 // bytes of Held that are free: ends of blocks, and freed chunks with their headers
+	FreeChunks int64 // number of freed chunks in blocks that are held; joined ones count as one
+	Used       int64 // the other bytes of Held: live chunks, rounded up, with their headers; heads of blocks
 }
 
-// Stats reads the accounts of the context alone. Any goroutine; while the owner
-// is at work the figures may be of slightly different moments. For an AllocSet it takes
-// a step for each freed chunk; Held takes none.
+// Stats returns the statistics of the context alone. Any goroutine; while the owner works
+// the figures may be of slightly different moments. For an AllocSet it takes a step for
+// each freed chunk; use Held for the size alone.
 //
 // PostgreSQL: the stats method of MemoryContextMethods.
 func (mc Context) Stats() Stats {
 	mc.check("Context.Stats")
 	s := public(mc.stats(false))
-	mc.check("Context.Stats") // else they are about whatever followed
+	mc.check("Context.Stats") // otherwise they are of a later context of the node
 	return s
 }
 
@@ -47,16 +47,16 @@ func (mc Context) Held() int64 {
 	return int64(relaxed.Load(&mc.ref.Core.Total))
 }
 
-// TreeHeld returns the bytes of the blocks that the context and all contexts below it
-// hold. Of more than some hundred contexts, one that is created, deleted or moved meanwhile
-// is counted at most once. Any goroutine. It takes a step for each context; Budget does
-// not where there is one.
+// TreeHeld returns the bytes of the blocks that the context and all contexts below it hold.
+// Of more than some hundred contexts, one that is created, deleted or moved meanwhile is
+// counted at most once. It takes a step for each context; where there is a budget, Budget
+// takes constant time. Any goroutine.
 //
 // PostgreSQL: MemoryContextMemAllocated, recursive.
 func (mc Context) TreeHeld() int64 { return mc.sum("Context.TreeHeld") }
 
-// sum is the bytes of all blocks that the context and those below own. When the context
-// was deleted, that is a Fault of op, or 0 without an op.
+// sum returns the bytes of the blocks that the context and those below it hold. If the
+// context was deleted it panics with a Fault of op, or returns 0 when op is "".
 func (mc Context) sum(op string) (bytes int64) {
 	if bytes, ok := mc.sumAtOnce(op); ok {
 		return bytes
@@ -65,7 +65,8 @@ func (mc Context) sum(op string) (bytes int64) {
 	return bytes
 }
 
-// sumAtOnce is sum if one hold of the lock is enough for it: it makes no garbage.
+// sumAtOnce is like sum, but holds the lock once and makes no garbage. ok is false if the
+// tree is too large for that.
 func (mc Context) sumAtOnce(op string) (bytes int64, ok bool) {
 	tree.Lock()
 	defer tree.Unlock()
@@ -81,16 +82,15 @@ func (mc Context) sumAtOnce(op string) (bytes int64, ok bool) {
 	return bytes, true
 }
 
-// stats reads the accounts of a context that was live a moment ago: if it was deleted
-// since, they are about whatever its node is now. chunks asks for the number of chunks, too.
+// stats reads the statistics of a context that was live before: if it was deleted since,
+// they are of a later context of the node. chunks asks for the number of chunks, too.
 func (mc Context) stats(chunks bool) (s kind.Stats) {
 	mc.look(func() { s = kinds.Methods[kind.KindOf(mc.ref.Epoch)].Stats(mc.ref.Core, chunks) })
 	return s
 }
 
-// look reads what a kind keeps in a core. No lock is needed, but where the kinds count:
-// there it takes a few steps, and the race detector would see the core's next owner
-// begin.
+// look calls read, which reads what a kind keeps in the node. It takes a lock only with the
+// race detector, which would otherwise report the node's next context.
 func (mc Context) look(read func()) {
 	if relaxed.HotCounters {
 		tree.Lock()
@@ -112,7 +112,7 @@ func public(s kind.Stats) Stats {
 	}
 }
 
-// add sums two accounts.
+// add returns the sums of the figures.
 func (s Stats) add(t Stats) Stats {
 	return Stats{s.Held + t.Held, s.Blocks + t.Blocks, s.Free + t.Free, s.FreeChunks + t.FreeChunks, s.Used + t.Used}
 }

@@ -8,14 +8,14 @@ import (
 
 // Strings in a context: copies and formatted ones.
 //
-// Invariant: a string that is not empty has a chunk of its own, as large as it needs.
+// Invariant: a string that is not empty has a chunk of its own, of the size that it needs.
 //
-// Cost: of CloneString one copy. Of Sprintf that of fmt, and one copy out of the buffer
-// that fmt formats in and keeps: no Go garbage but what the arguments make.
+// Cost: CloneString copies once. Sprintf costs what fmt does, and one copy from the buffer
+// that fmt keeps; it makes no Go garbage beyond that of its arguments.
 
-// CloneString copies a string into the context. The result is void when the
-// context is reset or deleted: do not keep it in a map's key or an error beyond
-// that. The empty string takes no memory. Owner only.
+// CloneString copies a string into the context. The copy is invalid once the context is
+// reset or deleted: do not keep it longer, for example as a key of a map or in an error.
+// The empty string takes no memory. It panics as MakeSlice does. Owner only.
 //
 // PostgreSQL: MemoryContextStrdup, pstrdup.
 func CloneString(mc Context, s string) string {
@@ -26,7 +26,7 @@ func CloneString(mc Context, s string) string {
 	return c
 }
 
-// TryCloneString is CloneString, but returns the *OutOfMemoryError. Owner only.
+// TryCloneString is like CloneString, but returns the *OutOfMemoryError. Owner only.
 func TryCloneString(mc Context, s string) (string, error) {
 	return cloneString(mc, "TryCloneString", s)
 }
@@ -35,7 +35,7 @@ func cloneString(mc Context, op, s string) (string, error) {
 	return cloneBytes(mc, op, unsafe.Slice(unsafe.StringData(s), len(s))) // read only
 }
 
-// cloneBytes copies bytes into a string in the context; the error is an *OutOfMemoryError.
+// cloneBytes copies bytes to a string in the context; its error is an *OutOfMemoryError.
 func cloneBytes(mc Context, op string, p []byte) (string, error) {
 	b, err := clone(mc, op, p)
 	if len(b) == 0 {
@@ -44,10 +44,10 @@ func cloneBytes(mc Context, op string, p []byte) (string, error) {
 	return unsafe.String(unsafe.SliceData(b), len(b)), nil // nothing writes to b after this
 }
 
-// Sprintf formats as fmt.Sprintf does, into a string in the context. The result is
-// void when the context is reset or deleted; FreeString takes it back before. The
-// empty string takes no memory. It panics as CloneString does. The arguments'
-// methods must not delete the context. Owner only.
+// Sprintf formats as fmt.Sprintf does, and returns the string in the context. The string is
+// invalid once the context is reset or deleted; FreeString frees it before. The empty
+// string takes no memory. It panics as CloneString does. The arguments' methods must not
+// delete the context. Owner only.
 //
 // PostgreSQL: psprintf.
 func Sprintf(mc Context, format string, args ...any) string {
@@ -58,7 +58,7 @@ func Sprintf(mc Context, format string, args ...any) string {
 	return s
 }
 
-// TrySprintf is Sprintf, but returns the *OutOfMemoryError. Owner only.
+// TrySprintf is like Sprintf, but returns the *OutOfMemoryError. Owner only.
 func TrySprintf(mc Context, format string, args ...any) (string, error) {
 	return sprintf(mc, "TrySprintf", format, args)
 }
@@ -74,7 +74,7 @@ func sprintf(mc Context, op, format string, args []any) (string, error) {
 	return s, err
 }
 
-// formatter is the io.Writer for fmt, which calls Write once: it copies the bytes into a
+// A formatter is the io.Writer for fmt, which calls Write once: Write copies the bytes to a
 // string in the context.
 type formatter struct {
 	mc   Context
@@ -82,7 +82,7 @@ type formatter struct {
 	text string
 }
 
-// formatters are those not in use. They are pooled, as fmt's own, since an io.Writer
+// formatters pools the formatters not in use, as fmt pools its own, since an io.Writer
 // escapes.
 var formatters = sync.Pool{New: func() any { return new(formatter) }}
 
@@ -91,8 +91,8 @@ func (f *formatter) Write(p []byte) (n int, err error) {
 	return len(p), err
 }
 
-// FreeString takes back the chunk of a string of CloneString. The empty string
-// has none and is left alone. It panics as FreeSlice does. Owner only.
+// FreeString frees the chunk of a string of CloneString or Sprintf. The empty string has no
+// chunk, and FreeString does nothing. It panics as FreeSlice does. Owner only.
 //
 // PostgreSQL: pfree.
 func FreeString(s string) {

@@ -12,51 +12,53 @@ import (
 	"github.com/gopalloc/palloc/internal/kind/kinds"
 )
 
-// The tree of contexts as PostgreSQL prints it: a line a context, indented by
-// its level, and a grand total.
+// The tree of contexts as PostgreSQL prints it: a line for each context, indented by its
+// level, and a grand total.
 //
-// Invariant: every context is in a line of its own or counted in a line "more
-// child contexts", so that the lines sum up to the grand total.
+// Invariant: every context has a line of its own or is counted in a line "more child
+// contexts", so that the lines add up to the grand total.
 
-// Bounds of a printed tree, PostgreSQL's own.
+// Bounds of a printed tree, those of PostgreSQL.
 const (
-	mostLevels   = 100 // shown below the top
-	mostChildren = 100 // shown of one parent; the others share a line
-	mostIdent    = 100 // bytes shown of an ident
+	maxLevels   = 100 // shown below the top
+	maxChildren = 100 // shown of one parent; one line sums up the others
+	maxIdent    = 100 // bytes shown of an ident
 )
 
-// WriteStats writes the accounts of the context and of all below it in PostgreSQL's
-// text form. Contexts more than 100 levels below it, and children beyond the hundredth
-// of one parent, are summed up in a line. Any goroutine.
+// WriteStats writes the statistics of the context and of all contexts below it in
+// PostgreSQL's text form. Contexts more than 100 levels below it, and children beyond the
+// first 100 of one parent, are summed up, in one line for each parent. The error is w's.
+// Any goroutine.
 //
 // PostgreSQL: MemoryContextStats.
 func (mc Context) WriteStats(w io.Writer) error {
-	return mc.snapshot("Context.WriteStats").WriteText(w, mostLevels, mostChildren)
+	return mc.snapshot("Context.WriteStats").WriteText(w, maxLevels, maxChildren)
 }
 
-// WriteStatsDetail is WriteStats with bounds: so many levels below the context, and so
-// many children of one parent. 0 shows none of them, but their sums. Any goroutine.
+// WriteStatsDetail is like WriteStats, with other bounds: the number of levels below the
+// context, and of children of one parent. With 0 only the sums are written. A negative
+// bound is a Fault. Any goroutine.
 //
 // PostgreSQL: MemoryContextStatsDetail.
 func (mc Context) WriteStatsDetail(w io.Writer, levels, children int) error {
 	if levels < 0 || children < 0 {
-		panic(&Fault{Op: "Context.WriteStatsDetail", Reason: fmt.Sprintf("bounds of %d levels and %d children: they are at least 0", levels, children)})
+		panic(&Fault{Op: "Context.WriteStatsDetail", Reason: fmt.Sprintf("bounds of %d levels and %d children: they must be at least 0", levels, children)})
 	}
 	return mc.snapshot("Context.WriteStatsDetail").WriteText(w, levels, children)
 }
 
-// WriteText writes the snapshot in PostgreSQL's text form, within bounds as those of
-// Context.WriteStatsDetail.
+// WriteText writes the snapshot in PostgreSQL's text form, with the bounds of
+// Context.WriteStatsDetail. The error is w's.
 func (s Snapshot) WriteText(w io.Writer, levels, children int) error {
-	return s.write(w, &treePrinter{levels: levels, mostChildren: children})
+	return s.write(w, &treePrinter{levels: levels, maxChildren: children})
 }
 
-// WriteLog writes the snapshot as PostgreSQL logs it, each line with its level and
-// without an indentation.
+// WriteLog writes the snapshot as PostgreSQL logs it: each line begins with its level and
+// is not indented. The error is w's.
 //
 // PostgreSQL: pg_log_backend_memory_contexts.
 func (s Snapshot) WriteLog(w io.Writer) error {
-	return s.write(w, &treePrinter{levels: mostLevels, mostChildren: mostChildren, log: true})
+	return s.write(w, &treePrinter{levels: maxLevels, maxChildren: maxChildren, log: true})
 }
 
 func (s Snapshot) write(w io.Writer, t *treePrinter) error {
@@ -68,21 +70,21 @@ func (s Snapshot) write(w io.Writer, t *treePrinter) error {
 	return t.out.Flush()
 }
 
-// treePrinter prints rows one by one.
+// A treePrinter prints rows one by one.
 type treePrinter struct {
-	out          *bufio.Writer
-	levels       int // shown below the top
-	mostChildren int
-	log          bool // the log's form
+	out         *bufio.Writer
+	levels      int // shown below the top
+	maxChildren int
+	log         bool // the form of WriteLog
 
 	total    Stats
 	children []int // shown so far, by level
 	hidden   []hidden
 	level    int // of the last row that was not hidden
-	below    int // rows of a greater level are hidden, 0 when none are
+	below    int // rows of a greater level are hidden; 0 for none
 }
 
-// hidden sums up the children of one parent that are not shown.
+// hidden sums up the children of one parent that have no line.
 type hidden struct {
 	count int
 	stats Stats
@@ -100,7 +102,7 @@ func (t *treePrinter) print(r *Row) {
 		t.children, t.hidden = append(t.children, 0), append(t.hidden, hidden{})
 	}
 	t.children[r.Level]++
-	if r.Level > 1 && (t.children[r.Level] > t.mostChildren || r.Level-1 > t.levels) {
+	if r.Level > 1 && (t.children[r.Level] > t.maxChildren || r.Level-1 > t.levels) {
 		t.below = r.Level
 		t.hide(r.Level, r.Stats)
 		return
@@ -108,7 +110,7 @@ func (t *treePrinter) print(r *Row) {
 	t.line(r.Level, r.String())
 }
 
-// line prints a line about a context, or about several children of one.
+// line prints a line about one context, or about several children of one.
 func (t *treePrinter) line(level int, text string) {
 	if t.log {
 		fmt.Fprintf(t.out, "level: %d; %s\n", level, text)
@@ -123,7 +125,7 @@ func (t *treePrinter) hide(level int, s Stats) {
 	h.stats = h.stats.add(s)
 }
 
-// leave closes the levels deeper than level: their hidden contexts get a line.
+// leave closes the levels deeper than level.
 func (t *treePrinter) leave(level int) {
 	for l := t.level; l > level; l-- {
 		t.close(l)
@@ -131,8 +133,8 @@ func (t *treePrinter) leave(level int) {
 	t.level = level
 }
 
-// close prints the line of the hidden contexts of a level. In the log it bears their
-// parent's level, as PostgreSQL's does.
+// close prints the line of the hidden contexts of a level, if there are any. WriteLog gives
+// it their parent's level, as PostgreSQL does.
 func (t *treePrinter) close(level int) {
 	if h := t.hidden[level]; h.count > 0 {
 		at := level
@@ -151,7 +153,7 @@ func (t *treePrinter) finish() {
 		t.total.Held, t.total.Blocks, t.total.Free, t.total.FreeChunks, t.total.Used)
 }
 
-// String is PostgreSQL's line of a context, without its indentation.
+// String returns PostgreSQL's line about the context, without its indentation.
 func (r *Row) String() string {
 	name, ident := r.Name, r.Ident
 	if name == "dynahash" && ident != "" { // the name of every hash table in PostgreSQL
@@ -164,8 +166,8 @@ func (r *Row) String() string {
 	return line
 }
 
-// figures is PostgreSQL's line for each kind: the same for all, but for what only some
-// kinds count.
+// figures returns the statistics in PostgreSQL's form, with those that only some kinds
+// count.
 func (r *Row) figures() string {
 	var chunks, empty, freed string
 	traits := kinds.Traits(kind.ID(r.Kind))
@@ -181,13 +183,13 @@ func (r *Row) figures() string {
 	return fmt.Sprintf("%d total in %d blocks%s;%s %d free%s; %d used", r.Held, r.Blocks, chunks, empty, r.Free, freed, r.Used)
 }
 
-// clip makes an ident fit for a line: cut between two characters, and visible, but for
-// what PostgreSQL shows as blanks, too.
+// clip makes an ident fit in a line: it cuts it between two characters, replaces control
+// characters below ' ' by blanks, as PostgreSQL does, and makes the others visible.
 func clip(ident string) string {
 	more := ""
-	if len(ident) > mostIdent {
-		cut := mostIdent
-		for cut > mostIdent-utf8.UTFMax && !utf8.RuneStart(ident[cut]) {
+	if len(ident) > maxIdent {
+		cut := maxIdent
+		for cut > maxIdent-utf8.UTFMax && !utf8.RuneStart(ident[cut]) {
 			cut--
 		}
 		ident, more = ident[:cut], "..."
@@ -201,8 +203,7 @@ func clip(ident string) string {
 	return visible(string(b)) + more
 }
 
-// visible is a text as it is, but for what breaks a line, moves the cursor or is no
-// text: that is written as %q writes it.
+// visible escapes, as %q does, what breaks a line, moves the cursor or is not UTF-8.
 func visible(text string) string {
 	if !strings.ContainsFunc(text, hides) {
 		return text
@@ -221,9 +222,9 @@ func visible(text string) string {
 	return b.String()
 }
 
-// hides reports whether a character does not show as itself: controls, the separators of
-// lines and paragraphs, what turns the direction of writing, and, as it stands for bytes
-// that are no text, the replacement character.
+// hides reports whether a character does not print as itself: control characters,
+// separators of lines and paragraphs, characters that change the direction of writing, and
+// the replacement character, as which invalid UTF-8 is decoded.
 func hides(r rune) bool {
 	switch {
 	case r < ' ', r >= 0x7f && r <= 0x9f, r == utf8.RuneError:

@@ -12,66 +12,62 @@ import (
 	"github.com/gopalloc/palloc/internal/tree"
 )
 
-// Ties: contexts that belong to a Go object and are to end when the collector frees
-// it.
+// Ties: contexts that belong to a Go object, and end when the collector frees it.
 //
-// Invariant: what a tie's cleanup leads to does not lead to the owner. Of untying and
-// dropping one comes about, once.
+// Invariant: nothing reachable from a tie's cleanup leads to the owner. Either untie or the
+// cleanup takes effect, once.
 //
 // Cost: that of runtime.AddCleanup for each tie; nothing for the context.
 
-// Tie deletes the context when the collector has found that owner cannot be reached
-// any more, unless it was deleted before, or untied. It is a safety net for what
-// nobody deletes, no substitute for Delete: the collector comes late, knows nothing
-// of off-heap memory that would be a reason to come, and never comes for an owner
-// that is a static variable.
+// Tie deletes the context once the collector found that owner is unreachable, unless the
+// context was deleted before, or untied. It is a safety net for contexts that are never
+// deleted, and does not replace Delete: the collector runs late, does not run because of
+// off-heap memory, and never frees an owner that is a static variable.
 //
-// The deletion happens in a goroutine of the runtime. It is safe there though a
-// context has an owner, since whoever could use the context through its owner is
-// gone, and though somebody may be deleting contexts around it at the same moment.
-// Callbacks of BeforeReset run in that goroutine; one that panics does not keep the
-// others from running and is written to the standard logger.
+// The deletion runs in a goroutine of the runtime. This is safe although contexts have one
+// owner: what used the context through owner is unreachable, and concurrent deletions of
+// contexts around it are handled. Callbacks of BeforeReset run in that goroutine. A panic
+// of one is written to the standard logger, and does not keep the others from running.
 //
-// Whoever uses the context must keep owner alive until they are done: a method that
-// deletes it by itself calls untie first, or ends with runtime.KeepAlive(owner).
-// Nothing that the context's callbacks lead to may lead to owner, or it is never
-// dropped; what lies in the context does not count, since the collector does not see
-// it. Of several owners that are smaller than 16 bytes and without pointers the
-// runtime may put some into one piece of memory, which is freed when all of them are
-// unreachable: give an owner a pointer field. The race detector does not know
-// what the collector knows: an owner's last use of the context and its deletion are
-// in order for it only if something else, such as a creation, lies between.
+// A user of the context must keep owner reachable until it is done: a method that deletes
+// the context itself calls untie first, or ends with runtime.KeepAlive(owner). Nothing
+// reachable from the context's callbacks may lead to owner, or it is never freed. The
+// content of the context does not count, since the collector does not scan it. The runtime
+// may place several owners that are smaller than 16 bytes and without pointers in one piece
+// of memory, which is freed when all are unreachable: give an owner a pointer field. The
+// race detector does not know what the collector knows: it sees an owner's last use of the
+// context before its deletion only if something else, such as a creation, lies between.
 //
-// untie takes the tie away and says whether it held and the context is alive, so
-// that the caller is the one to delete it. It is a Fault when owner is nil, has no
-// size or lies in a context, and when mc is gone or lives as long as the process.
-// Any goroutine; untie, too.
+// untie removes the tie and reports whether it was in force and the context is live: then
+// the caller must delete it. It is a Fault when owner is nil, has size 0 or is in a
+// context; and when mc was deleted or lives as long as the process. Any goroutine; untie,
+// too.
 func Tie[T any](owner *T, mc Context) (untie func() bool) {
 	return tieTo("Tie", owner, mc, deleteDropped)
 }
 
-// TieFunc is Tie, but calls dropped instead of deleting the context: to report that
-// the program forgot it, to delete it with Dropped.Delete, or both. A context that
-// was deleted before is not reported. dropped runs in a goroutine of the runtime, as
-// does what it calls: what takes long should start one of its own. It must not lead
-// to owner. Its panic ends the program.
+// TieFunc is like Tie, but calls dropped instead of deleting the context: to report that
+// the program forgot it, to delete it with Dropped.Delete, or both. It is not called for a
+// context that was deleted before. dropped runs in a goroutine of the runtime, as does what
+// it calls: start another goroutine for what takes long. owner must not be reachable from
+// dropped. A panic of dropped ends the program. Any goroutine; untie, too.
 func TieFunc[T any](owner *T, mc Context, dropped func(Dropped)) (untie func() bool) {
 	return tieTo("TieFunc", owner, mc, dropped)
 }
 
-// Dropped is a context whose owner was freed before it was deleted.
+// A Dropped is a context that was not deleted before its owner was freed.
 type Dropped struct {
 	Context    Context
 	Name, Path string
-	Held       int64  // bytes of the context and of all below it
+	Held       int64  // bytes of blocks that the context and all contexts below it hold
 	Created    string // as in Leak
 }
 
-// tie is what the runtime keeps until the owner is freed.
+// A tie is what the runtime keeps until the owner is freed.
 type tie struct {
 	mc      Context
 	dropped func(Dropped)
-	over    atomic.Bool // untied or dropped
+	over    atomic.Bool // whether it was untied or dropped
 }
 
 func tieTo[T any](op string, owner *T, mc Context, dropped func(Dropped)) (untie func() bool) {
@@ -104,7 +100,7 @@ func checkTie(op string, owner reflect.Value, mc Context) {
 	panic(f)
 }
 
-// drop is what the runtime calls when the owner is freed.
+// drop is the cleanup: the runtime calls it when the owner is freed.
 func (t *tie) drop() {
 	if !t.over.CompareAndSwap(false, true) {
 		return
@@ -114,7 +110,7 @@ func (t *tie) drop() {
 	}
 }
 
-// describe says which context was dropped, if it is alive.
+// describe returns the context as a Dropped, and reports whether it is live.
 func (mc Context) describe() (d Dropped, live bool) {
 	tree.Lock()
 	if live = mc.Live(); live {
@@ -127,15 +123,15 @@ func (mc Context) describe() (d Dropped, live bool) {
 	return d, live && mc.Live()
 }
 
-// Delete deletes the context and all below it; one that was deleted meanwhile is left
-// alone. It is safe while contexts around it are deleted or reset. A callback of
-// BeforeReset that panics does not keep the others from running; the error says what
-// they panicked with. While it goes on the context is not in the tree below Top, and
-// counts with no budget: Parent is the zero Context for it, and its Path begins with
-// "(dropped)". What its callbacks create below it is deleted, too; what they move away
-// from below it is not. In a callback of BeforeReset that comes by what somebody else is
-// deleting, it returns, and another goroutine goes on. Any goroutine, if nobody uses the
-// context.
+// Delete deletes the context and all contexts below it, unless that was done meanwhile. It
+// is safe while contexts around it are deleted or reset. A panic of a callback of
+// BeforeReset does not keep the others from running; the error contains all panics. During
+// the deletion the context is not in the tree below Top, and counts in no budget: its
+// Parent is the zero Context, and its Path begins with "(dropped)". Contexts that its
+// callbacks create below it are deleted, too; those that they move away are not. If Delete
+// is called in a callback of BeforeReset and reaches a context that another deletion has
+// claimed, it returns, and another goroutine continues. Any goroutine, if no goroutine uses
+// the context.
 //
 // PostgreSQL: MemoryContextDelete.
 func (d Dropped) Delete() error {

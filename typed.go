@@ -16,69 +16,73 @@ import (
 
 // Typed allocation: values in a context, zeroed as Go's are.
 //
-// Invariant: memory that may hold pointers is cleared, as bytes, before it is
-// typed: the write barrier looks at what a pointer slot held before.
+// Invariant: memory that may hold pointers is cleared, as bytes, before it is converted to
+// its type: the write barrier reads the old value of a pointer.
 //
-// Cost: New is inlined, sizes and the pointer rule folded into constants; clearing
-// takes a store for each 16 bytes.
+// Cost: New is inlined, with sizes and the pointer rule as constants; clearing takes a
+// store for each 16 bytes.
 
-// New returns a zeroed T. It panics with a *Fault when the context is gone, when T
-// holds Go pointers and does not embed NoHeapPointers, or when it has not the one size of a
-// Slab; with an *OutOfMemoryError when the system or a limit refuses memory. Owner only.
+// New returns a zeroed T. It panics with a *Fault when the context was deleted, when T
+// holds Go pointers and does not embed NoHeapPointers, or when the size of T is not the
+// chunk size of a Slab; and with an *OutOfMemoryError when the system or a limit refuses
+// memory. Owner only.
 //
 // PostgreSQL: palloc0_object.
 func New[T any](mc Context) *T {
-	p := osmem.At(typed(mc, typerule.Of[T](), unsafe.Sizeof(*new(T)), judge, acceptNew, admit, sell, bumpConst, setConst, staleNew, slowNew))
+	p := osmem.At(allocTyped(mc, typerule.Of[T](), unsafe.Sizeof(*new(T)), checkType, acceptNew, checkLive, allocByKind, bumpConst, setConst, staleNew, slowNew))
 	clear((*maxBytes)(p)[:unsafe.Sizeof(*new(T))])
 	return (*T)(p)
 }
 
 // NewUninitialized returns a T whose content is undefined, for a T without pointers that is
-// about to be written whole. It panics as New does. A T with pointers, even one that embeds NoHeapPointers,
-// is a Fault, since the write barrier looks at what was there before. Owner only.
+// written as a whole next. It panics as New does. A T with pointers is a Fault, even if it
+// embeds NoHeapPointers, since the write barrier reads the old value of a pointer. Owner
+// only.
 //
 // PostgreSQL: palloc_object.
 func NewUninitialized[T any](mc Context) *T {
-	return (*T)(osmem.At(typed(mc, typerule.Of[T](), unsafe.Sizeof(*new(T)), judgeUncleared, refusePointers, admit, sell, bumpConst, setConst, staleUncleared, slowUncleared)))
+	return (*T)(osmem.At(allocTyped(mc, typerule.Of[T](), unsafe.Sizeof(*new(T)), checkNoPointers, refusePointers, checkLive, allocByKind, bumpConst, setConst, staleUninitialized, slowUninitialized)))
 }
 
-// maxBytes is an array as large as any type can be. Unlike unsafe.Slice, slicing it lets
-// the compiler turn a clear of constant size into stores.
-type maxBytes [1<<31<<(19*(^uintptr(0)>>63)) - 2]byte // what every compiler allows, and an int counts
+// maxBytes is an array as large as any type. Unlike unsafe.Slice, a slice of it lets the
+// compiler turn a clear of constant size into stores.
+type maxBytes [1<<31<<(19*(^uintptr(0)>>63)) - 2]byte // the largest size that every compiler allows and an int holds
 
-// typed only calls first: it fits the budget for inlining New, which judge does not.
-func typed(mc Context, t *typerule.Type, size uintptr, first typer, refuse func(*typerule.Type), next admitter, sell seller, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
-	return first(mc, t, size, refuse, next, sell, fromBump, fromSet, stale, slow)
+// allocTyped only calls first: so it fits the budget for inlining New, which checkType does
+// not.
+func allocTyped(mc Context, t *typerule.Type, size uintptr, first typeStage, refuse func(*typerule.Type), next liveStage, byKind kindStage, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
+	return first(mc, t, size, refuse, next, byKind, fromBump, fromSet, stale, slow)
 }
 
-// judge is the stage before all others: it applies the pointer rule.
-func judge(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule.Type), next admitter, sell seller, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
+// checkType is the stage before checkLive: it applies the pointer rule.
+func checkType(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule.Type), next liveStage, byKind kindStage, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
 	if !rule.Accepts(t) {
 		refuse(t)
 	}
-	return next(mc, size, sell, fromBump, fromSet, stale, slow)
+	return next(mc, size, byKind, fromBump, fromSet, stale, slow)
 }
 
+// Stages as arguments of the stages before them.
 type (
-	typer    func(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule.Type), next admitter, sell seller, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
-	admitter func(mc Context, size uintptr, next seller, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
+	typeStage func(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule.Type), next liveStage, byKind kindStage, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
+	liveStage func(mc Context, size uintptr, next kindStage, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
 )
 
-// judgeUncleared is judge for NewUninitialized, which accepts no pointers at all.
-func judgeUncleared(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule.Type), next admitter, sell seller, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
+// checkNoPointers is checkType for NewUninitialized: it refuses every type with pointers.
+func checkNoPointers(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule.Type), next liveStage, byKind kindStage, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
 	if t.HasPointers() {
 		refuse(t)
 	}
-	return next(mc, size, sell, fromBump, fromSet, stale, slow)
+	return next(mc, size, byKind, fromBump, fromSet, stale, slow)
 }
 
-// setConst is allocset.Hot for a size that is a constant. It is in this package because
-// the compiler carries on only what the package itself has inlined.
+// setConst is allocset.Hot for a constant size. It is in this package since the compiler
+// inlines further only what the package itself has inlined.
 func setConst(c *kind.Core, size uintptr, slow kind.Slow) uintptr {
 	return allocset.AllocConst(c, size, allocset.ClassifyConst, allocset.Pop, allocset.Take, allocset.Carve, slow)
 }
 
-// bumpConst is bump.Alloc for a size that is a constant.
+// bumpConst is bump.Alloc for a constant size.
 func bumpConst(c *kind.Core, classless bool, size uintptr, next kind.Stage, slow kind.Slow) uintptr {
 	return bump.AllocConst(c, classless, size, next, slow)
 }
@@ -91,24 +95,24 @@ func staleNew(mc Context) uintptr { panic(mc.gone("New")) }
 
 // slowNew is slow for New.
 func slowNew(c *kind.Core, size uintptr) uintptr {
-	return slab.Alloc(c, "New", size, slab.Pop, slab.Take, slab.Cut, sellSlowly)
+	return slab.Alloc(c, "New", size, slab.Pop, slab.Take, slab.Cut, allocOrPanic)
 }
 
-// refusePointers is acceptNew for NewUninitialized: it always panics.
+// refusePointers is acceptNew for NewUninitialized: it panics.
 func refusePointers(t *typerule.Type) {
 	panic(&Fault{Op: fmt.Sprintf("NewUninitialized[%v]", t.Reflect()),
 		Reason: "the type has pointers, and uninitialized memory would be read as pointers: use New"})
 }
 
-// staleUncleared is stale for NewUninitialized.
-func staleUncleared(mc Context) uintptr { panic(mc.gone("NewUninitialized")) }
+// staleUninitialized is stale for NewUninitialized.
+func staleUninitialized(mc Context) uintptr { panic(mc.gone("NewUninitialized")) }
 
-// slowUncleared is slow for NewUninitialized.
-func slowUncleared(c *kind.Core, size uintptr) uintptr {
-	return slab.Alloc(c, "NewUninitialized", size, slab.Pop, slab.Take, slab.Cut, sellSlowly)
+// slowUninitialized is slow for NewUninitialized.
+func slowUninitialized(c *kind.Core, size uintptr) uintptr {
+	return slab.Alloc(c, "NewUninitialized", size, slab.Pop, slab.Take, slab.Cut, allocOrPanic)
 }
 
-// TryNew is New, but returns the *OutOfMemoryError. Owner only.
+// TryNew is like New, but returns the *OutOfMemoryError. Owner only.
 //
 // PostgreSQL: palloc_extended with MCXT_ALLOC_NO_OOM and MCXT_ALLOC_ZERO.
 func TryNew[T any](mc Context) (*T, error) {
@@ -120,7 +124,7 @@ func TryNew[T any](mc Context) (*T, error) {
 	return (*T)(osmem.At(p)), nil // just allocated, of that size
 }
 
-// ready panics unless the context is live and may hold values of the type.
+// ready panics unless the context is live and accepts values of the type.
 func (mc Context) ready(op string, t *typerule.Type) {
 	mc.check(op)
 	if !rule.Accepts(t) {
@@ -128,7 +132,7 @@ func (mc Context) ready(op string, t *typerule.Type) {
 	}
 }
 
-// zeroed allocates size zeroed bytes; the error is an *OutOfMemoryError.
+// zeroed allocates size zeroed bytes; its error is an *OutOfMemoryError.
 func (mc Context) zeroed(op string, size uintptr) (uintptr, error) {
 	p, err := budget.Alloc(mc.ref.Core, op, size)
 	if err != nil {
@@ -140,9 +144,8 @@ func (mc Context) zeroed(op string, size uintptr) (uintptr, error) {
 	return p, nil
 }
 
-// Free takes back the chunk at p, which New returned; it finds the context by
-// itself. It panics with a *Fault when p is nil, is not the start of a live
-// chunk, or lies in a Bump. Owner only.
+// Free frees the chunk at p, which New returned, of whichever context. It panics with a
+// *Fault when p is nil, is not the start of a live chunk, or is in a Bump. Owner only.
 //
 // PostgreSQL: pfree.
 func Free[T any](p *T) { FreePointer(unsafe.Pointer(p)) }

@@ -47,9 +47,9 @@ const (
 
 // guarded are the functions of the hot paths, by package.
 var guarded = map[string][]string{
-	".": {"Context.Alloc", "Context.Delete", "Context.Reset", "FreePointer", "NewAllocSet", "Top", "admit", "bumpConst",
-		"createNew", "follow", "freeOther", "freeSlab", "freeWith", "judge", "judgeUncleared", "matchSet", "newContext", "sell",
-		"setConst", "slow", "typed"},
+	".": {"Context.Alloc", "Context.Delete", "Context.Reset", "FreePointer", "NewAllocSet", "Top", "allocByKind", "allocTyped",
+		"bumpConst", "checkLive", "checkNoPointers", "checkType", "createNew", "followHeader", "freeOther", "freeSlab", "freeWith",
+		"matchAllocSet", "newContext", "setConst", "slow"},
 	"internal/block":           {"InFirstRegion"},
 	"internal/kind":            {"(*Core).ClearDirty", "(*Core).IsClean", "(*Core).Rewind", "Of"},
 	"internal/kind/allocset":   {"Alloc", "AllocConst", "Carve", "ClassifyConst", "Hot", "Pop", "Push", "Take"},
