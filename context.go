@@ -131,7 +131,7 @@ func (mc Context) Parent() Context { return Context{mc.ref.Parent("Context.Paren
 // PostgreSQL: MemoryContextSetParent, which leaves cycles unchecked.
 func (mc Context) SetParent(parent Context) {
 	if mc.ref.Move("Context.SetParent", parent.ref) {
-		budget.Rebook(mc.ref)
+		budget.RechargeBelow(mc.ref)
 	}
 }
 

@@ -214,10 +214,10 @@ var breaks = []struct {
 	{"a budget is promised", "of a budget: true, and the side table: false", func(f *kin) func() {
 		return overwrite(&slotOf(f.d).Has, slotOf(f.d).Has|hasAccount)
 	}},
-	{"a ledger is denied", "of a ledger: false, and the side table: true", func(f *kin) func() {
+	{"a charge is denied", "of a charge: false, and the side table: true", func(f *kin) func() {
 		return overwrite(&slotOf(f.below).Has, slotOf(f.below).Has&^retail.Limited)
 	}},
-	{"a ledger is promised", "of a ledger: true, and the side table: false", func(f *kin) func() {
+	{"a charge is promised", "of a charge: true, and the side table: false", func(f *kin) func() {
 		return overwrite(&slotOf(f.d).Has, slotOf(f.d).Has|retail.Limited)
 	}},
 }

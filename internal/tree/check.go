@@ -58,7 +58,7 @@ func (mc Ref) Check(op string, report Report, more Auditor) []Ref {
 	var all List[Ref]
 	batch := make([]Ref, 0, StepsPerHold)
 	for done := false; !done; batch = batch[:0] {
-		done = way.Hold(op, func(s *Node, at Rung) (int32, bool) {
+		done = way.Hold(op, func(s *Node, at Cursor) (int32, bool) {
 			if at.Level == 1 {
 				w.above()
 			}
@@ -127,7 +127,7 @@ func (w *treeCheck) above() {
 }
 
 // agrees reports whether the node to which a rung leads agrees that it is there.
-func (w *treeCheck) agrees(at Rung) bool {
+func (w *treeCheck) agrees(at Cursor) bool {
 	from := At(at.up)
 	if at.prev != 0 && at.prev != unknown {
 		from = At(at.prev)

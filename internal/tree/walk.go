@@ -15,23 +15,23 @@ import "github.com/gopalloc/palloc/internal/kind"
 // for each node that exists, and a look at it by each deletion and each move.
 type Walk struct {
 	Top    Ref
-	Follow func(at Rung) bool // whether a link may be followed; nil: all are sound
-	Again  bool               // a node that is moved may be visited again
+	Follow func(at Cursor) bool // whether a link may be followed; nil: all are sound
+	Again  bool                 // a node that is moved may be visited again
 
-	begun  bool
-	rungs  []Rung         // from the top down: whose siblings are still to be visited
-	stands map[uint32]int // by the number of a node, the rung that goes on with it
-	known  int            // the number of rungs in stands
-	paused bool           // the walk is in walks
-	seen   []uint64       // a bit for each node that was visited, once the walk has paused
-	first  []uint32       // those that were visited before that
+	begun   bool
+	cursors []Cursor       // from the top down: whose siblings are still to be visited
+	stands  map[uint32]int // by the number of a node, the rung that goes on with it
+	known   int            // the number of cursors in stands
+	paused  bool           // the walk is in walks
+	seen    []uint64       // a bit for each node that was visited, once the walk has paused
+	first   []uint32       // those that were visited before that
 }
 
 // walks are those that released the lock and will go on. The tree's lock guards it.
 var walks []*Walk
 
-// Rung is a place in the list of children of a context.
-type Rung struct {
+// Cursor is a place in the list of children of a context.
+type Cursor struct {
 	Level int32 // of these children; 1 is Top
 	Tag   int32 // what visit returned for the parent
 
@@ -47,7 +47,7 @@ const unknown = ^uint32(0)
 // at its end. visit looks at a node, which need not be owned; it returns whether to visit
 // those below it, and a tag for them. When Top was deleted before the first hold, Hold
 // panics on behalf of op; without an op the walk is at its end.
-func (w *Walk) Hold(op string, visit func(s *Node, at Rung) (tag int32, down bool)) (done bool) {
+func (w *Walk) Hold(op string, visit func(s *Node, at Cursor) (tag int32, down bool)) (done bool) {
 	w.resume(op)
 	defer Unlock()
 	if !w.begun && !w.Top.Live() {
@@ -64,7 +64,7 @@ func (w *Walk) Hold(op string, visit func(s *Node, at Rung) (tag int32, down boo
 		}
 		tag, down := visit(s, at)
 		if down && s.FirstChild != 0 {
-			w.rungs = append(w.rungs, Rung{next: s.FirstChild, up: s.Number(), Level: at.Level + 1, Tag: tag})
+			w.cursors = append(w.cursors, Cursor{next: s.FirstChild, up: s.Number(), Level: at.Level + 1, Tag: tag})
 		}
 	}
 	w.pause()
@@ -90,27 +90,27 @@ func (w *Walk) resume(op string) {
 }
 
 // next returns the next node, nil when it was taken off. It returns false at the end.
-func (w *Walk) next() (s *Node, at Rung, ok bool) {
+func (w *Walk) next() (s *Node, at Cursor, ok bool) {
 	if !w.begun {
 		w.begun = true
-		return w.Top.Node(), Rung{Level: 1, Tag: -1}, true
+		return w.Top.Node(), Cursor{Level: 1, Tag: -1}, true
 	}
-	i := len(w.rungs) - 1
+	i := len(w.cursors) - 1
 	if i < 0 {
 		return nil, at, false
 	}
-	at = w.rungs[i]
-	w.rungs[i].next = 0
+	at = w.cursors[i]
+	w.cursors[i].next = 0
 	if at.next != 0 && (w.Follow == nil || w.Follow(at)) {
 		s = At(at.next)
-		w.rungs[i].next, w.rungs[i].prev = s.NextSibling, at.next
+		w.cursors[i].next, w.cursors[i].prev = s.NextSibling, at.next
 	}
 	if i < w.known {
 		w.known = i
 		delete(w.stands, at.next)
 	}
-	if w.rungs[i].next == 0 {
-		w.rungs = w.rungs[:i]
+	if w.cursors[i].next == 0 {
+		w.cursors = w.cursors[:i]
 	}
 	return s, at, true
 }
@@ -139,9 +139,9 @@ func (w *Walk) pause() {
 		w.paused, w.stands = true, make(map[uint32]int)
 		walks = append(walks, w)
 	}
-	for ; w.known < len(w.rungs); w.known++ {
-		w.rungs[w.known].prev = unknown
-		w.stand(w.known, w.rungs[w.known].next)
+	for ; w.known < len(w.cursors); w.known++ {
+		w.cursors[w.known].prev = unknown
+		w.stand(w.known, w.cursors[w.known].next)
 	}
 }
 
@@ -150,7 +150,7 @@ func (w *Walk) stand(i int, n uint32) {
 	if _, taken := w.stands[n]; taken {
 		n = 0 // another rung goes through the same siblings: one of them is enough
 	}
-	if w.rungs[i].next = n; n != 0 {
+	if w.cursors[i].next = n; n != 0 {
 		w.stands[n] = i
 	}
 }
@@ -190,7 +190,7 @@ func without[T comparable](list []T, gone T) []T {
 func (mc Ref) Each(op string, visit func(s *Node), between func()) {
 	w := Walk{Top: mc}
 	for done := false; !done; between() {
-		done = w.Hold(op, func(s *Node, _ Rung) (int32, bool) {
+		done = w.Hold(op, func(s *Node, _ Cursor) (int32, bool) {
 			if !s.Ref().Owned() {
 				return 0, false
 			}
@@ -206,7 +206,7 @@ func (mc Ref) Children() []Ref {
 	var all List[Ref]
 	batch := make([]Ref, 0, StepsPerHold)
 	for done := false; !done; batch = batch[:0] {
-		done = w.Hold("Context.Children", func(s *Node, at Rung) (int32, bool) {
+		done = w.Hold("Context.Children", func(s *Node, at Cursor) (int32, bool) {
 			if child := s.Ref(); at.Level > 1 && child.Owned() {
 				batch = append(batch, child)
 			}
@@ -245,11 +245,11 @@ func (s *Node) Next(top *Node) *Node {
 	if s.FirstChild != 0 {
 		return At(s.FirstChild)
 	}
-	return s.Beside(top)
+	return s.NextOutside(top)
 }
 
-// Beside returns the node that follows s and those below it, as Next does.
-func (s *Node) Beside(top *Node) *Node {
+// NextOutside returns the node that follows s and those below it, as Next does.
+func (s *Node) NextOutside(top *Node) *Node {
 	for s != top {
 		if s.NextSibling != 0 {
 			return At(s.NextSibling)
