@@ -118,7 +118,7 @@ var breaks = []struct {
 	{"the top's sibling does not know it", "these do not lead back", func(f *kin) func() {
 		return overwrite(&slotOf(f.mc).nextSibling, number(f.a))
 	}},
-	{"a stamp is another core's", "whose stamp says", func(f *kin) func() {
+	{"a number is another node's", "whose own number is", func(f *kin) func() {
 		return overwrite(&slotOf(f.a).Cookie, slotOf(f.b).Cookie)
 	}},
 	{"an epoch has no kind", "there is no such kind", func(f *kin) func() {

@@ -40,7 +40,7 @@ func (r Report) Stray(top *Node, n uint32, what string, bit uint32) {
 		r.Say(top, "the table of %s has node %d, which says nothing of them", what, n)
 	}
 	if !Step(1) {
-		others()
+		yield()
 	}
 }
 
@@ -126,7 +126,7 @@ func (w *treeCheck) above() {
 	}
 }
 
-// agrees reports whether the node to which a rung leads agrees that it is there.
+// agrees reports whether the node to which a cursor leads agrees that it is there.
 func (w *treeCheck) agrees(at Cursor) bool {
 	from := At(at.up)
 	if at.prev != 0 && at.prev != unknown {
@@ -141,7 +141,7 @@ func (w *treeCheck) agrees(at Cursor) bool {
 	case to == w.top:
 		w.Say(from, "its links lead back to the context with which they begin")
 	case to.Number() != at.next:
-		w.Say(from, "its links lead to node %d, whose stamp says %d", at.next, to.Number())
+		w.Say(from, "its links lead to node %d, whose own number is %d", at.next, to.Number())
 	case to.Parent != at.up || !w.behind(to, at.prev):
 		w.Say(from, "its links lead to node %d as a child of %d behind %d, and that says a child of %d behind %d",
 			at.next, at.up, at.prev, to.Parent, to.prevSibling)
@@ -217,7 +217,7 @@ func (w *treeCheck) freeNodes() {
 	}
 	keepers := 0
 	for n := 0; n < len(names.pages)*namePage; n++ {
-		if !Step(1) && others() {
+		if !Step(1) && yield() {
 			return
 		}
 		e := names.of(uint32(n))
@@ -255,7 +255,7 @@ func (w *treeCheck) list(number uint32, keeps bool) (count int, torn bool) {
 		w.keeper(s)
 		count++
 		number = s.NextSibling
-		if !Step(1) && others() {
+		if !Step(1) && yield() {
 			return count, true
 		}
 	}

@@ -19,9 +19,9 @@ type Walk struct {
 	Again  bool                 // a node that is moved may be visited again
 
 	begun   bool
-	cursors []Cursor       // from the top down: whose siblings are still to be visited
-	stands  map[uint32]int // by the number of a node, the rung that goes on with it
-	known   int            // the number of cursors in stands
+	cursors []Cursor       // from the top down
+	byNode  map[uint32]int // by the number of a node, the index of the cursor that goes on with it
+	indexed int            // the number of cursors in byNode
 	paused  bool           // the walk is in walks
 	seen    []uint64       // a bit for each node that was visited, once the walk has paused
 	first   []uint32       // those that were visited before that
@@ -59,7 +59,7 @@ func (w *Walk) Hold(op string, visit func(s *Node, at Cursor) (tag int32, down b
 			w.leave()
 			return true
 		}
-		if s == nil || w.met(s.Number()) {
+		if s == nil || w.visited(s.Number()) {
 			continue
 		}
 		tag, down := visit(s, at)
@@ -81,7 +81,7 @@ func (w *Walk) resume(op string) {
 	case !w.Again && w.seen == nil:
 		w.seen = make([]uint64, kind.Slots()/64+1)
 		for _, n := range w.first {
-			w.met(n)
+			w.visited(n)
 		}
 		w.first = nil
 	}
@@ -105,9 +105,9 @@ func (w *Walk) next() (s *Node, at Cursor, ok bool) {
 		s = At(at.next)
 		w.cursors[i].next, w.cursors[i].prev = s.NextSibling, at.next
 	}
-	if i < w.known {
-		w.known = i
-		delete(w.stands, at.next)
+	if i < w.indexed {
+		w.indexed = i
+		delete(w.byNode, at.next)
 	}
 	if w.cursors[i].next == 0 {
 		w.cursors = w.cursors[:i]
@@ -115,9 +115,9 @@ func (w *Walk) next() (s *Node, at Cursor, ok bool) {
 	return s, at, true
 }
 
-// met notes that a node is visited, and reports whether it was before. A node that is
-// newer than the walk is passed over.
-func (w *Walk) met(n uint32) bool {
+// visited notes that a node is visited, and reports whether it was before. A node that is
+// newer than the walk counts as visited.
+func (w *Walk) visited(n uint32) bool {
 	switch {
 	case w.Again:
 		return false
@@ -136,31 +136,31 @@ func (w *Walk) met(n uint32) bool {
 // pause puts the walk in walks.
 func (w *Walk) pause() {
 	if !w.paused {
-		w.paused, w.stands = true, make(map[uint32]int)
+		w.paused, w.byNode = true, make(map[uint32]int)
 		walks = append(walks, w)
 	}
-	for ; w.known < len(w.cursors); w.known++ {
-		w.cursors[w.known].prev = unknown
-		w.stand(w.known, w.cursors[w.known].next)
+	for ; w.indexed < len(w.cursors); w.indexed++ {
+		w.cursors[w.indexed].prev = unknown
+		w.goOnWith(w.indexed, w.cursors[w.indexed].next)
 	}
 }
 
-// stand makes a node the one with which a rung goes on.
-func (w *Walk) stand(i int, n uint32) {
-	if _, taken := w.stands[n]; taken {
-		n = 0 // another rung goes through the same siblings: one of them is enough
+// goOnWith sets the node with which the cursor with index i goes on.
+func (w *Walk) goOnWith(i int, n uint32) {
+	if _, taken := w.byNode[n]; taken {
+		n = 0 // another cursor goes through the same siblings: one of them is enough
 	}
 	if w.cursors[i].next = n; n != 0 {
-		w.stands[n] = i
+		w.byNode[n] = i
 	}
 }
 
-// passOn moves the walk on when it would go on with s, which is about to leave its
+// skip moves the walk on when it would go on with s, which is about to leave its
 // siblings. The tree's lock must be held.
-func (w *Walk) passOn(s *Node) {
-	if i, ok := w.stands[s.Number()]; ok {
-		delete(w.stands, s.Number())
-		w.stand(i, s.NextSibling)
+func (w *Walk) skip(s *Node) {
+	if i, ok := w.byNode[s.Number()]; ok {
+		delete(w.byNode, s.Number())
+		w.goOnWith(i, s.NextSibling)
 	}
 }
 
