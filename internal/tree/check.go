@@ -51,26 +51,19 @@ type Auditor interface {
 	Strays(top *Node)        // after End, when top is the root
 }
 
-// Check checks the tree from the context down, and returns the contexts of it.
+// Check checks the tree from the context down, and returns the contexts of it. Any
+// goroutine.
 func (mc Ref) Check(op string, report Report, more Auditor) []Ref {
 	w := treeCheck{Report: report, top: mc.Node(), more: more}
-	way := Walk{Top: mc, Follow: w.agrees}
-	var all List[Ref]
-	batch := make([]Ref, 0, StepsPerHold)
-	for done := false; !done; batch = batch[:0] {
-		done = way.Hold(op, func(s *Node, at Cursor) (int32, bool) {
-			if at.Level == 1 {
-				w.above()
-			}
-			if c, owned := w.look(s); owned {
-				batch = append(batch, c)
-			}
-			return 0, true
-		})
-		all.Add(batch)
-	}
+	walk := Walk{Top: mc, Follow: w.agrees}
+	all := walk.collect(op, func(s *Node, c Ref, at Cursor) (add, down bool) {
+		if at.Level == 1 {
+			w.above()
+		}
+		return w.look(s, c), true
+	})
 	w.together()
-	return all.All()
+	return all
 }
 
 // together compares what only makes sense together.
@@ -91,18 +84,18 @@ type treeCheck struct {
 	more Auditor
 }
 
-// look checks a node, and returns the context that it is, if any.
-func (w *treeCheck) look(s *Node) (c Ref, owned bool) {
-	switch c = s.Ref(); {
+// look checks a node, and reports whether it is a context.
+func (w *treeCheck) look(s *Node, c Ref) (owned bool) {
+	switch {
 	case !c.Owned():
 		w.cached(s)
 	case kinds.Methods[kind.KindOf(c.Epoch)] == nil:
 		w.Say(s, "its epoch is %#016x, and there is no such kind", c.Epoch)
 	default:
 		w.context(s)
-		return c, true
+		return true
 	}
-	return c, false
+	return false
 }
 
 // above checks the links of top, to which no walk leads.

@@ -61,7 +61,9 @@ func createParentless(op, name string) Ref {
 	n := names.number(name)
 	s, err := takeNode(n)
 	if err != nil {
-		panic(Unlocked(func() error { return Explain(nil, op, kind.SlotSize, err) }))
+		Unlock()
+		defer Lock()
+		panic(Explain(nil, op, kind.SlotSize, err))
 	}
 	s.setName(n)
 	s.open(allocset.ID, Options{})

@@ -66,7 +66,9 @@ func (mc Ref) reset() {
 		mc.resetWithin(&e)
 		return
 	case s.mark(): // cached children that are of no use make every reset look at them
-		s.evictMarked()
+		Lock()
+		s.evictWith(idle)
+		Unlock()
 	}
 	mc.resetOnly(op)
 }

@@ -80,13 +80,6 @@ func MaxSteps() int {
 	return n
 }
 
-// Unlocked calls f without the tree's lock, which must be held.
-func Unlocked[T any](f func() T) T {
-	Unlock()
-	defer Lock()
-	return f()
-}
-
 // yield releases the lock for a moment, and reports whether another goroutine took it. The
 // tree's lock must be held.
 func yield() bool {

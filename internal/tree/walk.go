@@ -185,47 +185,49 @@ func without[T comparable](list []T, gone T) []T {
 	return list
 }
 
-// Each calls visit with all contexts of the subtree, some under each hold of the lock, and
-// between after each hold, without the lock.
-func (mc Ref) Each(op string, visit func(s *Node), between func()) {
+// Each calls visit with all contexts of the subtree, under the tree's lock.
+func (mc Ref) Each(op string, visit func(s *Node)) {
 	w := Walk{Top: mc}
-	for done := false; !done; between() {
-		done = w.Hold(op, func(s *Node, _ Cursor) (int32, bool) {
-			if !s.Ref().Owned() {
-				return 0, false
-			}
-			visit(s)
-			return 0, true
-		})
+	for !w.Hold(op, func(s *Node, _ Cursor) (int32, bool) {
+		if !s.Ref().Owned() {
+			return 0, false
+		}
+		visit(s)
+		return 0, true
+	}) {
 	}
 }
 
-// Children returns the children.
-func (mc Ref) Children() []Ref {
-	w := Walk{Top: mc}
+// collect takes the whole walk and returns the contexts that visit adds.
+func (w *Walk) collect(op string, visit func(s *Node, c Ref, at Cursor) (add, down bool)) []Ref {
 	var all List[Ref]
 	batch := make([]Ref, 0, StepsPerHold)
 	for done := false; !done; batch = batch[:0] {
-		done = w.Hold("Context.Children", func(s *Node, at Cursor) (int32, bool) {
-			if child := s.Ref(); at.Level > 1 && child.Owned() {
-				batch = append(batch, child)
+		done = w.Hold(op, func(s *Node, at Cursor) (int32, bool) {
+			c := s.Ref()
+			add, down := visit(s, c, at)
+			if add {
+				batch = append(batch, c)
 			}
-			return 0, at.Level == 1
+			return 0, down
 		})
 		all.Add(batch)
 	}
 	return all.All()
 }
 
-// Subtree returns the context and all below it, parents first.
-func (mc Ref) Subtree(op string) []Ref {
-	var all List[Ref]
-	batch := make([]Ref, 0, StepsPerHold)
-	mc.Each(op, func(s *Node) { batch = append(batch, s.Ref()) }, func() {
-		all.Add(batch)
-		batch = batch[:0]
+// Children returns the children. Any goroutine.
+func (mc Ref) Children() []Ref {
+	w := Walk{Top: mc}
+	return w.collect("Context.Children", func(_ *Node, c Ref, at Cursor) (add, down bool) {
+		return at.Level > 1 && c.Owned(), at.Level == 1
 	})
-	return all.All()
+}
+
+// Subtree returns the context and all below it, parents first. Any goroutine.
+func (mc Ref) Subtree(op string) []Ref {
+	w := Walk{Top: mc}
+	return w.collect(op, func(_ *Node, c Ref, _ Cursor) (add, down bool) { return c.Owned(), c.Owned() })
 }
 
 // After returns the context that follows s in a walk of the subtree of top, parents first;
