@@ -8,12 +8,12 @@ import (
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
-// The check of the tree: links both ways, and what is known of each node elsewhere.
+// The check of the tree: links both ways, and what other tables know of each node.
 //
 // Invariant: a link is followed when the node that it leads to agrees with it. Each node
 // agrees with at most one predecessor, so that a walk along such links visits no node
-// twice but the one that it began with. The lock is released on the way: what only makes
-// sense together is compared when no other goroutine changed it meanwhile.
+// twice but the one that it began with. The lock is released on the way: figures that
+// belong together are compared only when no other goroutine changed them meanwhile.
 //
 // Cost: a step for each node, cached ones included; for the root one more for each free
 // node and each entry of a side table.
@@ -33,8 +33,8 @@ func (r Report) Entry(s *Node, bit uint32, what string, there bool) {
 	}
 }
 
-// Stray checks that a side table which has an entry for the node with number n has it for
-// a context with the bit. The tree's lock must be held, and is released now and then.
+// Stray checks that the node with number n, for which a side table has an entry, is a context
+// with the bit. The tree's lock must be held, and is released now and then.
 func (r Report) Stray(top *Node, n uint32, what string, bit uint32) {
 	if !kind.IsOpened(n) || !At(n).Ref().Owned() || At(n).Has&bit == 0 {
 		r.Say(top, "the table of %s has node %d, which says nothing of them", what, n)
@@ -66,7 +66,7 @@ func (mc Ref) Check(op string, report Report, more Auditor) []Ref {
 	return all
 }
 
-// together compares what only makes sense together.
+// together compares what must be read under one hold of the lock.
 func (w *treeCheck) together() {
 	Lock()
 	defer Unlock()
@@ -144,8 +144,8 @@ func (w *treeCheck) agrees(at Cursor) bool {
 	return false
 }
 
-// behind reports whether a node says that it comes behind a sibling, or, when it is not
-// known behind which it should, whether the one that it says agrees.
+// behind reports whether the node names prev as its previous sibling. When prev is unknown
+// it reports whether the sibling that the node names agrees.
 func (w *treeCheck) behind(to *Node, prev uint32) bool {
 	switch before := to.prevSibling; {
 	case prev != unknown:
@@ -157,8 +157,8 @@ func (w *treeCheck) behind(to *Node, prev uint32) bool {
 	}
 }
 
-// cachedMay are the bits of Has that a cached node may have: it got them while its context
-// ended, because of its parent, and they hold for the next one as well.
+// cachedMay are the bits of Has that a cached node may have: they were set while its context
+// ended, and hold for the next one as well.
 const cachedMay = kind.Limited | HasCreation
 
 // cached checks a node of the tree that is no context.
@@ -187,7 +187,7 @@ func (w *treeCheck) named(s *Node) {
 	}
 }
 
-// context checks what is known of a context beside its memory.
+// context checks what is known of a context, without its memory.
 func (w *treeCheck) context(s *Node) {
 	if s.CachedAs != 0 {
 		w.Say(s, "it is a context, and it is cached as kind %d", cachedKind(s.CachedAs))

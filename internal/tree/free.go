@@ -32,8 +32,8 @@ type hint struct {
 	first uint32 // the size of the first block that would have been enough, 0 unknown
 }
 
-// learn learns from a context that came to hold used bytes. What was needed is there at
-// once the next time, and what was not is forgotten slowly.
+// learn learns from a context in which used bytes were in use. The hint rises at once and
+// falls slowly.
 func (h *hint) learn(used uintptr) {
 	h.first = kind.Hint(h.first, used)
 }

@@ -6,8 +6,8 @@ import "github.com/gopalloc/palloc/internal/kind"
 // recurse, keeps the lock for at most StepsPerHold steps, and does not hold it while the
 // caller's code runs between two holds.
 //
-// Invariant: a walk that released the lock is in walks, and unlink moves a walk on that
-// would go on with the node that leaves its siblings. So a context that exists all the
+// Invariant: a walk that released the lock is in walks, and unlink moves it past a node that
+// leaves its siblings. So a context that exists all the
 // time, and is not moved with what it is below, is visited once; one that is created,
 // deleted or moved meanwhile is visited at most once.
 //
@@ -35,7 +35,7 @@ type Cursor struct {
 	Level int32 // of these children; 1 is Top
 	Tag   int32 // what visit returned for the parent
 
-	next uint32 // the node to go on with; 0 when the rest of them was taken off
+	next uint32 // the node to go on with; 0 when none is left
 	prev uint32 // the one before that; unknown after a pause
 	up   uint32 // the parent
 }
@@ -89,7 +89,7 @@ func (w *Walk) resume(op string) {
 	Lock()
 }
 
-// next returns the next node, nil when it was taken off. It returns false at the end.
+// next returns the next node, nil when it was removed. It returns false at the end.
 func (w *Walk) next() (s *Node, at Cursor, ok bool) {
 	if !w.begun {
 		w.begun = true
@@ -155,8 +155,7 @@ func (w *Walk) goOnWith(i int, n uint32) {
 	}
 }
 
-// skip moves the walk on when it would go on with s, which is about to leave its
-// siblings. The tree's lock must be held.
+// skip moves the walk past s, which is about to leave its siblings. The tree's lock must be held.
 func (w *Walk) skip(s *Node) {
 	if i, ok := w.byNode[s.Number()]; ok {
 		delete(w.byNode, s.Number())
@@ -231,8 +230,8 @@ func (mc Ref) Subtree(op string) []Ref {
 }
 
 // After returns the context that follows s in a walk of the subtree of top, parents first;
-// nil at the end. Cached nodes are passed over. It is for a walk within one hold of the
-// tree's lock.
+// nil at the end. Cached nodes are skipped. It is for a walk within one hold of the tree's
+// lock.
 func (s *Node) After(top *Node) *Node {
 	for {
 		Step(1)
@@ -242,7 +241,7 @@ func (s *Node) After(top *Node) *Node {
 	}
 }
 
-// Next returns the node that follows s, cached or not, as After does.
+// Next returns the node that follows s in such a walk, cached or not.
 func (s *Node) Next(top *Node) *Node {
 	if s.FirstChild != 0 {
 		return At(s.FirstChild)
@@ -250,7 +249,7 @@ func (s *Node) Next(top *Node) *Node {
 	return s.NextOutside(top)
 }
 
-// NextOutside returns the node that follows s and those below it, as Next does.
+// NextOutside is Next without the nodes below s.
 func (s *Node) NextOutside(top *Node) *Node {
 	for s != top {
 		if s.NextSibling != 0 {
