@@ -81,7 +81,7 @@ func (r *request) pressure(l candidate, s *LimitError) Pressure {
 		fruitless = r.reclaims[i].fruitless
 	}
 	return Pressure{
-		Need: max(missing, min(l.held, l.held/divisor<<fruitless)), Missing: missing, Held: l.held,
+		Need: max(missing, min(l.held, l.held/shareDivisor<<fruitless)), Missing: missing, Held: l.held,
 		Asker: tree.RefOf(r.core), Limit: s.account.owner, Soft: s.soft,
 	}
 }

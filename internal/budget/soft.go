@@ -7,9 +7,9 @@ package budget
 //
 // Cost: as that of one round of a reclaimer.
 
-// divisor sets the least that a callback is asked for, as a part of what its context holds,
+// shareDivisor sets the least that a callback is asked for, as a part of what its context holds,
 // and by how much held grows before the callbacks of a soft limit run again.
-const divisor = 64
+const shareDivisor = 64
 
 // reclaimSoft runs the callbacks of a soft limit once. The request then passes.
 func (r *request) reclaimSoft(s *LimitError) {
@@ -39,7 +39,7 @@ func (a *account) raiseWatermark(more int64, above bool) bool {
 	}
 	a.watermark = a.soft
 	if sum := held + more; sum > a.soft {
-		a.watermark = sum + sum/divisor
+		a.watermark = sum + sum/shareDivisor
 	}
 	return true
 }
@@ -52,6 +52,6 @@ func (a *account) lowerWatermark(held int64) {
 	case held <= a.soft:
 		a.watermark = a.soft
 	case held < a.watermark-a.watermark/4:
-		a.watermark = held + held/divisor
+		a.watermark = held + held/shareDivisor
 	}
 }

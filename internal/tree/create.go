@@ -61,9 +61,7 @@ func createParentless(op, name string) Ref {
 	n := names.number(name)
 	s, err := takeNode(n)
 	if err != nil {
-		Unlock()
-		defer Lock()
-		panic(Explain(nil, op, kind.SlotSize, err))
+		panicUnlocked(func() error { return Explain(nil, op, kind.SlotSize, err) })
 	}
 	s.setName(n)
 	s.open(allocset.ID, Options{})

@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
@@ -50,28 +49,19 @@ func OpenDropped(op string) {
 }
 
 // Detach moves the context, if it is live, below droppedRoot, and returns what Moved
-// returns.
+// returns. It panics when the context is permanent. Any goroutine, once its owner is gone.
 func (mc Ref) Detach(op string) (below bool) {
-	below, ok := mc.detach()
-	if !ok {
-		panic(Explain(mc.Core, op, 0, kind.Misuse("the context lives as long as the process")))
-	}
-	return below
-}
-
-// detach is Detach, but returns false when the context is permanent instead of panicking.
-func (mc Ref) detach() (below, ok bool) {
 	Lock()
 	defer Unlock()
 	if !mc.Live() {
-		return false, true
+		return false
 	}
 	s := mc.Node()
 	if s.Has&IsPermanent != 0 {
-		return false, false
+		refuse(mc.Core, op, "the context lives as long as the process")
 	}
 	move(s, droppedRoot.Node())
-	return Moved(s), true
+	return Moved(s)
 }
 
 // DeleteDropped deletes a detached context and all below it, unless that was done before.

@@ -139,10 +139,9 @@ func (mc Ref) Delete() {
 // leave caches or frees the node of a context whose epoch Delete has just ended. A child
 // that another goroutine created below it meanwhile is deleted first.
 func (mc Ref) leave() {
-	for !mc.Node().cacheOrFree(kind.KindOf(mc.Epoch), 0) {
+	if !mc.Node().cacheOrFree(kind.KindOf(mc.Epoch), 0) {
 		mc.undoEnd()
-		mc.deleteChildren(&ending{op: "Context.Delete"})
-		atomic.StoreUint64(&mc.Core.Epoch, kind.NextEpoch(mc.Epoch, kind.None))
+		mc.delete()
 	}
 }
 

@@ -80,6 +80,14 @@ func MaxSteps() int {
 	return n
 }
 
+// panicUnlocked panics with the error that f returns without the tree's lock. The lock must
+// be held, and is held again when deferred functions run.
+func panicUnlocked(f func() error) {
+	Unlock()
+	defer Lock()
+	panic(f())
+}
+
 // yield releases the lock for a moment, and reports whether another goroutine took it. The
 // tree's lock must be held.
 func yield() bool {
