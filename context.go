@@ -128,7 +128,7 @@ func (mc Context) Parent() Context { return Context{mc.ref.Parent("Context.Paren
 // PostgreSQL: MemoryContextSetParent, which does not check for cycles.
 func (mc Context) SetParent(parent Context) {
 	if mc.ref.Move("Context.SetParent", parent.ref) {
-		budget.Rebook(mc.ref)
+		budget.RechargeBelow(mc.ref)
 	}
 }
 

@@ -118,7 +118,7 @@ var breaks = []struct {
 	{"the top's sibling does not know it", "these do not lead back", func(f *kin) func() {
 		return overwrite(&slotOf(f.mc).nextSibling, number(f.a))
 	}},
-	{"a cookie is another node's", "its links lead to node", func(f *kin) func() {
+	{"a number is another node's", "whose own number is", func(f *kin) func() {
 		return overwrite(&slotOf(f.a).Cookie, slotOf(f.b).Cookie)
 	}},
 	{"an epoch has no kind", "there is no such kind", func(f *kin) func() {
@@ -214,10 +214,10 @@ var breaks = []struct {
 	{"a budget is promised", "of a budget: true, and the side table: false", func(f *kin) func() {
 		return overwrite(&slotOf(f.d).Has, slotOf(f.d).Has|hasAccount)
 	}},
-	{"a ledger is denied", "of a ledger: false, and the side table: true", func(f *kin) func() {
+	{"a charge is denied", "of a charge: false, and the side table: true", func(f *kin) func() {
 		return overwrite(&slotOf(f.below).Has, slotOf(f.below).Has&^kindpkg.Limited)
 	}},
-	{"a ledger is promised", "of a ledger: true, and the side table: false", func(f *kin) func() {
+	{"a charge is promised", "of a charge: true, and the side table: false", func(f *kin) func() {
 		return overwrite(&slotOf(f.d).Has, slotOf(f.d).Has|kindpkg.Limited)
 	}},
 }

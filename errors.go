@@ -133,9 +133,9 @@ func explain(c *kind.Core, op string, size uintptr, err error) error {
 	}
 	e := &OutOfMemoryError{Op: op, Context: tree.PathOf(c), Ident: kind.Slot[tree.Node](c.Owner()).Ident(), Size: int(size), Err: err}
 	top := root
-	var short *budget.Shortage
+	var short *budget.LimitError
 	if errors.As(err, &short) {
-		e.Held, e.Limit, e.Need, e.Reclaims = short.Held, short.Bound, short.More, reclaims(short.Asked)
+		e.Held, e.Limit, e.Need, e.Reclaims = short.Held, short.Limit, short.More, reclaims(short.Reclaims)
 		owner := short.Owner()
 		e.LimitedBy = owner.Node().Name()
 		if owner.Live() {

@@ -142,7 +142,7 @@ func (mc Context) residents() []resident {
 	var all tree.List[resident]
 	batch := make([]resident, 0, tree.StepsPerHold)
 	for done := false; !done; batch = batch[:0] {
-		done = w.Hold("Leaks", func(s *tree.Node, at tree.Rung) (int32, bool) {
+		done = w.Hold("Leaks", func(s *tree.Node, at tree.Cursor) (int32, bool) {
 			if !s.Ref().Owned() {
 				return 0, false
 			}

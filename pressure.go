@@ -119,7 +119,7 @@ func (mc Context) listen(op string, owned bool, free func(p Pressure) error) (st
 //
 // PostgreSQL: CHECK_FOR_INTERRUPTS, ProcessLogMemoryContextInterrupt.
 func (mc Context) AnswerPressure() (answered bool) {
-	if !budget.Posted() && mc.Live() {
+	if !budget.HasOwnerRequests() && mc.Live() {
 		return false
 	}
 	return mc.answerPressure()

@@ -168,7 +168,7 @@ func (m *pressureModel) judge(err error) {
 		m.t.Fatalf("the error is %v", err)
 	}
 	m.refusals++
-	if m.depth > 1 && strings.Contains(oom.Error(), "nobody is asked") {
+	if m.depth > 1 && strings.Contains(oom.Error(), "no callback is asked for it") {
 		return
 	}
 	for _, limit := range m.all {

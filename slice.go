@@ -209,12 +209,12 @@ func (mc Context) roomAt(p, size uintptr) uintptr {
 // need. Callbacks free memory only for need bytes, so that nothing is evicted for bytes
 // that may never be used.
 func withSpare(c *kind.Core, op string, size, need uintptr, try func(size uintptr) (uintptr, error)) (uintptr, error) {
-	if budget.Posted() {
+	if budget.HasOwnerRequests() {
 		budget.AnswerFor(c, op)
 	}
 	const minPart = 64 // need/minPart is the smallest spare size: with less, growing would copy too often
 	for more := size - need; more > need/minPart; more /= 2 {
-		if p, err := budget.TryLeniently(c, op, func() (uintptr, error) { return try(need + more) }); err == nil {
+		if p, err := budget.TryOptional(c, op, func() (uintptr, error) { return try(need + more) }); err == nil {
 			return p, nil
 		}
 	}

@@ -86,7 +86,7 @@ func (mc Context) rows(op string, limit int) (s Snapshot) {
 	seen, batch := make([]sighting, 0, tree.StepsPerHold), make([]Row, 0, tree.StepsPerHold)
 	gone := math.MaxInt32 // the level of the last context found deleted
 	for done := false; !done; seen, batch = seen[:0], batch[:0] {
-		done = w.Hold(op, func(c *tree.Node, at tree.Rung) (int32, bool) {
+		done = w.Hold(op, func(c *tree.Node, at tree.Cursor) (int32, bool) {
 			here := Context{c.Ref()}
 			if here.ref.Owned() {
 				seen = append(seen, sighting{here, int(at.Level), c.Name(), c.Ident()})

@@ -61,7 +61,7 @@ func (mc Context) sum(op string) (bytes int64) {
 	if bytes, ok := mc.sumAtOnce(op); ok {
 		return bytes
 	}
-	mc.ref.Each(op, func(s *tree.Node) { bytes += int64(relaxed.Load(&s.Total)) }, func() {})
+	mc.ref.Each(op, func(s *tree.Node) { bytes += int64(relaxed.Load(&s.Total)) })
 	return bytes
 }
 

@@ -139,7 +139,7 @@ func (d Dropped) Delete() error {
 	mc := d.Context
 	tree.OpenDropped(op)
 	if mc.ref.Detach(op) {
-		budget.Rebook(mc.ref)
+		budget.RechargeBelow(mc.ref)
 	}
 	return mc.ref.DeleteDropped(op, func() { go deleteDropped(d) })
 }

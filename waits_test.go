@@ -544,7 +544,7 @@ func TestAnOwnerAnswersWhereItComesBy(t *testing.T) {
 					}
 					if err := <-ask; err == nil || answered.Sub(begin) != 100*time.Millisecond || a.calls != 0 {
 						t.Errorf("without its owner: %v after %v, %d calls", err, time.Since(begin), a.calls)
-					} else if !strings.Contains(err.Error(), "did not come by") {
+					} else if !strings.Contains(err.Error(), "did not answer within") {
 						t.Errorf("the error does not tell of the owner: %v", err)
 					}
 					if !a.mc.AnswerPressure() || a.mc.AnswerPressure() || a.calls != 1 {

@@ -1,14 +1,17 @@
 // Package budget holds the limits on what contexts and all below them hold together, and
-// what happens before a limit refuses: callbacks are asked to free memory, and goroutines
-// wait for each other.
+// what happens before a limit refuses: callbacks free memory, and goroutines wait for each
+// other.
 //
-// A context with a budget has an account, and each context below it a ledger that names
-// the innermost account it is under. A context that is under an account reserves with it
-// before it acquires a block, and reports after it releases one. A request that is refused
-// has the callbacks of the account asked, the largest consumer first, and is tried again.
+// A context with a budget has an account. A context is charged to the innermost account
+// around it, its own if it has one, and so to every account around that. It reserves with
+// them before it acquires a block, and reports after it releases one.
 //
-// Two locks: the one of this package is taken inside the tree's. No callback runs under
-// either.
+// A request that a limit refuses becomes the reclaimer of the account: it runs the callbacks
+// of contexts below the account, the one that holds most first, and tries again. Other
+// requests that the limit refuses wait for the reclaimer. A soft limit has callbacks run
+// once, and refuses nothing.
+//
+// The package's lock is taken inside the tree's. No callback runs under either.
 package budget
 
 import (
@@ -19,50 +22,51 @@ import (
 	"github.com/gopalloc/palloc/internal/tree"
 )
 
-// What a budget can be told, and asked.
+// What the root package sets and reads of a budget.
 //
-// Invariant: an account exists while something needs it: a limit, a critical section that
-// is open, or the recording of a peak.
+// Invariant: an account exists while something needs it: a limit, an open critical section,
+// or the recording of a peak.
 //
-// Cost: to open an account takes a step for each context below; to close one, too.
+// Cost: to open or to close an account takes a step for each context below it.
 
 func init() {
 	kind.CheckLimit = reserve
-	tree.Enroll, tree.Forget, tree.Moved = enroll, forget, rebookFirst
+	tree.Enroll, tree.Forget, tree.Moved = enroll, forget, rechargeTop
 }
 
-// SetLimit sets the limit of the context's budget, in bytes; NoLimit takes it away.
+// SetLimit sets the limit of the context's budget, in bytes; NoLimit removes it. Any
+// goroutine.
 func SetLimit(mc tree.Ref, op string, bytes int64) {
 	set(mc, op, bytes, func(a *account) { a.limit = bytes })
 }
 
-// SetSoftLimit sets the soft limit, as SetLimit does.
+// SetSoftLimit sets the soft limit, as SetLimit does. Any goroutine.
 func SetSoftLimit(mc tree.Ref, op string, bytes int64) {
-	set(mc, op, bytes, func(a *account) { a.soft, a.heed = bytes, bytes })
+	set(mc, op, bytes, func(a *account) { a.soft, a.watermark = bytes, bytes })
 }
 
 func set(mc tree.Ref, op string, bytes int64, do func(*account)) {
 	if bytes == NoLimit {
-		lift(mc, op, do)
+		unset(mc, op, do)
 		return
 	}
 	withAccount(mc, op, do)
 }
 
-// lift takes something away from the account, and the account if nothing needs it.
-func lift(mc tree.Ref, op string, do func(*account)) {
+// unset removes something from the account, and the account if nothing else needs it.
+func unset(mc tree.Ref, op string, do func(*account)) {
 	if closeAccount(mc, op, do) {
-		rebookBelow(mc)
+		RechargeBelow(mc)
 	}
 }
 
 // Figures are those of a budget, in bytes.
 type Figures struct{ Held, Peak, Limit, SoftLimit int64 }
 
-// Read returns the figures of the context's budget, and whether it has one.
+// Read returns the figures of the context's budget, and whether it has one. Any goroutine.
 func Read(mc tree.Ref, op string) (f Figures, ok bool) {
 	l := mc.Lock(op)
-	a := accountOf(mc.Node())
+	a := ownAccount(mc.Node())
 	l.Unlock()
 	if a == nil {
 		return f, false
@@ -73,7 +77,8 @@ func Read(mc tree.Ref, op string) (f Figures, ok bool) {
 	return Figures{a.held.Load(), a.peak.Load(), a.limit, a.soft}, true
 }
 
-// ResetPeak makes what is held now the peak, and opens a budget if there is none.
+// ResetPeak makes what is held now the peak, and opens a budget if there is none. Any
+// goroutine.
 func ResetPeak(mc tree.Ref, op string) {
 	withAccount(mc, op, func(a *account) {
 		a.recording = true
@@ -81,12 +86,12 @@ func ResetPeak(mc tree.Ref, op string) {
 	})
 }
 
-// StopPeak ends what ResetPeak began.
+// StopPeak ends the recording that ResetPeak began. Any goroutine.
 func StopPeak(mc tree.Ref, op string) {
-	lift(mc, op, func(a *account) { a.recording = false })
+	unset(mc, op, func(a *account) { a.recording = false })
 }
 
-// EnterCritical opens a critical section, until leave is called.
+// EnterCritical opens a critical section, which leave closes. Any goroutine.
 func EnterCritical(mc tree.Ref, op string) (leave func()) {
 	var a *account
 	withAccount(mc, op, func(own *account) { a = own; a.critical++ })
@@ -98,12 +103,12 @@ func EnterCritical(mc tree.Ref, op string) (leave func()) {
 }
 
 // AllowInCritical sets whether the context, and contexts that are created below it later,
-// may acquire blocks in a critical section.
+// may acquire blocks in a critical section. Any goroutine.
 func AllowInCritical(mc tree.Ref, op string, allow bool) {
 	allowInCritical(mc, op, allow)
 	w := tree.Walk{Top: mc}
-	for !w.Hold("", func(s *tree.Node, at tree.Rung) (int32, bool) {
-		s.Evict() // a cached child has the setting of before
+	for !w.Hold("", func(s *tree.Node, at tree.Cursor) (int32, bool) {
+		s.Evict() // a cached child has the old setting
 		return 0, at.Level == 1
 	}) {
 	}

@@ -11,13 +11,20 @@ import (
 
 // Waits that end with a context.Context.
 //
-// Invariant: the bit HasCancel of a node is set while the side table has its number.
+// Invariant: the bit HasCancel of a node is set while cancels has its number.
 //
-// Cost: none but to the end of the context, and to a budget that is short: a step for each
-// context above.
+// Cost: none but to the end of the context, and to a request that a limit refuses: a step
+// for each context above.
+
+// cancels has what CancelWaits was given, by node. The tree's lock guards it.
+var cancels map[uint32]*cancelation
+
+// cancelation is one call of CancelWaits.
+type cancelation struct{ ctx context.Context }
 
 // CancelWaits ends what an allocation from this context, or from one below it, does to have
-// memory freed, once ctx is done. stop takes it away and reports whether it was there.
+// memory freed, once ctx is done. stop undoes that, and reports whether it was still so.
+// Owner only.
 func CancelWaits(mc tree.Ref, op string, ctx context.Context) (stop func() bool) {
 	defer mc.LockToEnter(op, tree.HasCancel).Unlock()
 	if cancels == nil {
@@ -25,72 +32,60 @@ func CancelWaits(mc tree.Ref, op string, ctx context.Context) (stop func() bool)
 	}
 	c := &cancelation{ctx}
 	cancels[mc.Core.Number()] = c
-	return func() bool { return keepWaiting(mc, c) }
-}
-
-// cancels has them by node. The tree's lock guards it.
-var cancels map[uint32]*cancelation
-
-// cancelation is what CancelWaits was given.
-type cancelation struct{ ctx context.Context }
-
-// keepWaiting takes a cancelation away from a context that may be gone.
-func keepWaiting(mc tree.Ref, c *cancelation) bool {
-	tree.Lock()
-	defer tree.Unlock()
-	if !mc.Live() || cancels[mc.Core.Number()] != c {
-		return false
+	return func() bool {
+		tree.Lock()
+		defer tree.Unlock()
+		if !mc.Live() || cancels[mc.Core.Number()] != c {
+			return false
+		}
+		dropCancel(mc.Node())
+		return true
 	}
-	forgetCancel(mc.Node())
-	return true
 }
 
-// forgetCancel takes the cancelation away. The tree's lock must be held.
-func forgetCancel(s *tree.Node) {
+// dropCancel removes the node's entry in cancels. The tree's lock must be held.
+func dropCancel(s *tree.Node) {
 	if s.Has&tree.HasCancel != 0 {
 		delete(cancels, s.Number())
 		relaxed.Store32(&s.Has, s.Has&^tree.HasCancel)
 	}
 }
 
-// canceler is the context.Context of a request, looked for once.
+// canceler is the context.Context of a request, which is looked for once.
 type canceler struct {
-	ctx    context.Context
+	ctx    context.Context // nil: none
 	looked bool
 }
 
-func (c *canceler) find(at *kind.Core) context.Context {
-	if !c.looked {
-		c.ctx, c.looked = canceledBy(at), true
+// find returns what CancelWaits was given for the context of c or the nearest one above it.
+func (r *canceler) find(c *kind.Core) context.Context {
+	if r.looked {
+		return r.ctx
 	}
-	return c.ctx
-}
-
-// canceledBy is what CancelWaits of the core or of the nearest one above it was given.
-func canceledBy(at *kind.Core) context.Context {
+	r.looked = true
 	tree.Lock()
 	defer tree.Unlock()
-	for s := kind.Slot[tree.Node](at); ; s = tree.At(s.Parent) {
+	for s := kind.Slot[tree.Node](c); ; s = tree.At(s.Parent) {
 		if s.Has&tree.HasCancel != 0 {
-			return cancels[s.Number()].ctx
+			r.ctx = cancels[s.Number()].ctx
 		}
-		if s.Parent == 0 {
-			return nil
+		if r.ctx != nil || s.Parent == 0 {
+			return r.ctx
 		}
 	}
 }
 
-// done is closed when the request is canceled; nil when it never is.
-func (c *canceler) done(at *kind.Core) <-chan struct{} {
-	if ctx := c.find(at); ctx != nil {
+// done returns a channel that is closed when the request is canceled; nil: it never is.
+func (r *canceler) done(c *kind.Core) <-chan struct{} {
+	if ctx := r.find(c); ctx != nil {
 		return ctx.Done()
 	}
 	return nil
 }
 
-// err is why the request is canceled, nil when it is not.
-func (c *canceler) err(at *kind.Core) error {
-	ctx := c.find(at)
+// err returns why the request is canceled, nil when it is not.
+func (r *canceler) err(c *kind.Core) error {
+	ctx := r.find(c)
 	if ctx == nil || ctx.Err() == nil {
 		return nil
 	}

@@ -5,51 +5,61 @@ import (
 	"github.com/gopalloc/palloc/internal/tree"
 )
 
-// The checks of budgets: ledgers, and the accounts that they add up to.
+// The check of budgets: what contexts are charged, and the accounts that this adds up to.
 //
-// Invariant: a ledger may know less than a context holds, since a budget that another
-// goroutine opens while the owner buys counts that from the next purchase on; never
-// more. While budgets are being opened, or what is under them is moved to others, nothing
-// is compared.
+// Invariant: a context may be charged less than it holds, since a budget that another
+// goroutine opens while the owner acquires a block counts that from the next one on; never
+// more. While contexts are being recharged nothing is compared.
 //
 // Cost: a step for each context.
 
-// audit is the check of what budgets know of contexts.
+// audit is a check of what budgets know of contexts.
 type audit struct {
 	tree.Report
 	top *tree.Node
 
-	begun    uint64              // budgets.changes at the beginning
-	accounts []*account          // those of the contexts
-	trades   map[*account]uint64 // how many there were under each when it was checked
-	sums     map[*account]int64  // what is charged to each, nil for none
-	lists    map[*account]int    // how many callbacks of OnPressure are below each
-	filed    map[*account]uint64 // how often those of each had changed when it was checked
+	begun    uint64               // budgets.recharges at the beginning
+	accounts []*account           // of the contexts that were checked
+	seen     map[*account]*counts // of all accounts to which contexts are charged, nil among them
 }
 
-// NewAudit begins the check of the subtree of top. It implements tree.Auditor.
-func NewAudit(top *tree.Node, report tree.Report) *audit {
+// counts are what the contexts below an account add up to.
+type counts struct {
+	charged         int64  // bytes
+	listeners       int    // registered
+	changes         uint64 // account.changes when its context was checked
+	listenerChanges uint64 // listeners.changes when its context was checked
+}
+
+// NewAudit begins a check of the subtree of top.
+func NewAudit(top *tree.Node, report tree.Report) tree.Auditor {
 	budgets.Lock()
 	defer budgets.Unlock()
-	return &audit{Report: report, top: top, begun: budgets.changes, sums: map[*account]int64{}, trades: map[*account]uint64{},
-		lists: map[*account]int{}, filed: map[*account]uint64{}}
+	return &audit{Report: report, top: top, begun: budgets.recharges, seen: map[*account]*counts{}}
+}
+
+// of returns the counts of an account.
+func (w *audit) of(a *account) *counts {
+	if w.seen[a] == nil {
+		w.seen[a] = new(counts)
+	}
+	return w.seen[a]
 }
 
 // Node checks what is known of a node.
 func (w *audit) Node(s *tree.Node, live bool) {
 	budgets.Lock()
 	defer budgets.Unlock()
-	w.ledger(s)
+	w.charge(s)
 	if !live {
 		return
 	}
 	n := s.Number()
-	w.listed(s)
+	w.listeners(s)
 	w.Entry(s, tree.HasListeners, "callbacks of OnPressure", len(listeners[n]) > 0)
 	w.Entry(s, tree.HasCancel, "a context.Context", cancels[n] != nil)
 	w.Entry(s, tree.HasAccount, "a budget", budgets.accounts[n] != nil)
-	l := budgets.ledgers.Look(n)
-	w.Entry(s, kind.Limited, "a ledger", l != nil && l.account != nil)
+	w.Entry(s, kind.Limited, "a charge", chargeOf(s).account != nil)
 }
 
 // Strays checks that tables have entries only of contexts. A map may change during the
@@ -66,38 +76,38 @@ func (w *audit) Strays(top *tree.Node) {
 	}
 }
 
-// ledger checks where a context is charged, and adds up what.
-func (w *audit) ledger(s *tree.Node) {
-	l, own := ledgerOf(s), budgets.accounts[s.Number()]
-	around := l.account
+// charge checks which account a context is charged to, and adds up the bytes.
+func (w *audit) charge(s *tree.Node) {
+	ch, own := chargeOf(s), budgets.accounts[s.Number()]
+	parent := ch.account
 	if own != nil {
-		around = own.outer
-		w.sums[around] += own.held.Load()
-		w.own(s, own, l.account)
+		parent = own.parent
+		w.of(parent).charged += own.held.Load()
+		w.account(s, own, ch.account)
 	}
-	if s != w.top && ledgerOf(tree.At(s.Parent)).account != around && w.settled() {
+	if s != w.top && chargeOf(tree.At(s.Parent)).account != parent && w.settled() {
 		w.Say(s, "it is under another budget than its parent")
 	}
-	w.sums[l.account] += l.charged
-	if l.account != nil && uint64(l.charged) > uint64(s.Total) {
-		w.Say(s, "its ledger says that it holds %d bytes, and these are %d", l.charged, s.Total)
+	w.of(ch.account).charged += ch.bytes
+	if ch.account != nil && uint64(ch.bytes) > uint64(s.Total) {
+		w.Say(s, "it is charged %d bytes, and holds %d", ch.bytes, s.Total)
 	}
 }
 
-// ledgerOf is the ledger of a context, empty when it has none.
-func ledgerOf(s *tree.Node) ledger {
-	if l := budgets.ledgers.Look(s.Number()); l != nil {
-		return *l
+// chargeOf returns what a node is charged, the zero value when there is nothing.
+func chargeOf(s *tree.Node) charge {
+	if ch := budgets.charges.Look(s.Number()); ch != nil {
+		return *ch
 	}
-	return ledger{}
+	return charge{}
 }
 
-// listed checks that the callbacks of a context are listed with all accounts around
+// listeners checks that the listeners of a context are in the sets of all accounts around
 // it.
-func (w *audit) listed(s *tree.Node) {
+func (w *audit) listeners(s *tree.Node) {
 	list := listeners[s.Number()]
-	for a := ledgerOf(s).account; a != nil; a = a.outer {
-		w.lists[a] += len(list)
+	for a := chargeOf(s).account; a != nil; a = a.parent {
+		w.of(a).listeners += len(list)
 		for _, l := range list {
 			if _, ok := a.listeners.at[l]; !ok {
 				w.Say(s, "a budget around it does not know of its callbacks of OnPressure")
@@ -106,25 +116,25 @@ func (w *audit) listed(s *tree.Node) {
 	}
 }
 
-// own checks the account of a context that has one.
-func (w *audit) own(s *tree.Node, own, under *account) {
+// account checks the own account of a context, which is charged to chargedTo.
+func (w *audit) account(s *tree.Node, own, chargedTo *account) {
 	w.accounts = append(w.accounts, own)
-	w.trades[own] = own.trades
-	w.filed[own] = own.listeners.changes
-	if under != own || own.owner != s.Ref() {
-		w.Say(s, "its budget is not that under which it is")
+	c := w.of(own)
+	c.changes, c.listenerChanges = own.changes, own.listeners.changes
+	if chargedTo != own || own.owner != s.Ref() {
+		w.Say(s, "it is charged to another budget than its own")
 	}
 	if held, peak := own.held.Load(), own.peak.Load(); held > peak || held < 0 {
-		w.Say(s, "its budget says that %d bytes are held, and that %d were at most", held, peak)
+		w.Say(s, "its budget counts %d bytes as held, and %d as the peak", held, peak)
 	}
 }
 
-// settled reports whether no context has come under another account since the check
-// began, and none is to. The budgets' lock must be held.
-func (w *audit) settled() bool { return budgets.changing == 0 && budgets.changes == w.begun }
+// settled reports whether no context was recharged since the check began, and none is about
+// to be. The budgets' lock must be held.
+func (w *audit) settled() bool { return budgets.rechargers == 0 && budgets.recharges == w.begun }
 
-// End compares the accounts that came by, and under which nothing was traded since,
-// with what came by under them.
+// End compares the accounts that were checked, and have not changed since, with what the
+// contexts below them add up to.
 func (w *audit) End() {
 	budgets.Lock()
 	defer budgets.Unlock()
@@ -132,11 +142,12 @@ func (w *audit) End() {
 		return
 	}
 	for _, a := range w.accounts {
-		if held := a.held.Load(); held != w.sums[a] && w.trades[a] == a.trades {
-			w.Say(a.owner.Node(), "its budget says that %d bytes are held, and the ledgers under it have %d", held, w.sums[a])
+		c := w.of(a)
+		if held := a.held.Load(); held != c.charged && c.changes == a.changes {
+			w.Say(a.owner.Node(), "its budget counts %d bytes as held, and the contexts under it are charged %d", held, c.charged)
 		}
-		if n := len(a.listeners.list); (n != w.lists[a] || n != len(a.listeners.at)) && w.filed[a] == a.listeners.changes {
-			w.Say(a.owner.Node(), "its budget lists %d callbacks of OnPressure, and the contexts under it have %d", n, w.lists[a])
+		if n := len(a.listeners.list); (n != c.listeners || n != len(a.listeners.at)) && c.listenerChanges == a.listeners.changes {
+			w.Say(a.owner.Node(), "its budget lists %d callbacks of OnPressure, and the contexts under it have %d", n, c.listeners)
 		}
 	}
 }

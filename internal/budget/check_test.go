@@ -12,8 +12,8 @@ import (
 	"github.com/gopalloc/palloc/internal/tree"
 )
 
-// Check finds what is wrong with accounts, ledgers and side tables. What is wrong with the
-// nodes is broken one by one in the tests of the root package.
+// Check finds what is wrong with accounts, charges and side tables. The tests of the root
+// package break what is in the nodes.
 
 // number returns the number of the context's node.
 func number(mc palloc.Context) uint32 {
@@ -50,29 +50,29 @@ func TestCheckFindsWhatIsBrokenInBudgets(t *testing.T) {
 		name, words string
 		do          func(s subtree) (restore func())
 	}{
-		{"a ledger has too much", "its ledger says that it holds", func(s subtree) func() {
+		{"a context is charged too much", "it is charged ", func(s subtree) func() {
 			return add(budget.ChargedTo(number(s.below)), 8)
 		}},
-		{"an account holds less", "bytes are held, and the ledgers under it have", func(s subtree) func() {
+		{"an account holds less", "bytes as held, and the contexts under it are charged", func(s subtree) func() {
 			return addTo(budget.HeldBy(number(s.b)), -8)
 		}},
-		{"an account holds more than at most", "were at most", func(s subtree) func() {
+		{"an account holds more than its peak", "as the peak", func(s subtree) func() {
 			return addTo(budget.HeldBy(number(s.b)), 1<<40)
 		}},
-		{"an account holds less than nothing", "were at most", func(s subtree) func() {
+		{"an account holds less than nothing", "as the peak", func(s subtree) func() {
 			return addTo(budget.HeldBy(number(s.b)), -1<<40)
 		}},
-		{"an account is of another context", "not that under which it is", func(s subtree) func() {
+		{"an account is of another context", "another budget than its own", func(s subtree) func() {
 			p := budget.OwnerOf(number(s.b))
 			old := *p
 			*p = tree.Ref{}
 			return func() { *p = old }
 		}},
-		{"a ledger names another account", "another budget than its parent", func(s subtree) func() {
+		{"a context is charged to another account", "another budget than its parent", func(s subtree) func() {
 			s.a.SetLimit(1 << 20)
 			return budget.Swap(number(s.below), number(s.a))
 		}},
-		{"an account is under another", "not that under which it is", func(s subtree) func() {
+		{"a context with a budget is charged to another one", "another budget than its own", func(s subtree) func() {
 			s.a.SetLimit(1 << 20)
 			return budget.Swap(number(s.b), number(s.a))
 		}},

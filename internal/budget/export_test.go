@@ -8,40 +8,40 @@ import (
 
 // What tests of Check break on Go's heap. Contexts are given by the numbers of their nodes.
 
-// ChargedTo returns the place of what the ledger of a context has.
-func ChargedTo(n uint32) *int64 { return &budgets.ledgers.At(n).charged }
+// ChargedTo returns a pointer to what a context is charged.
+func ChargedTo(n uint32) *int64 { return &budgets.charges.At(n).bytes }
 
-// HeldBy returns the place of what the account of a context says is held.
+// HeldBy returns a pointer to what the account of a context counts as held.
 func HeldBy(n uint32) *atomic.Int64 { return &budgets.accounts[n].held }
 
-// OwnerOf returns the place of the context that the account of a context says it is of.
+// OwnerOf returns a pointer to the context that the account of a context names.
 func OwnerOf(n uint32) *tree.Ref { return &budgets.accounts[n].owner }
 
-// Swap puts a context under the account of another.
+// Swap charges a context to the account of another.
 func Swap(n, other uint32) (restore func()) {
-	l := budgets.ledgers.At(n)
-	old := l.account
-	l.account = budgets.accounts[other]
-	return func() { l.account = old }
+	ch := budgets.charges.At(n)
+	old := ch.account
+	ch.account = budgets.accounts[other]
+	return func() { ch.account = old }
 }
 
-// nobody is the number of a node that does not exist.
-const nobody = 1<<26 - 1
+// noNode is the number of a node that does not exist.
+const noNode = 1<<26 - 1
 
-// StrayListeners leaves callbacks of OnPressure for a node that does not exist.
+// StrayListeners adds listeners of a node that does not exist.
 func StrayListeners() (restore func()) {
 	if listeners == nil {
 		listeners = map[uint32][]*Listener{}
 	}
-	listeners[nobody] = []*Listener{{}}
-	return func() { delete(listeners, nobody) }
+	listeners[noNode] = []*Listener{{}}
+	return func() { delete(listeners, noNode) }
 }
 
-// StrayAccounts leaves an account for a node that does not exist.
+// StrayAccounts adds an account of a node that does not exist.
 func StrayAccounts() (restore func()) {
 	if budgets.accounts == nil {
 		budgets.accounts = map[uint32]*account{}
 	}
-	budgets.accounts[nobody] = &account{}
-	return func() { delete(budgets.accounts, nobody) }
+	budgets.accounts[noNode] = &account{}
+	return func() { delete(budgets.accounts, noNode) }
 }

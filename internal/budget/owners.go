@@ -12,117 +12,128 @@ import (
 	"github.com/gopalloc/palloc/internal/tree"
 )
 
-// ownerWait is how long an owner is waited for.
+// Callbacks that only the owner of their context runs.
+//
+// Invariant: a listener has at most one pending request, which other goroutines add to. The
+// owner answers it when it next allocates the slow way, while it waits, or when it calls
+// Answer. A request that stays pending is answered later.
+//
+// Cost: an allocation that takes the slow way reads one word while no owner is asked
+// anything in the process. Else it looks for pending requests of the contexts above.
+
+// ownerWait is how long a request waits for an owner to begin.
 const ownerWait = 100 * time.Millisecond
 
-// posted is how many requests wait for an owner in the process.
-var posted atomic.Int32
+// ownerRequests is the number of pending requests to owners, in the process.
+var ownerRequests atomic.Int32
 
-// posting is what the owner of a listener's context is asked.
-type posting struct {
+// ownerRequest is a request to the owner of a listener's context.
+type ownerRequest struct {
 	Pressure
-	until   time.Time     // the first one to ask waits
-	done    chan struct{} // closed once it is answered
-	outcome               // of the answer
+	until   time.Time     // the end of the wait, counted from the first goroutine that asked
+	done    chan struct{} // closed when it is complete
+	outcome               // once it is complete
 }
 
-// errAbsent is noted of a callback whose owner did not come by.
-var errAbsent = fmt.Errorf("its owner did not come by within %v, and will be asked when it does", ownerWait)
+// errOwnerTimeout is recorded of a callback whose owner did not begin in time.
+var errOwnerTimeout = fmt.Errorf("its owner did not answer within %v; the request stays pending", ownerWait)
 
-// leave leaves a request with the owner of the listener's context and waits for the
-// answer, but not for what a soft limit asks.
-func (r *request) leave(l *Listener, p Pressure, s *Shortage) error {
-	q, wakes := l.post(p)
+// askOwner leaves a request with the owner of the listener's context and waits until that is
+// complete. On behalf of a soft limit it does not wait.
+func (r *request) askOwner(l *Listener, p Pressure, s *LimitError) error {
+	q, waiting := l.enqueue(p)
 	if q == nil {
 		return nil
 	}
-	for _, w := range wakes {
-		w.rouse(l)
+	for _, g := range waiting {
+		g.wakeIfOwner(l)
 	}
 	if s.soft {
 		return nil
 	}
 	released := s.account.releases()
 	err := r.await(l, q.done, q.until)
-	late := errAbsent
-	if errors.Is(err, errLate) && l.running() { // it came by, and is at work
-		late = errLate
+	late := errOwnerTimeout
+	if errors.Is(err, errTimeout) && l.isRunning() { // the owner has begun
+		late = errTimeout
 		err = r.await(l, q.done, time.Now().Add(maxWait))
 	}
 	freed := s.account.releases() - released
-	r.gained = r.gained || freed > 0
+	r.progress = r.progress || freed > 0
 	switch {
-	case err == errCircle:
+	case err == errDeadlock:
 		return nil
-	case errors.Is(err, errLate):
-		r.note(l, p, freed, late)
+	case errors.Is(err, errTimeout):
+		r.recordCall(l, p, freed, late)
 		return nil
 	case err == nil:
-		r.came(l, p, freed, q.outcome)
+		r.record(l, p, freed, q.outcome)
 	}
 	return err
 }
 
-// post leaves a request, or adds to the one that is there. It answers also who waits
-// for something at this moment, in case that is the owner.
-func (l *Listener) post(p Pressure) (q *posting, waiting []*routine) {
+// enqueue leaves a request with the owner, or adds to the pending one; nil: the listener was
+// removed. With a new request it returns the goroutines that wait for something now: one may
+// be the owner.
+func (l *Listener) enqueue(p Pressure) (q *ownerRequest, waiting []*goroutine) {
 	budgets.Lock()
 	defer budgets.Unlock()
 	switch {
-	case l.gone || !l.owner.Live():
+	case l.removed || !l.owner.Live():
 		return nil, nil
-	case l.left != nil:
-		l.left.Need = max(l.left.Need, p.Need)
-		return l.left, nil
+	case l.pending != nil:
+		l.pending.Need = max(l.pending.Need, p.Need)
+		return l.pending, nil
 	}
-	l.left = &posting{Pressure: p, until: time.Now().Add(ownerWait), done: make(chan struct{})}
-	posted.Add(1)
-	for w := range budgets.routines.waiting {
-		waiting = append(waiting, w)
+	l.pending = &ownerRequest{Pressure: p, until: time.Now().Add(ownerWait), done: make(chan struct{})}
+	ownerRequests.Add(1)
+	for g := range budgets.goroutines.waiting {
+		waiting = append(waiting, g)
 	}
-	return l.left, waiting
+	return l.pending, waiting
 }
 
-// answered takes away what was asked of the listener's owner, and says what came of it.
-// The lock of budgets must be held.
-func (l *Listener) answered(o outcome) {
-	if l.left != nil {
-		posted.Add(-1)
-		l.left.outcome = o
-		close(l.left.done)
-		l.left = nil
+// complete completes the listener's pending request, if there is one. The lock of budgets
+// must be held.
+func (l *Listener) complete(o outcome) {
+	if l.pending != nil {
+		ownerRequests.Add(-1)
+		l.pending.outcome = o
+		close(l.pending.done)
+		l.pending = nil
 	}
 }
 
-// rouse wakes a goroutine that waits, if it is the owner of the listener's context.
-func (w *routine) rouse(l *Listener) {
+// wakeIfOwner wakes a goroutine that waits, if it owns the listener's context.
+func (g *goroutine) wakeIfOwner(l *Listener) {
 	budgets.Lock()
-	c := w.core
+	c := g.core
 	budgets.Unlock()
 	tree.Lock()
-	mine := c != nil && isBelow(c, l.owner.Core)
+	owner := c != nil && isOwnedWith(c, l.owner.Core)
 	tree.Unlock()
-	if mine {
+	if owner {
 		select {
-		case w.wake <- struct{}{}:
-		default: // it will look anyway
+		case g.wake <- struct{}{}:
+		default: // it will wake anyway
 		}
 	}
 }
 
-// Posted reports whether any owner is asked for anything.
-func Posted() bool { return posted.Load() != 0 }
+// HasOwnerRequests reports whether a request to an owner is pending in the process. Any
+// goroutine.
+func HasOwnerRequests() bool { return ownerRequests.Load() != 0 }
 
-// Answer runs the callbacks of the context and of those above it that other goroutines
-// asked for, and reports whether there were any.
+// Answer runs the callbacks of the context, and of those above it, whose owner is asked to,
+// and reports whether there were any. Owner only.
 func Answer(mc tree.Ref) (answered bool) {
-	list := askedAbove(mc.Core)
+	list := pendingAbove(mc.Core)
 	if len(list) == 0 {
 		return false
 	}
-	me, nested := budgets.routines.enter()
+	me, nested := budgets.goroutines.enter()
 	if !nested {
-		defer budgets.routines.leave(me)
+		defer budgets.goroutines.leave(me)
 	}
 	for _, l := range list {
 		answered = l.answer(me) || answered
@@ -130,37 +141,38 @@ func Answer(mc tree.Ref) (answered bool) {
 	return answered
 }
 
-// AnswerFor is AnswerPressure of who is about to allocate.
+// AnswerFor is Answer before op allocates in the context of c. It panics when a callback
+// resets or deletes that context.
 func AnswerFor(c *kind.Core, op string) {
 	if c.Kind() == shared.ID || relaxed.Load32(&c.Has)&kind.Limited == 0 {
 		return
 	}
-	list := askedAbove(c)
+	list := pendingAbove(c)
 	if len(list) == 0 {
 		return
 	}
-	r := request{core: c, op: op, epoch: c.Epoch, stamp: c.Cookie}
+	r := newRequest(c, op)
 	defer r.end()
 	r.identify()
 	r.answer(list)
 }
 
-// answer answers for the owner of the request's context.
+// answer runs listeners for the owner of the request's context.
 func (r *request) answer(list []*Listener) {
-	r.name()
+	r.notePath()
 	for _, l := range list {
 		l.answer(r.me)
-		r.check(l)
+		r.checkLive(l)
 	}
 }
 
-// answer runs the listener in the goroutine of its owner, if it is still asked.
-func (l *Listener) answer(me *routine) bool {
-	if runs, _ := l.begin(me); !runs {
+// answer runs the listener, in the goroutine of its owner, if a request is still pending.
+func (l *Listener) answer(me *goroutine) bool {
+	if begun, _ := l.begin(me); !begun {
 		return false
 	}
 	budgets.Lock()
-	q := l.left
+	q := l.pending
 	budgets.Unlock()
 	if q == nil {
 		l.finish(outcome{})
@@ -170,8 +182,9 @@ func (l *Listener) answer(me *routine) bool {
 	return true
 }
 
-// askedAbove are the listeners of the core and of those above it whose owner is asked.
-func askedAbove(c *kind.Core) (list []*Listener) {
+// pendingAbove returns the listeners of the context of c, and of those above it that the
+// same goroutine owns, which have a pending request and do not run.
+func pendingAbove(c *kind.Core) (list []*Listener) {
 	tree.Lock()
 	defer tree.Unlock()
 	budgets.Lock()
@@ -179,7 +192,7 @@ func askedAbove(c *kind.Core) (list []*Listener) {
 	for s := kind.Slot[tree.Node](c); s.Kind() != shared.ID; s = tree.At(s.Parent) {
 		if s.Has&tree.HasListeners != 0 {
 			for _, l := range listeners[s.Number()] {
-				if l.left != nil && l.by == nil {
+				if l.pending != nil && l.by == nil {
 					list = append(list, l)
 				}
 			}

@@ -9,89 +9,89 @@ import (
 	"github.com/gopalloc/palloc/internal/kind/shared"
 )
 
-// Waiting for a goroutine that frees memory.
+// Waits for another goroutine to free memory.
 //
-// Invariant: whoever waits for a goroutine is not waited for by that one, at any
-// distance, as far as both wait here. A wait ends after a known time at the latest.
+// Invariant: the goroutines that wait here, each for the holder of a resource, form no
+// cycle: a wait that would close one is not begun. Each wait ends after a known time.
 //
 // Cost: a timer and a channel for each wait.
 
-// holding is something that one goroutine holds and others wait for.
-type holding interface {
-	// holder is the goroutine, nil where it is not known. The lock of budgets must be
-	// held.
-	holder() *routine
+// resource is what goroutines wait for: a reclaimer or a listener.
+type resource interface {
+	// holder returns the goroutine that ends the wait, nil when it is not known. The lock of
+	// budgets must be held.
+	holder() *goroutine
 }
 
 var (
-	errCircle = errors.New("the wait would be for itself")
-	errLate   = fmt.Errorf("a callback of OnPressure that another goroutine is running did not return within %v: it may be waiting for whoever is allocating here", maxWait)
+	errDeadlock = errors.New("the wait would be for itself")
+	errTimeout  = fmt.Errorf("a callback of OnPressure that another goroutine is running did not return within %v: it may be waiting for the goroutine that allocates here", maxWait)
 )
 
-// await waits until done is closed. It answers errCircle at once when that would
-// be to wait for itself, errLate when it took too long, and else why the request was
-// canceled. What the goroutine is asked as an owner it answers meanwhile.
-func (r *request) await(on holding, done <-chan struct{}, until time.Time) error {
+// await waits until done is closed. It returns errDeadlock at once when the wait would be
+// for itself, errTimeout after until, and an error when the request is canceled. Meanwhile it
+// runs the callbacks that the goroutine is asked to run as an owner.
+func (r *request) await(on resource, done <-chan struct{}, until time.Time) error {
 	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
 	for {
-		if !r.me.waitsFor(on, r.core) {
-			return errCircle
+		if !r.me.beginWait(on, r.core) {
+			return errDeadlock
 		}
-		list := []*Listener(nil)
-		if posted.Load() != 0 && r.core.Kind() != shared.ID {
-			list = askedAbove(r.core)
+		var list []*Listener
+		if HasOwnerRequests() && r.core.Kind() != shared.ID {
+			list = pendingAbove(r.core)
 		}
-		if len(list) > 0 {
-			r.me.waitsNoMore()
-			r.answer(list)
-			continue
+		woken, err := len(list) > 0, error(nil)
+		if !woken {
+			select {
+			case <-done:
+			case <-timer.C:
+				err = errTimeout
+			case <-r.cancel.done(r.core):
+				err = r.cancel.err(r.core)
+			case <-r.me.wake:
+				woken = true
+			}
 		}
-		select {
-		case <-done:
-			r.me.waitsNoMore()
-			return nil
-		case <-timer.C:
-			r.me.waitsNoMore()
-			return errLate
-		case <-r.canceled.done(r.core):
-			r.me.waitsNoMore()
-			return r.canceled.err(r.core)
-		case <-r.me.wake:
-			r.me.waitsNoMore()
+		r.me.endWait()
+		if !woken {
+			return err
 		}
+		r.answer(list)
 	}
 }
 
-// waitsFor notes what the goroutine waits for, unless that would close a circle.
-func (m *routine) waitsFor(on holding, c *kind.Core) bool {
+// beginWait notes that the goroutine waits for a resource on behalf of the context of c. It
+// returns false, and does nothing, when that would close a cycle.
+func (g *goroutine) beginWait(on resource, c *kind.Core) bool {
 	budgets.Lock()
 	defer budgets.Unlock()
-	if m == crowd {
+	if g == overflow {
 		return false
 	}
 	for next := on; next != nil; {
 		h := next.holder()
-		if h == m || h == crowd {
+		if h == g || h == overflow {
 			return false
 		}
 		if h == nil {
 			break
 		}
-		next = h.on
+		next = h.waitsOn
 	}
-	m.on, m.core = on, c
-	if budgets.routines.waiting == nil {
-		budgets.routines.waiting = make(map[*routine]bool)
+	g.waitsOn, g.core = on, c
+	if budgets.goroutines.waiting == nil {
+		budgets.goroutines.waiting = make(map[*goroutine]bool)
 	}
-	budgets.routines.waiting[m] = true
+	budgets.goroutines.waiting[g] = true
 	return true
 }
 
-// waitsNoMore ends a wait.
-func (m *routine) waitsNoMore() {
+// endWait ends a wait.
+func (g *goroutine) endWait() {
 	budgets.Lock()
 	defer budgets.Unlock()
-	m.on, m.core = nil, nil
-	delete(budgets.routines.waiting, m)
+	g.waitsOn, g.core = nil, nil
+	delete(budgets.goroutines.waiting, g)
 }

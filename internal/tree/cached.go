@@ -8,14 +8,14 @@ import (
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
-// Cached nodes. A context for each call, in small trees of always the same shape, is the
-// commonest pattern. So the node of a deleted context may stay where it is, among the first
-// children of its parent and with the cached nodes below it, and be the next child of its
-// kind and name that is created there.
+// Cached nodes. Most programs create and delete small trees of the same shape, a context for
+// each call. So the node of a deleted context may stay where it is, among the first children
+// of its parent and with the cached nodes below it, and become the next child of its kind
+// and name that is created there.
 //
 // Invariant: a cached node has kind.None in its Epoch, is rewound, and has at most a keeper
-// and the default sizes. Its word CachedAs says of what kind it was, and how many nodes are
-// cached with it. The goroutine that swaps that word for 0 owns the node. All nodes below
+// and the default sizes. Its word CachedAs has its last kind, and how many nodes are cached
+// with it. The goroutine that swaps that word for 0 owns the node. All nodes below
 // it are cached, too, but for a child that was created too late, whose creation is being
 // undone. Walks pass them over.
 //
@@ -76,7 +76,7 @@ func (s *Node) inReach() bool {
 }
 
 // isLeaf reports whether no context is below the node, and no more cached nodes than may
-// be. It may overlook a context that another goroutine creates meanwhile.
+// be. It may miss a context that another goroutine creates meanwhile.
 func (s *Node) isLeaf() bool {
 	_, ok := s.together()
 	return ok
@@ -109,7 +109,7 @@ func (s *Node) countCached() (n uint32, leaf bool) {
 }
 
 // mark marks the cached children of a context that is reset, and reports whether one was
-// marked already, and so was of no use since the last time.
+// marked already: none was created from that one since the last reset.
 func (s *Node) mark() (idled bool) {
 	i := relaxed.Load32(&s.FirstChild)
 	for range reach { // a leaf has no more
@@ -128,13 +128,6 @@ func (s *Node) mark() (idled bool) {
 	return idled
 }
 
-// evictMarked evicts the cached children of s that are marked.
-func (s *Node) evictMarked() {
-	Lock()
-	s.evictWith(idle)
-	Unlock()
-}
-
 // Evict frees a cached node, and reports whether it is off the tree; false for one that is
 // not cached. The tree's lock must be held.
 func (s *Node) Evict() bool { return relaxed.Load32(&s.CachedAs) != 0 && s.evict() }
@@ -149,7 +142,7 @@ func (s *Node) take(id kind.ID) (word uint32, ok bool) {
 	return word, cachedKind(word) == id && atomic.CompareAndSwapUint32(&s.CachedAs, word, 0)
 }
 
-// uncache undoes a cache by the same goroutine, unless the node has been used since.
+// uncache undoes cache, by the same goroutine, unless the node has been used since.
 func (mc Ref) uncache() bool {
 	s := mc.Node()
 	word, ok := s.take(kind.KindOf(mc.Epoch))
@@ -191,7 +184,7 @@ func (s *Node) evictExcess() bool {
 	return s.isLeaf()
 }
 
-// evictAt evicts the child of s with so many before it, if it is cached. The tree's lock
+// evictAt evicts the child of s with before others in front of it, if it is cached. The tree's lock
 // must be held.
 func (s *Node) evictAt(before int) {
 	i := s.FirstChild

@@ -9,21 +9,21 @@ import (
 
 // Callbacks of resets and deletions.
 //
-// Invariant: a callback is on its context's list, the latest first, until it runs or
-// is stopped. The callbacks that one reset or deletion runs end: of those that were
-// registered while it went on it runs at most maxLate.
+// Invariant: a callback is on its context's list, the latest first, until it runs or is
+// stopped. A reset or a deletion runs at most maxLate of the callbacks that are registered
+// while it is under way, so that it ends.
 //
 // Cost: a Go object each. To register, to stop and to run one takes a few steps under
 // the tree's lock, however many there are.
 
-// maxLate is the number of callbacks, registered by other callbacks, that a reset or
-// deletion runs. More are taken for some that register each other for ever.
+// maxLate is the maximum number of callbacks, registered by other callbacks, that a reset or
+// a deletion runs. With more it assumes that they register each other for ever.
 const maxLate = 1000
 
 // callback is a function to run when a context is reset or deleted.
 type callback struct {
 	run          func()
-	older, newer *callback // of the same context; newer is nil in what is off the list, too
+	older, newer *callback // of the same context
 	waiting      bool      // on the list
 	number       uint64    // of its registration
 }
@@ -34,15 +34,16 @@ var (
 	registered uint64               // how many registrations there were
 )
 
-// ending is a reset or a deletion, as far as its callbacks see it.
+// ending is what a reset or a deletion knows of the callbacks that it runs.
 type ending struct {
 	op    string // what was called
-	begun bool   // a callback was run
-	since uint64 // registrations before
-	late  int    // callbacks run that were registered since
+	begun bool   // a callback has run
+	since uint64 // the value of registered before the first one ran
+	late  int    // callbacks that have run and were registered later
 }
 
-// BeforeReset registers a function to run when the context is next reset or deleted.
+// BeforeReset registers a function to run when the context is next reset or deleted. stop
+// removes it, and reports whether it was still there. Owner only; stop too.
 func (mc Ref) BeforeReset(op string, run func()) (stop func() bool) {
 	defer mc.Lock(op).Unlock()
 	if callbacks == nil {
@@ -59,7 +60,7 @@ func (mc Ref) BeforeReset(op string, run func()) (stop func() bool) {
 	return func() bool { return mc.stop(cb) }
 }
 
-// stop takes a callback off the list, and reports whether it was there. The context may
+// stop removes a callback from the list, and reports whether it was there. The context may
 // be gone.
 func (mc Ref) stop(cb *callback) bool {
 	Lock()
@@ -67,12 +68,12 @@ func (mc Ref) stop(cb *callback) bool {
 	if !mc.Live() || !cb.waiting {
 		return false
 	}
-	mc.takeOff(cb)
+	mc.unlist(cb)
 	return true
 }
 
-// takeOff takes a callback off the list of the context. The tree's lock must be held.
-func (mc Ref) takeOff(cb *callback) {
+// unlist removes a callback from the list of the context. The tree's lock must be held.
+func (mc Ref) unlist(cb *callback) {
 	s := mc.Node()
 	switch {
 	case cb.newer != nil:
@@ -89,8 +90,8 @@ func (mc Ref) takeOff(cb *callback) {
 	cb.older, cb.newer, cb.waiting = nil, nil, false
 }
 
-// runCallbacks runs the callbacks of the context, and those that they register. Each is
-// off the list before it runs, so that one that panics does not run again.
+// runCallbacks runs the callbacks of the context, and those that they register. Each leaves
+// the list before it runs, so that one that panics does not run again.
 func (mc Ref) runCallbacks(e *ending) {
 	for {
 		cb, err := mc.popCallback(e)
@@ -109,15 +110,14 @@ func (mc Ref) popCallback(e *ending) (*callback, error) {
 	return mc.takeCallback(e)
 }
 
-// takeCallback takes the latest callback off the list and returns it, nil if there is
-// none. When too many were registered since the beginning it returns a kind.Misuse
-// instead. The tree's lock must be held.
+// takeCallback removes the latest callback from the list and returns it, nil if there is
+// none. When too many were registered since the first one it returns a kind.Misuse instead. The tree's lock must be held.
 func (mc Ref) takeCallback(e *ending) (*callback, error) {
 	cb := callbacks[mc.Core.Number()]
 	if cb == nil {
 		return nil, nil
 	}
-	mc.takeOff(cb)
+	mc.unlist(cb)
 	if !e.begun {
 		e.begun, e.since = true, registered
 	}

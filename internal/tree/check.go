@@ -8,12 +8,12 @@ import (
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
-// The check of the tree: links both ways, and what is known of each node elsewhere.
+// The check of the tree: links both ways, and what other tables know of each node.
 //
 // Invariant: a link is followed when the node that it leads to agrees with it. Each node
 // agrees with at most one predecessor, so that a walk along such links visits no node
-// twice but the one that it began with. The lock is released on the way: what only makes
-// sense together is compared when no other goroutine changed it meanwhile.
+// twice but the one that it began with. The lock is released on the way: figures that
+// belong together are compared only when no other goroutine changed them meanwhile.
 //
 // Cost: a step for each node, cached ones included; for the root one more for each free
 // node and each entry of a side table.
@@ -33,14 +33,14 @@ func (r Report) Entry(s *Node, bit uint32, what string, there bool) {
 	}
 }
 
-// Stray checks that a side table which has an entry for the node with number n has it for
-// a context with the bit. The tree's lock must be held, and is released now and then.
+// Stray checks that the node with number n, for which a side table has an entry, is a context
+// with the bit. The tree's lock must be held, and is released now and then.
 func (r Report) Stray(top *Node, n uint32, what string, bit uint32) {
 	if !kind.IsOpened(n) || !At(n).Ref().Owned() || At(n).Has&bit == 0 {
 		r.Say(top, "the table of %s has node %d, which says nothing of them", what, n)
 	}
 	if !Step(1) {
-		others()
+		yield()
 	}
 }
 
@@ -51,29 +51,22 @@ type Auditor interface {
 	Strays(top *Node)        // after End, when top is the root
 }
 
-// Check checks the tree from the context down, and returns the contexts of it.
+// Check checks the tree from the context down, and returns the contexts of it. Any
+// goroutine.
 func (mc Ref) Check(op string, report Report, more Auditor) []Ref {
 	w := treeCheck{Report: report, top: mc.Node(), more: more}
-	way := Walk{Top: mc, Follow: w.agrees}
-	var all List[Ref]
-	batch := make([]Ref, 0, StepsPerHold)
-	for done := false; !done; batch = batch[:0] {
-		done = way.Hold(op, func(s *Node, at Rung) (int32, bool) {
-			if at.Level == 1 {
-				w.above()
-			}
-			if c, owned := w.look(s); owned {
-				batch = append(batch, c)
-			}
-			return 0, true
-		})
-		all.Add(batch)
-	}
+	walk := Walk{Top: mc, Follow: w.agrees}
+	all := walk.collect(op, func(s *Node, c Ref, at Cursor) (add, down bool) {
+		if at.Level == 1 {
+			w.above()
+		}
+		return w.look(s, c), true
+	})
 	w.together()
-	return all.All()
+	return all
 }
 
-// together compares what only makes sense together.
+// together compares what must be read under one hold of the lock.
 func (w *treeCheck) together() {
 	Lock()
 	defer Unlock()
@@ -91,18 +84,18 @@ type treeCheck struct {
 	more Auditor
 }
 
-// look checks a node, and returns the context that it is, if any.
-func (w *treeCheck) look(s *Node) (c Ref, owned bool) {
-	switch c = s.Ref(); {
+// look checks a node, and reports whether it is a context.
+func (w *treeCheck) look(s *Node, c Ref) (owned bool) {
+	switch {
 	case !c.Owned():
 		w.cached(s)
 	case kinds.Methods[kind.KindOf(c.Epoch)] == nil:
 		w.Say(s, "its epoch is %#016x, and there is no such kind", c.Epoch)
 	default:
 		w.context(s)
-		return c, true
+		return true
 	}
-	return c, false
+	return false
 }
 
 // above checks the links of top, to which no walk leads.
@@ -126,8 +119,8 @@ func (w *treeCheck) above() {
 	}
 }
 
-// agrees reports whether the node to which a rung leads agrees that it is there.
-func (w *treeCheck) agrees(at Rung) bool {
+// agrees reports whether the node to which a cursor leads agrees that it is there.
+func (w *treeCheck) agrees(at Cursor) bool {
 	from := At(at.up)
 	if at.prev != 0 && at.prev != unknown {
 		from = At(at.prev)
@@ -141,7 +134,7 @@ func (w *treeCheck) agrees(at Rung) bool {
 	case to == w.top:
 		w.Say(from, "its links lead back to the context with which they begin")
 	case to.Number() != at.next:
-		w.Say(from, "its links lead to node %d, whose stamp says %d", at.next, to.Number())
+		w.Say(from, "its links lead to node %d, whose own number is %d", at.next, to.Number())
 	case to.Parent != at.up || !w.behind(to, at.prev):
 		w.Say(from, "its links lead to node %d as a child of %d behind %d, and that says a child of %d behind %d",
 			at.next, at.up, at.prev, to.Parent, to.prevSibling)
@@ -151,8 +144,8 @@ func (w *treeCheck) agrees(at Rung) bool {
 	return false
 }
 
-// behind reports whether a node says that it comes behind a sibling, or, when it is not
-// known behind which it should, whether the one that it says agrees.
+// behind reports whether the node names prev as its previous sibling. When prev is unknown
+// it reports whether the sibling that the node names agrees.
 func (w *treeCheck) behind(to *Node, prev uint32) bool {
 	switch before := to.prevSibling; {
 	case prev != unknown:
@@ -164,8 +157,8 @@ func (w *treeCheck) behind(to *Node, prev uint32) bool {
 	}
 }
 
-// cachedMay are the bits of Has that a cached node may have: it got them while its context
-// ended, because of its parent, and they hold for the next one as well.
+// cachedMay are the bits of Has that a cached node may have: they were set while its context
+// ended, and hold for the next one as well.
 const cachedMay = kind.Limited | HasCreation
 
 // cached checks a node of the tree that is no context.
@@ -194,7 +187,7 @@ func (w *treeCheck) named(s *Node) {
 	}
 }
 
-// context checks what is known of a context beside its memory.
+// context checks what is known of a context, without its memory.
 func (w *treeCheck) context(s *Node) {
 	if s.CachedAs != 0 {
 		w.Say(s, "it is a context, and it is cached as kind %d", cachedKind(s.CachedAs))
@@ -217,7 +210,7 @@ func (w *treeCheck) freeNodes() {
 	}
 	keepers := 0
 	for n := 0; n < len(names.pages)*namePage; n++ {
-		if !Step(1) && others() {
+		if !Step(1) && yield() {
 			return
 		}
 		e := names.of(uint32(n))
@@ -255,7 +248,7 @@ func (w *treeCheck) list(number uint32, keeps bool) (count int, torn bool) {
 		w.keeper(s)
 		count++
 		number = s.NextSibling
-		if !Step(1) && others() {
+		if !Step(1) && yield() {
 			return count, true
 		}
 	}

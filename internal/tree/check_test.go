@@ -8,8 +8,8 @@ import (
 	"github.com/gopalloc/palloc/internal/tree"
 )
 
-// Check finds what is wrong with lists and tables on Go's heap. What is wrong with the
-// nodes is broken one by one in the tests of the root package.
+// Check finds what is wrong with lists and tables on Go's heap. The tests of the root
+// package break what is in the nodes.
 
 func TestCheckOfTheRootFindsWhatIsBrokenOnGoHeap(t *testing.T) {
 	for _, b := range []struct {

@@ -13,12 +13,11 @@ import (
 
 // The creation of contexts.
 //
-// Invariant: a child is linked before the parent is asked whether it is live: see the
-// package comment.
+// Invariant: a child is linked before its parent's epoch is read: see the package comment.
 //
 // Cost: a swap and a few loads where a cached node fits, else the tree's lock.
 
-// Options say how a context is created. The zero value is the default.
+// Options are those of a creation. The zero value is the default.
 type Options struct {
 	First, Max uint32 // sizes of blocks, in bytes; 0: the default
 	Shared     bool   // of an AllocSet
@@ -38,31 +37,31 @@ var (
 	rootReady atomic.Bool
 )
 
-// Root returns the root of the tree, and makes it if there is none.
+// Root returns the root of the tree, which the first call creates. Any goroutine.
 func Root() Ref {
 	if rootReady.Load() {
 		return root
 	}
-	return makeRoot()
+	return createRoot()
 }
 
-// makeRoot is separate so that Root can be inlined.
-func makeRoot() Ref {
+// createRoot is separate so that Root can be inlined.
+func createRoot() Ref {
 	Lock()
 	defer Unlock()
 	if !rootReady.Load() {
-		root = plant("Top", "Top")
+		root = createParentless("Top", "Top")
 		rootReady.Store(true)
 	}
 	return root
 }
 
-// plant makes a context that has no parent. The tree's lock must be held.
-func plant(op, name string) Ref {
+// createParentless creates a context without a parent. The tree's lock must be held.
+func createParentless(op, name string) Ref {
 	n := names.number(name)
 	s, err := takeNode(n)
 	if err != nil {
-		panic(Unlocked(func() error { return Explain(nil, op, kind.SlotSize, err) }))
+		panicUnlocked(func() error { return Explain(nil, op, kind.SlotSize, err) })
 	}
 	s.setName(n)
 	s.open(allocset.ID, Options{})
@@ -70,9 +69,9 @@ func plant(op, name string) Ref {
 	return s.Ref()
 }
 
-// Create creates a child of parent, of a cached node if one is of the same kind and name.
-// Its keeper suits a context of that name, and may be too large for others. Of several
-// nodes it takes the last that has only cached ones before it, so that the latest child
+// Create creates a child of parent. It uses a cached node of the same kind and name if it
+// finds one, whose keeper suits a context of that name, and may be too large for others. Of
+// several it takes the last that has only cached ones before it, so that the latest child
 // still comes before older ones. It panics when parent is not live or there is no memory.
 func Create(parent Ref, id kind.ID, name string) Ref {
 	key := nameKey(name)
@@ -125,7 +124,7 @@ func (s *Node) isStill(parent Ref, key uint64) bool {
 	return relaxed.Load64(&s.nameKey) == key && relaxed.Load32(&s.Parent) == parent.Core.Number() && parent.Live()
 }
 
-// createNew is Create without a cached node.
+// createNew creates a child of parent from a free node.
 func createNew(parent Ref, id kind.ID, name string) Ref {
 	return CreateWith(parent, id, name, Options{})
 }
@@ -208,7 +207,7 @@ func (mc Ref) undoCreate(parent Ref) {
 // opOf returns what was called to create a context of a kind.
 func opOf(id kind.ID) string { return "New" + kinds.Methods[id].Name() }
 
-// open makes a node that nobody uses a context of a kind.
+// open makes an unused node a context of a kind.
 func (s *Node) open(id kind.ID, o Options) {
 	if o.First != 0 {
 		s.SetSizes(o.First, o.Max)

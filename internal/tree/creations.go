@@ -14,10 +14,11 @@ import (
 
 // Creations: when and where contexts were created.
 //
-// Invariant: what is known of a node is about the life that its epoch names. While
-// creations are recorded no node is cached, since a cached one becomes a context without
-// the lock: every context has the bit HasCreation, which makes its end take the lock. The
-// tree's lock guards all of this.
+// Invariant: an entry is about the life of the node that its epoch names. While creations
+// are recorded no node is cached, since a cached one becomes a context without the lock:
+// every context has the bit HasCreation, which makes its end take the lock. Only a deletion
+// that was at work when the recording began may still cache its node. The tree's lock guards
+// all of this.
 //
 // Cost: a look at a flag where a creation takes the lock. While it is on, about a
 // microsecond for each creation, and 24 bytes on Go's heap for each of the 256 nodes next
@@ -30,7 +31,7 @@ var creations struct {
 	numbers map[string]uint32
 }
 
-// creation is what is known of the beginning of one life of a node.
+// creation is when and where one life of a node began.
 type creation struct {
 	epoch uint64
 	at    time.Duration // since Began: of the creation, if that was recorded, else when it was first seen
@@ -48,7 +49,8 @@ var began = time.Now()
 // Now returns the time since the process began to use palloc.
 func Now() time.Duration { return time.Since(began) }
 
-// RecordCreations switches the recording on or off. It takes a step for each node.
+// RecordCreations switches the recording on or off. It takes a step for each node. Any
+// goroutine.
 func RecordCreations(on bool) {
 	Lock()
 	creations.on = on
@@ -59,7 +61,7 @@ func RecordCreations(on bool) {
 	EachNode(func(s *Node) {
 		switch {
 		case s.Evict():
-		case s.Ref().Owned(), s.Parent != 0: // those that are becoming contexts, too
+		case s.Ref().Owned(), s.Parent != 0: // a linked one is becoming a context
 			relaxed.Store32(&s.Has, s.Has|HasCreation)
 		}
 	})

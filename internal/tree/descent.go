@@ -16,8 +16,8 @@ import (
 //
 // Cost: the lock, for many contexts at once.
 
-// deleteChildren goes down to a context without children, removes it, and goes on from its
-// parent, until it is back. It removes many that run no callbacks and hold little under one
+// deleteChildren deletes all below the context. It goes down to a context without children,
+// removes it, and goes on from its parent, until it is back. It removes many that run no callbacks and hold little under one
 // hold of the lock.
 func (mc Ref) deleteChildren(e *ending) {
 	d := descent{top: mc, at: mc, ending: *e}
@@ -33,7 +33,7 @@ func (d *descent) run() {
 	for {
 		switch leaf, up := d.at, d.up; {
 		case d.paused:
-		case !leaf.Owned(): // another goroutine creates or deletes it, and is between two steps
+		case !leaf.Owned(): // another goroutine has taken it
 			runtime.Gosched()
 		case leaf.removeClaimed(&d.ending):
 			d.at = up
@@ -44,12 +44,12 @@ func (d *descent) run() {
 	}
 }
 
-// descent is the state of a deletion.
+// descent is the state of a deletion of all below a context.
 type descent struct {
 	top    Ref
 	at, up Ref  // at a context below top, and its parent
-	paused bool // at has children: the lock was held long enough
-	deep   bool // on the way down it was
+	paused bool // at is not ready to be removed: the hold of the lock ended before
+	deep   bool // that happened on the way down
 	trail  *trail
 	ending ending
 }
@@ -109,9 +109,9 @@ func (d *descent) down(s *Node) (leaf *Node, ok bool) {
 	return s, true
 }
 
-// clear removes contexts below top until it reaches one that must be removed by itself, or
-// there was enough under one hold, and then returns false; or none is left, and then
-// returns true.
+// clear removes contexts below top, under one hold of the lock. It returns true when none is
+// left. It returns false at the end of the hold, or at a context, which it claims, that must
+// be removed without the lock.
 func (d *descent) clear() (done bool) {
 	if !d.resume() {
 		panic(d.top.gone(d.ending.op))
@@ -143,7 +143,7 @@ func (d *descent) clear() (done bool) {
 }
 
 // FirstUncached returns the first child that is not cached. It evicts most of the cached
-// ones before it; nil may mean that there was no time to look behind others. The tree's
+// ones before it. It returns nil also when the hold of the lock ends before it found one. The tree's
 // lock must be held.
 func (s *Node) FirstUncached() *Node {
 	for i, n := s.FirstChild, 0; i != 0; n++ {
@@ -159,8 +159,8 @@ func (s *Node) FirstUncached() *Node {
 }
 
 // end removes a leaf without callbacks, and returns its parent. It caches the node if it
-// can. When another goroutine takes a cached child meanwhile, it does nothing and returns
-// nil. The tree's lock must be held.
+// can. When another goroutine takes a cached child meanwhile it returns nil, and leaves the
+// context. The tree's lock must be held.
 func (s *Node) end() *Node {
 	Step(1 + int(s.BlockCount)) // which are released
 	mc, parent := s.Ref(), At(s.Parent)

@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
@@ -17,13 +16,13 @@ import (
 // The deletion of dropped contexts, by a goroutine that owns nothing around them.
 //
 // Invariant: a dropped context is first moved below a root of its own, so that no deletion
-// of its ancestors reaches it any more; nodes are then freed under the tree's lock. One
-// such deletion may be at work inside at that moment, at a context that it claimed under
-// the lock: it is waited for. Only the deletion of a dropped context ever waits, so that
-// no goroutine waits for itself.
+// of its ancestors reaches it any more. Its nodes are then freed under the tree's lock. A
+// deletion of an ancestor may still be at work inside, at a context that it claimed under
+// the lock: the deletion of the dropped context waits for it. No other deletion waits for a
+// claim, so that no goroutine waits for itself.
 //
 // Cost: the tree's lock, for up to maxAtOnce contexts at a time; for others a claim of
-// each context with callbacks that a deletion of its ancestors reaches.
+// each context with callbacks or many blocks that a deletion reaches from above.
 
 // droppedRoot is the parent of dropped contexts until they are deleted. It is no public
 // Context, so that nothing else can be created there. The tree's lock guards it.
@@ -35,8 +34,8 @@ const droppedName = "(dropped)"
 // anyDropped is true once there is a droppedRoot.
 var anyDropped atomic.Bool
 
-// OpenDropped makes droppedRoot, once, on behalf of op, which can still report that memory
-// ran out.
+// OpenDropped creates droppedRoot, once, on behalf of op, which can still report that memory
+// ran out. Any goroutine.
 func OpenDropped(op string) {
 	if anyDropped.Load() {
 		return
@@ -44,48 +43,39 @@ func OpenDropped(op string) {
 	Lock()
 	defer Unlock()
 	if droppedRoot.Core == nil {
-		droppedRoot = plant(op, droppedName)
+		droppedRoot = createParentless(op, droppedName)
 		anyDropped.Store(true)
 	}
 }
 
 // Detach moves the context, if it is live, below droppedRoot, and returns what Moved
-// returns.
+// returns. It panics when the context is permanent. Any goroutine, once its owner is gone.
 func (mc Ref) Detach(op string) (below bool) {
-	below, ok := mc.detach()
-	if !ok {
-		panic(Explain(mc.Core, op, 0, kind.Misuse("the context lives as long as the process")))
-	}
-	return below
-}
-
-// detach is Detach. It returns false when the context is permanent.
-func (mc Ref) detach() (below, ok bool) {
 	Lock()
 	defer Unlock()
 	if !mc.Live() {
-		return false, true
+		return false
 	}
 	s := mc.Node()
 	if s.Has&IsPermanent != 0 {
-		return false, false
+		refuse(mc.Core, op, "the context lives as long as the process")
 	}
 	move(s, droppedRoot.Node())
-	return Moved(s), true
+	return Moved(s)
 }
 
-// DeleteDropped deletes a context that was detached, and all below it, unless that was done
-// before. The error says what callbacks panicked with; the others run nevertheless. When it
-// would have to wait for its own goroutine, which runs a callback of one of these contexts,
-// it calls later and returns.
+// DeleteDropped deletes a detached context and all below it, unless that was done before.
+// The error joins what callbacks panicked with; a panic stops no other callback. When it
+// would wait for its own goroutine, which runs a callback of one of these contexts, it
+// calls later and returns.
 func (mc Ref) DeleteDropped(op string, later func()) error {
 	const pause = 100 * time.Microsecond
-	way := descent{top: mc, at: mc}
-	defer way.close()
+	d := descent{top: mc, at: mc}
+	defer d.close()
 	var panics []error
 	e, waits := ending{op: op}, false
 	for mc.Live() {
-		switch leaf, cb, mine, misuse := way.removeSome(&e); {
+		switch leaf, cb, mine, misuse := d.removeSome(&e); {
 		case misuse != nil:
 			panics = append(panics, Explain(leaf.Core, op, 0, misuse))
 			leaf.unclaim()

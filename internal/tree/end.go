@@ -19,7 +19,7 @@ import (
 // within its keeper by a few words more; otherwise the release of each block but the
 // keeper. Nothing recurses.
 
-// Reset deletes all contexts below this one and takes all its chunks back.
+// Reset deletes all contexts below this one and frees all its chunks. Owner only.
 func (mc Ref) Reset() { resetWith(mc, rewind, Ref.reset) }
 
 // resetWith is the inlined part of Reset: mostly a call of a function that calls nothing.
@@ -29,8 +29,8 @@ func resetWith(mc Ref, rewind func(Ref) bool, rest func(Ref)) {
 	}
 }
 
-// rewind resets a context that has nothing to take back but chunks of its keeper, none of
-// which was freed. Of any other it returns false, and does nothing.
+// rewind resets a context that has only chunks of its keeper, none of which was freed. For
+// any other it returns false, and does nothing.
 //
 //go:noinline
 func rewind(mc Ref) bool {
@@ -54,7 +54,7 @@ func (s *Node) noChildrenNoEntries() bool {
 }
 
 // reset is separate from rewind because it calls: for contexts that have children,
-// callbacks, or more to take back than a few words.
+// callbacks, or more to free than chunks of the keeper.
 func (mc Ref) reset() {
 	const op = "Context.Reset"
 	mc.mustLive(op)
@@ -66,7 +66,9 @@ func (mc Ref) reset() {
 		mc.resetWithin(&e)
 		return
 	case s.mark(): // cached children that are of no use make every reset look at them
-		s.evictMarked()
+		Lock()
+		s.evictWith(idle)
+		Unlock()
 	}
 	mc.resetOnly(op)
 }
@@ -78,7 +80,8 @@ func (mc Ref) mustLive(op string) {
 	}
 }
 
-// ResetOnly takes all chunks of the context back and leaves the contexts below it alone.
+// ResetOnly frees all chunks of the context and leaves the contexts below it alone. Owner
+// only.
 func (mc Ref) ResetOnly() {
 	mc.mustLive("Context.ResetOnly")
 	mc.resetOnly("Context.ResetOnly")
@@ -97,7 +100,7 @@ func (mc Ref) resetOnly(op string) {
 	}
 }
 
-// resetWithin is resetOnly as a part of what ends other contexts, too.
+// resetWithin is resetOnly within a reset or a deletion that began above.
 func (mc Ref) resetWithin(e *ending) {
 	if relaxed.Load32(&mc.Node().Has)&HasCallbacks != 0 {
 		mc.runCallbacks(e)
@@ -105,7 +108,7 @@ func (mc Ref) resetWithin(e *ending) {
 	mc.resetOnly(e.op)
 }
 
-// ResetChildren resets every context below this one, children before parents.
+// ResetChildren resets every context below this one, children before parents. Owner only.
 func (mc Ref) ResetChildren() {
 	e := ending{op: "Context.ResetChildren"}
 	list := mc.Subtree(e.op)
@@ -114,7 +117,7 @@ func (mc Ref) ResetChildren() {
 	}
 }
 
-// Delete ends the context and all contexts below it.
+// Delete deletes the context and all contexts below it. Owner only.
 func (mc Ref) Delete() {
 	s := mc.Node()
 	if mc.Core == nil || s.Epoch != mc.Epoch || !s.noChildrenNoEntries() || !s.IsClean() {
@@ -125,7 +128,7 @@ func (mc Ref) Delete() {
 	s.Rewind()
 	atomic.StoreUint64(&s.Epoch, kind.NextEpoch(mc.Epoch, kind.None)) // and a fence
 	if relaxed.Load32(&s.Has) == 0 && (s.isFirst() || s.inReach()) {
-		relaxed.StoreRelease32(&s.CachedAs, asCached(kind.KindOf(mc.Epoch), 1)) // a context that is Calm is of a kind that is cached
+		relaxed.StoreRelease32(&s.CachedAs, asCached(kind.KindOf(mc.Epoch), 1)) // a clean context is of a kind that is cached
 		if relaxed.Load32(&s.FirstChild) == 0 || !mc.uncache() {
 			return
 		}
@@ -133,13 +136,12 @@ func (mc Ref) Delete() {
 	mc.leave()
 }
 
-// leave caches the node of a context that has just ceased to be one, or frees it. A child
+// leave caches or frees the node of a context whose epoch Delete has just ended. A child
 // that another goroutine created below it meanwhile is deleted first.
 func (mc Ref) leave() {
-	for !mc.Node().cacheOrFree(kind.KindOf(mc.Epoch), 0) {
+	if !mc.Node().cacheOrFree(kind.KindOf(mc.Epoch), 0) {
 		mc.undoEnd()
-		mc.deleteChildren(&ending{op: "Context.Delete"})
-		atomic.StoreUint64(&mc.Core.Epoch, kind.NextEpoch(mc.Epoch, kind.None))
+		mc.delete()
 	}
 }
 
@@ -156,7 +158,7 @@ func (mc Ref) delete() {
 	}
 }
 
-// DeleteChildren deletes every context below this one.
+// DeleteChildren deletes every context below this one. Owner only.
 func (mc Ref) DeleteChildren() {
 	e := ending{op: "Context.DeleteChildren"}
 	mc.mustLive(e.op)
@@ -189,8 +191,8 @@ func (mc Ref) remove(e *ending) bool {
 	return false
 }
 
-// closeMemory takes back what a context held that has just ceased to be one, and returns
-// how many bytes that were. The node is ready to be cached.
+// closeMemory releases all but a keeper of a context whose epoch has just ended, and returns
+// how many bytes were in use. The node is then ready to be cached.
 func (s *Node) closeMemory() (used uintptr) {
 	used = s.Total - s.Remaining()
 	s.closeShards()
@@ -199,8 +201,8 @@ func (s *Node) closeMemory() (used uintptr) {
 	return used
 }
 
-// undoEnd makes the node the context again that it was, since another goroutine created a
-// child below it meanwhile.
+// undoEnd makes the node the same context again, after another goroutine created a child
+// below it.
 func (mc Ref) undoEnd() {
 	kinds.Methods[kind.KindOf(mc.Epoch)].Open(mc.Core)
 	relaxed.Store64(&mc.Core.Epoch, mc.Epoch)
@@ -225,14 +227,14 @@ func (s *Node) cacheOrFree(id kind.ID, used uintptr) bool {
 	return leaf
 }
 
-// free takes the node of a deleted context off the tree. The tree's lock must be held.
+// free removes the node of a deleted context from the tree. The tree's lock must be held.
 func (s *Node) free(used uintptr) {
 	unlink(s)
 	names.hint(s.name).learn(used)
 	freeNode(s)
 }
 
-// HasChildren reports whether a context is below this one.
+// HasChildren reports whether a context is below this one. Any goroutine.
 func (mc Ref) HasChildren(op string) bool {
 	defer mc.Lock(op).Unlock()
 	for i := mc.Node().FirstChild; i != 0 && Step(1); i = At(i).NextSibling { // few are no contexts

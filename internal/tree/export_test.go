@@ -1,6 +1,6 @@
 package tree
 
-// What tests of Check break on Go's heap, where no address leads from outside.
+// What tests of Check break on Go's heap.
 
 // MiscountKeepers miscounts the free nodes with keepers.
 func MiscountKeepers() (restore func()) {
@@ -15,12 +15,12 @@ func MiscountNamed() (restore func()) {
 	return func() { h.count-- }
 }
 
-// StrayCallbacks leaves callbacks of BeforeReset for a node that does not exist.
+// StrayCallbacks adds callbacks of BeforeReset of a node that does not exist.
 func StrayCallbacks() (restore func()) {
-	const nobody = 1<<26 - 1
+	const noNode = 1<<26 - 1
 	if callbacks == nil {
 		callbacks = map[uint32]*callback{}
 	}
-	callbacks[nobody] = &callback{}
-	return func() { delete(callbacks, nobody) }
+	callbacks[noNode] = &callback{}
+	return func() { delete(callbacks, noNode) }
 }

@@ -32,8 +32,8 @@ type hint struct {
 	first uint32 // the size of the first block that would have been enough, 0 unknown
 }
 
-// learn learns from a context that came to hold used bytes. What was needed is there at
-// once the next time, and what was not is forgotten slowly.
+// learn learns from a context in which used bytes were in use. The hint rises at once and
+// falls slowly.
 func (h *hint) learn(used uintptr) {
 	h.first = kind.Hint(h.first, used)
 }
@@ -47,10 +47,7 @@ func takeNode(name uint32) (*Node, error) {
 	}
 	h.count--
 	freeNodes.keepers--
-	s := At(h.kept)
-	h.kept = s.NextSibling
-	relaxed.Store32(&s.NextSibling, 0)
-	return s, nil
+	return pop(&h.kept), nil
 }
 
 // takeEmpty returns a node without a keeper: the one that was freed last, else a new one.
@@ -59,10 +56,21 @@ func takeEmpty() (*Node, error) {
 		c, err := kind.OpenSlot()
 		return kind.Slot[Node](c), err
 	}
-	s := At(freeNodes.empty)
-	freeNodes.empty = s.NextSibling
+	return pop(&freeNodes.empty), nil
+}
+
+// pop removes the first node of a list.
+func pop(first *uint32) *Node {
+	s := At(*first)
+	*first = s.NextSibling
 	relaxed.Store32(&s.NextSibling, 0)
-	return s, nil
+	return s
+}
+
+// push makes a node the first of a list.
+func push(first *uint32, s *Node) {
+	relaxed.Store32(&s.NextSibling, *first)
+	*first = s.Number()
 }
 
 // freeShard frees the node of a shard, which holds nothing.
@@ -71,13 +79,7 @@ func freeShard(s *Node) {
 	relaxed.Store32(&s.name, 0) // a shard has no name: there was a lock in its place
 	relaxed.Store64(&s.nameKey, 0)
 	s.SetSizes(0, 0) // set when it is opened
-	s.freeEmpty()
-}
-
-// freeEmpty puts a node without a keeper on the list.
-func (s *Node) freeEmpty() {
-	relaxed.Store32(&s.NextSibling, freeNodes.empty)
-	freeNodes.empty = s.Number()
+	push(&freeNodes.empty, s)
 }
 
 // freeNode frees the node of a deleted context, which holds at most a keeper.
@@ -90,13 +92,12 @@ func freeNode(s *Node) {
 	}
 	s.CloseCurrent()
 	if h := names.hint(s.name); s.Blocks != 0 && h.count < maxKeptOfName && freeNodes.keepers < maxKept {
-		relaxed.Store32(&s.NextSibling, h.kept)
-		h.kept = s.Number()
+		push(&h.kept, s)
 		h.count++
 		freeNodes.keepers++
 	} else {
 		s.DropKeeper()
-		s.freeEmpty()
+		push(&freeNodes.empty, s)
 	}
 	s.dropName()
 }
@@ -126,10 +127,9 @@ func ReleaseFree() {
 func (h *hint) release() {
 	for h.kept != 0 {
 		Step(evictionSteps)
-		s := At(h.kept)
-		h.kept = s.NextSibling
+		s := pop(&h.kept)
 		s.DropKeeper()
-		s.freeEmpty()
+		push(&freeNodes.empty, s)
 		h.count--
 		freeNodes.keepers--
 	}

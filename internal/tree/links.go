@@ -9,15 +9,12 @@ import (
 
 // The links between nodes.
 //
-// Invariant: they lead both ways. The latest child comes first.
+// Invariant: links lead both ways. The latest child comes first.
 //
-// Cost: constant, but a look at each walk and each trail that paused.
+// Cost: constant, and a step for each walk and each trail that paused.
 
-// moves counts the moves of contexts.
-var moves atomic.Uint64
-
-// link makes s the first child of parent. It evicts the cached child that this pushes out
-// of reach of a creation.
+// link makes s the first child of parent. It evicts the cached child that creations would no
+// longer find. The tree's lock must be held.
 func link(parent, s *Node) {
 	parent.evictAt(reach - 1)
 	p, i := parent.Number(), s.Number()
@@ -30,10 +27,10 @@ func link(parent, s *Node) {
 	relaxed.Store32(&parent.FirstChild, i)
 }
 
-// unlink takes s out of its parent's children.
+// unlink removes s from its parent's children. The tree's lock must be held.
 func unlink(s *Node) {
 	for _, w := range walks {
-		w.passOn(s)
+		w.skip(s)
 	}
 	if s.NextSibling != 0 {
 		At(s.NextSibling).prevSibling = s.prevSibling
@@ -55,7 +52,7 @@ func move(s, parent *Node) {
 	}
 	unlink(s)
 	link(parent, s)
-	moves.Add(1) // and a fence before a look at the parent's epoch: see the package comment
+	atomic.StoreUint32(&s.Parent, s.Parent) // a fence before the parent's epoch is read: see the package comment
 }
 
 // Parent returns the parent of the context; the zero Ref for the root, and for a dropped
@@ -75,41 +72,30 @@ var Moved = func(s *Node) (below bool) { return false }
 
 // Move makes the context the first child of another parent, and returns what Moved returns.
 // It panics when either does not exist, when mc is the root, and when parent is mc or lies
-// below it.
+// below it. Owner only.
 func (mc Ref) Move(op string, parent Ref) (below bool) {
-	below, c, err := mc.move(op, parent)
-	if err != nil {
-		panic(Explain(c, op, 0, err))
-	}
-	return below
-}
-
-// move is Move. It returns an error, and the context that it is about, instead of a panic.
-func (mc Ref) move(op string, parent Ref) (below bool, c *kind.Core, err error) {
 	defer mc.Lock(op).Unlock()
 	cycle := parent.Live() && parent.IsWithin(mc.Node()) // may release the lock
 	switch {
 	case !mc.Live():
-		return false, nil, mc.goneUnlocked()
+		panicUnlocked(func() error { return mc.gone(op) })
 	case !parent.Live():
-		return false, nil, parent.goneUnlocked()
+		panicUnlocked(func() error { return parent.gone(op) })
 	case mc.Node().Parent == 0:
-		return false, mc.Core, kind.Misuse("cannot move the root")
+		refuse(mc.Core, op, "cannot move the root")
 	case cycle:
-		return false, parent.Core, kind.Misuse("the new parent is the context itself or lies below it: that would be a cycle")
+		refuse(parent.Core, op, "the new parent is the context itself or lies below it: that would be a cycle")
 	}
 	from := At(mc.Node().Parent)
 	move(mc.Node(), parent.Node())
-	if !parent.Live() { // deleted at the very moment
+	if !parent.Live() { // deleted meanwhile
 		move(mc.Node(), from)
-		return false, mc.Core, kind.Misuse("the new parent was deleted")
+		refuse(mc.Core, op, "the new parent was deleted")
 	}
-	return Moved(mc.Node()), nil, nil
+	return Moved(mc.Node())
 }
 
-// goneUnlocked is Gone for a caller that holds the tree's lock.
-func (mc Ref) goneUnlocked() error {
-	Unlock()
-	defer Lock()
-	return mc.Gone()
+// refuse panics since op was misused with the context of c. The tree's lock must be held.
+func refuse(c *kind.Core, op, reason string) {
+	panicUnlocked(func() error { return Explain(c, op, 0, kind.Misuse(reason)) })
 }

@@ -45,9 +45,8 @@ func (l *List[T]) All() []T {
 	return all
 }
 
-// appendPart is a function of its own since Go can stop a goroutine where a function
-// begins, but not in a copy: in a loop that only copies, a signal to stop hardly ever
-// comes at another moment.
+// appendPart is separate because Go can stop a goroutine where a function begins, but not in
+// a copy. In a loop that only copies, a signal to stop would nearly always come during one.
 //
 //go:noinline
 func appendPart[T any](all, part []T) []T { return append(all, part...) }

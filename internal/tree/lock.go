@@ -8,7 +8,7 @@ import (
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
-// The lock of the tree, and for how long it is held.
+// The lock of the tree, and how long it is held.
 //
 // It guards the links of all nodes, the names, the side tables and the free nodes. No
 // callback and no foreign code runs under it. The page heap's lock is taken inside it,
@@ -19,19 +19,19 @@ import (
 // or as much work.
 //
 // Cost: that of a sync.Mutex. Maps grow under it, in Go's way: a part at a time.
-var lock turns
+var lock countedMutex
 
 // StepsPerHold is the number of steps that are taken under one hold of the tree's lock.
 const StepsPerHold = 256
 
-// turns is a mutex that knows whether a goroutine waits for it, and how many steps were
-// taken since it was locked.
-type turns struct {
+// countedMutex is a mutex that counts the goroutines that wait for it, and the steps since
+// it was locked.
+type countedMutex struct {
 	mu      sync.Mutex
 	waiting atomic.Int32
 	steps   int    // in this hold
 	max     int    // in any hold, for tests
-	holds   uint64 // how many there were
+	holds   uint64 // how often it was locked
 }
 
 // Lock takes the tree's lock.
@@ -44,7 +44,7 @@ func Lock() {
 }
 
 // wait is separate from Lock because it seldom runs.
-func (t *turns) wait() {
+func (t *countedMutex) wait() {
 	t.waiting.Add(1)
 	t.mu.Lock()
 	t.waiting.Add(-1)
@@ -80,15 +80,17 @@ func MaxSteps() int {
 	return n
 }
 
-// Unlocked calls f without the tree's lock, which must be held.
-func Unlocked[T any](f func() T) T {
+// panicUnlocked panics with the error that f returns without the tree's lock. The lock must
+// be held, and is held again when deferred functions run.
+func panicUnlocked(f func() error) {
 	Unlock()
 	defer Lock()
-	return f()
+	panic(f())
 }
 
-// others lets others have the lock, and reports whether any did.
-func others() bool {
+// yield releases the lock for a moment, and reports whether another goroutine took it. The
+// tree's lock must be held.
+func yield() bool {
 	before := lock.holds
 	Unlock()
 	Pass()

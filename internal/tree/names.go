@@ -17,8 +17,8 @@ import (
 // there, so that an equal key means equal bytes. A free node has the serial number of its
 // name instead, and may ask whether that is still kept.
 //
-// Cost: constant. The map and the list of pages grow; the map is made anew, of the few
-// names that are left, once it was much larger.
+// Cost: constant. The map and the list of pages grow. The map is made again when few names
+// of many are left.
 var names nameTable
 
 const (
@@ -28,7 +28,7 @@ const (
 
 type nameTable struct {
 	pages   []*page           // of names, by their numbers; nil where none has one
-	room    []uint32          // the pages that have a free number
+	partial []uint32          // the pages that have a free number
 	numbers map[string]uint32 // of the names
 	peak    int               // how many there were since numbers was made
 	serial  uint64
@@ -43,7 +43,7 @@ type page struct {
 	free  uint32 // a number that is free, 0 when none is: see name.next
 }
 
-// name is what is known of a name.
+// name is an entry of the table.
 type name struct {
 	text   string
 	hint   hint
@@ -127,8 +127,8 @@ func (s *Node) Name() string {
 	return e.text
 }
 
-// find is number for a name that was probably looked up lately, with the same address. The
-// tree's lock must be held.
+// find is number, with a cache of the names that were looked up lately, by their addresses.
+// The tree's lock must be held.
 func (t *nameTable) find(name string) uint32 {
 	key := nameKey(name)
 	r := t.recentAt(key)
@@ -174,19 +174,19 @@ func lasting(s string) string {
 
 // open returns a free number.
 func (t *nameTable) open() (n uint32) {
-	if len(t.room) == 0 {
-		t.room = append(t.room, uint32(len(t.pages)))
+	if len(t.partial) == 0 {
+		t.partial = append(t.partial, uint32(len(t.pages)))
 		t.pages = append(t.pages, nil)
 	}
-	last := len(t.room) - 1
-	at := t.room[last]
+	last := len(t.partial) - 1
+	at := t.partial[last]
 	if t.pages[at] == nil {
 		t.pages[at] = newPage(at)
 	}
 	p := t.pages[at]
 	n, p.free = p.free, p.names[p.free%namePage].next
 	if p.used++; p.free == 0 {
-		t.room = t.room[:last]
+		t.partial = t.partial[:last]
 	}
 	return n
 }
@@ -216,7 +216,7 @@ func (t *nameTable) forget(n uint32, e *name) {
 	p := t.pages[at]
 	*e = name{next: p.free}
 	if p.free == 0 {
-		t.room = append(t.room, at)
+		t.partial = append(t.partial, at)
 	}
 	p.free = n
 	if p.used--; p.used == 0 {
@@ -225,7 +225,7 @@ func (t *nameTable) forget(n uint32, e *name) {
 	t.shrink()
 }
 
-// shrink makes the map anew when few of many names are left: Go's maps only grow.
+// shrink makes the map again when few of many names are left: Go's maps only grow.
 func (t *nameTable) shrink() {
 	if len(t.numbers) > 2*maxIdle || t.peak < 32*maxIdle {
 		return
@@ -253,7 +253,7 @@ func (t *nameTable) linkIdle(n uint32, e *name) {
 	}
 }
 
-// unlinkIdle takes a name off those that no node has.
+// unlinkIdle removes a name from those that no node has.
 func (t *nameTable) unlinkIdle(n uint32, e *name) {
 	l := &t.idle
 	if l.count--; e.prev != 0 {

@@ -1,39 +1,62 @@
 // Package tree holds the tree of contexts: their nodes, the links between them, their
 // names, and their lives.
 //
-// A context is created, reset, deleted, and, when its owner was dropped, deleted by
-// another goroutine. Its node then is free, or cached with its parent, and serves the
-// next context.
+// A context is created, reset and deleted. One whose owner dropped it is deleted by another
+// goroutine. Its node then is free, or cached with its parent, and serves a later context.
 //
 // # The life of a context
 //
-// A node is in one of four states:
+// A node that is no shard (see shards.go) is in one of these states:
 //
-//   - live: the kind in its epoch is not kind.None, and it is linked below its parent.
-//   - claimed: live, and one goroutine resets or deletes it without the lock, or runs its
-//     callbacks. Only the deletion of a dropped context waits for it.
-//   - cached: the kind in its epoch is kind.None, its word CachedAs is not 0, and it is
-//     linked among the first children of its parent. See cached.go.
-//   - free: the kind is kind.None, CachedAs is 0, and it is on a list of free nodes. See
-//     free.go.
+//   - free: its epoch has kind.None, its word CachedAs is 0, and it is on a list of free
+//     nodes. See free.go.
+//   - live: its epoch has a kind, and it is linked below its parent. It is a context.
+//   - claimed: live, with the bit isClaimed. A reset or deletion that began above it, or the
+//     deletion of a dropped context, runs its callbacks, resets it or releases its blocks
+//     without the lock. Only the deletion of a dropped context waits for the end of a claim.
+//   - taken: its epoch has kind.None, CachedAs is 0, and it is linked. One goroutine owns it,
+//     between two steps of a creation, a deletion or an eviction. Others leave it alone; a
+//     deletion that meets it yields and looks again.
+//   - cached: its epoch has kind.None, CachedAs is not 0, and it is linked, as a rule among
+//     the first children of its parent. See cached.go.
 //
-// Create makes a free or a cached node live, Delete makes a live one cached or free, and
-// an eviction makes a cached one free. The lock of the tree guards all of that but two
-// steps, which a context that holds little takes without it: from live to cached, and
-// from cached to live.
+// These steps lead from one state to another:
 //
-// Two pairs of stores and loads, each with a fence in between, make these two safe:
+//	create   free -> live, or cached -> taken -> live   create.go
+//	reset    live -> live, with the same epoch          end.go
+//	delete   live -> taken -> cached or free            end.go, descent.go
+//	evict    cached -> taken -> free                    cached.go
+//	drop     live -> live, below droppedRoot            dropped.go
+//	undo     taken -> live, by a deletion that finds a new child;
+//	         taken -> cached, by a creation that took another node than it had found
 //
-//   - A goroutine that creates a child links or takes its node, then asks whether the
-//     parent is live. A goroutine that deletes the parent writes its epoch, then asks for
-//     children. At least one of them sees the other: the creation is undone, or the
-//     deletion begins again.
+// The lock of the tree guards all of them but these: a creation from a cached node, the
+// reset of the context itself, and the deletion of one leaf by its owner or by the goroutine
+// that claimed it. That deletion writes the epoch without the lock. If nothing is known of
+// the context in side tables it also caches the node without it; else it takes the lock for
+// the rest.
+//
+// What these leave to chance is settled by fences. On both sides of a race a goroutine
+// writes one word, passes a fence, and reads the word that the other one writes. So at least
+// one of them sees the other. An atomic store, a swap or an unlock is the fence:
+//
+//   - A goroutine that creates a child, or moves one, links or takes its node, then reads
+//     whether the parent is live. A goroutine that deletes the parent writes its epoch, then
+//     reads its children. So the creation or the move is undone, or the deletion begins
+//     again, or both. A deletion that holds the lock needs none of that once no child is
+//     left, not even a cached one: no other goroutine can link one.
 //   - A goroutine that adds an entry about a context to a side table sets the bit in Has,
-//     then asks whether the context is live. The deletion writes the epoch, then reads
-//     Has. At least one of them sees the other: the entry is not made, or the deletion
-//     takes the lock.
-//
-// A cached node belongs to the goroutine that swaps its word CachedAs for 0.
+//     then reads whether the context is live: see LockToEnter. The deletion writes the
+//     epoch, then reads Has. So the entry is not made, or the deletion takes the lock.
+//     Callbacks need no fence, since only the owner registers them. The bits Limited and
+//     HasCreation need none either: a node may be cached with them, and they then hold for
+//     its next context.
+//   - A cached node belongs to the goroutine that swaps its word CachedAs for 0, be it for a
+//     creation, an eviction, or a deletion that undoes itself. Since then the node may have
+//     been freed, or been another context. So after the swap a creation compares the name
+//     and the parent, a deletion compares the epoch, and either puts the word back if they
+//     differ. A node's memory is never used for anything else, so that it may be read
+//     before.
 package tree
 
 import (

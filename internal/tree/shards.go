@@ -6,8 +6,8 @@ import (
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
-// The shards of a Shared context: nodes of their own, that no Ref leads to and no walk
-// meets.
+// The shards of a Shared context: nodes of their own, which no Ref identifies and no walk
+// visits.
 //
 // Invariant: the bit HasShards of a node is set while it has any.
 //
@@ -34,7 +34,7 @@ func (s *Node) freeShards() {
 	}
 }
 
-// closeShards takes back the memory of the shards of a context that ends.
+// closeShards releases the memory of the shards of a context that ends.
 func (s *Node) closeShards() {
 	if relaxed.Load32(&s.Has)&HasShards != 0 {
 		shared.Close(&s.Core)

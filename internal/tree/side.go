@@ -8,11 +8,10 @@ import "github.com/gopalloc/palloc/internal/relaxed"
 //
 // Cost: a value for each of the 256 nodes next to one that has one.
 
-// SideTable has a value for each node, in pages that are made when one of their values is
-// first asked for. Its user guards it.
+// SideTable has a value for each node, in pages that At makes on demand. Its user guards it.
 type SideTable[T any] []*[256]T
 
-// At returns the place of a node's value.
+// At returns a pointer to a node's value.
 func (t *SideTable[T]) At(number uint32) *T {
 	page := int(number / 256)
 	if n := page + 1 - len(*t); n > 0 {
@@ -24,7 +23,7 @@ func (t *SideTable[T]) At(number uint32) *T {
 	return &(*t)[page][number%256]
 }
 
-// Look is like At, but returns nil rather than make a page.
+// Look is like At, but returns nil instead of making a page.
 func (t SideTable[T]) Look(number uint32) *T {
 	if page := int(number / 256); page < len(t) && t[page] != nil {
 		return &t[page][number%256]
@@ -32,10 +31,10 @@ func (t SideTable[T]) Look(number uint32) *T {
 	return nil
 }
 
-// idents has what tells contexts of one name apart. The tree's lock guards it.
+// idents has the idents, which tell contexts of one name apart. The tree's lock guards it.
 var idents SideTable[string]
 
-// SetIdent sets the context's ident; "" takes it away.
+// SetIdent sets the context's ident; "" removes it. Any goroutine.
 func (mc Ref) SetIdent(op, ident string) {
 	if ident == "" {
 		defer mc.Lock(op).Unlock()

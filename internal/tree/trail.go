@@ -2,22 +2,22 @@ package tree
 
 import "github.com/gopalloc/palloc/internal/kind"
 
-// A trail is a way through the tree, from child to parent or down, on which a goroutine
-// releases the lock. It tells whether the way is still one when the lock is held again.
+// trail is a path through the tree, up or down, on which a goroutine releases the lock. It
+// tells whether the path still exists when the lock is held again.
 //
 // Invariant: a trail in trails is cut when a context on it is moved, and perhaps when
-// another one is. A nil trail is one on which the lock was not released yet.
+// another one is. A nil trail is that of a goroutine that has not released the lock yet.
 //
-// Cost: once it is long, a bit for each node that exists; a look at each trail by each move.
+// Cost: for a long path a bit for each node that exists; a step of each move for each trail.
 type trail struct {
-	marks []uint64 // a bit for each node on the way, and for some that were; nil: any may be
+	marks []uint64 // a bit for each node on the path, and for some that were; nil: any may be
 	cut   bool
 }
 
 // trails are those on which the lock was released. The tree's lock guards it.
 var trails []*trail
 
-// mark notes that the way goes by a node.
+// mark notes that the path leads through a node.
 func (t *trail) mark(s *Node) {
 	if t == nil {
 		return
@@ -27,7 +27,7 @@ func (t *trail) mark(s *Node) {
 	}
 }
 
-// moved cuts the trail if it may go by s, which is being moved. The tree's lock must be
+// moved cuts the trail if the path may lead through s, which is being moved. The tree's lock must be
 // held.
 func (t *trail) moved(s *Node) {
 	n := s.Number()
@@ -43,7 +43,7 @@ func newTrail() *trail {
 	return t
 }
 
-// leave takes it off. The tree's lock must be held.
+// leave removes the trail from trails. The tree's lock must be held.
 func (t *trail) leave() {
 	if t != nil {
 		trails = without(trails, t)
@@ -53,12 +53,12 @@ func (t *trail) leave() {
 // unmarked returns marks for the nodes that exist, none set.
 func unmarked() []uint64 { return make([]uint64, kind.Slots()/64+1) }
 
-// shallow is the number of levels that are gone up without a trail.
+// shallow is the number of levels up to which no trail is needed.
 const shallow = 32
 
 // IsWithin reports whether the context is top or lies below it; false when it ended
-// meanwhile. The tree's lock must be held. It is released where more than some hundred
-// levels are between the two, but the answer holds when IsWithin returns.
+// meanwhile. The tree's lock must be held. With more than some hundred levels between the
+// two it is released on the way, but the result holds when IsWithin returns.
 func (mc Ref) IsWithin(top *Node) bool {
 	s := mc.Node()
 	for range shallow {
