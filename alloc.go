@@ -107,7 +107,7 @@ func blankChunk(c *kind.Core, p unsafe.Pointer, size int) unsafe.Pointer {
 // fewBytes is the largest size that a loop clears faster than a call of the runtime.
 const fewBytes = 64
 
-// TryAlloc is like Alloc, but returns the *OutOfMemoryError. Owner only.
+// TryAlloc works as Alloc does, but returns the *OutOfMemoryError. Owner only.
 //
 // PostgreSQL: MemoryContextAllocExtended with MCXT_ALLOC_NO_OOM.
 func (mc Context) TryAlloc(size int) (unsafe.Pointer, error) {
@@ -119,7 +119,7 @@ func (mc Context) TryAlloc(size int) (unsafe.Pointer, error) {
 	return osmem.At(p), nil
 }
 
-// TryAllocZeroed is like AllocZeroed, but returns the *OutOfMemoryError. Owner only.
+// TryAllocZeroed works as AllocZeroed does, but returns the *OutOfMemoryError. Owner only.
 //
 // PostgreSQL: MemoryContextAllocExtended with MCXT_ALLOC_NO_OOM and MCXT_ALLOC_ZERO.
 func (mc Context) TryAllocZeroed(size int) (unsafe.Pointer, error) {
@@ -154,7 +154,7 @@ func (mc Context) AllocArray(n, size int) unsafe.Pointer {
 	return p
 }
 
-// TryAllocArray is like AllocArray, but returns the *OutOfMemoryError. Owner only.
+// TryAllocArray works as AllocArray does, but returns the *OutOfMemoryError. Owner only.
 //
 // PostgreSQL: palloc_mul_extended, palloc_array_extended.
 func (mc Context) TryAllocArray(n, size int) (unsafe.Pointer, error) {
@@ -197,7 +197,7 @@ func (mc Context) AllocAligned(size, align int) unsafe.Pointer {
 	return osmem.At(p)
 }
 
-// TryAllocAligned is like AllocAligned, but returns the *OutOfMemoryError. Owner only.
+// TryAllocAligned works as AllocAligned does, but returns the *OutOfMemoryError. Owner only.
 func (mc Context) TryAllocAligned(size, align int) (unsafe.Pointer, error) {
 	p, err := mc.allocAligned("Context.TryAllocAligned", size, align)
 	if err != nil {

@@ -186,7 +186,7 @@ func (b *Buffer) Grow(n int) {
 	}
 }
 
-// TryGrow is like Grow, but returns the *OutOfMemoryError. Owner only.
+// TryGrow works as Grow does, but returns the *OutOfMemoryError. Owner only.
 func (b *Buffer) TryGrow(n int) error { return b.reserve("Buffer.TryGrow", n) }
 
 func (b *Buffer) reserve(op string, n int) error {

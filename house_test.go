@@ -304,7 +304,7 @@ var notPresent = []string{"is", "was", "has", "does", "this", "as"}
 // present: "Alloc returns", "Live reports".
 func namedFirst(d *ast.FuncDecl) bool {
 	words := strings.Fields(d.Doc.Text())
-	return len(words) > 1 && words[0] == d.Name.Name && regexp.MustCompile(`^[a-z-]+s$`).MatchString(words[1]) &&
+	return len(words) > 1 && words[0] == d.Name.Name && regexp.MustCompile(`^[a-z-]+s,?$`).MatchString(words[1]) &&
 		!slices.Contains(notPresent, words[1])
 }
 

@@ -135,7 +135,7 @@ func (mc Context) survey() []resident {
 	return list
 }
 
-// residents is like survey, but counts for each only what it holds itself.
+// residents works as survey does, but counts for each only what it holds itself.
 func (mc Context) residents() []resident {
 	now := tree.Now()
 	w := tree.Walk{Top: mc.ref}

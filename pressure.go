@@ -81,7 +81,7 @@ func (mc Context) OnPressure(free func(p Pressure) error) (stop func() bool) {
 	return mc.listen("Context.OnPressure", false, free)
 }
 
-// OnPressureOwned is like OnPressure, for a callback that uses what only the owner of the
+// OnPressureOwned works as OnPressure does, for a callback that uses what only the owner of the
 // context may use: this context, and all contexts below it that are not Shared, belong to
 // one goroutine, as a shard does. When the owner itself allocates, the callback runs as one
 // of OnPressure. When another goroutine reaches the limit, it leaves a request for the

@@ -31,7 +31,7 @@ func Realloc(p unsafe.Pointer, size int) unsafe.Pointer {
 	return osmem.At(q)
 }
 
-// TryRealloc is like Realloc, but returns the *OutOfMemoryError; the old chunk then stays
+// TryRealloc works as Realloc does, but returns the *OutOfMemoryError; the old chunk then stays
 // as it was. Owner only.
 //
 // PostgreSQL: repalloc_extended with MCXT_ALLOC_NO_OOM.
@@ -92,7 +92,7 @@ func ReallocArray(p unsafe.Pointer, n, size int) unsafe.Pointer {
 	return q
 }
 
-// TryReallocArray is like ReallocArray, but returns the *OutOfMemoryError; the old chunk
+// TryReallocArray works as ReallocArray does, but returns the *OutOfMemoryError; the old chunk
 // then stays as it was. Owner only.
 //
 // PostgreSQL: repalloc_mul_extended, repalloc_array_extended.
@@ -123,7 +123,7 @@ func ReallocZeroed(p unsafe.Pointer, old, size int) unsafe.Pointer {
 	return q
 }
 
-// TryReallocZeroed is like ReallocZeroed, but returns the *OutOfMemoryError; the old chunk
+// TryReallocZeroed works as ReallocZeroed does, but returns the *OutOfMemoryError; the old chunk
 // then stays as it was. Owner only.
 func TryReallocZeroed(p unsafe.Pointer, old, size int) (unsafe.Pointer, error) {
 	return reallocZeroed("TryReallocZeroed", uintptr(p), old, size)

@@ -39,7 +39,7 @@ func MakeSlice[T any](mc Context, len, cap int) []T {
 	return s
 }
 
-// TryMakeSlice is like MakeSlice, but returns the *OutOfMemoryError. Owner only.
+// TryMakeSlice works as MakeSlice does, but returns the *OutOfMemoryError. Owner only.
 //
 // PostgreSQL: palloc_array_extended.
 func TryMakeSlice[T any](mc Context, len, cap int) ([]T, error) {
@@ -98,7 +98,7 @@ func Append[T any](mc Context, s []T, values ...T) []T {
 	return s
 }
 
-// TryAppend is like Append, but returns the *OutOfMemoryError, and then s unchanged. Owner
+// TryAppend works as Append does, but returns the *OutOfMemoryError, and then s unchanged. Owner
 // only.
 func TryAppend[T any](mc Context, s []T, values ...T) ([]T, error) {
 	if len(values) <= cap(s)-len(s) {
@@ -121,7 +121,7 @@ func Grow[T any](mc Context, s []T, n int) []T {
 	return s
 }
 
-// TryGrow is like Grow, but returns the *OutOfMemoryError, and then s unchanged. Owner
+// TryGrow works as Grow does, but returns the *OutOfMemoryError, and then s unchanged. Owner
 // only.
 func TryGrow[T any](mc Context, s []T, n int) ([]T, error) { return growBy(mc, "TryGrow", s, n) }
 
@@ -267,7 +267,7 @@ func Clone[T any](mc Context, s []T) []T {
 	return c
 }
 
-// TryClone is like Clone, but returns the *OutOfMemoryError. Owner only.
+// TryClone works as Clone does, but returns the *OutOfMemoryError. Owner only.
 func TryClone[T any](mc Context, s []T) ([]T, error) { return clone(mc, "TryClone", s) }
 
 func clone[T any](mc Context, op string, s []T) ([]T, error) {

@@ -65,7 +65,7 @@ func (mc Context) sum(op string) (bytes int64) {
 	return bytes
 }
 
-// sumAtOnce is like sum, but holds the lock once and makes no garbage. ok is false if the
+// sumAtOnce works as sum does, but holds the lock once and makes no garbage. ok is false if the
 // tree is too large for that.
 func (mc Context) sumAtOnce(op string) (bytes int64, ok bool) {
 	tree.Lock()

@@ -26,7 +26,7 @@ func CloneString(mc Context, s string) string {
 	return c
 }
 
-// TryCloneString is like CloneString, but returns the *OutOfMemoryError. Owner only.
+// TryCloneString works as CloneString does, but returns the *OutOfMemoryError. Owner only.
 func TryCloneString(mc Context, s string) (string, error) {
 	return cloneString(mc, "TryCloneString", s)
 }
@@ -58,7 +58,7 @@ func Sprintf(mc Context, format string, args ...any) string {
 	return s
 }
 
-// TrySprintf is like Sprintf, but returns the *OutOfMemoryError. Owner only.
+// TrySprintf works as Sprintf does, but returns the *OutOfMemoryError. Owner only.
 func TrySprintf(mc Context, format string, args ...any) (string, error) {
 	return sprintf(mc, "TrySprintf", format, args)
 }

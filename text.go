@@ -35,7 +35,7 @@ func (mc Context) WriteStats(w io.Writer) error {
 	return mc.snapshot("Context.WriteStats").WriteText(w, maxLevels, maxChildren)
 }
 
-// WriteStatsDetail is like WriteStats, with other bounds: the number of levels below the
+// WriteStatsDetail works as WriteStats does, with other bounds: the number of levels below the
 // context, and of children of one parent. With 0 only the sums are written. A negative
 // bound is a Fault. Any goroutine.
 //

@@ -46,7 +46,7 @@ func Tie[T any](owner *T, mc Context) (untie func() bool) {
 	return tieTo("Tie", owner, mc, deleteDropped)
 }
 
-// TieFunc is like Tie, but calls dropped instead of deleting the context: to report that
+// TieFunc works as Tie does, but calls dropped instead of deleting the context: to report that
 // the program forgot it, to delete it with Dropped.Delete, or both. It is not called for a
 // context that was deleted before. dropped runs in a goroutine of the runtime, as does what
 // it calls: start another goroutine for what takes long. owner must not be reachable from

@@ -112,7 +112,7 @@ func slowUninitialized(c *kind.Core, size uintptr) uintptr {
 	return slab.Alloc(c, "NewUninitialized", size, slab.Pop, slab.Take, slab.Cut, allocOrPanic)
 }
 
-// TryNew is like New, but returns the *OutOfMemoryError. Owner only.
+// TryNew works as New does, but returns the *OutOfMemoryError. Owner only.
 //
 // PostgreSQL: palloc_extended with MCXT_ALLOC_NO_OOM and MCXT_ALLOC_ZERO.
 func TryNew[T any](mc Context) (*T, error) {

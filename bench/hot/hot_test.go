@@ -35,9 +35,9 @@ const (
 #
 #   inline FUNCTION         what the inliner charges, of a budget of 80; "called" when it refuses
 #   instructions PATH       of one round in paths.go, its loop included
-#   unfold FUNCTION         at how many places of paths.go it unfolds
+#   inlined FUNCTION        at how many places of paths.go it is inlined
 #
-# The test fails when a function is called that was inlined, when fewer places unfold,
+# The test fails when a function is called that was inlined, when it is at fewer places,
 # and when a path takes more instructions by over 5 % and 1.
 # To renew it: go test ./bench/hot -args -update
 #
@@ -58,8 +58,8 @@ var guarded = map[string][]string{
 	"internal/kind/slab":       {"Alloc", "Cut", "Free", "Keep", "Pop", "Sort", "Take", "ToBlock"},
 }
 
-// unfolding are the functions that the paths call, and the last stages they end in.
-var unfolding = []string{"palloc.Context.Alloc", "palloc.Free", "palloc.FreePointer", "palloc.New", "palloc.NewUninitialized",
+// inlinedAt are the functions that the paths call, and the last stages they end in.
+var inlinedAt = []string{"palloc.Context.Alloc", "palloc.Free", "palloc.FreePointer", "palloc.New", "palloc.NewUninitialized",
 	"allocset.Carve", "allocset.Push", "bump.Alloc", "bump.AllocConst"}
 
 // rounds are how often each path runs, and three times that.
@@ -100,7 +100,7 @@ func TestHotPaths(t *testing.T) {
 		write(t, is)
 		return
 	}
-	t.Run("inlining", func(t *testing.T) { compare(t, was.of("inline ", "unfold "), compiled(said)) })
+	t.Run("inlining", func(t *testing.T) { compare(t, was.of("inline ", "inlined "), compiled(said)) })
 	t.Run("instructions", func(t *testing.T) {
 		if reason := uncountable(); reason != "" {
 			t.Skip(reason)
@@ -156,9 +156,9 @@ func build(t *testing.T, program string) string {
 }
 
 var (
-	inlined  = regexp.MustCompile(`: can inline (\S+) with (cost \d+) as:`)
-	refused  = regexp.MustCompile(`: cannot inline (\S+): `)
-	unfolded = regexp.MustCompile(`^\.[/\\]paths\.go:\d+:\d+: inlining call to ([^\s\[]+)`)
+	inlined     = regexp.MustCompile(`: can inline (\S+) with (cost \d+) as:`)
+	refused     = regexp.MustCompile(`: cannot inline (\S+): `)
+	inlinedLine = regexp.MustCompile(`^\.[/\\]paths\.go:\d+:\d+: inlining call to ([^\s\[]+)`)
 )
 
 // compiled reads the compiler's words, which are headed by "# PACKAGE".
@@ -171,7 +171,7 @@ func compiled(said string) entries {
 			costs[path.Base(room)+"."+m[1]] = m[2]
 		} else if m := refused.FindStringSubmatch(line); m != nil {
 			costs[path.Base(room)+"."+m[1]] = "called"
-		} else if m := unfolded.FindStringSubmatch(line); m != nil {
+		} else if m := inlinedLine.FindStringSubmatch(line); m != nil {
 			places[m[1]]++
 		}
 	}
@@ -184,8 +184,8 @@ func compiled(said string) entries {
 			}
 		}
 	}
-	for _, name := range unfolding {
-		is["unfold "+name] = strconv.Itoa(places[name])
+	for _, name := range inlinedAt {
+		is["inlined "+name] = strconv.Itoa(places[name])
 	}
 	return is
 }
@@ -245,7 +245,7 @@ func worse(key, before, now string) bool {
 	switch {
 	case strings.HasPrefix(key, "inline "):
 		return now == "called"
-	case strings.HasPrefix(key, "unfold "):
+	case strings.HasPrefix(key, "inlined "):
 		return number(now) < number(before)
 	}
 	return number(now) > number(before)+slack(before)

@@ -9,7 +9,7 @@ package block
 // Cost: two compares for each acquisition or release while there is no observer.
 type observers struct {
 	operations uint64          // acquisitions, releases and growths, ever
-	resumed    chan<- struct{} // gets a value at the next operation, once; nil: nobody waits
+	resumed    chan<- struct{} // gets a value at the next operation, once; nil: no goroutine waits
 	thresholds
 }
 
@@ -75,7 +75,7 @@ func Operations() uint64 {
 	return heap.operations
 }
 
-// TrimAndNotify is like Trim, and sends a value to resumed, which must have a buffer of
+// TrimAndNotify works as Trim does, and sends a value to resumed, which must have a buffer of
 // at least one, at the next operation, once; an operation while it trims is one. nil
 // removes a channel set before, and trims nothing.
 func TrimAndNotify(resumed chan<- struct{}) {

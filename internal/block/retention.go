@@ -82,7 +82,7 @@ func SetRetention(limit uintptr) {
 // The address space stays.
 func Trim() uintptr { return TrimTo(0) }
 
-// TrimTo is like Trim, but stops when about keep bytes are retained.
+// TrimTo works as Trim does, but stops when about keep bytes are retained.
 func TrimTo(keep uintptr) uintptr { return scavenge(func() uintptr { return keep }) }
 
 // currentBound returns how many bytes may be retained now. The lock is held.

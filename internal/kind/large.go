@@ -146,7 +146,7 @@ func Blank(m Methods, p, size uintptr) bool {
 	return size > MaxKeeper && (!m.Traits().Frees || isLarge(p)) && inBlank(p)
 }
 
-// BlankBeyond is Blank for the bytes that a resized chunk at p has beyond its former
+// BlankBeyond reports what Blank does for the bytes that a resized chunk at p has beyond its former
 // capacity.
 func BlankBeyond(p uintptr) bool { return isLarge(p) && inBlank(p) }
 

@@ -114,7 +114,7 @@ func (mc Ref) Lock(op string) Locked {
 // Unlock releases the tree's lock.
 func (Locked) Unlock() { Unlock() }
 
-// LockToEnter is like Lock, and sets a bit in the node's word Has. The caller then adds an
+// LockToEnter works as Lock does, and sets a bit in the node's word Has. The caller then adds an
 // entry about the context to a side table. See the package comment for why none is lost.
 func (mc Ref) LockToEnter(op string, bit uint32) Locked {
 	l := mc.Lock(op)

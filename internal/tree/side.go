@@ -23,7 +23,7 @@ func (t *SideTable[T]) At(number uint32) *T {
 	return &(*t)[page][number%256]
 }
 
-// Look is like At, but returns nil instead of making a page.
+// Look works as At does, but returns nil instead of making a page.
 func (t SideTable[T]) Look(number uint32) *T {
 	if page := int(number / 256); page < len(t) && t[page] != nil {
 		return &t[page][number%256]

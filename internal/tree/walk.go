@@ -249,7 +249,7 @@ func (s *Node) Next(top *Node) *Node {
 	return s.NextOutside(top)
 }
 
-// NextOutside is Next without the nodes below s.
+// NextOutside returns what Next does, without the nodes below s.
 func (s *Node) NextOutside(top *Node) *Node {
 	for s != top {
 		if s.NextSibling != 0 {

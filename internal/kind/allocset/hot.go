@@ -7,7 +7,7 @@ import (
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
-// Alloc is the first stage of the hot path: it finds the class. Sizes of 0 and beyond
+// Alloc finds the class: it is the first stage of the hot path. Sizes of 0 and beyond
 // chunk.MaxSmall go the slow way.
 func Alloc(c *kind.Core, size uintptr, pop kind.Popper, take kind.Taker, carve kind.Carver, slow kind.Slow) uintptr {
 	if size-1 >= chunk.MaxSmall {
@@ -16,7 +16,7 @@ func Alloc(c *kind.Core, size uintptr, pop kind.Popper, take kind.Taker, carve k
 	return pop(c, size, chunk.SmallClass(size), take, carve, slow)
 }
 
-// AllocConst is Alloc for a constant size: the compiler does the work of its additional
+// AllocConst does what Alloc does for a constant size: the compiler does the work of its additional
 // stage.
 func AllocConst(c *kind.Core, size uintptr, classify kind.Sizer, pop kind.Popper, take kind.Taker, carve kind.Carver, slow kind.Slow) uintptr {
 	if size-1 >= chunk.MaxSmall {
@@ -30,7 +30,7 @@ func ClassifyConst(c *kind.Core, size uintptr, pop kind.Popper, take kind.Taker,
 	return pop(c, size, chunk.ConstClass(size), take, carve, slow)
 }
 
-// Pop is the second stage: it looks for a freed chunk of the class.
+// Pop looks for a freed chunk of the class: it is the second stage.
 func Pop(c *kind.Core, size uintptr, class uint64, take kind.Taker, carve kind.Carver, slow kind.Slow) uintptr {
 	if p := *c.FreeList(class); p != 0 {
 		return take(c, class, p)
@@ -38,7 +38,7 @@ func Pop(c *kind.Core, size uintptr, class uint64, take kind.Taker, carve kind.C
 	return carve(c, size, class, slow)
 }
 
-// Take is the third stage when there is one: it takes the chunk freed last.
+// Take takes the chunk freed last: it is the third stage when there is one.
 func Take(c *kind.Core, class uint64, p uintptr) uintptr {
 	*c.FreeList(class) = *link(p)
 	if relaxed.HotCounters {
@@ -48,7 +48,7 @@ func Take(c *kind.Core, class uint64, p uintptr) uintptr {
 	return p
 }
 
-// Carve is the third stage when there is none: it cuts a chunk off the current block. It
+// Carve cuts a chunk off the current block: the third stage when there is none. It
 // does so for a Generation, too, whose free lists are always empty.
 func Carve(c *kind.Core, size uintptr, class uint64, slow kind.Slow) uintptr {
 	start := c.Cur
@@ -68,7 +68,7 @@ func Carve(c *kind.Core, size uintptr, class uint64, slow kind.Slow) uintptr {
 	return start + chunk.HeaderSize
 }
 
-// Push is the last stage of Free: it puts the chunk with header h at the head of the
+// Push puts, as the last stage of Free, the chunk with header h at the head of the
 // free list of its class.
 func Push(c *kind.Core, p uintptr, h, class uint64) {
 	list := c.FreeList(class)
@@ -84,7 +84,7 @@ func Push(c *kind.Core, p uintptr, h, class uint64) {
 // link returns the first word of a freed chunk: the next one on its free list.
 func link(p uintptr) *uintptr { return (*uintptr)(osmem.At(p)) }
 
-// Hot is the whole chain of stages.
+// Hot runs the whole chain of stages.
 func Hot(c *kind.Core, size uintptr, slow kind.Slow) uintptr {
 	return Alloc(c, size, Pop, Take, Carve, slow)
 }

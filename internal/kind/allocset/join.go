@@ -281,7 +281,7 @@ func (Methods) Compact(c *kind.Core) (gave uintptr) {
 	return gave
 }
 
-// CompactStep is a step of Compact. It reports whether more follow.
+// CompactStep takes a step of Compact, and reports whether more follow.
 func CompactStep(c *kind.Core) (gave uintptr, left bool) {
 	before := c.Total
 	if c.Blocks == 0 {

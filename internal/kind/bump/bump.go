@@ -26,7 +26,7 @@ import (
 // Methods of the kind.
 type Methods struct{}
 
-// Alloc is the hot path of the kinds without size classes: it cuts the chunk off the
+// Alloc cuts, on the hot path of the kinds without size classes, the chunk off the
 // current block. A size of 0 wraps around and does not fit. What does not fit goes to
 // the next stage, that of the kinds with classes: it finds no freed chunk in a Bump, nor
 // space for a header, and goes the slow way. So the slow way has one call site, and the
@@ -46,7 +46,7 @@ func Alloc(c *kind.Core, classless bool, size uintptr, next kind.Stage, slow kin
 	return next(c, size, slow)
 }
 
-// AllocConst is Alloc for a constant size, which must be one that cannot wrap around.
+// AllocConst does what Alloc does for a constant size, which must be one that cannot wrap around.
 func AllocConst(c *kind.Core, classless bool, size uintptr, next kind.Stage, slow kind.Slow) uintptr {
 	if classless {
 		p := c.Cur

@@ -67,7 +67,7 @@ func (b *Broken) Alloc(size uintptr) uintptr {
 // Shared returns the block on the list of blocks with n before it.
 func (b *Broken) Shared(n int) *kind.Block { return b.nth(b.C.Blocks, n) }
 
-// Large is the same for the other list.
+// Large does the same for the other list.
 func (b *Broken) Large(n int) *kind.Block { return b.nth(b.C.Large, n) }
 
 func (b *Broken) nth(list uintptr, n int) *kind.Block {

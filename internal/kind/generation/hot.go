@@ -48,7 +48,7 @@ var (
 
 func at(b *kind.Block) *block { return (*block)(unsafe.Pointer(b)) } // every shared block has this head
 
-// Free is the hot path for a chunk that shares a block: an AllocSet's, but for the
+// Free frees, on the hot path, a chunk that shares a block: as an AllocSet does, but for the
 // Prefix. For anything else it calls other.
 func Free(p uintptr, h uint64, c *kind.Core, find finder, match matcher, count counter, letGo releaser, other, wrong kind.Next) {
 	if (h^c.Cookie)&^(chunk.GenerationMask|chunk.Classes-1) != chunk.Generation {
@@ -58,7 +58,7 @@ func Free(p uintptr, h uint64, c *kind.Core, find finder, match matcher, count c
 	find(p, h, c, match, count, letGo, wrong)
 }
 
-// Find is the second stage: from the chunk to its block.
+// Find goes from the chunk to its block: it is the second stage.
 func Find(p uintptr, h uint64, c *kind.Core, match matcher, count counter, letGo releaser, wrong kind.Next) {
 	match(p, h, c, blockOf(p, h), count, letGo, wrong)
 }
@@ -68,7 +68,7 @@ func blockOf(p uintptr, h uint64) *block {
 	return at(kind.BlockAt(p &^ uintptr(h&chunk.GenerationMask|(kind.BlockUnit-1))))
 }
 
-// Match is the third stage: chunk and block must agree.
+// Match checks that chunk and block agree: it is the third stage.
 func Match(p uintptr, h uint64, c *kind.Core, b *block, count counter, letGo releaser, wrong kind.Next) {
 	if h^b.tag >= chunk.Classes {
 		wrong(p, h, c)
@@ -77,7 +77,7 @@ func Match(p uintptr, h uint64, c *kind.Core, b *block, count counter, letGo rel
 	count(c, b, p, h, letGo)
 }
 
-// Count is the last stage: it counts the chunk in its block, which is released when it
+// Count counts, as the last stage, the chunk in its block, which is released when it
 // was the last.
 func Count(c *kind.Core, b *block, p uintptr, h uint64, letGo releaser) {
 	chunk.SetHeader(p, h^(chunk.Generation^chunk.GenerationFreed))

@@ -20,7 +20,7 @@ var set allocset.Methods
 // slot returns the shard's slot, which has its lock.
 func slot(c *kind.Core) *kind.Shard { return kind.Slot[kind.Shard](c) }
 
-// Alloc is an AllocSet's, under the lock: an aligned chunk that grows stays in its
+// Alloc allocates as an AllocSet does, under the lock: an aligned chunk that grows stays in its
 // shard.
 func (Shard) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 	return patiently(slot(c), func() (uintptr, error) { return set.Alloc(c, size) })
@@ -43,7 +43,7 @@ func (Shard) Free(c *kind.Core, p uintptr, tag uint64) error {
 	return err
 }
 
-// Realloc is an AllocSet's, under the lock.
+// Realloc does what an AllocSet's does, under the lock.
 func (Shard) Realloc(c *kind.Core, p uintptr, tag uint64, size uintptr) (uintptr, error) {
 	return patiently(slot(c), func() (uintptr, error) {
 		if !unchanged(c, p, tag) {
@@ -53,18 +53,18 @@ func (Shard) Realloc(c *kind.Core, p uintptr, tag uint64, size uintptr) (uintptr
 	})
 }
 
-// Capacity is an AllocSet's. It reads what does not change while the chunk lives.
+// Capacity returns what an AllocSet's does. It reads what does not change while the chunk lives.
 func (Shard) Capacity(c *kind.Core, p uintptr, tag uint64) uintptr {
 	return set.Capacity(c, p, allocset.Unmark(tag))
 }
 
-// SizeOf is that of an AllocSet with marked headers.
+// SizeOf returns that of an AllocSet with marked headers.
 func (Shard) SizeOf(c *kind.Core, tag uint64) uintptr { return allocset.Cold{}.SizeOf(c, tag) }
 
-// Freed is that of an AllocSet with marked headers.
+// Freed reports that of an AllocSet with marked headers.
 func (Shard) Freed(tag uint64) bool { return allocset.Cold{}.Freed(tag) }
 
-// AllocAligned is an AllocSet's, under the lock.
+// AllocAligned allocates as an AllocSet does, under the lock.
 func (Shard) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error) {
 	return patiently(slot(c), func() (uintptr, error) { return set.AllocAligned(c, size, align) })
 }

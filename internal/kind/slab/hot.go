@@ -46,7 +46,7 @@ var _ [head - unsafe.Sizeof(block{})]byte // a block fits
 
 func at(b *kind.Block) *block { return (*block)(unsafe.Pointer(b)) } // every block of a slab has this head
 
-// Alloc is the hot path: it allocates the local chunk that was freed last, or the next
+// Alloc allocates, on the hot path, the local chunk that was freed last, or the next
 // one that was never allocated. Other kinds, another size, and nothing local go the slow
 // way, with the name of the operation.
 func Alloc(c *kind.Core, op string, size uintptr, pop popper, take taker, cut cutter, slow raiser) uintptr {
@@ -56,7 +56,7 @@ func Alloc(c *kind.Core, op string, size uintptr, pop popper, take taker, cut cu
 	return pop(c, op, size, take, cut, slow)
 }
 
-// Pop is the second stage: it looks for a local freed chunk.
+// Pop looks for a local freed chunk: it is the second stage.
 func Pop(c *kind.Core, op string, size uintptr, take taker, cut cutter, slow raiser) uintptr {
 	o := own(c)
 	if p := o.list; p != 0 {
@@ -65,7 +65,7 @@ func Pop(c *kind.Core, op string, size uintptr, take taker, cut cutter, slow rai
 	return cut(c, o, op, size, slow)
 }
 
-// Take is the third stage when there is one.
+// Take takes it: it is the third stage when there is one.
 func Take(o *private, p uintptr) uintptr {
 	o.list = *link(p)
 	chunk.SetHeader(p, chunk.Header(p)^(chunk.Slab^chunk.SlabFreed))
@@ -73,7 +73,7 @@ func Take(o *private, p uintptr) uintptr {
 	return p
 }
 
-// Cut is the third stage when there is none: it takes the next chunk that was never
+// Cut takes, as the third stage when there is none, the next chunk that was never
 // allocated.
 func Cut(c *kind.Core, o *private, op string, size uintptr, slow raiser) uintptr {
 	p := o.cur
@@ -93,7 +93,7 @@ type (
 	raiser func(c *kind.Core, op string, size uintptr) uintptr
 )
 
-// Free is the hot path for a chunk in a shared block. For anything else it calls other.
+// Free frees, on the hot path, a chunk in a shared block. For anything else it calls other.
 func Free(p uintptr, h uint64, c *kind.Core, sort sorter, keep keeper, toBlock returner, other kind.Next) {
 	if h^c.Cookie-chunk.Slab > chunk.MaxSlabOrder {
 		other(p, h, c)
@@ -102,7 +102,7 @@ func Free(p uintptr, h uint64, c *kind.Core, sort sorter, keep keeper, toBlock r
 	sort(p, h, c, keep, toBlock, other)
 }
 
-// Sort is the second stage: it makes the chunk local, or gives it to its block.
+// Sort makes the chunk local, or gives it to its block: it is the second stage.
 func Sort(p uintptr, h uint64, c *kind.Core, keep keeper, toBlock returner, wrong kind.Next) {
 	if own(c).local < fewLocal {
 		keep(own(c), p, h)
@@ -111,7 +111,7 @@ func Sort(p uintptr, h uint64, c *kind.Core, keep keeper, toBlock returner, wron
 	toBlock(p, h, c, wrong)
 }
 
-// Keep is the last stage of a chunk that becomes local.
+// Keep makes a chunk local: it is the last stage of one that becomes so.
 func Keep(o *private, p uintptr, h uint64) {
 	chunk.SetHeader(p, h^(chunk.Slab^chunk.SlabFreed))
 	*link(p) = o.list
