@@ -52,11 +52,11 @@
 //     HasCreation need none either: a node may be cached with them, and they then hold for
 //     its next context.
 //   - A cached node belongs to the goroutine that swaps its word CachedAs for 0, be it for a
-//     creation, an eviction, or a deletion that undoes itself. Since then the node may have
-//     been freed, or been another context. So after the swap a creation compares the name
-//     and the parent, a deletion compares the epoch, and either puts the word back if they
-//     differ. A node's memory is never used for anything else, so that it may be read
-//     before.
+//     creation, an eviction, or a deletion that undoes itself. Before the swap the node may
+//     have been freed, or been another context, since it was found or cached. So after the
+//     swap a creation compares the name and the parent, a deletion compares the epoch, and
+//     either puts the word back if they differ. A node's memory is never used for anything
+//     else, so that a goroutine that does not own it may read it.
 package tree
 
 import (
