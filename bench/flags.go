@@ -29,7 +29,7 @@ type options struct {
 }
 
 const measureUsage = `bench measures palloc against other allocators and writes the report into
-docs/BENCHMARKS.md, plots beside it. A run of some workloads or peers only prints
+docs/BENCHMARKS.md, plots next to it. A run of some workloads or peers only prints
 its report instead, unless -out names a file.
 
   go run ./bench [flags]
@@ -49,7 +49,7 @@ func parse(args []string, stdout io.Writer) (o options, err error) {
 	flags.IntVar(&o.rounds, "rounds", 7, "how often each cell is run")
 	flags.DurationVar(&o.limit, "limit", 3*time.Minute, "how long one cell may take")
 	flags.StringVar(&o.traces, "traces", "", "the folder with the recordings (*"+traceSuffix+") to replay")
-	flags.StringVar(&o.out, "out", "", "write the report into this file, between its marks, and plots beside it")
+	flags.StringVar(&o.out, "out", "", "write the report into this file, between its marks, and plots next to it")
 	flags.StringVar(&o.json, "json", "", "write all figures of all rounds into this file, for compare")
 	flags.BoolVar(&o.list, "list", false, "list the workloads and the allocators, and measure nothing")
 	o.command = strings.Join(append([]string{"go run ./bench"}, args...), " ")

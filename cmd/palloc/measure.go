@@ -1,6 +1,7 @@
 package main
 
 import (
+	"runtime"
 	"runtime/metrics"
 	"time"
 
@@ -12,8 +13,8 @@ import (
 // The measurement: some passes over a trace on one back end, as the bench has them.
 //
 // The first pass is cold: the back end has never held the memory. The median of the
-// others is warm. Time is what the process spends on its processors, the
-// collector's share included. Peak memory is the high-water mark of resident
+// others is warm. Time is what the process spends on its processor, the
+// collector's share included: it keeps to one, as the bench's cells do. Peak memory is the high-water mark of resident
 // memory in the cold pass less what was resident just before.
 //
 // Invariant: the trace, the table of addresses and the handles of contexts are
@@ -25,6 +26,7 @@ const enough = 300 * time.Millisecond
 
 // measure replays t on the job's back end.
 func (j job) measure(t *trace.Trace) (*result, error) {
+	runtime.GOMAXPROCS(1)
 	b := backends[j.Backend]()
 	if err := backend.Prepare(t, b); err != nil {
 		return nil, err

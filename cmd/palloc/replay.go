@@ -21,10 +21,11 @@ it carries: a PostgreSQL backend under pgbench.
 
   palloc replay [flags] [TRACE ...]
 
-Each trace runs on each back end in a process of its own. The first pass is cold,
-the median of the others warm: at least as many as -passes says, until 0.3 s have
-passed. Times are processor time of the whole process, Go's collector included,
-divided by the operations replayed. Peak memory is the most that was resident in the
+Each trace runs on each back end in a process of its own, on one processor. The first
+pass is cold, the median of the others warm: at least as many as -passes says, until
+0.3 s have passed. Times are processor time of the whole process, Go's collector
+included, divided by the operations replayed; GC CPU is the collector's, by the
+runtime's own count. Peak memory is the most that was resident in the
 cold pass, above what was resident before it. The floor is the loop of the replay
 without an allocator: what all figures have in common.
 

@@ -46,7 +46,7 @@ func wantTable(t *testing.T, lines []string) {
 	t.Helper()
 	const row = ` +([0-9.]+) ns/op +([0-9.]+) ns/op +[0-9.]+ ns/op +(-|[0-9.]+ [KM]iB) +[0-9,]+$`
 	for i, want := range []string{
-		`^ +cold +warm +of it GC +peak resident +passes$`,
+		`^ +cold +warm +GC CPU +peak resident +passes$`,
 		`^palloc` + row, `^goheap` + row, `^floor` + row,
 		`^palloc/goheap +[0-9.]+x +[0-9.]+x `,
 	} {

@@ -33,7 +33,7 @@ func answer(w io.Writer, results []result) {
 
 // table prints the figures of all back ends.
 func table(w io.Writer, results []result) {
-	row(w, "", "cold", "warm", "of it GC", "peak resident", "passes")
+	row(w, "", "cold", "warm", "GC CPU", "peak resident", "passes")
 	for i := range results {
 		r := &results[i]
 		row(w, r.Backend, perOpText(r.ColdNsPerOp), perOpText(r.WarmNsPerOp), perOpText(r.gcNsPerOp()),
