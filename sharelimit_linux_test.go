@@ -146,7 +146,8 @@ func TestShareMemoryLimitKeepsTheTotal(t *testing.T) {
 	if cramped() {
 		t.Skip("moves half a gigabyte")
 	}
-	if peak := peakOf(t, "shared"); peak > sharedTotal {
+	const slack = sharedTotal / 32 // on a busy machine the balance comes late, and the program's own pages count
+	if peak := peakOf(t, "shared"); peak > sharedTotal+slack {
 		t.Errorf("%d bytes were resident, with a shared limit of %d", peak, sharedTotal)
 	}
 	if peak := peakOf(t, "alone"); peak <= sharedTotal {
