@@ -183,10 +183,11 @@ func product(n, size int) (uintptr, error) {
 	return uintptr(total), nil
 }
 
-// AllocAligned returns size uninitialized bytes, aligned to align, a power of two. It
-// panics with a *Fault when align is no power of two, and as Alloc does. The chunk is freed
-// and resized as any other; Realloc keeps the alignment. It takes up to align+8 bytes more,
-// in a Bump only the gap. The chunks of a Slab are aligned to 8 only. Owner only.
+// AllocAligned returns size uninitialized bytes, aligned to align, a power of two.
+// FreePointer and Realloc work on the chunk as on any other; Realloc keeps the alignment.
+// The chunk takes up to align+8 bytes more than one of Alloc, in a Bump only the gap before
+// it. An align that is no power of two, or in a Slab more than 8, is a Fault; otherwise it
+// panics as Alloc does. Owner only.
 //
 // PostgreSQL: MemoryContextAllocAligned.
 func (mc Context) AllocAligned(size, align int) unsafe.Pointer {

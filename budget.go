@@ -43,12 +43,12 @@ func (mc Context) SetLimit(bytes int64) {
 	mc.setLimit("Context.SetLimit", bytes, budget.SetLimit)
 }
 
-// SetSoftLimit sets what the context and all contexts below it may hold, in bytes of
-// blocks, before the callbacks of OnPressure are called to free memory. They are called
-// when the limit is passed. Above the limit they are called again after what is held has
-// grown by a 64th, or has fallen by a quarter or below the limit. What they do not free may
-// be held nevertheless, up to the limit of SetLimit. NoLimit removes the limit, as for
-// SetLimit; a negative one is a Fault. Any goroutine.
+// SetSoftLimit sets a limit, in bytes of blocks, on what the context and all contexts below
+// it hold together. When it is passed, the callbacks of OnPressure are called to free
+// memory; no allocation fails for it. They are not called for each block above it: after a
+// call, the next one comes when what is held has grown by a 64th since, or when it grows
+// after it had fallen by a quarter, or passes the limit again. NoLimit removes the limit, as
+// for SetLimit; a negative number is a Fault. Any goroutine.
 func (mc Context) SetSoftLimit(bytes int64) {
 	mc.setLimit("Context.SetSoftLimit", bytes, budget.SetSoftLimit)
 }

@@ -1,5 +1,5 @@
 // Package palloc provides PostgreSQL's memory contexts: named pools of memory in a tree,
-// outside Go's heap, each freed chunk by chunk or all at once.
+// outside Go's heap. The memory of a pool is freed all at once, or piece by piece.
 //
 //	query := palloc.NewAllocSet(palloc.Top(), "query")
 //	defer query.Delete()
@@ -7,7 +7,7 @@
 //
 // Go values may point into a context: variables, struct fields, slices and maps may hold
 // what [New], [MakeSlice] and [CloneString] return, and sort, container/heap and
-// hash/maphash work on it. It is valid until its context is reset or deleted.
+// hash/maphash work on it. What they return is valid until its context is reset or deleted.
 //
 // A context must not hold Go pointers: pointers, slices, strings, maps, channels, funcs
 // and interfaces that lead to Go's heap. The collector does not scan contexts, so it frees
@@ -19,8 +19,8 @@
 //     [Context.Reset], [Context.Delete], [Context.BeforeReset], [Tie].
 //   - Values: [New], [Free]; [MakeSlice], [Append], [Grow], [Clone], [FreeSlice];
 //     [CloneString], [Sprintf], [FreeString]; [Buffer].
-//   - Try twins: [TryNew], [TryAppend] and others return the [*OutOfMemoryError] with which
-//     the function without Try panics.
+//   - Try twins: when memory runs out [New], [Append] and others panic; [TryNew],
+//     [TryAppend] and others return the [*OutOfMemoryError] instead.
 //   - Budgets: [Context.SetLimit], [Context.SetSoftLimit], [Context.OnPressure],
 //     [Context.CancelWaits]; [ShareMemoryLimit], [Trim], [SetRetention].
 //   - Statistics: [Context.Stats], [Context.Budget], [Context.WriteStats], [TakeSnapshot],
@@ -41,8 +41,8 @@
 //   - "Any goroutine.": every goroutine, at any time, whatever the owner does meanwhile.
 //
 // The tree belongs to no goroutine: any one may create children of a context and read its
-// statistics. Deleting or resetting a context needs the ownership of all contexts that it
-// deletes.
+// statistics. Deleting or resetting a context needs the ownership of it and of all contexts
+// below it. Statistics and snapshots are ordinary Go values.
 //
 // # Rules
 //
@@ -52,24 +52,25 @@
 //   - Children are deleted before their parents. Callbacks of [Context.BeforeReset] run
 //     before the memory is taken back.
 //   - Nothing in a context may be used after its reset or deletion.
-//   - The collector and GOMEMLIMIT do not count this memory; [ShareMemoryLimit] keeps both
-//     below one total. A program that moves its data here has a small Go heap, which the
-//     default GOGC collects often: raise GOGC.
+//   - The collector and GOMEMLIMIT do not count this memory; [ShareMemoryLimit] puts Go's
+//     heap and contexts under one total. A program that moves its data here has a small Go
+//     heap, which the default GOGC collects often: raise GOGC.
 //
 // # Figures
 //
-// Each figure has one name wherever it occurs, and is in bytes:
+// One name means one quantity everywhere, in bytes; the table gives its scope:
 //
 //	        what it counts                      Stats    Budget   OutOfMemoryError  PageHeapStats
 //	Held    blocks that contexts hold           context  subtree  subtree           process
-//	Used    of Held: live chunks, headers,      context
+//	Used    of Held: live chunks with headers,  context
 //	        and the heads of blocks
 //	Free    of Held: what is not Used           context
 //	Peak    the most that Held was                       subtree
 //	Limit   the most that Held may be                    subtree  subtree
 //
-// The scope is one context; a context and all contexts below it; or all contexts of the
-// process, and then the blocks cached with deleted ones too. In an OutOfMemoryError the
+// The scope is one context; a subtree, which is a context and all contexts below it; or all
+// contexts of the process, with the blocks cached for deleted ones. [Context.Held] is of one
+// context, [Context.TreeHeld], Leak and Dropped are of a subtree. In an OutOfMemoryError the
 // subtree is that of the context whose limit was reached.
 //
 // # Words
@@ -86,9 +87,11 @@
 //   - span: freed chunks side by side that were joined.
 //   - reset: take back every chunk of a context, and delete its children.
 //   - delete: reset a context and end it.
-//   - node: the 256-byte record that a Context refers to. Its memory only ever holds nodes.
-//   - epoch: the number of a life of a node. A Context holds the epoch of its creation, so
-//     that its use after the deletion is noticed.
+//   - node: the 256-byte record that a Context refers to. Its memory only ever holds nodes,
+//     so that a Context can be checked at any time.
+//   - epoch: a number that tells the successive uses of a node apart. A Context holds the
+//     epoch of its creation, so that its use after the deletion is noticed.
+//   - budget: the limits of a context and of all contexts below it, and what they hold.
 //   - off-heap: outside Go's heap. The collector neither scans nor frees it.
 //
 // # Life of a chunk
@@ -99,5 +102,5 @@
 // sparse block; otherwise the context acquires a block from the page heap. Free follows the
 // pointer to the header and the header to the node, and checks that the two agree. Reset
 // changes the node's cookie, which invalidates all headers written before, and releases the
-// blocks to the page heap.
+// blocks, except for the keeper, to the page heap.
 package palloc

@@ -44,16 +44,16 @@ func (l Leak) String() string {
 // name and line of creation, and sorts the groups by the bytes that they hold, the largest
 // first. An olderThan of 0 finds all. Any goroutine.
 //
-// A context's age is counted from its creation while RecordCreations is on. Otherwise it is
-// counted from the first call of Leaks that saw the context, since creations do not read
-// the clock: the first call finds no old context, and a call an hour later finds those that
-// have lived for that hour. Call it from time to time.
+// A context's age counts from its creation if RecordCreations was in force then; otherwise
+// from the first call of Leaks that saw the context, since creations do not read the clock.
+// So without RecordCreations the first call finds no old context, and a call an hour later
+// finds those that have lived for that hour. Call it from time to time.
 //
-// Contexts below a leak are listed, too, as groups of their own, since only the program
-// knows which of them should have been deleted: a server that lives on purpose does not
-// hide the queries that leak below it. Held of a group is what its deletion would release.
-// So a group stands before those below it, and the sum of all groups is more than the
-// total. Contexts that live as long as the process, such as Emergency, are not listed.
+// Contexts below a leak form groups of their own, so that a context that lives for long on
+// purpose, such as a server's, does not hide the queries that leak below it. Held of a group
+// is what its deletion would release, contexts below included: do not add up Held over
+// groups. top itself, and contexts that live as long as the process, such as Emergency, are
+// not listed.
 func Leaks(top Context, olderThan time.Duration) []Leak {
 	list := top.survey()
 	groups := map[leakKey]*leakGroup{}

@@ -50,11 +50,12 @@ func (mc Context) IsEmpty() bool {
 // BeforeReset registers run to be called once: when the context is next reset or deleted,
 // before its memory is taken back. Of several functions the one registered last runs first.
 // run is called in the goroutine that resets or deletes, with no lock held. It may use
-// every context that is still alive, also this one, and may register other functions, which
-// run in the same reset or deletion. After 1000 functions registered in that way the next
-// one is dropped with a *Fault, and the context can be reset or deleted as before. stop
-// removes the function, and reports whether it had not run. A nil run is a Fault. Owner
-// only; stop, too.
+// every context that is still alive, also this one; Reset and Delete have deleted those
+// below it by then. It may register other functions, which run in the same reset or
+// deletion: at most 1000. The next one is dropped, and the reset or deletion panics with a
+// *Fault, as it does with what run panics with; the context can then be reset or deleted
+// again. stop removes the function and returns true if it was still to run. A nil run is a
+// Fault. Owner only; stop, too.
 //
 // PostgreSQL: MemoryContextRegisterResetCallback, MemoryContextUnregisterResetCallback.
 func (mc Context) BeforeReset(run func()) (stop func() bool) {

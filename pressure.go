@@ -5,7 +5,6 @@ import (
 
 	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/kind"
-	"github.com/gopalloc/palloc/internal/kind/shared"
 )
 
 // Pressure: callbacks that free memory before a budget refuses an allocation, and the
@@ -75,29 +74,25 @@ type Reclaim struct {
 //
 // stop removes the callback and reports whether it was registered; a call in progress
 // continues. The end of the context removes it, too. A nil free is a Fault. Any goroutine.
-//
-// PostgreSQL has none.
 func (mc Context) OnPressure(free func(p Pressure) error) (stop func() bool) {
 	return mc.listen("Context.OnPressure", false, free)
 }
 
 // OnPressureOwned works as OnPressure does, for a callback that uses what only the owner of the
 // context may use: this context, and all contexts below it that are not Shared, belong to
-// one goroutine, as a shard does. When the owner itself allocates, the callback runs as one
+// one goroutine. When the owner's own allocation reaches the limit, the callback runs as one
 // of OnPressure. When another goroutine reaches the limit, it leaves a request for the
-// owner. The owner runs the callback when it next allocates more than fits in a block of
-// one of these contexts, while it waits for memory itself, or in AnswerPressure. The
-// requesting goroutine waits for the owner to begin, up to 100 milliseconds after the
-// request was left, and otherwise goes on to the next callback. It waits for a callback
-// that has begun as for one of OnPressure. An owner that may be busy for longer calls
-// AnswerPressure in between. It is a Fault when the context is Shared. Any goroutine, but
-// not while the owner hands the context over.
-//
-// PostgreSQL has none.
+// owner. The owner runs the callback in its next allocation from one of these contexts that
+// does not fit in the block at hand, while it waits for memory itself, or when it calls
+// AnswerPressure. The requesting goroutine waits at most 100 milliseconds, counted from the
+// request, for the owner to begin; then it goes on to the next callback. Once the callback
+// has begun, it waits up to 10 seconds, as for one of OnPressure. An owner that may go for
+// longer than 100 milliseconds without such an allocation calls AnswerPressure in between. A
+// Shared context is a Fault. Any goroutine, but not while the owner hands the context over.
 func (mc Context) OnPressureOwned(free func(p Pressure) error) (stop func() bool) {
 	const op = "Context.OnPressureOwned"
 	mc.check(op)
-	if kind.KindOf(mc.ref.Epoch) == shared.ID {
+	if kind.KindOf(mc.ref.Epoch).IsConcurrent() {
 		panic(&Fault{Op: op, Context: mc.Path(), Reason: "a Shared context has no owner: use OnPressure"})
 	}
 	return mc.listen(op, true, free)
@@ -131,14 +126,14 @@ func (mc Context) answerPressure() (answered bool) {
 	return budget.Answer(mc.ref)
 }
 
-// CancelWaits ends the attempts of an allocation from this context, or from one below it,
-// to have memory freed, once ctx is done: it ends waits for other goroutines, and calls no
-// more callbacks of OnPressure, but does not interrupt one. The allocation then fails with
-// an *OutOfMemoryError that wraps ctx's Err and its Cause. So does a later one, if a limit
-// is reached: use it for a context that lives no longer than ctx, such as that of a
-// request. It frees and resets nothing. A second call replaces the first. stop removes it
-// and reports whether it was in force; the end of the context removes it, too. A nil ctx is
-// a Fault. Owner only; stop, too.
+// CancelWaits makes allocations from this context and from those below it give up once ctx
+// is done: they no longer wait for other goroutines to free memory, and call no more
+// callbacks of OnPressure; a callback that runs is not interrupted. They fail with an
+// *OutOfMemoryError that wraps ctx's Err and its Cause. Later allocations that reach a limit
+// fail in the same way, so use it for a context that lives no longer than ctx, such as a
+// request's. It frees and resets nothing. A second call replaces the first. stop removes it,
+// and reports whether it was there; the end of the context removes it, too. A nil ctx is a
+// Fault. Owner only; stop, too.
 //
 // PostgreSQL: the cancellation of a query, for waits of this kind.
 func (mc Context) CancelWaits(ctx context.Context) (stop func() bool) {

@@ -74,17 +74,17 @@ func (mc Context) sliceSize(op string, len, cap int, each uintptr) uintptr {
 
 // Append is the built-in append for a slice in a context. Beyond the capacity it moves the
 // slice to a larger chunk of mc or, at the end of a Bump's block, grows it in place. The
-// old chunk is then freed if the kind frees chunks and s has all of it, so use only the
+// old chunk is then freed if the kind frees chunks and s covers all of it, so use only the
 // result: s = palloc.Append(mc, s, v).
 //
-// Results of Append, Clone and Grow have all of their chunk. Any other slice is copied, and
-// its chunk lives until FreeSlice or the end of its context: a slice that was shortened
-// with s[:n:n]; one on Go's heap; and one of MakeSlice whose chunk has room for another
-// element, since its capacity is exactly what was requested. To make a slice that will
-// grow, use Grow(mc, nil, n).
+// Results of Append, Clone and Grow cover their whole chunk. Any other slice is copied and
+// left as it is, and its chunk, if it has one, lives until FreeSlice or the end of its
+// context: a slice that was shortened with s[:n:n]; one on Go's heap; and one of MakeSlice
+// whose chunk has room for another element, since MakeSlice gives exactly the capacity
+// that was requested. To make a slice that will grow, use Grow[T](mc, nil, n).
 //
-// The values may be in s, or in its spare capacity. Append panics as MakeSlice does, and
-// with a *Fault when the chunk was freed. Owner only.
+// The values may overlap s, also its spare capacity. s may be nil. Append panics as
+// MakeSlice does, and with a *Fault when the chunk of s was freed. Owner only.
 //
 // PostgreSQL: repalloc_array.
 func Append[T any](mc Context, s []T, values ...T) []T {
@@ -108,8 +108,8 @@ func TryAppend[T any](mc Context, s []T, values ...T) ([]T, error) {
 }
 
 // Grow is slices.Grow for a slice in a context: it makes room for n more elements, as
-// Append of them would, and keeps the length. Grow(mc, nil, n) makes a slice to append to,
-// which has all of its chunk. It panics as Append does, and with a *Fault when n is
+// Append of them would, and keeps the length. Grow[T](mc, nil, n) makes a slice to append
+// to, which covers its whole chunk. It panics as Append does, and with a *Fault when n is
 // negative. Owner only.
 //
 // PostgreSQL: repalloc_array.
