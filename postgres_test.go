@@ -376,7 +376,7 @@ func TestPostgres14AlignedChunks(t *testing.T) {
 			palloc.FreePointer(p)
 		}
 		if c.Delete(); k == palloc.KindAllocSet {
-			c = palloc.NewAllocSet(root, "limited")
+			c = palloc.NewAllocSet(root, "limited, aligned") // a name of its own: no keeper waits for it
 			c.SetLimit(4 << 10)
 			if p, err := c.TryAllocAligned(100, 4096); p != nil || err == nil {
 				t.Errorf("TryAllocAligned below a limit: %p, %v", p, err)
