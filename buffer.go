@@ -7,9 +7,7 @@ import (
 
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
-	"github.com/gopalloc/palloc/internal/kind/bump"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
-	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
@@ -68,8 +66,8 @@ func NewBuffer(mc Context) *Buffer {
 //go:noinline
 func (mc Context) bufferCookie() uint64 {
 	mc.check("NewBuffer")
-	if mc.ref.Core.Kind() == slab.ID {
-		panic(mc.refuse("NewBuffer", 0, kind.Misuse("a Slab has chunks of one size, and a Buffer grows: make it in a context of another kind")))
+	if m := kinds.Methods[mc.ref.Core.Kind()]; m.Traits().OneSize {
+		panic(mc.refuse("NewBuffer", 0, kind.Misuse(fmt.Sprintf("a %s has chunks of one size, and a Buffer grows: make it in a context of another kind", m.Name()))))
 	}
 	return mc.ref.Core.Cookie
 }
@@ -111,7 +109,7 @@ func (b *Buffer) drop() {
 // written.
 func (b *Buffer) hold(p, room uintptr, n int) {
 	b.buf, b.where, b.owner = osmem.Bytes(p, room)[:n], &noHeader, b.mc.ref.Core
-	if b.mc.ref.Core.Kind() != bump.ID {
+	if kinds.Traits(b.mc.ref.Core.Kind()).Headers {
 		b.where, b.owner = (*uint64)(osmem.At(p-chunk.HeaderSize)), b.mc.shardOf(p)
 	}
 	b.cookie, b.header = b.owner.Cookie, *b.where

@@ -10,7 +10,6 @@ import (
 	"github.com/gopalloc/palloc/internal/kind/bump"
 	"github.com/gopalloc/palloc/internal/kind/generation"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
-	"github.com/gopalloc/palloc/internal/kind/shared"
 	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/relaxed"
 	"github.com/gopalloc/palloc/internal/tree"
@@ -51,7 +50,7 @@ func (k Kind) String() string {
 // context of any kind asks before: if mc.Kind().Frees() { palloc.FreeSlice(s) }. Any
 // goroutine.
 //
-// PostgreSQL has none: pfree of a Bump's chunk is an error.
+// PostgreSQL: pfree of a Bump's chunk is an error.
 func (k Kind) Frees() bool { return kinds.Methods[k] == nil || kinds.Methods[k].Traits().Frees }
 
 // Kind returns the kind with which the context was created. Any goroutine.
@@ -61,17 +60,12 @@ func (mc Context) Kind() Kind {
 }
 
 // kindIn returns the kind in an epoch. That of a Shared context is KindAllocSet.
-func kindIn(epoch uint64) Kind {
-	if id := kind.KindOf(epoch); id != shared.ID {
-		return Kind(id)
-	}
-	return KindAllocSet
-}
+func kindIn(epoch uint64) Kind { return Kind(kinds.Traits(kind.KindOf(epoch)).ShownAs) }
 
 // IsShared reports whether the context was created with Shared. Any goroutine.
 func (mc Context) IsShared() bool {
 	mc.check("Context.IsShared")
-	return kind.KindOf(mc.ref.Epoch) == shared.ID
+	return kind.KindOf(mc.ref.Epoch).IsConcurrent()
 }
 
 // Name returns the name given at creation. Any goroutine.
@@ -172,7 +166,7 @@ func (mc Context) check(op string) {
 // shardOf returns the node that the chunk at p belongs to: that of a shard of a Shared
 // context, otherwise that of the context.
 func (mc Context) shardOf(p uintptr) *kind.Core {
-	if kind.KindOf(mc.ref.Epoch) == shared.ID {
+	if kind.KindOf(mc.ref.Epoch).IsConcurrent() {
 		if c := kind.Of(chunk.Header(p)); c.Owner() == mc.ref.Core {
 			return c
 		}

@@ -151,7 +151,7 @@ func explain(c *kind.Core, op string, size uintptr, err error) error {
 func reclaims(asked []budget.Reclaim) []Reclaim {
 	list := make([]Reclaim, len(asked))
 	for i, a := range asked {
-		list[i] = Reclaim{a.Context, a.Ident, a.From.Place(), a.Calls, a.Need, a.Freed, a.Err, a.From.IsAllocSet()}
+		list[i] = Reclaim{a.Context, a.Ident, a.From.Place(), a.Calls, a.Need, a.Freed, a.Err, a.From.Joins()}
 	}
 	return list
 }
@@ -182,7 +182,7 @@ func (e *OutOfMemoryError) reclaimsText() string {
 		switch {
 		case r.Err != nil:
 			text += ": " + budget.FirstLine(r.Err)
-		case r.Freed == 0 && r.allocSet:
+		case r.Freed == 0 && r.joins:
 			text += " and returned no error: if it freed chunks of 8 KiB or less, it must call Compact"
 		}
 		told = append(told, text)

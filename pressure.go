@@ -45,7 +45,7 @@ type Reclaim struct {
 	Freed   int64  // bytes freed while it ran: below the limit, or in the allocating context
 	Err     error  // its last error, or its panic; nil for none
 
-	allocSet bool // whether the callback's context is an AllocSet
+	joins bool // whether Compact joins the freed chunks of the callback's context
 }
 
 // OnPressure registers a callback to free memory when a budget around the context is short:

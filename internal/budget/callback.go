@@ -8,8 +8,7 @@ import (
 	"time"
 
 	"github.com/gopalloc/palloc/internal/kind"
-	"github.com/gopalloc/palloc/internal/kind/allocset"
-	"github.com/gopalloc/palloc/internal/kind/shared"
+	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/tree"
 )
 
@@ -106,7 +105,7 @@ func (r *request) run(l *Listener, p Pressure, s *LimitError) (freer bool) {
 // compacted: then it freed single chunks, and no whole block was among them.
 func (r *request) record(l *Listener, p Pressure, freed int64, o outcome) {
 	i := r.recordCall(l, p, freed, o.err)
-	if i >= 0 && freed == 0 && o.err == nil && p.Need < p.Held && (o.compacted || !l.IsAllocSet()) {
+	if i >= 0 && freed == 0 && o.err == nil && p.Need < p.Held && (o.compacted || !l.Joins()) {
 		r.reclaims[i].fruitless++
 		r.askMore = true
 	}
@@ -150,18 +149,15 @@ func isOwnedWith(c, top *kind.Core) bool {
 		switch {
 		case &s.Core == top:
 			return true
-		case s.Parent == 0 || s.Kind() == shared.ID:
+		case s.Parent == 0 || s.Kind().IsConcurrent():
 			return false
 		}
 	}
 }
 
-// IsAllocSet reports whether the callback's context is an AllocSet, Shared or not: its
-// chunks become free for other contexts only when the callback calls Compact.
-func (l *Listener) IsAllocSet() bool {
-	id := kind.KindOf(l.owner.Epoch)
-	return id == allocset.ID || id == shared.ID
-}
+// Joins reports whether Compact joins the freed chunks of the callback's context: they become
+// free for other contexts only when the callback calls it.
+func (l *Listener) Joins() bool { return kinds.Traits(kind.KindOf(l.owner.Epoch)).Joins }
 
 // begin makes the goroutine the one that runs the listener, and reports whether it may. When
 // another one runs it, busy is closed at the end of that run.

@@ -179,8 +179,8 @@ func (l *Listener) held() (sum int64) {
 }
 
 // Holdings returns how many bytes the context and all below it hold, as far as maxSteps
-// steps tell, and how many steps that took. A context with an account is one step. The tree's lock
-// must be held.
+// steps tell, and how many steps that took. A context with an account is one step. The
+// tree's lock must be held.
 func Holdings(s *tree.Node, maxSteps int) (sum int64, steps int) {
 	for t := s; t != nil && steps < maxSteps; steps++ {
 		if a := ownAccount(t); a != nil {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/gopalloc/palloc/internal/kind"
-	"github.com/gopalloc/palloc/internal/kind/shared"
 	"github.com/gopalloc/palloc/internal/relaxed"
 	"github.com/gopalloc/palloc/internal/tree"
 )
@@ -144,7 +143,7 @@ func Answer(mc tree.Ref) (answered bool) {
 // AnswerFor is Answer before op allocates in the context of c. It panics when a callback
 // resets or deletes that context.
 func AnswerFor(c *kind.Core, op string) {
-	if c.Kind() == shared.ID || relaxed.Load32(&c.Has)&kind.Limited == 0 {
+	if c.Kind().IsConcurrent() || relaxed.Load32(&c.Has)&kind.Limited == 0 {
 		return
 	}
 	list := pendingAbove(c)
@@ -189,7 +188,7 @@ func pendingAbove(c *kind.Core) (list []*Listener) {
 	defer tree.Unlock()
 	budgets.Lock()
 	defer budgets.Unlock()
-	for s := kind.Slot[tree.Node](c); s.Kind() != shared.ID; s = tree.At(s.Parent) {
+	for s := kind.Slot[tree.Node](c); !s.Kind().IsConcurrent(); s = tree.At(s.Parent) {
 		if s.Has&tree.HasListeners != 0 {
 			for _, l := range listeners[s.Number()] {
 				if l.pending != nil && l.by == nil {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/gopalloc/palloc/internal/kind"
-	"github.com/gopalloc/palloc/internal/kind/shared"
 )
 
 // Waits for another goroutine to free memory.
@@ -39,7 +38,7 @@ func (r *request) await(on resource, done <-chan struct{}, until time.Time) erro
 			return errDeadlock
 		}
 		var list []*Listener
-		if HasOwnerRequests() && r.core.Kind() != shared.ID {
+		if HasOwnerRequests() && !r.core.Kind().IsConcurrent() {
 			list = pendingAbove(r.core)
 		}
 		woken, err := len(list) > 0, error(nil)

@@ -5,7 +5,6 @@ import (
 
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/allocset"
-	"github.com/gopalloc/palloc/internal/kind/generation"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/kind/shared"
 	"github.com/gopalloc/palloc/internal/relaxed"
@@ -103,7 +102,7 @@ func Create(parent Ref, id kind.ID, name string) Ref {
 		return createNew(parent, id, name)
 	}
 	mc := Ref{&s.Core, kind.NextEpoch(s.Epoch, id)}
-	if id == generation.ID {
+	if id&kind.Reopens != 0 {
 		return mc.reopen()
 	}
 	relaxed.Store64(&s.Epoch, mc.Epoch)

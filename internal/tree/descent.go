@@ -17,8 +17,8 @@ import (
 // Cost: the lock, for many contexts at once.
 
 // deleteChildren deletes all below the context. It goes down to a context without children,
-// removes it, and goes on from its parent, until it is back. It removes many that run no callbacks and hold little under one
-// hold of the lock.
+// removes it, and goes on from its parent, until it is back. It removes many that run no
+// callbacks and hold little under one hold of the lock.
 func (mc Ref) deleteChildren(e *ending) {
 	d := descent{top: mc, at: mc, ending: *e}
 	if !d.clear() {
@@ -143,8 +143,8 @@ func (d *descent) clear() (done bool) {
 }
 
 // FirstUncached returns the first child that is not cached. It evicts most of the cached
-// ones before it. It returns nil also when the hold of the lock ends before it found one. The tree's
-// lock must be held.
+// ones before it. It returns nil also when the hold of the lock ends before it found one.
+// The tree's lock must be held.
 func (s *Node) FirstUncached() *Node {
 	for i, n := s.FirstChild, 0; i != 0; n++ {
 		child := At(i)
