@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/gopalloc/palloc/internal/relaxed"
@@ -167,23 +166,4 @@ func (mc Context) residents() []resident {
 // have none, and those that other goroutines create meanwhile may have none. It takes a
 // step for each context of the greatest number that ever existed at a time. Any goroutine;
 // stop, too.
-func RecordCreations() (stop func()) {
-	recording.Lock()
-	defer recording.Unlock()
-	if recording.callers++; recording.callers == 1 {
-		tree.RecordCreations(true)
-	}
-	return sync.OnceFunc(func() {
-		recording.Lock()
-		defer recording.Unlock()
-		if recording.callers--; recording.callers == 0 {
-			tree.RecordCreations(false)
-		}
-	})
-}
-
-// recording counts the calls of RecordCreations that were not stopped.
-var recording struct {
-	sync.Mutex
-	callers int
-}
+func RecordCreations() (stop func()) { return tree.RecordCreations() }

@@ -181,7 +181,7 @@ func finish(parent Ref, s *Node, id kind.ID, o Options) Ref {
 	}
 	s.open(id, o)
 	link(parent.Node(), s)
-	if creations.on {
+	if creations.recorders > 0 {
 		s.recordCreation()
 	}
 	mc := s.Ref()

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gopalloc/palloc/internal/kind"
@@ -24,11 +25,11 @@ import (
 // microsecond for each creation, and 24 bytes on Go's heap for each of the 256 nodes next
 // to one that is known here.
 var creations struct {
-	on      bool
-	known   SideTable[creation]
-	stacks  map[Callers]uint32 // seen lately: the numbers of their lines
-	lines   []string           // each once; the first is none
-	numbers map[string]uint32
+	recorders int // calls of RecordCreations that were not stopped; 0: none are recorded
+	known     SideTable[creation]
+	stacks    map[Callers]uint32 // seen lately: the numbers of their lines
+	lines     []string           // each once; the first is none
+	numbers   map[string]uint32
 }
 
 // creation is when and where one life of a node began.
@@ -49,15 +50,10 @@ var began = time.Now()
 // Now returns the time since the process began to use palloc.
 func Now() time.Duration { return time.Since(began) }
 
-// RecordCreations switches the recording on or off. It takes a step for each node. Any
-// goroutine.
-func RecordCreations(on bool) {
-	Lock()
-	creations.on = on
-	Unlock()
-	if !on {
-		return
-	}
+// RecordCreations has creations recorded until stop is called; of several calls, until the
+// last stop. It takes a step for each node. Any goroutine; stop, too.
+func RecordCreations() (stop func()) {
+	addRecorders(1)
 	EachNode(func(s *Node) {
 		switch {
 		case s.Evict():
@@ -65,6 +61,13 @@ func RecordCreations(on bool) {
 			relaxed.Store32(&s.Has, s.Has|HasCreation)
 		}
 	})
+	return sync.OnceFunc(func() { addRecorders(-1) })
+}
+
+func addRecorders(n int) {
+	Lock()
+	creations.recorders += n
+	Unlock()
 }
 
 // EachNode calls do with each node but shards, under the lock for some at a time. Whether

@@ -72,7 +72,7 @@ var Moved = func(s *Node) (below bool) { return false }
 
 // Move makes the context the first child of another parent, and returns what Moved returns.
 // It panics when either does not exist, when mc is the root, and when parent is mc or lies
-// below it. Owner only.
+// below it. Any goroutine.
 func (mc Ref) Move(op string, parent Ref) (below bool) {
 	defer mc.Lock(op).Unlock()
 	cycle := parent.Live() && parent.IsWithin(mc.Node()) // may release the lock
