@@ -77,35 +77,45 @@ func allocOrPanic(c *kind.Core, op string, size uintptr) uintptr {
 //
 // PostgreSQL: MemoryContextAllocZero.
 func (mc Context) AllocZeroed(size int) unsafe.Pointer {
-	p := mc.Alloc(size)
-	if size <= fewBytes {
-		for q := p; size > 0; size -= 2 * chunk.Align {
-			if size <= chunk.Align {
-				*(*uint64)(q) = 0 // a chunk consists of whole words
-				break
-			}
-			*(*[2]uint64)(q) = [2]uint64{}
-			q = unsafe.Add(q, 2*chunk.Align)
-		}
-		return p
-	}
-	if size > kind.MaxKeeper {
-		return blankChunk(mc.ref.Core, p, size)
-	}
-	clear(unsafe.Slice((*byte)(p), size)) // just allocated, of that size
+	return allocThenClear(mc, size, Context.Alloc, clearChunk)
+}
+
+// allocThenClear takes its stages as arguments, so that it can be inlined with the hot path
+// of Alloc.
+func allocThenClear(mc Context, size int, alloc func(Context, int) unsafe.Pointer, clear func(p unsafe.Pointer, size uintptr, c *kind.Core)) unsafe.Pointer {
+	p := alloc(mc, size)
+	clear(p, uintptr(size), mc.ref.Core)
 	return p
 }
 
-// blankChunk clears a new chunk, unless it is fresh from the system and known to be zero.
-func blankChunk(c *kind.Core, p unsafe.Pointer, size int) unsafe.Pointer {
-	if !kind.Blank(kinds.Methods[c.Kind()], uintptr(p), uintptr(size)) {
+// clearChunk clears a new chunk of size bytes, in as few stores as will do: they overlap,
+// and the last word is cleared whole, since a chunk consists of words.
+func clearChunk(p unsafe.Pointer, size uintptr, c *kind.Core) {
+	end := unsafe.Add(p, (size+chunk.Align-1)&^(chunk.Align-1)) // of the chunk, or before
+	switch {
+	case size > 128:
+		clearLarge(p, size, c)
+	case size > 64:
+		*(*[8]uint64)(p) = [8]uint64{}
+		*(*[8]uint64)(unsafe.Add(end, -64)) = [8]uint64{}
+	case size > 32:
+		*(*[4]uint64)(p) = [4]uint64{}
+		*(*[4]uint64)(unsafe.Add(end, -32)) = [4]uint64{}
+	case size > 16:
+		*(*[2]uint64)(p) = [2]uint64{}
+		*(*[2]uint64)(unsafe.Add(end, -16)) = [2]uint64{}
+	case size > 0:
+		*(*uint64)(p) = 0
+		*(*uint64)(unsafe.Add(end, -8)) = 0
+	}
+}
+
+// clearLarge clears a new chunk, unless it is fresh from the system and known to be zero.
+func clearLarge(p unsafe.Pointer, size uintptr, c *kind.Core) {
+	if size <= kind.MaxKeeper || !kind.Blank(kinds.Methods[c.Kind()], uintptr(p), size) {
 		clear(unsafe.Slice((*byte)(p), size)) // just allocated, of that size
 	}
-	return p
 }
-
-// fewBytes is the largest size that a loop clears faster than a call of the runtime.
-const fewBytes = 64
 
 // TryAlloc works as Alloc does, but returns the *OutOfMemoryError. Owner only.
 //

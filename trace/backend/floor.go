@@ -28,22 +28,27 @@ func (b *Floor) Begin(t *trace.Trace) {
 
 // Play stores and writes as the other back ends do, and calls nothing.
 func (b *Floor) Play(ops []trace.Op) {
-	table, p := b.table, unsafe.Pointer(unsafe.SliceData(b.scratch))
-	for i := range ops {
-		o := &ops[i]
+	if len(ops) == 0 {
+		return
+	}
+	table, p := first(b.table), unsafe.Pointer(unsafe.SliceData(b.scratch))
+	for o, last := &ops[0], &ops[len(ops)-1]; ; o = next(o) {
 		switch o.Code() {
 		case trace.OpAlloc:
 			if o.Zeroed() {
 				clear(unsafe.Slice((*byte)(p), int(o.Size())))
 			}
-			table[o.Slot()].set(p)
+			row(table, o.Slot()).set(p)
 			if o.Touched() {
 				touchEnds(p, int(o.Size()))
 			}
 		case trace.OpRealloc:
 			if o.Touched() {
-				touchLast(table[o.Slot()].chunk(), int(o.Size()))
+				touchLast(row(table, o.Slot()).chunk(), int(o.Size()))
 			}
+		}
+		if o == last {
+			return
 		}
 	}
 }

@@ -45,44 +45,58 @@ func (b *Palloc) Begin(t *trace.Trace) {
 	b.root = palloc.NewAllocSet(palloc.Top(), "replay")
 }
 
-// Play calls palloc for each op.
+// Play calls palloc for each op. A pointer walks the ops and the tables have no bounds to
+// check, since what a Trace names was checked when it was read: the loop is to weigh no
+// more than one in C.
 func (b *Palloc) Play(ops []trace.Op) {
-	table, contexts := b.table, b.contexts
-	for i := range ops {
-		o := &ops[i]
+	if len(ops) == 0 {
+		return
+	}
+	table, contexts := first(b.table), first(b.contexts)
+	for o, last := &ops[0], &ops[len(ops)-1]; ; o = next(o) {
 		switch o.Code() {
 		case trace.OpAlloc:
 			size := int(o.Size())
-			mc := contexts[o.Context()]
+			mc := *row(contexts, o.Context())
 			var p unsafe.Pointer
 			if !o.Zeroed() {
 				p = mc.Alloc(size)
 			} else {
 				p = mc.AllocZeroed(size)
 			}
-			table[o.Slot()].set(p)
+			row(table, o.Slot()).set(p)
 			if o.Touched() {
-				touchEnds(p, size)
+				touchEnds(p, int(o.Size()))
 			}
 		case trace.OpFree:
-			palloc.FreePointer(table[o.Slot()].chunk())
-		case trace.OpRealloc:
-			size := int(o.Size())
-			p := palloc.Realloc(table[o.Slot()].chunk(), size)
-			table[o.Slot()].set(p)
-			if o.Touched() {
-				touchLast(p, size)
-			}
+			palloc.FreePointer(row(table, o.Slot()).chunk())
 		case trace.OpReset:
-			contexts[o.Context()].Reset()
+			row(contexts, o.Context()).Reset()
 		default:
-			b.context(*o)
+			b.rare(o)
+		}
+		if o == last {
+			return
 		}
 	}
 }
 
-// context carries out an op on a context. It is separate so that the loop stays in
-// registers.
+// rare carries out an op that is not among the most frequent. It is separate so that the
+// loop stays in registers.
+func (b *Palloc) rare(o *trace.Op) {
+	if o.Code() != trace.OpRealloc {
+		b.context(*o)
+		return
+	}
+	size, slot := int(o.Size()), &b.table[o.Slot()]
+	p := palloc.Realloc(slot.chunk(), size)
+	slot.set(p)
+	if o.Touched() {
+		touchLast(p, size)
+	}
+}
+
+// context carries out an op on a context.
 func (b *Palloc) context(o trace.Op) {
 	switch mc := &b.contexts[o.Context()]; o.Code() {
 	case trace.OpCreate:

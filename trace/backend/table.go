@@ -1,6 +1,10 @@
 package backend
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/gopalloc/palloc/trace"
+)
 
 // What the loops share: a table of addresses, and the writes to chunks.
 //
@@ -16,6 +20,20 @@ func (a *address) set(p unsafe.Pointer) { *a = address(uintptr(p)) }
 
 // chunk returns the chunk at the address.
 func (a *address) chunk() unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(a)) }
+
+// first returns a pointer to the first row of a table, nil if it has none.
+func first[T any](table []T) *T { return unsafe.SliceData(table) }
+
+// row returns a pointer to row i of a table, which has such a row, by a pointer to the
+// first.
+func row[T any](first *T, i uint32) *T {
+	return (*T)(unsafe.Add(unsafe.Pointer(first), uintptr(i)*unsafe.Sizeof(*first))) // in the table, as the caller says
+}
+
+// next returns a pointer to the op behind o, which is not the last.
+func next(o *trace.Op) *trace.Op {
+	return (*trace.Op)(unsafe.Add(unsafe.Pointer(o), unsafe.Sizeof(*o)))
+} // in the slice
 
 // sized returns a table of n rows: the given one where it has as many, or else a
 // new one, which is resident.
