@@ -130,7 +130,7 @@ func whereabouts(m kind.Methods, c *kind.Core, p uintptr) (near string, inside b
 	case size == 0:
 		return "", false
 	case p < at+size:
-		return fmt.Sprintf(", which is %d bytes inside of the chunk at %#x, of %d bytes", p-at, at, size), true
+		return fmt.Sprintf("; the address is %d bytes inside of the chunk at %#x, of %d bytes", p-at, at, size), true
 	case p == at+size+chunk.HeaderSize:
 		return fmt.Sprintf(": it may have been overwritten, from the chunk at %#x, whose %d bytes end before it", at, size), false
 	}
