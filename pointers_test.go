@@ -106,7 +106,7 @@ func TestAnAllowedTypeIsAcceptedWhereverItIsNested(t *testing.T) {
 	refused[withForeign](t, mc, "", "")
 	refused[netip.Addr](t, mc, "", "")
 	refused[pair[foreign, int]](t, mc, "", "")
-	refused[*foreign](t, mc, "*palloc_test.foreign (*palloc_test.foreign)", "palloc.NoHeapPointers")
+	refused[*foreign](t, mc, "*palloc_test.foreign is a Go pointer", "palloc.NoHeapPointers")
 	wantFault(t, func() { palloc.NewUninitialized[foreign](mc) }, "NewUninitialized[palloc_test.foreign]", "", "has pointers")
 }
 
