@@ -34,21 +34,22 @@ type Budget struct {
 // exceeded, the callbacks of OnPressure are called to free memory; if they free too little,
 // the allocation fails with an *OutOfMemoryError. A limit below what is held refuses new
 // blocks and takes nothing back. NoLimit removes the limit, and closes the budget unless
-// SetSoftLimit, ResetPeak or a critical section need it: the contexts then cost what those
-// without a budget do. A negative limit is a Fault. Contexts from which other goroutines
-// are allocating meanwhile are counted from their next block on. The first limit counts the
-// contexts below one by one, holds for all of them when SetLimit returns, and blocks no
-// other goroutine meanwhile. Any goroutine.
+// SetSoftLimit, ResetPeak or a critical section needs it. Without a budget, blocks take no
+// extra time and no peak is recorded. A negative limit is a Fault. Contexts from which other
+// goroutines are allocating meanwhile are counted from their next block on. The first limit
+// counts the contexts below one by one, holds for all of them when SetLimit returns, and
+// blocks no other goroutine meanwhile. Any goroutine.
 func (mc Context) SetLimit(bytes int64) {
 	mc.setLimit("Context.SetLimit", bytes, budget.SetLimit)
 }
 
 // SetSoftLimit sets a limit, in bytes of blocks, on what the context and all contexts below
 // it hold together. When it is passed, the callbacks of OnPressure are called to free
-// memory; no allocation fails for it. They are not called for each block above it: after a
-// call, the next one comes when what is held has grown by a 64th since, or when it grows
-// after it had fallen by a quarter, or passes the limit again. NoLimit removes the limit, as
-// for SetLimit; a negative number is a Fault. Any goroutine.
+// memory; no allocation fails for it. They are not called for each block above it. After a
+// call, the next one comes when what is held has grown by a 64th since. After what is held
+// has fallen by a quarter, it comes when that has grown by a 64th again; after a fall to the
+// limit or below, when the limit is passed again. NoLimit removes the limit, as for
+// SetLimit; a negative number is a Fault. Any goroutine.
 func (mc Context) SetSoftLimit(bytes int64) {
 	mc.setLimit("Context.SetSoftLimit", bytes, budget.SetSoftLimit)
 }
@@ -83,6 +84,6 @@ func (mc Context) Peak() int64 { return mc.budget("Context.Peak").Peak }
 // if there is none; StopPeak closes it. Any goroutine.
 func (mc Context) ResetPeak() { budget.ResetPeak(mc.ref, "Context.ResetPeak") }
 
-// StopPeak ends the recording that ResetPeak began: it closes the budget unless that has a
+// StopPeak ends the recording that ResetPeak began. It closes the budget, unless that has a
 // limit or a critical section needs it. Any goroutine.
 func (mc Context) StopPeak() { budget.StopPeak(mc.ref, "Context.StopPeak") }

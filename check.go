@@ -49,12 +49,13 @@ func (e *CorruptionError) Error() string {
 }
 
 // Check looks for memory that was overwritten, in the context and in all contexts below it:
-// it compares the headers of chunks, the free lists, the heads of blocks and the counts
-// with each other, and verifies the links of the tree. It returns nil when all agree;
-// otherwise it returns the first 16 findings, each a *CorruptionError, joined by
-// errors.Join. It does not look at what chunks contain, nor at what lies between the chunks
-// of a Bump, which have no headers. Owner only, of all these contexts; other goroutines may
-// change the tree elsewhere meanwhile, and what they change is not compared.
+// it compares the headers of chunks, the free lists, the heads of blocks and the counts with
+// each other, and verifies the links of the tree. It returns nil when all agree; otherwise
+// it returns the first 16 findings, each a *CorruptionError, joined by errors.Join. It does
+// not look at what chunks contain, nor at what lies between the chunks of a Bump, which have
+// no headers. Owner only, of the context and all contexts below it. Other goroutines may
+// change the tree elsewhere meanwhile; links that they change during the call are not
+// compared.
 //
 // PostgreSQL: MemoryContextCheck.
 func (mc Context) Check() error {

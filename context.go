@@ -128,9 +128,9 @@ func (mc Context) SetParent(parent Context) {
 
 // Children returns an iterator over the children of the context as they are when the loop
 // begins, the latest first. The loop may create, move and delete contexts; a child that was
-// deleted meanwhile is still returned, and is not Live. Of more than some hundred children,
-// one that another goroutine creates, deletes or moves while the loop begins is returned at
-// most once. Any goroutine.
+// deleted meanwhile is still returned, and is not Live. If there are more than some hundred
+// children, a child that another goroutine creates, deletes or moves while the loop begins
+// may be missing, but is never returned twice. Any goroutine.
 func (mc Context) Children() iter.Seq[Context] {
 	return func(yield func(Context) bool) { each(mc.ref.Children(), yield) }
 }

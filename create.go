@@ -24,14 +24,14 @@ type Option struct {
 	shared     bool
 }
 
-// BlockSizes sets the size in bytes of the first block that the context acquires, and of
-// the largest that its chunks share. The defaults are 1 KiB, or what earlier contexts of
-// the name needed, up to 8 KiB, for first; and 1 MiB for largest. Both are rounded down to
-// whole KiB and limited to 1 GiB; first is at least 1 KiB, and largest at least first. A
-// kind may acquire smaller blocks: a Generation's are at most 32 KiB, those of an AllocSet
-// that joins its free chunks about 64 KiB. A larger chunk gets a block of its own. The
-// first block may be smaller if the context begins with one that an earlier context kept. A
-// negative size is a Fault.
+// BlockSizes sets the size in bytes of the first block that the context acquires, and of the
+// largest that its chunks share. The default of first is 1 KiB, or more, up to 8 KiB, if
+// earlier contexts of the same name needed it. The default of largest is 1 MiB. Both are
+// rounded down to whole KiB and limited to 1 GiB; first is at least 1 KiB, and largest at
+// least first. A kind may acquire smaller blocks: a Generation's are at most 32 KiB, those
+// of an AllocSet that joins its free chunks about 64 KiB. A larger chunk gets a block of its
+// own. The first block may be smaller if the context begins with one that an earlier context
+// kept. A negative size is a Fault.
 //
 // PostgreSQL: initBlockSize and maxBlockSize. There is no minContextSize, since blocks are
 // acquired when chunks need them.
@@ -54,17 +54,18 @@ func BlockSizes(first, largest int) Option {
 func Shared() Option { return Option{shared: true} }
 
 // Top returns the root of the tree of contexts, an AllocSet. The first call creates it, and
-// it lives as long as the process: deleting or moving it is a Fault. Any goroutine, but
-// only one at a time may allocate from it.
+// it lives as long as the process: deleting or moving it is a Fault. Any goroutine may call
+// Top and create children of it, but only one at a time may allocate from it.
 //
 // PostgreSQL: TopMemoryContext.
 func Top() Context { return Context{tree.Root()} }
 
-// NewAllocSet creates a context for general use: chunks of any size, freed and reused one
-// by one. parent may belong to another goroutine; the new context belongs to the caller.
-// The name should be a constant. A context from which nothing was allocated holds no block,
-// or one that an earlier context kept. NewAllocSet panics with a *Fault when parent was
-// deleted, and with an *OutOfMemoryError when the system refuses memory. Any goroutine.
+// NewAllocSet creates a context for general use: chunks of any size, freed and reused one by
+// one. parent may belong to another goroutine; the new context belongs to the caller. The
+// name should be a constant, shared by all contexts for one purpose: SetIdent tells them
+// apart. A context from which nothing was allocated holds no block, or one block of a
+// deleted context of its name. NewAllocSet panics with a *Fault when parent was deleted, and
+// with an *OutOfMemoryError when the system refuses memory. Any goroutine.
 //
 // PostgreSQL: AllocSetContextCreate.
 func NewAllocSet(parent Context, name string, opts ...Option) Context {

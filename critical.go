@@ -20,9 +20,9 @@ import (
 // EnterCritical opens a critical section: until leave is called, a context of the subtree
 // that needs a new block panics with a *Fault, unless AllowInCriticalSection exempts it.
 // Chunks that fit in the blocks it already holds are allocated as usual. Sections nest.
-// leave must be called once. The budget that a section opens stays for the next section,
-// until SetLimit or SetSoftLimit with NoLimit, or StopPeak, closes it as unneeded. Any
-// goroutine.
+// leave ends the section, from any goroutine; further calls of it do nothing. The budget
+// that a section opens stays for the next section. SetLimit or SetSoftLimit with NoLimit, or
+// StopPeak, closes it when nothing else needs it. Any goroutine.
 //
 // PostgreSQL: START_CRIT_SECTION, END_CRIT_SECTION.
 func (mc Context) EnterCritical() (leave func()) {

@@ -9,24 +9,26 @@
 // what [New], [MakeSlice] and [CloneString] return, and sort, container/heap and
 // hash/maphash work on it. What they return is valid until its context is reset or deleted.
 //
-// A context must not hold Go pointers: pointers, slices, strings, maps, channels, funcs
-// and interfaces that lead to Go's heap. The collector does not scan contexts, so it frees
-// an object to which only a context points. Types with pointers are therefore refused,
-// unless they embed [NoHeapPointers]: their pointers then lead into contexts only. To keep
-// a string in a context, copy it with [CloneString]; to keep a slice, with [Clone].
+// A context must not hold Go pointers: pointers, slices, strings, maps, channels, funcs and
+// interfaces that lead to Go's heap. The collector does not scan contexts, so it frees an
+// object to which only a context points. Types with pointers are therefore refused, unless
+// they embed [NoHeapPointers]. That is a promise that their pointers lead into contexts or
+// to static data; where each pointer leads is not checked. To keep a string in a context,
+// copy it with [CloneString]; to keep a slice, with [Clone]. To keep either beyond the
+// context, copy it to Go's heap with strings.Clone or slices.Clone.
 //
 //   - Contexts: [NewAllocSet], [NewSlab], [NewGeneration], [NewBump], [Top], [Scope];
 //     [Context.Reset], [Context.Delete], [Context.BeforeReset], [Tie].
 //   - Values: [New], [Free]; [MakeSlice], [Append], [Grow], [Clone], [FreeSlice];
 //     [CloneString], [Sprintf], [FreeString]; [Buffer].
-//   - Try twins: when memory runs out [New], [Append] and others panic; [TryNew],
-//     [TryAppend] and others return the [*OutOfMemoryError] instead.
+//   - Try functions: when memory runs out [New], [Append] and others panic; [TryNew],
+//     [TryAppend] and others return the [*OutOfMemoryError] instead. Misuse panics in both.
 //   - Budgets: [Context.SetLimit], [Context.SetSoftLimit], [Context.OnPressure],
 //     [Context.CancelWaits]; [ShareMemoryLimit], [Trim], [SetRetention].
 //   - Statistics: [Context.Stats], [Context.Budget], [Context.WriteStats], [TakeSnapshot],
 //     [PageHeap]; [Leaks], [Context.Check].
 //   - Bytes without a type: [Context.Alloc], [Realloc], [FreePointer], [UsableSize].
-//   - Critical sections, and other parity with PostgreSQL: [Context.EnterCritical],
+//   - Critical sections, and other counterparts of PostgreSQL's: [Context.EnterCritical],
 //     [Emergency]; docs/POSTGRES.md lists the counterpart of each of PostgreSQL's functions.
 //
 // # Ownership
@@ -47,11 +49,12 @@
 // # Rules
 //
 //   - Misuse panics with a [*Fault]: a double free, a deleted context, a negative size.
-//     Running out of memory panics with an [*OutOfMemoryError], or returns it from a Try
-//     twin.
-//   - Children are deleted before their parents. Callbacks of [Context.BeforeReset] run
-//     before the memory is taken back.
-//   - Nothing in a context may be used after its reset or deletion.
+//     Running out of memory panics with an [*OutOfMemoryError]; a Try function returns
+//     it, and [Scope] recovers and returns it.
+//   - Reset and Delete of a context delete all contexts below it, children before parents.
+//     Callbacks of [Context.BeforeReset] run before the memory is taken back.
+//   - Nothing in a context may be used after its reset or deletion. Reading or writing it
+//     is not noticed.
 //   - The collector and GOMEMLIMIT do not count this memory; [ShareMemoryLimit] puts Go's
 //     heap and contexts under one total. A program that moves its data here has a small Go
 //     heap, which the default GOGC collects often: raise GOGC.
@@ -91,7 +94,8 @@
 //     so that a Context can be checked at any time.
 //   - epoch: a number that tells the successive uses of a node apart. A Context holds the
 //     epoch of its creation, so that its use after the deletion is noticed.
-//   - budget: the limits of a context and of all contexts below it, and what they hold.
+//   - budget: the limits of a context and of all contexts below it, and what they hold. The
+//     budget is opened by the first function that needs it, and closed when none does.
 //   - off-heap: outside Go's heap. The collector neither scans nor frees it.
 //
 // # Life of a chunk

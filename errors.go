@@ -12,12 +12,12 @@ import (
 	"github.com/gopalloc/palloc/internal/tree"
 )
 
-// A Fault is a misuse of palloc, with which the function panics: for example a free of a
-// pointer that is no chunk's, the use of a deleted context, a negative size. It is a mistake
-// in the program, like an index out of range. The memory of all contexts is as it was before
-// the call.
+// A Fault is a misuse of palloc. The function that was misused panics with it: for example a
+// free of a pointer to no chunk, the use of a deleted context, a negative size. It is a
+// mistake in the program, like an index out of range. The memory of all contexts is as it
+// was before the call.
 type Fault struct {
-	Op      string  // the function that was called: "Free", "Context.Alloc", ...
+	Op      string  // the function that was called: "Context.Alloc", ...; "Free" also for FreeSlice
 	Reason  string  // what is wrong, and what to do
 	Context string  // path of the context concerned, "" if unknown
 	Address uintptr // the pointer passed, 0 for none
@@ -60,15 +60,16 @@ type OutOfMemoryError struct {
 	LimitIdent string // its Ident
 	Held       int64  // bytes of blocks that it and all contexts below it held
 	Limit      int64  // its limit, in bytes
-	Need       int64  // bytes missing below the limit, for the smallest block that has room for Size
+	Need       int64  // bytes of the smallest block that has room for Size
 
 	// Reclaims are the first 32 callbacks of OnPressure that were called.
 	Reclaims []Reclaim
 
-	// Tree lists the largest holders, in at most 32 rows: LimitedBy, or Top if it is "",
-	// and contexts below it. Held of a row includes the contexts below that have no row;
-	// if these are many and have no budget of their own, only some hundreds of them. Blocks
-	// counts the context's own; the other figures are 0. More counts the contexts that were
+	// Tree lists the largest holders, in at most 32 rows: LimitedBy, or Top if it is "", and
+	// contexts below it. Held of a row includes the contexts below that have no row; if
+	// these are many and have no budget of their own, only some hundreds of them. Blocks
+	// counts the context's own. Used, Free, FreeChunks, Chunks and EmptyBlocks are not
+	// counted: they are 0, and WriteText prints them so. More counts the contexts that were
 	// seen and have no row: it is 0 only if all have one.
 	Tree Snapshot
 }

@@ -30,11 +30,11 @@ func UsableSize(p unsafe.Pointer) int {
 }
 
 // Footprint returns how many bytes of its context's blocks the chunk at p takes: the usable
-// ones, the 8 of its header, and, from AllocAligned, the gap before it. A chunk with a
-// block of its own takes the whole block, with its head and rounding, which is what
-// Stats.Held falls by when it is freed: up to a sixth more than requested, and for a power
-// of two up to an eighth. Address space into which a large chunk may still grow does not
-// count. It panics as UsableSize does. Owner only.
+// bytes, the 8 of its header, and, for a chunk of AllocAligned, the gap before it. A chunk
+// with a block of its own takes the whole block, with its head and rounding: up to a sixth
+// more than requested, and for a power of two up to an eighth. Stats.Held falls by that when
+// the chunk is freed. Address space into which a large chunk may still grow does not count.
+// It panics as UsableSize does. Owner only.
 //
 // PostgreSQL: GetMemoryChunkSpace, without the head of a block.
 func Footprint(p unsafe.Pointer) int {
@@ -130,7 +130,7 @@ func whereabouts(m kind.Methods, c *kind.Core, p uintptr) (near string, inside b
 	case size == 0:
 		return "", false
 	case p < at+size:
-		return fmt.Sprintf(", which is %d bytes inside of the chunk at %#x, of %d bytes", p-at, at, size), true
+		return fmt.Sprintf("; the address is %d bytes inside of the chunk at %#x, of %d bytes", p-at, at, size), true
 	case p == at+size+chunk.HeaderSize:
 		return fmt.Sprintf(": it may have been overwritten, from the chunk at %#x, whose %d bytes end before it", at, size), false
 	}

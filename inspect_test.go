@@ -124,7 +124,7 @@ func TestABumpsChunkAnswersNothing(t *testing.T) {
 	p := c.AllocZeroed(64)
 	p = unsafe.Add(p, 32) // after zeros, which are no valid header
 	wantFault(t, func() { palloc.UsableSize(p) }, "UsableSize", "Top/test/c", "a Bump's chunks have no header")
-	wantFault(t, func() { palloc.Footprint(p) }, "Footprint", "Top/test/c", "asked about")
+	wantFault(t, func() { palloc.Footprint(p) }, "Footprint", "Top/test/c", "inspected by its pointer")
 	wantFault(t, func() { palloc.ContextOf(p) }, "ContextOf", "Top/test/c", "a Bump's chunks have no header")
 }
 

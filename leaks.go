@@ -161,9 +161,9 @@ func (mc Context) residents() []resident {
 
 // RecordCreations records the time and place of each context's creation, for Leaks and
 // TieFunc, until stop is called; after several calls until the last stop. It is meant for
-// tests, and for a while in a process that leaks: a creation then takes about a
-// microsecond. The record of a context is kept until its deletion. Contexts created before
-// have none, and those that other goroutines create meanwhile may have none. It takes a
-// step for each context of the greatest number that ever existed at a time. Any goroutine;
-// stop, too.
+// tests, and for a while in a process that leaks: a creation then takes about a microsecond.
+// The record of a context is kept until its deletion. Contexts created before have none, and
+// those that other goroutines create meanwhile may have none. The call takes a step for each
+// node, of which there are as many as contexts ever existed at a time. Any goroutine; stop,
+// too.
 func RecordCreations() (stop func()) { return tree.RecordCreations() }

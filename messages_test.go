@@ -131,7 +131,7 @@ func TestAFaultSaysWhoseAndWhat(t *testing.T) {
 		{"free after Reset", func() { x := q.Alloc(8); q.Reset(); palloc.FreePointer(x) }, path + "query", "17", []string{"taken back when its context was reset"}},
 		{"a deleted context", func() { c := palloc.NewAllocSet(q, "step"); c.Delete(); c.Alloc(8) }, "step", "", []string{"was deleted"}},
 		{"a wrong size", func() { palloc.New[[3]uint64](slab) }, path + "nodes", "", []string{"64 bytes, not of 24"}},
-		{"free in a Bump", func() { palloc.Free(palloc.New[uint64](bump)) }, path + "rows", "18", []string{"no single one is freed"}},
+		{"free in a Bump", func() { palloc.Free(palloc.New[uint64](bump)) }, path + "rows", "18", []string{"none can be freed"}},
 		{"a Go pointer", func() { palloc.New[struct{ a, b *int }](q) }, "", "", []string{"NoHeapPointers"}},
 	} {
 		f := faultOf(t, m.do)

@@ -62,20 +62,20 @@ func PageHeap() PageHeapStats {
 	}
 }
 
-// DefaultRetention is the default of SetRetention. It retains up to 17/16 of the peak use
-// over the current and the previous 16384 block acquisitions, and at least of 64 MiB.
+// DefaultRetention is the default of SetRetention. With it, the retained bytes are at most
+// 17/16 of the peak of the bytes in blocks. The peak is that of the current and the previous
+// period of 16384 acquired blocks, or 64 MiB if that is more.
 const DefaultRetention = math.MaxInt64
 
 // SetRetention limits, in bytes, what the page heap keeps resident of free memory. Blocks
 // released beyond the limit are returned to the system, and so is, immediately, what is
 // already retained beyond it. The limit only lowers the bound that DefaultRetention
-// describes; DefaultRetention itself restores that bound, and 0 retains nothing. Cached
-// runs count. Blocks cached with deleted contexts do not: they count as Held, see
-// PageHeapStats. A page of the system that is only partly free cannot be returned. One that
-// became free little by little is returned when the pages around it are free, after the
-// next 16384th block is acquired, or by Trim. What the system refuses to take back, as
-// Linux does when memory is locked, stays retained. A negative number is a Fault. Any
-// goroutine.
+// describes; DefaultRetention itself restores that bound, and 0 retains nothing. Cached runs
+// count. Blocks cached with deleted contexts do not: they count as Held, see PageHeapStats.
+// A page of the system that is only partly free cannot be returned. A page that became free
+// in parts is returned later: when the pages around it are free, every 16384 acquired
+// blocks, or by Trim. What the system refuses to take back, as Linux does when memory is
+// locked, stays retained. A negative number is a Fault. Any goroutine.
 func SetRetention(bytes int64) {
 	if bytes < 0 {
 		panic(&Fault{Op: "SetRetention", Reason: fmt.Sprintf("a retention of %d bytes: it must be at least 0, or DefaultRetention", bytes)})

@@ -20,13 +20,23 @@ import (
 
 // NoHeapPointers marks a struct type whose Go pointers (pointers, slices, strings, funcs,
 // interfaces) only ever lead to memory of contexts that live at least as long, or to static
-// data: constants, top-level functions. Embed it by value as the first field, where it takes
-// no space. Maps and channels are always on Go's heap and stay refused. For a type of another
-// package use AllowPointers.
+// data: constants, top-level functions. The program promises that: palloc does not check
+// what is stored, and a string on Go's heap is freed although a context points to it. Embed
+// it by value as the first field, where it takes no space. The promise covers every field,
+// also those of structs inside. Maps and channels are always on Go's heap and stay refused.
+// For a type of another package use AllowPointers.
 //
 //	type node struct {
 //		palloc.NoHeapPointers
 //		left, right *node
+//	}
+//
+// A pointer, slice or string is no struct and cannot embed it: MakeSlice[*node] is refused.
+// Put the pointer into such a struct, and use MakeSlice[link]:
+//
+//	type link struct {
+//		palloc.NoHeapPointers
+//		to *node
 //	}
 //
 // PostgreSQL has none: C has no collector.

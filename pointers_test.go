@@ -91,7 +91,7 @@ func TestAPointerIsRefusedWithItsPathAndTheLineToWrite(t *testing.T) {
 	for range 2 { // the second time the type is known
 		refused[holder](t, mc, "palloc_test.holder.p (*palloc_test.leaf) is a Go pointer", "`type holder struct { palloc.NoHeapPointers; ... }`")
 		refused[holder](t, mc, "palloc_test.holder.p", "`var _ = palloc.AllowPointers[palloc_test.holder](\"why that holds\")`")
-		refused[string](t, mc, "string (string) holds a Go pointer", "`struct { palloc.NoHeapPointers; v string }`")
+		refused[string](t, mc, "string holds a Go pointer", "`struct { palloc.NoHeapPointers; v string }`")
 		refused[linkedMap](t, mc, "palloc_test.linkedMap.m (map[string]int) lies on Go's heap", "`m int`")
 	}
 	wantEmpty(t, mc)
@@ -106,7 +106,7 @@ func TestAnAllowedTypeIsAcceptedWhereverItIsNested(t *testing.T) {
 	refused[withForeign](t, mc, "", "")
 	refused[netip.Addr](t, mc, "", "")
 	refused[pair[foreign, int]](t, mc, "", "")
-	refused[*foreign](t, mc, "*palloc_test.foreign (*palloc_test.foreign)", "palloc.NoHeapPointers")
+	refused[*foreign](t, mc, "*palloc_test.foreign is a Go pointer", "palloc.NoHeapPointers")
 	wantFault(t, func() { palloc.NewUninitialized[foreign](mc) }, "NewUninitialized[palloc_test.foreign]", "", "has pointers")
 }
 

@@ -18,24 +18,24 @@ import (
 
 // A Pressure is the request to a callback of OnPressure.
 type Pressure struct {
-	// Need is how many bytes the callback should free: those that are missing, and at least
-	// a 64th of what its context and all contexts below it hold, so that it is not called
-	// for each allocation. If another context allocates, only whole blocks count, as in
-	// Held: a callback that frees single chunks of 8 KiB or less must call Compact before it
-	// returns. If that releases no block the callback is called again, for twice as much
-	// each time, until a block is released, it returns an error, or it was asked for all
-	// that it holds.
+	// Need is how many bytes the callback should free: Missing, but at least a 64th of what
+	// its context and all contexts below it hold, so that it is not called for each
+	// allocation. If another context allocates, only whole blocks count, as in Held: a
+	// callback that frees single chunks of 8 KiB or less must call Compact before it
+	// returns. If that releases no block the callback is called again, with twice that 64th,
+	// then four times and so on, until a block is released, it returns an error, or Need was
+	// all that it holds.
 	Need int64
 
-	Missing int64   // bytes missing below the limit, for all waiting allocations
+	Missing int64   // bytes by which all waiting allocations would exceed the limit
 	Held    int64   // bytes of blocks that the callback's context and those below it hold, of the first 256
 	Asker   Context // the allocating context: read its Path and Ident, and do nothing else with it
-	Limit   Context // the context whose limit is reached
-	Soft    bool    // whether that is its soft limit: what is not freed is then allowed nevertheless
+	Limit   Context // the context whose limit, or soft limit, is reached
+	Soft    bool    // whether that is its soft limit: the allocation then succeeds in any case
 }
 
-// A Reclaim is how a callback of OnPressure was called for an allocation that was refused
-// in the end, and what it did.
+// A Reclaim reports the calls of one callback of OnPressure for an allocation that was
+// refused in the end, and what they freed.
 type Reclaim struct {
 	Context string // path of the callback's context
 	Ident   string // that context's Ident
@@ -48,29 +48,30 @@ type Reclaim struct {
 	joins bool // whether Compact joins the freed chunks of the callback's context
 }
 
-// OnPressure registers a callback to free memory when a budget around the context is short:
-// when its soft limit is passed, and before its limit refuses an allocation. The callback
-// frees what it can, by freeing chunks, resetting or deleting contexts, or spilling to
-// disk. What it freed is measured, and the allocation tried again. The callbacks are called
-// again as long as one of them released blocks, made more free in the allocating context,
-// or called Compact: see Pressure.Need. The callback whose context holds most is called
-// first. An error explains why little could be freed. It becomes part of the
-// *OutOfMemoryError, if there is one, and so does a panic, which is recovered.
+// OnPressure registers a callback to free memory. It is called for the limits of this
+// context and of all contexts above it: when a soft limit is passed, and before a limit
+// refuses an allocation. The callback frees what it can, by freeing chunks, resetting or
+// deleting contexts, or spilling to disk. What it freed is measured, and the allocation is
+// tried again. The callbacks are called again as long as one of them released blocks, made
+// more free in the allocating context, or called Compact: see Pressure.Need. The callback
+// whose context holds most is called first. An error explains why little could be freed. It
+// becomes part of the *OutOfMemoryError, if there is one, and so does a panic, which is
+// recovered.
 //
 // The callback runs in the goroutine that allocates, which need not own this context: use
-// OnPressureOwned to free what belongs to another goroutine. It must not reset or delete
-// the allocating context (Pressure.Asker): the allocation would panic with a *Fault. It may
-// allocate. That may call the other callbacks, but not this one, and an allocation in one
-// of those calls none.
+// OnPressureOwned to free what belongs to another goroutine. It must not reset or delete the
+// allocating context (Pressure.Asker): the allocation would panic with a *Fault. The
+// callback may allocate. Such an allocation may call other callbacks, but not this one
+// again; an allocation in one of those calls none.
 //
 // Other goroutines that reach the same limit meanwhile wait until the callback returns, for
 // up to 10 seconds. So it must not wait for a goroutine that may be allocating below that
-// limit, nor for a lock that such a goroutine holds. A cache that goroutines share
-// therefore belongs in a Shared context, and must not be locked while memory for it is
-// allocated: then the callback may lock it. If that is impossible, the callback uses
-// sync.Mutex.TryLock and returns an error if that fails. Then an allocation may be refused
-// although the cache is full; and the callback finds the lock held by its own goroutine
-// when Asker is the context of the cache.
+// limit, nor for a lock that such a goroutine holds. A cache that goroutines share therefore
+// belongs in a Shared context, and must not be locked while memory for it is allocated: then
+// the callback may lock it. If that is impossible, the callback uses sync.Mutex.TryLock and
+// returns an error if that fails. Then an allocation may be refused although the cache could
+// free memory. When Asker is the context of the cache, TryLock always fails: the goroutine
+// itself holds the lock.
 //
 // stop removes the callback and reports whether it was registered; a call in progress
 // continues. The end of the context removes it, too. A nil free is a Fault. Any goroutine.
@@ -108,9 +109,9 @@ func (mc Context) listen(op string, owned bool, free func(p Pressure) error) (st
 }
 
 // AnswerPressure runs the callbacks of OnPressureOwned of this context, and of those above
-// it, that other goroutines requested and that did not run so far. It reports whether there
+// it, that other goroutines requested and that have not run yet. It reports whether there
 // were any. A goroutine that owns contexts and allocates seldom should call it from time to
-// time: it takes a few loads when there is no request. Owner only.
+// time: without a request it only reads a few words. Owner only.
 //
 // PostgreSQL: CHECK_FOR_INTERRUPTS, ProcessLogMemoryContextInterrupt.
 func (mc Context) AnswerPressure() (answered bool) {
@@ -131,9 +132,9 @@ func (mc Context) answerPressure() (answered bool) {
 // callbacks of OnPressure; a callback that runs is not interrupted. They fail with an
 // *OutOfMemoryError that wraps ctx's Err and its Cause. Later allocations that reach a limit
 // fail in the same way, so use it for a context that lives no longer than ctx, such as a
-// request's. It frees and resets nothing. A second call replaces the first. stop removes it,
-// and reports whether it was there; the end of the context removes it, too. A nil ctx is a
-// Fault. Owner only; stop, too.
+// request's. CancelWaits itself frees and resets nothing. A second call replaces the first.
+// stop removes it, and reports whether it was still in force; the end of the context removes
+// it, too. A nil ctx is a Fault. Owner only; stop, too.
 //
 // PostgreSQL: the cancellation of a query, for waits of this kind.
 func (mc Context) CancelWaits(ctx context.Context) (stop func() bool) {

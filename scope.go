@@ -17,16 +17,17 @@ import (
 // and a walk up the context.Context for each FromGoContext: call it once, at the top of a
 // handler.
 
-// Scope runs f with a new AllocSet below parent and deletes it afterwards, even when f
-// panics or ends its goroutine; f may delete it, or its parent, before. It returns f's
-// error. A panic of f goes on, unless it is an error that is or wraps an *OutOfMemoryError:
-// Scope returns that unchanged. A panic of a callback of BeforeReset in the deletion is
-// treated in the same way, and joined by errors.Join with an error or panic of f. A
-// callback that panics does not keep the others from running.
+// Scope runs f with a new AllocSet below parent and deletes that afterwards, even when f
+// panics or calls runtime.Goexit; f may delete it, or its parent, before. It returns f's
+// error. A panic of f goes on, unless its value is an error that is or wraps an
+// *OutOfMemoryError: Scope recovers it and returns that error unchanged. A panic of a
+// callback of BeforeReset in the deletion is treated in the same way, and joined by
+// errors.Join with an error or panic of f. A callback that panics does not keep the others
+// from running.
 //
-// Nothing in the context may be used after Scope returned: clone what must be kept. That
-// includes the error: errors.New(text) refers to text, which must not be in the context,
-// while fmt.Errorf("%s", text) copies it.
+// Nothing in the context may be used after Scope returned: copy what must be kept, for
+// example with strings.Clone or slices.Clone. That includes the error: errors.New(text)
+// refers to text, which must not be in the context, while fmt.Errorf("%s", text) copies it.
 //
 // Any goroutine.
 //
@@ -114,10 +115,10 @@ func isOutOfMemory(v any) bool {
 // goContextKey is the key under which a context.Context carries a Context.
 type goContextKey struct{}
 
-// NewGoContext returns a child of ctx that carries mc, and hides one that ctx carries. It
-// panics with a *Fault when mc is the zero Context or was deleted, and as context.WithValue
-// does when ctx is nil. The owner of mc must still delete it, once the result is not used
-// any more. Any goroutine.
+// NewGoContext returns a child of ctx that carries mc, in place of a Context that ctx
+// carries. FromGoContext returns it. It panics with a *Fault when mc is the zero Context or
+// was deleted, and as context.WithValue does when ctx is nil. The owner of mc must still
+// delete it, once the result is not used any more. Any goroutine.
 //
 // PostgreSQL: MemoryContextSwitchTo, whose current context is a variable of the process.
 func NewGoContext(ctx context.Context, mc Context) context.Context {

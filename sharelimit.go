@@ -16,18 +16,18 @@ import (
 // control groups on Linux, in both cases at least 16 MiB. If there is none either,
 // ShareMemoryLimit returns an error. It returns no other.
 //
-// Contexts that grow are delayed: an allocation that makes a 32nd of the total, or 64 MiB
-// if that is less, resident beyond what was last granted waits until Go's limit is lowered.
-// If Go's heap exceeds that limit, it also waits until first the free pages of contexts and
-// then Go's garbage are returned to the system. The latter is a debug.FreeOSMemory; once
-// that found little, it is repeated for at most a fifth of the time. When Go's heap grows,
-// free pages of contexts are returned to leave it as much as half of Go's live heap on top
-// of it: at the end of each of Go's collections, and every 10 ms while less than a quarter
-// of the total is free and the sum changes, otherwise every 100 ms. Go's limit rises with
-// the same delay, and not within 100 ms after it was lowered unless Go needs more. While
-// free pages are retained it is lower by their size, up to an eighth of the total, so that
-// Go collects, and gets them, in time. The nodes of contexts count, each with its free
-// lists, but no allocation waits for them.
+// Contexts that grow are delayed: an allocation that makes a 32nd of the total, or 64 MiB if
+// that is less, resident beyond what was last granted waits until Go's limit is lowered. If
+// Go's heap exceeds that limit, it also waits until first the free pages of contexts and
+// then Go's garbage are returned to the system. Go's garbage is returned by
+// debug.FreeOSMemory. Once that returned little, later calls of it take at most a fifth of
+// the time. When Go's heap grows, free pages of contexts are returned to leave it as much as
+// half of Go's live heap on top of it: at the end of each of Go's collections, and every 10
+// ms while less than a quarter of the total is free and the sum changes, otherwise every 100
+// ms. Go's limit rises with the same delay, and not within 100 ms after it was lowered
+// unless Go needs more. While free pages are retained it is lower by their size, up to an
+// eighth of the total, so that Go collects, and gets them, in time. The nodes of contexts
+// count, each with its free lists, but no allocation waits for them.
 //
 // Nothing is refused: if contexts and Go's live heap need more than the total, the total is
 // exceeded. Go's limit is never set below what the last collection found alive plus an

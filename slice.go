@@ -24,11 +24,12 @@ import (
 // Cost: Append within capacity is the built-in append. Beyond it the slice grows as Go's
 // does, in place if the chunk can.
 
-// MakeSlice returns a zeroed slice of exactly this length and capacity, though the chunk
-// may be larger: see Append. A capacity of 0 takes no memory. It panics with a *Fault when
-// the context was deleted, when T holds Go pointers and does not embed NoHeapPointers, when
-// len or cap is negative, when len is more than cap, or when the size is too large; and
-// with an *OutOfMemoryError when the system or a limit refuses memory. Owner only.
+// MakeSlice returns a zeroed slice of exactly this length and capacity, though the chunk may
+// be larger: see Append. A capacity of 0 takes no memory. It panics with a *Fault when the
+// context was deleted, when T has Go pointers that NoHeapPointers or AllowPointers does not
+// cover, when len or cap is negative, when len is more than cap, or when the size is too
+// large; and with an *OutOfMemoryError when the system or a limit refuses memory. Owner
+// only.
 //
 // PostgreSQL: palloc0_array.
 func MakeSlice[T any](mc Context, len, cap int) []T {
@@ -73,18 +74,21 @@ func (mc Context) sliceSize(op string, len, cap int, each uintptr) uintptr {
 }
 
 // Append is the built-in append for a slice in a context. Beyond the capacity it moves the
-// slice to a larger chunk of mc or, at the end of a Bump's block, grows it in place. The
-// old chunk is then freed if the kind frees chunks and s covers all of it, so use only the
-// result: s = palloc.Append(mc, s, v).
+// slice to a larger chunk of mc or, at the end of a Bump's block, grows it in place. The old
+// chunk is then freed if the kind frees chunks and s covers all of it, so use only the
+// result: s = palloc.Append(mc, s, v). The built-in append moves the slice to Go's heap
+// instead.
 //
-// Results of Append, Clone and Grow cover their whole chunk. Any other slice is copied and
-// left as it is, and its chunk, if it has one, lives until FreeSlice or the end of its
-// context: a slice that was shortened with s[:n:n]; one on Go's heap; and one of MakeSlice
-// whose chunk has room for another element, since MakeSlice gives exactly the capacity
-// that was requested. To make a slice that will grow, use Grow[T](mc, nil, n).
+// Results of Append, Clone and Grow cover their whole chunk. Any other slice is copied when
+// it grows, and its chunk, if it has one, lives until FreeSlice or the end of its context.
+// Such a slice is one that was shortened with s[:n:n], one on Go's heap, or one of MakeSlice
+// whose chunk has room for another element, since MakeSlice gives exactly the capacity that
+// was requested. To make a slice that will grow, use Grow[T](mc, nil, n).
 //
 // The values may overlap s, also its spare capacity. s may be nil. Append panics as
-// MakeSlice does, and with a *Fault when the chunk of s was freed. Owner only.
+// MakeSlice does, and with a *Fault when it moves s and the chunk of s was freed. It does
+// not notice in general that the context of s was reset or deleted: set s to nil then. Owner
+// only.
 //
 // PostgreSQL: repalloc_array.
 func Append[T any](mc Context, s []T, values ...T) []T {
@@ -256,8 +260,9 @@ func copyBytes(to, from, n uintptr) {
 	}
 }
 
-// Clone copies a slice into the context. The copy has the length of s and the capacity of
-// its chunk, which may be more if the size was rounded up, as a result of Append has. It
+// Clone copies a slice into the context. The copy has the length of s. Its capacity is that
+// of its chunk, which may be more, as for Append. What the elements point to is not copied.
+// To copy a slice to Go's heap, so that it outlives the context, use slices.Clone. Clone
 // panics as MakeSlice does. Owner only.
 func Clone[T any](mc Context, s []T) []T {
 	c, err := clone(mc, "Clone", s)
@@ -288,10 +293,10 @@ func clone[T any](mc Context, op string, s []T) ([]T, error) {
 	return unsafe.Slice((*T)(osmem.At(p)), room/each)[:len(s)], nil // p has room bytes
 }
 
-// FreeSlice frees the chunk with which a slice of MakeSlice, Append, Grow or Clone begins.
-// A slice without capacity has no chunk, and FreeSlice does nothing. It panics with a
-// *Fault when s begins inside of a chunk, and as Free does: for a Bump always, see
-// Kind.Frees. Owner only.
+// FreeSlice frees the chunk of a slice that MakeSlice, Append, Grow or Clone returned, also
+// when it was shortened at its end. For a slice without capacity it does nothing. It panics
+// with a *Fault when s does not begin at the start of a live chunk, such as s[1:], or is in
+// a Bump: see Kind.Frees. Owner only.
 //
 // PostgreSQL: pfree.
 func FreeSlice[T any](s []T) {

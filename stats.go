@@ -26,9 +26,9 @@ type Stats struct {
 	Used       int64 // the other bytes of Held: live chunks, rounded up, with their headers; heads of blocks
 }
 
-// Stats returns the statistics of the context alone. Any goroutine; while the owner works
-// the figures may be of slightly different moments. For an AllocSet it takes a step for
-// each freed chunk; use Held for the size alone.
+// Stats returns the statistics of the context alone. Any goroutine; while the owner
+// allocates or frees, the figures may be of slightly different moments. For an AllocSet it
+// takes a step for each freed chunk; use Held for the size alone.
 //
 // PostgreSQL: the stats method of MemoryContextMethods.
 func (mc Context) Stats() Stats {
@@ -48,9 +48,9 @@ func (mc Context) Held() int64 {
 }
 
 // TreeHeld returns the bytes of the blocks that the context and all contexts below it hold.
-// Of more than some hundred contexts, one that is created, deleted or moved meanwhile is
-// counted at most once. It takes a step for each context; where there is a budget, Budget
-// takes constant time. Any goroutine.
+// If there are more than some hundred contexts, a context that is created, deleted or moved
+// meanwhile may be missing, but is never counted twice. It takes a step for each context;
+// where there is a budget, Budget takes constant time. Any goroutine.
 //
 // PostgreSQL: MemoryContextMemAllocated, recursive.
 func (mc Context) TreeHeld() int64 { return mc.sum("Context.TreeHeld") }

@@ -15,7 +15,8 @@ import (
 
 // CloneString copies a string into the context. The copy is invalid once the context is
 // reset or deleted: do not keep it longer, for example as a key of a map or in an error.
-// The empty string takes no memory. It panics as MakeSlice does. Owner only.
+// strings.Clone copies it to Go's heap. The empty string takes no memory. It panics as
+// MakeSlice does. Owner only.
 //
 // PostgreSQL: MemoryContextStrdup, pstrdup.
 func CloneString(mc Context, s string) string {
@@ -91,8 +92,8 @@ func (f *formatter) Write(p []byte) (n int, err error) {
 	return len(p), err
 }
 
-// FreeString frees the chunk of a string of CloneString or Sprintf. The empty string has no
-// chunk, and FreeString does nothing. It panics as FreeSlice does. Owner only.
+// FreeString frees the chunk of a string that CloneString or Sprintf returned. The empty
+// string has no chunk, and FreeString does nothing. It panics as FreeSlice does. Owner only.
 //
 // PostgreSQL: pfree.
 func FreeString(s string) {

@@ -19,8 +19,8 @@ import (
 //
 // Cost: that of runtime.AddCleanup for each tie; nothing for the context.
 
-// Tie deletes the context once the collector found that owner is unreachable, unless the
-// context was deleted before, or untied. It is a safety net for contexts that are never
+// Tie deletes the context after the collector found that owner is unreachable, unless the
+// context was deleted or untied before. It is a safety net for contexts that are never
 // deleted, and does not replace Delete: the collector runs late, does not run because of
 // off-heap memory, and never frees an owner that is a static variable.
 //
@@ -35,8 +35,9 @@ import (
 // content of the context does not count, since the collector does not scan it. The runtime
 // may place several owners that are smaller than 16 bytes and without pointers in one piece
 // of memory, which is freed when all are unreachable: give an owner a pointer field. The
-// race detector does not know what the collector knows: it sees an owner's last use of the
-// context before its deletion only if something else, such as a creation, lies between.
+// race detector may report the deletion as a race with the last use of the context through
+// owner, since it does not know that owner was unreachable in between; it does not if
+// something else, such as a creation of a context, orders the two.
 //
 // untie removes the tie and reports whether it was in force and the context is live: then
 // the caller must delete it. It is a Fault when owner is nil, has size 0 or is in a

@@ -22,10 +22,10 @@ import (
 // Cost: New is inlined, with sizes and the pointer rule as constants; clearing takes a
 // store for each 16 bytes.
 
-// New returns a zeroed T. It panics with a *Fault when the context was deleted, when T
-// holds Go pointers and does not embed NoHeapPointers, or when the size of T is not the
-// chunk size of a Slab; and with an *OutOfMemoryError when the system or a limit refuses
-// memory. Owner only.
+// New returns a zeroed T. It panics with a *Fault when the context was deleted, when T has
+// Go pointers that NoHeapPointers or AllowPointers does not cover, or when the size of T is
+// not the chunk size of a Slab; and with an *OutOfMemoryError when the system or a limit
+// refuses memory. Owner only.
 //
 // PostgreSQL: palloc0_object.
 func New[T any](mc Context) *T {

@@ -29,8 +29,8 @@ func (s *LimitError) Owner() tree.Ref { return s.account.owner }
 
 // Error returns how much was to be acquired, and which limit that would exceed.
 func (s *LimitError) Error() string {
-	text := fmt.Sprintf("%s more, blocks rounded up, than the %s that are held would pass the limit of %s",
-		Bytes(s.More), Bytes(s.Held), Bytes(s.Limit))
+	text := fmt.Sprintf("%s are held of at most %s, and %s more, blocks rounded up, do not fit",
+		Bytes(s.Held), Bytes(s.Limit), Bytes(s.More))
 	if s.cause != nil {
 		text += "; " + FirstLine(s.cause)
 	}

@@ -16,8 +16,8 @@ func (m Misuse) Error() string { return string(m) }
 // NotAChunk: the bytes before the pointer pass for a header, the rest does not.
 const NotAChunk = Misuse("the address is not the start of a chunk")
 
-// AlreadyFree: the chunk was freed before.
-const AlreadyFree = Misuse("the chunk is already free")
+// AlreadyFree: there is a free chunk at the pointer. A reset leaves free chunks, too.
+const AlreadyFree = Misuse("the chunk is already free: it was freed, or its context was reset")
 
 // TooLarge refuses a size beyond MaxChunk, or a negative one.
 func TooLarge(size uintptr) Misuse {
@@ -29,7 +29,7 @@ func TooLarge(size uintptr) Misuse {
 
 // Headerless refuses to free or resize a chunk of a kind without headers.
 func Headerless(m Methods) Misuse {
-	return Misuse(fmt.Sprintf("a %s's chunks have no header, so that no single one is freed, resized or asked about: reset or delete the context, or choose another kind", m.Name()))
+	return Misuse(fmt.Sprintf("a %s's chunks have no header, so that none can be freed, resized or inspected by its pointer: reset or delete the context, or use another kind", m.Name()))
 }
 
 // TagFault explains a tag that is not a live chunk's of the kind.

@@ -178,14 +178,14 @@ func (g *Gone) Error() string { return g.Reason }
 // lock.
 func (mc Ref) Gone() *Gone {
 	if mc.Core == nil {
-		return &Gone{Reason: "the zero Context is no context: create one with NewAllocSet or its kin"}
+		return &Gone{Reason: "the zero Context refers to no context: create one, for example with NewAllocSet"}
 	}
 	Lock()
 	defer Unlock()
 	if RefOf(mc.Core).Epoch == kind.NextEpoch(mc.Epoch, kind.None) {
-		return &Gone{Name: mc.Node().Name(), Reason: "the context was deleted"}
+		return &Gone{Name: mc.Node().Name(), Reason: "the context was deleted: by itself, or when a context above it was reset or deleted"}
 	}
-	return &Gone{Reason: "the context was deleted long ago, and its memory serves another one"}
+	return &Gone{Reason: "the context was deleted long ago: its name is not known, since another context uses its node"}
 }
 
 // gone returns what op panics with, since the context does not exist.

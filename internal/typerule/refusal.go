@@ -105,16 +105,19 @@ func (o *offender) refusal(r *Rule) string {
 	if o == nil {
 		return ""
 	}
-	where := fmt.Sprintf("%s (%v)", strings.Join(o.path, ""), o.typ)
+	where := strings.Join(o.path, "")
+	if typ := o.typ.String(); typ != where {
+		where += " (" + typ + ")"
+	}
 	if k := o.typ.Kind(); k == reflect.Map || k == reflect.Chan {
-		return where + " lies on Go's heap, and the collector does not see that it is in use here: " + o.index()
+		return where + " lies on Go's heap, and the collector does not see a reference in a context: " + o.index()
 	}
 	verb := " holds" // a string, a slice, a func, an interface
 	if k := o.typ.Kind(); k == reflect.Pointer || k == reflect.UnsafePointer {
 		verb = " is"
 	}
-	return where + verb + " a Go pointer, which the collector does not see here: keep it on Go's heap, or, " +
-		"if it only ever leads into contexts that live as long, write " + o.marked(r.Marker)
+	return where + verb + " a Go pointer, which the collector does not see in a context: keep it on Go's heap, or, " +
+		"if it only ever leads into contexts that live at least as long (CloneString and Clone copy into one), write " + o.marked(r.Marker)
 }
 
 // index returns what to write instead of a map or a channel.

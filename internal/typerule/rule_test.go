@@ -85,10 +85,10 @@ type (
 )
 
 const (
-	unseen = " a Go pointer, which the collector does not see here: keep it on Go's heap, or, " +
-		"if it only ever leads into contexts that live as long, write "
+	unseen = " a Go pointer, which the collector does not see in a context: keep it on Go's heap, or, " +
+		"if it only ever leads into contexts that live at least as long (CloneString and Clone copy into one), write "
 	is, holds = " is" + unseen, " holds" + unseen
-	onHeap    = " lies on Go's heap, and the collector does not see that it is in use here: " +
+	onHeap    = " lies on Go's heap, and the collector does not see a reference in a context: " +
 		"keep it there, in a variable of type []"
 )
 
@@ -134,21 +134,21 @@ func TestAPointerIsRefusedWithItsPathAndTheLineToWrite(t *testing.T) {
 
 func TestAPointerInNoStructIsRefusedWithAStructAroundIt(t *testing.T) {
 	r := newRule()
-	refuses[*leaf](t, r, "*typerule_test.leaf (*typerule_test.leaf)"+is+boxed("*typerule_test.leaf"))
-	refuses[string](t, r, "string (string)"+holds+boxed("string"))
-	refuses[[]byte](t, r, "[]uint8 ([]uint8)"+holds+boxed("[]uint8"))
-	refuses[func()](t, r, "func() (func())"+holds+boxed("func()"))
-	refuses[unsafe.Pointer](t, r, "unsafe.Pointer (unsafe.Pointer)"+is+boxed("unsafe.Pointer"))
-	refuses[error](t, r, "error (error)"+holds+boxed("error"))
-	refuses[iface](t, r, "typerule_test.iface (typerule_test.iface)"+holds+boxed("typerule_test.iface"))
+	refuses[*leaf](t, r, "*typerule_test.leaf"+is+boxed("*typerule_test.leaf"))
+	refuses[string](t, r, "string"+holds+boxed("string"))
+	refuses[[]byte](t, r, "[]uint8"+holds+boxed("[]uint8"))
+	refuses[func()](t, r, "func()"+holds+boxed("func()"))
+	refuses[unsafe.Pointer](t, r, "unsafe.Pointer"+is+boxed("unsafe.Pointer"))
+	refuses[error](t, r, "error"+holds+boxed("error"))
+	refuses[iface](t, r, "typerule_test.iface"+holds+boxed("typerule_test.iface"))
 	refuses[[2]string](t, r, "[2]string[0] (string)"+holds+boxed("string"))
-	refuses[text](t, r, "typerule_test.text (typerule_test.text)"+holds+boxed("typerule_test.text")+", or "+allowed("typerule_test.text"))
+	refuses[text](t, r, "typerule_test.text"+holds+boxed("typerule_test.text")+", or "+allowed("typerule_test.text"))
 }
 
 func TestMapsAndChannelsAreRefusedWithAnIndexInstead(t *testing.T) {
 	r := newRule()
-	refuses[map[string]int](t, r, "map[string]int (map[string]int)"+onHeap+"map[string]int for one, and its index here")
-	refuses[chan int](t, r, "chan int (chan int)"+onHeap+"chan int for one, and its index here")
+	refuses[map[string]int](t, r, "map[string]int"+onHeap+"map[string]int for one, and its index here")
+	refuses[chan int](t, r, "chan int"+onHeap+"chan int for one, and its index here")
 	refuses[blank](t, r, "typerule_test.blank._ (chan int)"+onHeap+"chan int for one, and its index here")
 	refuses[withMap](t, r, "typerule_test.withMap.m (map[string]int)"+onHeap+"map[string]int for one, and its index here: `m int`")
 	refuses[withChan](t, r, "typerule_test.withChan.a[0].c (chan int)"+onHeap+"chan int for one, and its index here: `c int`")
@@ -292,7 +292,7 @@ func TestAnAllowedTypeIsAcceptedWhereverItIsNested(t *testing.T) {
 
 	refuses[unregistered](t, r, "typerule_test.unregistered.p (*typerule_test.leaf)"+is+marked("unregistered"))
 	refuses[mixed](t, r, "typerule_test.mixed.u.p (*typerule_test.leaf)"+is+marked("unregistered"))
-	refuses[*foreign](t, r, "*typerule_test.foreign (*typerule_test.foreign)"+is+boxed("*typerule_test.foreign"))
+	refuses[*foreign](t, r, "*typerule_test.foreign"+is+boxed("*typerule_test.foreign"))
 	if newRule().Accepts(typerule.Of[foreign]()) {
 		t.Error("another rule accepts it, too")
 	}
