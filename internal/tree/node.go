@@ -185,7 +185,7 @@ func (mc Ref) Gone() *Gone {
 	if RefOf(mc.Core).Epoch == kind.NextEpoch(mc.Epoch, kind.None) {
 		return &Gone{Name: mc.Node().Name(), Reason: "the context was deleted"}
 	}
-	return &Gone{Reason: "the context was deleted long ago, and its memory serves another one"}
+	return &Gone{Reason: "the context was deleted, and its memory has served another one since"}
 }
 
 // gone returns what op panics with, since the context does not exist.
