@@ -424,8 +424,8 @@ func TestABufferIsVoidWhenItsBytesAre(t *testing.T) {
 			wantVoid(t, b, "c", "deleted")
 			wantVoid(t, none, "c", "deleted")
 			newKind(mc, k, "c", 0).Alloc(64)
-			wantVoid(t, b, "", "deleted long ago")
-			wantVoid(t, none, "", "deleted long ago")
+			wantVoid(t, b, "", "has served another one since")
+			wantVoid(t, none, "", "has served another one since")
 			wantOrder(t, mc)
 		})
 	}
@@ -457,7 +457,7 @@ func TestABufferOfADeletedContextIsVoidEvenIfItWasEmpty(t *testing.T) {
 		c.Delete()
 		wantVoid(t, b, "c", "deleted")
 		next := newKind(mc, k, "c", 0)
-		wantVoid(t, b, "", "deleted long ago")
+		wantVoid(t, b, "", "has served another one since")
 		if !next.IsEmpty() {
 			t.Errorf("the next context allocated %+v for it", next.Stats())
 		}

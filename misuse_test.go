@@ -503,10 +503,12 @@ func TestAHandleDoesNotFitTheNextContext(t *testing.T) {
 		p := next.Alloc(64)
 		scribble(bytesAt(p, 64), 5)
 		stats := next.Stats()
-		wantNoUse(t, dead, "", "deleted long ago")
+		wantNoUse(t, dead, "", "has served another one since")
 		if !next.Live() || next.Stats() != stats || !scribbled(bytesAt(p, 64), 5) {
 			t.Errorf("the next context changed from %+v to %+v", stats, next.Stats())
 		}
+		next.Delete()
+		wantNoUse(t, dead, "", "has served another one since") // and serves none now
 		wantOrder(t, mc)
 	})
 }

@@ -185,7 +185,7 @@ func (mc Ref) Gone() *Gone {
 	if RefOf(mc.Core).Epoch == kind.NextEpoch(mc.Epoch, kind.None) {
 		return &Gone{Name: mc.Node().Name(), Reason: "the context was deleted: by itself, or when a context above it was reset or deleted"}
 	}
-	return &Gone{Reason: "the context was deleted long ago: its name is not known, since another context uses its node"}
+	return &Gone{Reason: "the context was deleted, and its memory has served another one since: its name is not known"}
 }
 
 // gone returns what op panics with, since the context does not exist.
