@@ -20,15 +20,15 @@ type Core struct {
 	Cookie uint64 // common to the headers of all chunks of the context
 	Prefix uint64 // the Cookie, and tag bits common to the headers of chunks cut at Cur
 
-	Cur    uintptr // next byte to allocate of the current block
-	End    uintptr // end of the current block
-	Blocks uintptr // the blocks that chunks are cut from, the current one first
-
 	CachedAs   uint32 // the tree's: the kind as which the node is cached, or 0
 	NeedsReset uint16 // not 0: a reset must do more than Rewind, see below
 	Dirty      uint16 // which planes are no longer all zero, see below
 	FirstChild uint32 // the tree's: the number of a node, 0 for none
 	Has        uint32 // the tree's: which side tables know the context
+
+	Cur    uintptr // next byte to allocate of the current block
+	End    uintptr // end of the current block
+	Blocks uintptr // the blocks that chunks are cut from, the current one first
 
 	Large uintptr // blocks of one large chunk each; Slab: its full blocks
 	Total uintptr // bytes of all blocks
@@ -45,6 +45,20 @@ const (
 	DirtyPrivate = 1 // the kind's own part
 	DirtyLists   = 2 // that and the free lists
 )
+
+// MoreThanRewind is not 0 if a reset, or the deletion, of the context may have more to do
+// than Rewind: it reads the five words from CachedAs to Has as two. A number, since the
+// compiler makes worse code of a bool here.
+func (c *Core) MoreThanRewind() uint64 {
+	const words = unsafe.Offsetof(c.CachedAs)
+	return relaxed.Load64((*uint64)(unsafe.Add(unsafe.Pointer(c), words))) |
+		relaxed.Load64((*uint64)(unsafe.Add(unsafe.Pointer(c), words+8))) // the words, on a boundary of 8
+}
+
+var _ [-(unsafe.Offsetof(Core{}.CachedAs) % 8)]byte
+
+// Untouched reports whether nothing was allocated from the blocks since Rewind.
+func (c *Core) Untouched() bool { return c.Cur <= c.Blocks+BlockHeader }
 
 // The bits of NeedsReset.
 const (
@@ -105,9 +119,11 @@ func (c *Core) Number() uint32 { return chunk.Index(relaxed.Load64(&c.Cookie)) }
 //
 //go:noinline
 func (c *Core) clearDirty() {
-	relaxed.Clear(Private[[relaxed.Words]uint64](c))
 	if c.Dirty == DirtyLists {
 		*c.freeLists() = freeLists{}
+	}
+	if c.Dirty == DirtyPrivate || c.NeedsReset != 0 || relaxed.HotCounters { // else only lists were written
+		relaxed.Clear(Private[[relaxed.Words]uint64](c))
 	}
 	c.Dirty = 0
 }

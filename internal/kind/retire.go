@@ -20,8 +20,8 @@ func (c *Core) ClearDirty() {
 // Rewind frees every chunk of a node that is clean and not dirty. It leaves alone one
 // that allocated nothing: PostgreSQL's isReset.
 func (c *Core) Rewind() {
-	if start := c.Blocks + BlockHeader; c.Cur > start {
-		relaxed.Store(&c.Cur, start)
+	if !c.Untouched() {
+		relaxed.Store(&c.Cur, c.Blocks+BlockHeader)
 		c.RenewCookie()
 	}
 }

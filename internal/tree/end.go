@@ -20,26 +20,33 @@ import (
 // keeper. Nothing recurses.
 
 // Reset deletes all contexts below this one and frees all its chunks. Owner only.
-func (mc Ref) Reset() { resetWith(mc, rewind, Ref.reset) }
+func (mc Ref) Reset() { resetWith(mc, resetLive, Ref.rewindOrReset) }
 
-// resetWith is the inlined part of Reset: mostly a call of a function that calls nothing.
-func resetWith(mc Ref, rewind func(Ref) bool, rest func(Ref)) {
-	if !rewind(mc) {
+// resetWith and resetLive are the inlined part of Reset: all of it for a context that
+// allocated nothing. They take the next stage as an argument, so that they are.
+func resetWith(mc Ref, next func(Ref, func(Ref)), rest func(Ref)) {
+	if mc.Core == nil || mc.Core.Epoch != mc.Epoch {
+		rest(mc)
+		return
+	}
+	next(mc, rest)
+}
+
+func resetLive(mc Ref, rest func(Ref)) {
+	if mc.Core.MoreThanRewind() != 0 || !mc.Core.Untouched() {
 		rest(mc)
 	}
 }
 
-// rewind resets a context that has only chunks of its keeper, none of which was freed. For
-// any other it returns false, and does nothing.
-//
-//go:noinline
-func rewind(mc Ref) bool {
+// rewindOrReset is separate from Reset because it calls, but not for a context that has
+// only chunks of its keeper, none of which was freed.
+func (mc Ref) rewindOrReset() {
 	s := mc.Node()
 	if mc.Core == nil || mc.Core.Epoch != mc.Epoch || !s.noChildrenNoCallbacks() || s.NeedsReset|s.Dirty != 0 {
-		return false
+		mc.reset()
+		return
 	}
 	s.Rewind()
-	return true
 }
 
 // noChildrenNoCallbacks reports whether the context has neither.
