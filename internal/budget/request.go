@@ -201,11 +201,10 @@ func (r *request) notePath() {
 }
 
 // checkLive panics when a callback reset or deleted the context that allocates.
-func (r *request) checkLive(l *Listener) {
+func (r *request) checkLive(l named) {
 	if r.core.Epoch == r.epoch && r.core.Cookie == r.cookie {
 		return
 	}
-	path, _ := l.names()
 	panic(tree.Explain(nil, r.op, 0, &tree.Gone{Name: r.path, Reason: fmt.Sprintf(
-		"a callback of OnPressure reset or deleted the context that was allocating: that of context %q, registered by %s", path, l.place.Line())}))
+		"a callback of OnPressure reset or deleted the context that was allocating: that of context %q, registered by %s", l.path, l.place.Line())}))
 }
