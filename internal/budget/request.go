@@ -148,7 +148,7 @@ func (r *request) reclaim(err error) error {
 // request then fits. It reports whether it did.
 func (r *request) dropKeeper(s *LimitError) bool {
 	c := r.core
-	if c.NeedsReset|c.Dirty != 0 || c.Blocks == 0 || c.Cur != c.Blocks+kind.BlockHeader {
+	if c.NeedsReset|c.Dirty != 0 || c.Blocks == 0 || c.Cur != c.Blocks+kind.BlockHeader || c.MustKeep(kind.BlockAt(c.Blocks)) {
 		return false
 	}
 	budgets.Lock()
