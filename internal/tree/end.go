@@ -111,10 +111,20 @@ func (mc Ref) resetWithin(e *ending) {
 // ResetChildren resets every context below this one, children before parents. Owner only.
 func (mc Ref) ResetChildren() {
 	e := ending{op: "Context.ResetChildren"}
+	before := moves.Load()
 	list := mc.Subtree(e.op)
 	for i := len(list) - 1; i > 0; i-- {
-		list[i].resetClaimed(&e) // a callback may have deleted it
+		if moves.Load() == before || list[i].isStillBelow(mc) {
+			list[i].resetClaimed(&e) // a callback may have deleted it
+		}
 	}
+}
+
+// isStillBelow reports whether the context, which was below top, has not been moved away.
+func (mc Ref) isStillBelow(top Ref) bool {
+	Lock()
+	defer Unlock()
+	return mc.Live() && top.Live() && mc.IsWithin(top.Node())
 }
 
 // Delete deletes the context and all contexts below it. Owner only.

@@ -45,8 +45,12 @@ func unlink(s *Node) {
 	relaxed.Store32(&s.NextSibling, 0)
 }
 
+// moves counts the contexts that were moved.
+var moves atomic.Uint64
+
 // move makes s the first child of another parent. The tree's lock must be held.
 func move(s, parent *Node) {
+	moves.Add(1)
 	for _, t := range trails {
 		t.moved(s)
 	}
