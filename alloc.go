@@ -225,6 +225,9 @@ func (mc Context) allocAligned(op string, size, align int) (uintptr, error) {
 	if align <= chunk.Align {
 		return budget.Alloc(mc.ref.Core, op, uintptr(size))
 	}
+	if budget.HasOwnerRequests() {
+		budget.AnswerFor(mc.ref.Core, op)
+	}
 	m := kinds.Methods[mc.ref.Core.Kind()]
 	return budget.Try(mc.ref.Core, op, func() (uintptr, error) {
 		return m.AllocAligned(mc.ref.Core, uintptr(size), uintptr(align))

@@ -317,6 +317,38 @@ func TestResetChildrenPassesOverWhatACallbackDeleted(t *testing.T) {
 	wantOrder(t, mc)
 }
 
+// TestResetChildrenPassesOverWhatACallbackMoved moves c away, in a callback that runs before
+// its turn.
+func TestResetChildrenPassesOverWhatACallbackMoved(t *testing.T) {
+	for name, move := range map[string]func(p, b, c, away palloc.Context){
+		"alone":           func(_, _, c, away palloc.Context) { c.SetParent(away) },
+		"with its parent": func(_, b, _, away palloc.Context) { b.SetParent(away) },
+		"behind all":      func(p, _, c, away palloc.Context) { p.SetParent(away); c.SetParent(away) },
+	} {
+		mc := newRoot(t)
+		away := palloc.NewAllocSet(mc, "away")
+		p := palloc.NewAllocSet(mc, "p")
+		siblings := []palloc.Context{palloc.NewAllocSet(p, "a"), palloc.NewAllocSet(p, "b"), palloc.NewAllocSet(p, "z")}
+		b := siblings[1]
+		c := palloc.NewAllocSet(b, "c")
+		c.Alloc(100)
+		ran, wasReset := 0, false
+		for _, m := range []palloc.Context{siblings[0], siblings[2]} { // one of them comes before b
+			m.BeforeReset(func() {
+				if ran++; ran == 1 {
+					move(p, b, c, away)
+				}
+			})
+		}
+		c.BeforeReset(func() { wasReset = true })
+		p.ResetChildren()
+		if ran != 2 || wasReset || c.IsEmpty() {
+			t.Errorf("moved %s, c is reset; %d other callbacks ran", name, ran)
+		}
+		wantSound(t, name, mc)
+	}
+}
+
 func TestACallbackMayMoveItsParentAway(t *testing.T) {
 	mc := newRoot(t)
 	p, refuge := palloc.NewAllocSet(mc, "p"), palloc.NewAllocSet(mc, "refuge")

@@ -113,9 +113,10 @@ func (mc Context) Path() string {
 func (mc Context) Parent() Context { return Context{mc.ref.Parent("Context.Parent")} }
 
 // SetParent makes the context, with all contexts below it, the first child of parent, which
-// may be its present parent. Moving the root, or a context below itself or one of its
-// descendants, is a Fault. If the two parents are under different budgets, the contexts are
-// charged to the new one by one: until SetParent returns, each counts with one of the two.
+// may be its present parent. Moving the root, or Emergency away from the root, or a context
+// below itself or one of its descendants, is a Fault. If the two parents are under different
+// budgets, the contexts are charged to the new one by one: until SetParent returns, each
+// counts with one of the two.
 // Any goroutine, but goroutines that move the same context must coordinate. It takes a step
 // for each ancestor of parent, and, if budgets differ, for each context below.
 //

@@ -38,9 +38,9 @@ func (mc Context) AllowInCriticalSection(allow bool) {
 }
 
 // Emergency returns the context for handling an out-of-memory error: an AllocSet below Top
-// that always holds a block of 8 KiB, also over a reset, and may acquire more in critical
-// sections. The first call creates it: call it early. It cannot be deleted, but a reset of
-// Top deletes it, and the next call creates another. It belongs to the goroutine that
+// that always holds a block of 8 KiB, also over a reset and Compact, and may acquire more in
+// critical sections. The first call creates it: call it early. It cannot be deleted or moved,
+// but a reset of Top deletes it, and the next call creates another. It belongs to the goroutine that
 // handles the error: guard it with a lock if several may. Emergency panics with an
 // *OutOfMemoryError when the system refuses memory. Any goroutine.
 //
@@ -67,7 +67,7 @@ func keepEmergency(made Context) (mc Context, there bool) {
 		tree.Lock()
 		defer tree.Unlock()
 		s := made.slot()
-		relaxed.Store32(&s.Has, s.Has|tree.IsPermanent)
+		relaxed.Store32(&s.Has, s.Has|tree.IsPermanent|kind.KeepsBlock)
 	}
 	return emergency.context, emergency.context.Live()
 }

@@ -1,7 +1,10 @@
 package palloc_test
 
 import (
+	"math/rand/v2"
+	"slices"
 	"testing"
+	"unsafe"
 
 	"github.com/gopalloc/palloc"
 )
@@ -73,6 +76,56 @@ func TestTheEmergencyContextKeepsItsBlock(t *testing.T) {
 		if mc.Reset(); mc.Held() != 8<<10 {
 			t.Errorf("after a reset behind %d000 bytes it holds %d", kilobytes, mc.Held())
 		}
+	}
+}
+
+// TestTheEmergencyContextNeverLosesItsBlock does with it whatever releases blocks.
+func TestTheEmergencyContextNeverLosesItsBlock(t *testing.T) {
+	top, mc := palloc.Top(), palloc.Emergency()
+	defer top.SetLimit(palloc.NoLimit)
+	r := rand.New(rand.NewPCG(1, 2))
+	var chunks []unsafe.Pointer
+	for step := range 5000 {
+		size := 1 << r.IntN(15)
+		n := r.IntN(20)
+		switch {
+		case n < 8:
+			if p, err := mc.TryAlloc(size); err == nil {
+				chunks = append(chunks, p)
+			}
+		case n < 12 && len(chunks) > 0:
+			i := r.IntN(len(chunks))
+			if p, err := palloc.TryRealloc(chunks[i], size); err == nil {
+				chunks[i] = p
+			}
+		case n < 17 && len(chunks) > 0:
+			i := r.IntN(len(chunks))
+			palloc.FreePointer(chunks[i])
+			chunks = slices.Delete(chunks, i, i+1)
+		case n == 17:
+			mc.Compact()
+		case n == 18:
+			mc.Reset()
+			chunks = nil
+		case n == 19:
+			top.SetLimit(top.TreeHeld() + int64(r.IntN(9))<<10)
+		}
+		if held := mc.Held(); held < 8<<10 {
+			t.Fatalf("after step %d, number %d, it holds %d bytes", step, n, held)
+		}
+		if err := mc.Check(); err != nil {
+			t.Fatalf("step %d: %v", step, err)
+		}
+	}
+	mc.Reset()
+}
+
+func TestTheEmergencyContextStaysWhereItIs(t *testing.T) {
+	mc, c := palloc.Emergency(), palloc.NewAllocSet(newRoot(t), "c")
+	wantFault(t, func() { mc.SetParent(c) }, "SetParent", mc.Path(), "as long as the process")
+	mc.SetParent(palloc.Top())
+	if c.Delete(); !mc.Live() || mc != palloc.Emergency() {
+		t.Error("it is gone")
 	}
 }
 

@@ -56,7 +56,7 @@ type OutOfMemoryError struct {
 	Size    int    // bytes requested
 	Err     error  // the error of the system, or of the budget
 
-	LimitedBy  string // path of the context whose limit was reached, "" for none
+	LimitedBy  string // path of the context whose limit was reached, "" for none; if it is gone its name, or "(deleted)"
 	LimitIdent string // its Ident
 	Held       int64  // bytes of blocks that it and all contexts below it held
 	Limit      int64  // its limit, in bytes
@@ -138,10 +138,11 @@ func explain(c *kind.Core, op string, size uintptr, err error) error {
 	if errors.As(err, &short) {
 		e.Held, e.Limit, e.Need, e.Reclaims = short.Held, short.Limit, short.More, reclaims(short.Reclaims)
 		owner := short.Owner()
-		e.LimitedBy = owner.Node().Name()
 		if owner.Live() {
 			top = owner.Node()
 			e.LimitedBy, e.LimitIdent = tree.PathOf(&top.Core), top.Ident()
+		} else {
+			e.LimitedBy = owner.LastName()
 		}
 	}
 	e.Tree = holdersBelow(top)

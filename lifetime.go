@@ -22,7 +22,8 @@ func (mc Context) Reset() { mc.ref.Reset() }
 func (mc Context) ResetOnly() { mc.ref.ResetOnly() }
 
 // ResetChildren resets every context below this one, children before parents, and deletes
-// none. The context itself stays as it is. Owner only, of all of them.
+// none. One that a callback of BeforeReset moves away before its turn is not reset. The
+// context itself stays as it is. Owner only, of all of them.
 //
 // PostgreSQL: MemoryContextResetChildren, which goes parents first.
 func (mc Context) ResetChildren() { mc.ref.ResetChildren() }

@@ -442,6 +442,103 @@ func TestWithoutProgressNoCallbackIsAskedAgain(t *testing.T) {
 	}
 }
 
+// TestWhatChangesBudgetsIsNotFreed has a callback whose context changes budgets, all below
+// the limit that is reached, and frees nothing.
+func TestWhatChangesBudgetsIsNotFreed(t *testing.T) {
+	for how, shuffle := range map[string]func(c, at, to palloc.Context){
+		"a budget comes and goes":       func(c, _, _ palloc.Context) { c.ResetPeak(); c.StopPeak() },
+		"one around it comes and goes":  func(_, at, _ palloc.Context) { at.SetLimit(1 << 30); at.SetLimit(palloc.NoLimit) },
+		"it moves to another and back":  func(c, at, to palloc.Context) { to.ResetPeak(); c.SetParent(to); c.SetParent(at) },
+		"it moves with its own":         func(c, at, to palloc.Context) { c.ResetPeak(); to.ResetPeak(); c.SetParent(to); c.SetParent(at) },
+		"it moves between two and back": func(c, at, to palloc.Context) { at.ResetPeak(); to.ResetPeak(); c.SetParent(to); c.SetParent(at) },
+	} {
+		mc := newRoot(t)
+		mc.SetLimit(1 << 20)
+		at, to := palloc.NewAllocSet(mc, "at"), palloc.NewAllocSet(mc, "to")
+		c := palloc.NewAllocSet(at, "c")
+		palloc.NewAllocSet(c, "below").Alloc(100_000)
+		c.Alloc(200_000)
+		c.OnPressure(func(palloc.Pressure) error { shuffle(c, at, to); return nil })
+		_, err := mc.TryAlloc(2 << 20)
+		var oom *palloc.OutOfMemoryError
+		if !errors.As(err, &oom) || len(oom.Reclaims) != 1 || oom.Reclaims[0].Calls != 1 || oom.Reclaims[0].Freed != 0 {
+			t.Errorf("%s: %v", how, err)
+		}
+		wantSound(t, how, mc)
+		if b := mc.Budget(); b.Held != holds(mc) {
+			t.Errorf("%s: the budget says %+v, and a walk finds %d", how, b, holds(mc))
+		}
+	}
+}
+
+// inTheNodeOf creates a context with another name in the node of one that was deleted just
+// now, and held nothing.
+func inTheNodeOf(t *testing.T, gone palloc.Context, name string) {
+	t.Helper()
+	if other := palloc.NewBump(palloc.Top(), name); number(other) != number(gone) {
+		t.Error("the node is not used for the next context")
+	} else {
+		t.Cleanup(other.Delete)
+	}
+}
+
+// TestErrorsNameWhatWasThereBefore has a callback delete its context, whose node then serves
+// another one: errors name the first.
+func TestErrorsNameWhatWasThereBefore(t *testing.T) {
+	for _, spares := range []bool{false, true} {
+		mc := newRoot(t)
+		mc.SetLimit(100_000)
+		c := palloc.NewAllocSet(mc, "owner of "+t.Name())
+		c.SetIdent("number 1")
+		asker := palloc.NewAllocSet(c, "asker")
+		where := c.Path()
+		c.OnPressure(func(palloc.Pressure) error {
+			if spares {
+				asker.SetParent(mc)
+			}
+			c.Delete()
+			inTheNodeOf(t, c, "bystander of "+t.Name())
+			return nil
+		})
+		if !spares {
+			wantFault(t, func() { asker.Alloc(1 << 20) }, "Alloc", asker.Path(), where)
+			continue
+		}
+		_, err := asker.TryAlloc(1 << 20)
+		var oom *palloc.OutOfMemoryError
+		if !errors.As(err, &oom) || len(oom.Reclaims) != 1 || oom.Reclaims[0].Context != where || oom.Reclaims[0].Ident != "number 1" {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+// TestALimitThatIsGoneHasNoOthersName moves the allocating context from limit to limit until
+// the request gives up, and deletes the last of them.
+func TestALimitThatIsGoneHasNoOthersName(t *testing.T) {
+	mc := newRoot(t)
+	asker := palloc.NewAllocSet(mc, "asker")
+	var next func(n int)
+	next = func(n int) {
+		c := palloc.NewAllocSet(mc, "limited in "+t.Name())
+		c.SetLimit(100_000)
+		asker.SetParent(c)
+		c.OnPressure(func(palloc.Pressure) error {
+			if asker.SetParent(mc); n > 0 {
+				next(n - 1)
+			}
+			c.Delete()
+			inTheNodeOf(t, c, "bystander of "+t.Name())
+			return nil
+		})
+	}
+	next(4)
+	_, err := asker.TryAlloc(1 << 20)
+	var oom *palloc.OutOfMemoryError
+	if !errors.As(err, &oom) || oom.Limit != 100_000 || oom.LimitedBy != "(deleted)" {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestMoreThanIsMissingIsAskedFor checks that Need is at least a 64th of the bytes that the
 // callback's context holds.
 func TestMoreThanIsMissingIsAskedFor(t *testing.T) {

@@ -56,6 +56,10 @@ func realloc(op string, p, size uintptr) (uintptr, *kind.Core, error) {
 	if size > kind.MaxChunk {
 		return 0, c, kind.TooLarge(size)
 	}
+	if budget.HasOwnerRequests() {
+		budget.AnswerFor(c.Owner(), op)
+		c, tag = chunkAt(op, p) // a callback may have freed it
+	}
 	q, err := kind.Realloc(kinds.Methods[c.Kind()], c, p, tag, size)
 	if err != nil {
 		q, err = reallocAgain(c, op, p, size, err)

@@ -22,8 +22,8 @@ import (
 // error. A panic of f goes on, unless its value is an error that is or wraps an
 // *OutOfMemoryError: Scope recovers it and returns that error unchanged. A panic of a
 // callback of BeforeReset in the deletion is treated in the same way, and joined by
-// errors.Join with an error or panic of f. A callback that panics does not keep the others
-// from running.
+// errors.Join with an error or panic of f. A callback that panics, or calls runtime.Goexit,
+// does not keep the others from running.
 //
 // Nothing in the context may be used after Scope returned: copy what must be kept, for
 // example with strings.Clone or slices.Clone. That includes the error: errors.New(text)
@@ -42,7 +42,7 @@ func Scope(parent Context, name string, f func(mc Context) error, opts ...Option
 // what it panicked with, and what callbacks panicked with in the deletion. It panics
 // instead if one of the panics is not about memory.
 func (mc Context) outcome(err error, panicked any) error {
-	late := mc.endAll()
+	late := mc.ref.DeleteContained()
 	if panicked == nil && late == nil {
 		return err
 	}
@@ -62,28 +62,6 @@ func (mc Context) outcome(err error, panicked any) error {
 		}
 	}
 	return whole.(error)
-}
-
-// maxLate is the number of callbacks that may panic in a deletion that Scope continues.
-const maxLate = 1000
-
-// endAll deletes the context, unless it is gone, and returns what callbacks panicked with.
-// Each of these ran, so the next attempt runs the remaining ones. It gives up when
-// callbacks register each other without end.
-func (mc Context) endAll() (late []any) {
-	for mc.Live() && len(late) < maxLate {
-		if r := recovered(mc.Delete); r != nil {
-			late = append(late, r)
-		}
-	}
-	return late
-}
-
-// recovered runs f and returns what it panicked with, nil for nothing.
-func recovered(f func()) (r any) {
-	defer func() { r = recover() }()
-	f()
-	return nil
 }
 
 // joined returns a single value unchanged, and otherwise an error that joins all.

@@ -334,6 +334,36 @@ func TestAnErrorOfAScopeKeepsItsFormattedText(t *testing.T) {
 	}
 }
 
+// TestAScopeEndsWhateverItsCallbacksDo has many callbacks that panic or end the goroutine, in
+// the scope's context and below it: each runs, and nothing is left.
+func TestAScopeEndsWhateverItsCallbacksDo(t *testing.T) {
+	const n = 1100
+	for deed, do := range map[string]func(){"panics": func() { panic(errOwn) }, "ends its goroutine": runtime.Goexit} {
+		for _, below := range []bool{false, true} {
+			mc := newRoot(t)
+			ran := 0
+			ended := make(chan bool)
+			go func() {
+				defer close(ended)
+				defer func() { _ = recover() }()
+				_ = palloc.Scope(mc, "s", func(s palloc.Context) error {
+					for range n {
+						at := s
+						if below {
+							at = palloc.NewAllocSet(s, "below")
+						}
+						at.BeforeReset(func() { ran++; do() })
+					}
+					return nil
+				})
+			}()
+			if <-ended; ran != n || count(mc) != 0 {
+				t.Errorf("each of %d callbacks %s: %d ran, and %d contexts are left", n, deed, ran, count(mc))
+			}
+		}
+	}
+}
+
 // TestAScopeWhoseCallbacksGoOnForEverEnds checks that it ends with the Fault.
 func TestAScopeWhoseCallbacksGoOnForEverEnds(t *testing.T) {
 	mc := newRoot(t)

@@ -477,14 +477,16 @@ func TestCancelWaitsIsTakenAway(t *testing.T) {
 
 // A shard is the data of one goroutine.
 type shard struct {
-	mc    palloc.Context
-	pages [][]byte
-	calls int
+	mc           palloc.Context
+	own, aligned unsafe.Pointer // chunks that stay
+	pages        [][]byte
+	calls        int
 }
 
 // newShard returns a shard whose owner frees its pages in AnswerPressure and allocations.
 func newShard(top palloc.Context, name string) *shard {
 	s := &shard{mc: palloc.NewAllocSet(top, name)}
+	s.own, s.aligned = s.mc.Alloc(10), s.mc.AllocAligned(10, 64)
 	s.mc.OnPressureOwned(func(p palloc.Pressure) error {
 		s.calls++
 		for freed := int64(0); freed < p.Need && len(s.pages) > 0; s.pages = s.pages[1:] {
@@ -494,6 +496,12 @@ func newShard(top palloc.Context, name string) *shard {
 		return nil
 	})
 	return s
+}
+
+// resizesFreed resizes the page that the callback frees, and reports whether that is a Fault.
+func (s *shard) resizesFreed() bool {
+	_, fault := panics(func() { palloc.Realloc(unsafe.Pointer(&s.pages[0][0]), 10) }).(*palloc.Fault)
+	return fault
 }
 
 func (s *shard) fill(n int) {
@@ -511,6 +519,10 @@ func TestAnOwnerAnswersWhereItComesBy(t *testing.T) {
 		"allocates":               func(s *shard) bool { s.mc.Alloc(2000); return true },
 		"allocates below":         func(s *shard) bool { palloc.NewGeneration(s.mc, "below").Alloc(3000); return true },
 		"grows a slice":           func(s *shard) bool { palloc.Append(palloc.NewAllocSet(s.mc, "b"), []int{}, 1, 2, 3); return true },
+		"allocates aligned":       func(s *shard) bool { s.mc.AllocAligned(2000, 64); return true },
+		"resizes":                 func(s *shard) bool { palloc.Realloc(s.own, 2000); return true },
+		"resizes what is aligned": func(s *shard) bool { palloc.Realloc(s.aligned, 2000); return true },
+		"resizes what is freed":   func(s *shard) bool { return s.resizesFreed() },
 		"allocates too much":      func(s *shard) bool { s.mc.TryAlloc(4 << 20); return true },
 		"does not but had none":   nil,
 		"allocates elsewhere":     nil,

@@ -137,8 +137,42 @@ func (ch *charge) add(more int64) {
 }
 
 // add adds bytes to what the account and all around it hold. A nil account is none.
-func (a *account) add(more int64) {
+func (a *account) add(more int64) { a.addWithin(nil, more) }
+
+// transfer moves bytes from what one account and all around it hold to another. An account
+// around both holds the same as before, and has released nothing.
+func transfer(from, to *account, bytes int64) {
+	both := commonAround(from, to)
+	from.addWithin(both, -bytes)
+	to.addWithin(both, bytes)
+}
+
+// commonAround returns the innermost account that is, or is around, each of two; nil: none.
+func commonAround(a, b *account) *account {
+	n, m := a.level(), b.level()
+	for ; n > m; n-- {
+		a = a.parent
+	}
+	for ; m > n; m-- {
+		b = b.parent
+	}
+	for a != b {
+		a, b = a.parent, b.parent
+	}
+	return a
+}
+
+// level returns the number of accounts around the account, itself included.
+func (a *account) level() (n int) {
 	for ; a != nil; a = a.parent {
+		n++
+	}
+	return n
+}
+
+// addWithin is add for the accounts inside another one, which is around the account or nil.
+func (a *account) addWithin(outer *account, more int64) {
+	for ; a != outer; a = a.parent {
 		a.changes++
 		held := a.held.Add(more)
 		a.peak.Store(max(a.peak.Load(), held))

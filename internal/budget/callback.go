@@ -23,7 +23,7 @@ import (
 
 // Reclaim is what a callback was called for on behalf of a request, and what it did.
 type Reclaim struct {
-	Context, Ident string // of the callback, when it was first called
+	Context, Ident string // of the callback, before it was first called
 	Calls          int
 	Need           int64 // bytes, in the last call
 	Freed          int64 // bytes, in all calls
@@ -52,14 +52,14 @@ var Compactions atomic.Uint64
 // ask has one callback run, here or by its owner. It reports whether more became free in the
 // context itself than ever before. An error ends the request.
 func (r *request) ask(l candidate, s *LimitError) (freer bool, err error) {
-	p := r.pressure(l, s)
+	p, n := r.pressure(l, s), l.named()
 	if l.owned && !r.owns(l.Listener) {
-		return false, r.askOwner(l.Listener, p, s)
+		return false, r.askOwner(n, p, s)
 	}
 	for {
 		begun, busy := l.begin(r.me)
 		if begun {
-			return r.run(l.Listener, p, s), nil
+			return r.run(n, p, s), nil
 		}
 		if busy == nil || s.soft {
 			return false, nil
@@ -86,7 +86,7 @@ func (r *request) pressure(l candidate, s *LimitError) Pressure {
 }
 
 // run runs a callback that has begun, and records what it freed.
-func (r *request) run(l *Listener, p Pressure, s *LimitError) (freer bool) {
+func (r *request) run(l named, p Pressure, s *LimitError) (freer bool) {
 	r.notePath()
 	free, released := freeIn(r.core), s.account.releases()
 	o := l.run(r.me, p)
@@ -103,7 +103,7 @@ func (r *request) run(l *Listener, p Pressure, s *LimitError) (freer bool) {
 // record records what a callback freed, and whether to call it again for twice as much. That
 // is so when nothing that it freed counts, it returned no error, and what it freed was
 // compacted: then it freed single chunks, and no whole block was among them.
-func (r *request) record(l *Listener, p Pressure, freed int64, o outcome) {
+func (r *request) record(l named, p Pressure, freed int64, o outcome) {
 	i := r.recordCall(l, p, freed, o.err)
 	if i >= 0 && freed == 0 && o.err == nil && p.Need < p.Held && (o.compacted || !l.Joins()) {
 		r.reclaims[i].fruitless++
@@ -112,14 +112,13 @@ func (r *request) record(l *Listener, p Pressure, freed int64, o outcome) {
 }
 
 // recordCall records a call, and returns its index in reclaims, -1 when there are too many.
-func (r *request) recordCall(l *Listener, p Pressure, freed int64, err error) int {
-	i := r.reclaimOf(l)
+func (r *request) recordCall(l named, p Pressure, freed int64, err error) int {
+	i := r.reclaimOf(l.Listener)
 	if i < 0 {
 		if i = len(r.reclaims); i == maxReclaims {
 			return -1
 		}
-		path, ident := l.names()
-		r.reclaims = append(r.reclaims, Reclaim{Context: path, Ident: ident, From: l})
+		r.reclaims = append(r.reclaims, Reclaim{Context: l.path, Ident: l.ident, From: l.Listener})
 	}
 	c := &r.reclaims[i]
 	c.Calls++

@@ -150,15 +150,21 @@ func moveListeners(list []*Listener, from, to *account) {
 	}
 }
 
-// names returns the path and the ident of the listener's context; only the name when that
-// is gone.
-func (l *Listener) names() (path, ident string) {
+// named is a listener with the path and the ident of its context before it was called: it
+// may delete the context, and another one may get the node.
+type named struct {
+	*Listener
+	path, ident string
+}
+
+// named returns the listener with what its context is called now.
+func (l *Listener) named() named {
 	tree.Lock()
 	defer tree.Unlock()
 	if !l.owner.Live() {
-		return l.owner.Node().Name(), ""
+		return named{Listener: l} // it will not be called
 	}
-	return tree.PathOf(l.owner.Core), l.owner.Node().Ident()
+	return named{l, tree.PathOf(l.owner.Core), l.owner.Node().Ident()}
 }
 
 // Place returns the line that registered the callback.

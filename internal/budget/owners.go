@@ -39,13 +39,13 @@ var errOwnerTimeout = fmt.Errorf("its owner did not answer within %v; the reques
 
 // askOwner leaves a request with the owner of the listener's context and waits until that is
 // complete. On behalf of a soft limit it does not wait.
-func (r *request) askOwner(l *Listener, p Pressure, s *LimitError) error {
+func (r *request) askOwner(l named, p Pressure, s *LimitError) error {
 	q, waiting := l.enqueue(p)
 	if q == nil {
 		return nil
 	}
 	for _, g := range waiting {
-		g.wakeIfOwner(l)
+		g.wakeIfOwner(l.Listener)
 	}
 	if s.soft {
 		return nil
@@ -160,8 +160,9 @@ func AnswerFor(c *kind.Core, op string) {
 func (r *request) answer(list []*Listener) {
 	r.notePath()
 	for _, l := range list {
+		n := l.named()
 		l.answer(r.me)
-		r.checkLive(l)
+		r.checkLive(n)
 	}
 }
 

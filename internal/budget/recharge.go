@@ -114,11 +114,9 @@ func recharge(s *tree.Node) (changed bool) {
 	budgets.Lock()
 	defer budgets.Unlock()
 	if own != nil && own.parent != parent {
-		held := own.held.Load()
-		own.parent.add(-held)
+		transfer(own.parent, parent, own.held.Load())
 		moveListeners(own.listeners.list, own.parent, parent)
 		own.parent = parent
-		parent.add(held)
 	}
 	if from == to {
 		return false
@@ -129,10 +127,8 @@ func recharge(s *tree.Node) (changed bool) {
 	if from == nil {
 		atomic.StoreUint32(&s.Has, s.Has|kind.Limited) // and a fence: a release from now on is reported
 		ch.bytes = int64(relaxed.Load(&s.Total))
-	} else {
-		from.add(-ch.bytes)
 	}
-	to.add(ch.bytes)
+	transfer(from, to, ch.bytes)
 	ch.account = to
 	if to == nil {
 		*ch = charge{}

@@ -148,7 +148,7 @@ func (r *request) reclaim(err error) error {
 // request then fits. It reports whether it did.
 func (r *request) dropKeeper(s *LimitError) bool {
 	c := r.core
-	if c.NeedsReset|c.Dirty != 0 || c.Blocks == 0 || c.Cur != c.Blocks+kind.BlockHeader {
+	if c.NeedsReset|c.Dirty != 0 || c.Blocks == 0 || c.Cur != c.Blocks+kind.BlockHeader || c.MustKeep(kind.BlockAt(c.Blocks)) {
 		return false
 	}
 	budgets.Lock()
@@ -201,11 +201,10 @@ func (r *request) notePath() {
 }
 
 // checkLive panics when a callback reset or deleted the context that allocates.
-func (r *request) checkLive(l *Listener) {
+func (r *request) checkLive(l named) {
 	if r.core.Epoch == r.epoch && r.core.Cookie == r.cookie {
 		return
 	}
-	path, _ := l.names()
 	panic(tree.Explain(nil, r.op, 0, &tree.Gone{Name: r.path, Reason: fmt.Sprintf(
-		"a callback of OnPressure reset or deleted the context that was allocating: that of context %q, registered by %s", path, l.place.Line())}))
+		"a callback of OnPressure reset or deleted the context that was allocating: that of context %q, registered by %s", l.path, l.place.Line())}))
 }

@@ -59,7 +59,7 @@ func (c *Core) Retire() *Block {
 // for it. Of what is larger the largest keeper is kept.
 func (c *Core) releaseBlocks() {
 	keeper := c.keeper()
-	if used := c.Total - c.Remaining(); used <= MaxKeeper {
+	if used := c.Total - c.Remaining(); used <= MaxKeeper && relaxed.Load32(&c.Has)&KeepsBlock == 0 {
 		keeper = 0
 		c.learn(used)
 	}
@@ -82,6 +82,22 @@ func (c *Core) keeper() (best uintptr) {
 		addr = b.Next
 	}
 	return best
+}
+
+// KeepsBlock is the bit of Core.Has for a context that always has a block of MaxKeeper.
+const KeepsBlock = 1 << 29
+
+// MustKeep reports whether the context must not release a block, as its last of MaxKeeper.
+func (c *Core) MustKeep(b *Block) bool {
+	if relaxed.Load32(&c.Has)&KeepsBlock == 0 || b.Size != MaxKeeper {
+		return false
+	}
+	for addr := c.Blocks; addr != 0; addr = BlockAt(addr).Next {
+		if other := BlockAt(addr); other != b && other.Size == MaxKeeper {
+			return false
+		}
+	}
+	return true
 }
 
 // DropKeeper releases the block that a node without a context kept.

@@ -37,6 +37,7 @@ var (
 // ending is what a reset or a deletion knows of the callbacks that it runs.
 type ending struct {
 	op    string // what was called
+	taken int    // callbacks that were taken off their lists
 	begun bool   // a callback has run
 	since uint64 // the value of registered before the first one ran
 	late  int    // callbacks that have run and were registered later
@@ -118,6 +119,7 @@ func (mc Ref) takeCallback(e *ending) (*callback, error) {
 		return nil, nil
 	}
 	mc.unlist(cb)
+	e.taken++
 	if !e.begun {
 		e.begun, e.since = true, registered
 	}

@@ -22,14 +22,16 @@ import (
 func (mc Ref) deleteChildren(e *ending) {
 	d := descent{top: mc, at: mc, ending: *e}
 	if !d.clear() {
-		d.run()
+		d.run(e)
 	}
-	*e = d.ending
 }
 
 // run is separate from deleteChildren since one hold of the lock is enough for most.
-func (d *descent) run() {
-	defer d.close()
+func (d *descent) run(e *ending) {
+	defer func() { // also when a callback panics: another attempt may follow
+		*e = d.ending
+		d.close()
+	}()
 	for {
 		switch leaf, up := d.at, d.up; {
 		case d.paused:

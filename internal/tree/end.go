@@ -118,10 +118,20 @@ func (mc Ref) resetWithin(e *ending) {
 // ResetChildren resets every context below this one, children before parents. Owner only.
 func (mc Ref) ResetChildren() {
 	e := ending{op: "Context.ResetChildren"}
+	before := moves.Load()
 	list := mc.Subtree(e.op)
 	for i := len(list) - 1; i > 0; i-- {
-		list[i].resetClaimed(&e) // a callback may have deleted it
+		if moves.Load() == before || list[i].isStillBelow(mc) {
+			list[i].resetClaimed(&e) // a callback may have deleted it
+		}
 	}
+}
+
+// isStillBelow reports whether the context, which was below top, has not been moved away.
+func (mc Ref) isStillBelow(top Ref) bool {
+	Lock()
+	defer Unlock()
+	return mc.Live() && top.Live() && mc.IsWithin(top.Node())
 }
 
 // Delete deletes the context and all contexts below it. Owner only.
@@ -155,14 +165,46 @@ func (mc Ref) leave() {
 // delete is separate from Delete because it loops: for contexts that have children,
 // callbacks or blocks.
 func (mc Ref) delete() {
-	e := ending{op: "Context.Delete"}
+	mc.deleteWith(&ending{op: "Context.Delete"})
+}
+
+func (mc Ref) deleteWith(e *ending) {
 	mc.mustLive(e.op)
 	if relaxed.Load32(&mc.Node().Has)&IsPermanent != 0 {
 		panic(Explain(mc.Core, e.op, 0, kind.Misuse("the root and the emergency context live as long as the process: Reset it, or delete its children")))
 	}
-	for !mc.remove(&e) { // it has children, or a callback created some
-		mc.deleteChildren(&e)
+	for !mc.remove(e) { // it has children, or a callback created some
+		mc.deleteChildren(e)
 	}
+}
+
+// DeleteContained works as Delete does, but goes on when a callback panics or ends its
+// goroutine. It returns what callbacks panicked with. A context that is gone is left alone,
+// and so is one whose deletion panics without a callback. Owner only.
+func (mc Ref) DeleteContained() (panics []any) {
+	mc.deleteContained(&ending{op: "Context.Delete"}, &panics)
+	return panics
+}
+
+func (mc Ref) deleteContained(e *ending, panics *[]any) {
+	defer func() {
+		if mc.Live() && len(*panics) <= e.taken { // the goroutine ends
+			mc.deleteContained(e, panics)
+		}
+	}()
+	for mc.Live() && len(*panics) <= e.taken {
+		mc.attemptDelete(e, panics)
+	}
+}
+
+// attemptDelete deletes until a callback panics, which then is on no list.
+func (mc Ref) attemptDelete(e *ending, panics *[]any) {
+	defer func() {
+		if r := recover(); r != nil {
+			*panics = append(*panics, r)
+		}
+	}()
+	mc.deleteWith(e)
 }
 
 // DeleteChildren deletes every context below this one. Owner only.

@@ -45,8 +45,12 @@ func unlink(s *Node) {
 	relaxed.Store32(&s.NextSibling, 0)
 }
 
+// moves counts the contexts that were moved.
+var moves atomic.Uint64
+
 // move makes s the first child of another parent. The tree's lock must be held.
 func move(s, parent *Node) {
+	moves.Add(1)
 	for _, t := range trails {
 		t.moved(s)
 	}
@@ -71,8 +75,8 @@ func (mc Ref) Parent(op string) Ref {
 var Moved = func(s *Node) (below bool) { return false }
 
 // Move makes the context the first child of another parent, and returns what Moved returns.
-// It panics when either does not exist, when mc is the root, and when parent is mc or lies
-// below it. Any goroutine.
+// It panics when either does not exist, when mc is the root or would leave the root though it
+// is permanent, and when parent is mc or lies below it. Any goroutine.
 func (mc Ref) Move(op string, parent Ref) (below bool) {
 	defer mc.Lock(op).Unlock()
 	cycle := parent.Live() && parent.IsWithin(mc.Node()) // may release the lock
@@ -83,6 +87,8 @@ func (mc Ref) Move(op string, parent Ref) (below bool) {
 		panicUnlocked(func() error { return parent.gone(op) })
 	case mc.Node().Parent == 0:
 		refuse(mc.Core, op, "cannot move the root")
+	case mc.Node().Has&IsPermanent != 0 && !parent.Node().IsRoot():
+		refuse(mc.Core, op, "the emergency context lives as long as the process: it stays below the root")
 	case cycle:
 		refuse(parent.Core, op, "the new parent is the context itself or lies below it: that would be a cycle")
 	}

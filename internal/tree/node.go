@@ -182,10 +182,22 @@ func (mc Ref) Gone() *Gone {
 	}
 	Lock()
 	defer Unlock()
-	if RefOf(mc.Core).Epoch == kind.NextEpoch(mc.Epoch, kind.None) {
+	if mc.wasLast() {
 		return &Gone{Name: mc.Node().Name(), Reason: "the context was deleted: by itself, or when a context above it was reset or deleted"}
 	}
 	return &Gone{Reason: "the context was deleted, and its memory has served another one since: its name is not known"}
+}
+
+// wasLast reports whether the context, which is not live, is the last one that its node was.
+func (mc Ref) wasLast() bool { return RefOf(mc.Core).Epoch == kind.NextEpoch(mc.Epoch, kind.None) }
+
+// LastName returns the name that the context, which is not live, had; "(deleted)" when that
+// is not known. The tree's lock must be held.
+func (mc Ref) LastName() string {
+	if name := mc.Node().Name(); mc.wasLast() && name != "" {
+		return name
+	}
+	return "(deleted)"
 }
 
 // gone returns what op panics with, since the context does not exist.

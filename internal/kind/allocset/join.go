@@ -181,7 +181,9 @@ func fitting(c *kind.Core, s *kind.Spans, class uint64, whole uintptr) uintptr {
 func wholeBlock(c *kind.Core, whole uintptr) uintptr {
 	s := c.Spans()
 	for s.Whole != 0 && sizeOnList(c, s.Whole) < whole {
-		releaseFirst(c)
+		if !releaseFirst(c) {
+			return 0
+		}
 	}
 	return s.Whole
 }
@@ -254,20 +256,25 @@ func steps(c *kind.Core) int {
 // isShard reports whether the node is a shard, whose lock is held.
 func isShard(c *kind.Core) bool { return relaxed.Load32(&c.Has)&kind.IsShard != 0 }
 
-// releaseWhole releases free blocks until the pieces have no more than limit bytes.
+// releaseWhole releases free blocks until the pieces have no more than limit bytes, but for
+// one that the context must keep.
 func releaseWhole(c *kind.Core, limit uintptr) {
-	for s := c.Spans(); s.Whole != 0 && s.Bytes > limit; {
-		releaseFirst(c)
+	for s := c.Spans(); s.Whole != 0 && s.Bytes > limit && releaseFirst(c); {
 	}
 }
 
-// releaseFirst releases the first free block.
-func releaseFirst(c *kind.Core) {
+// releaseFirst releases the first free block, unless the context must keep it. It reports
+// whether it did.
+func releaseFirst(c *kind.Core) (released bool) {
 	addr := c.Spans().Whole
 	b := blockAt(addr)
+	if c.MustKeep(b) {
+		return false
+	}
 	remove(c, addr, b.Size-kind.BlockHeader)
 	kind.Unlink(&c.Blocks, b)
 	c.Release(b)
+	return true
 }
 
 // Compact joins all freed chunks and releases all blocks that are free as a whole. It
