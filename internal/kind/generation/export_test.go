@@ -4,12 +4,15 @@ import "github.com/gopalloc/palloc/internal/kind"
 
 // What tests break: the words of the head of a shared block, and of the node.
 
-type Head = block
+type HeadWords struct {
+	Tag, Left *uint64
+	Frees     *uint32
+	Tail      *uint16
+}
 
-func HeadOf(b *kind.Block) *Head { return at(b) }
-
-func (b *block) Words() (tag, left *uint64, frees *uint32, tail *uint16) {
-	return &b.tag, &b.left, &b.frees, &b.tail
+func HeadOf(b *kind.Block) HeadWords {
+	h := at(b)
+	return HeadWords{&h.tag, &h.left, &h.frees, &h.tail}
 }
 
 func Counts(c *kind.Core) (cut, freed *uint32) { return &own(c).cut, &own(c).freed }
