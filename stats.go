@@ -92,7 +92,7 @@ func (mc Context) stats(chunks bool) (s kind.Stats) {
 // look calls read, which reads what a kind keeps in the node. It takes a lock only with the
 // race detector, which would otherwise report the node's next context.
 func (mc Context) look(read func()) {
-	if relaxed.HotCounters {
+	if !relaxed.PlainStores {
 		tree.Lock()
 		defer tree.Unlock()
 		if !mc.Live() {

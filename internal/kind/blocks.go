@@ -5,7 +5,6 @@ import (
 
 	"github.com/gopalloc/palloc/internal/block"
 	"github.com/gopalloc/palloc/internal/osmem"
-	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
 // Block is the head of a block, inside it. Kinds that need more embed it first.
@@ -110,9 +109,12 @@ func (c *Core) BlockOf(p uintptr) *Block {
 }
 
 // PeekBlock returns the block that a list of the node leads to, while its owner may be
-// at work; nil at the end, or when the block is no longer the node's. Any goroutine.
+// at work; nil at the end, or when the block is no longer the node's. The race detector does
+// not look at that. Any goroutine.
+//
+//go:norace
 func (c *Core) PeekBlock(list *uintptr) *Block {
-	addr := relaxed.Load(list)
+	addr := *list
 	if !block.Readable(addr) || BlockAt(addr).Owner != c.Number() {
 		return nil
 	}

@@ -133,5 +133,4 @@ var breaks = []conformance.Break{
 		conformance.Overwrite(b, conformance.Link(freed(b, 4)), freed(b, 2))
 		return 0
 	}},
-	{Name: "the count of a free list", Words: "and the core counts", Do: conformance.Counted(func(b *broken) { conformance.Overwrite(b, b.C.FreeCount(class), 3) })},
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/osmem"
-	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
 // Breaks: each thing that a check compares, broken by itself.
@@ -123,16 +122,6 @@ func Somewhere(do func(b *Broken)) func(*Broken) uintptr {
 		do(b)
 		return 0
 	}
-}
-
-// Counted returns a Do for what is only counted if relaxed.HotCounters, and skips it otherwise.
-func Counted(do func(b *Broken)) func(*Broken) uintptr {
-	return Somewhere(func(b *Broken) {
-		if !relaxed.HotCounters {
-			b.Skip("this build derives the figure, and stores none")
-		}
-		do(b)
-	})
 }
 
 // InShared returns a Do of the block with n before it on the list of blocks, which must be

@@ -3,7 +3,6 @@ package generation
 import (
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
-	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
 // The check of a Generation: through all headers of each block, which are then compared
@@ -37,15 +36,13 @@ func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
 	x.CheckTails(s.tails)
 	x.CheckPrefix(tag)
 	x.CheckReset(true)
-	s.counts(uint32(len(large)))
 }
 
 // sweep is what a check has found so far.
 type sweep struct {
 	*kind.Inspection
-	c          *kind.Core
-	tails      uintptr
-	cut, freed uint32 // chunks in shared blocks, and those of them that are freed
+	c     *kind.Core
+	tails uintptr
 }
 
 // current checks what the node has of the block that it allocates from.
@@ -124,10 +121,8 @@ func (s *sweep) chunks(b *block, end uintptr) (live uint64, frees uint32, ok boo
 			live += uint64(whole)
 			s.CheckAligned(&b.Block, p, whole-chunk.HeaderSize)
 		}
-		s.cut++
 		at += whole
 	}
-	s.freed += frees
 	return live, frees, true
 }
 
@@ -139,14 +134,4 @@ func (s *sweep) stop(b *block, p uintptr, format string, args ...any) (ok bool) 
 	s.Flaw(b.Address(), p, format, args...)
 	s.SetPartial()
 	return false
-}
-
-// counts compares the counts of the node, if there are any, with the blocks.
-func (s *sweep) counts(large uint32) {
-	if !relaxed.HotCounters || s.Partial() {
-		return
-	}
-	if o := own(s.c); o.cut != s.cut+large || o.freed != s.freed {
-		s.Flaw(0, 0, "of %d chunks %d are freed, and the core counts %d and %d", s.cut+large, s.freed, o.cut, o.freed)
-	}
 }

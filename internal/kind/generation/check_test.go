@@ -81,12 +81,4 @@ var breaks = []conformance.Break{
 			}
 		}
 	})},
-	{Name: "the count of chunks", Words: "are freed, and the core counts", Do: conformance.Counted(func(b *broken) {
-		cut, _ := generation.Counts(b.C)
-		conformance.Overwrite(b, cut, *cut+1)
-	})},
-	{Name: "the count of freed chunks", Words: "are freed, and the core counts", Do: conformance.Counted(func(b *broken) {
-		_, freed := generation.Counts(b.C)
-		conformance.Overwrite(b, freed, *freed-1)
-	})},
 }

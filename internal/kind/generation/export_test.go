@@ -2,7 +2,7 @@ package generation
 
 import "github.com/gopalloc/palloc/internal/kind"
 
-// What tests break: the words of the head of a shared block, and of the node.
+// What tests break: the words of the head of a shared block.
 
 type HeadWords struct {
 	Tag, Left *uint64
@@ -14,5 +14,3 @@ func HeadOf(b *kind.Block) HeadWords {
 	h := at(b)
 	return HeadWords{&h.tag, &h.left, &h.frees, &h.tail}
 }
-
-func Counts(c *kind.Core) (cut, freed *uint32) { return &own(c).cut, &own(c).freed }

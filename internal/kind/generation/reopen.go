@@ -142,7 +142,6 @@ func (Methods) Compact(c *kind.Core) uintptr {
 	}
 	b := kind.BlockAt(c.Blocks)
 	size := b.Size
-	uncount(c, at(b))
 	kind.Unlink(&c.Blocks, b)
 	c.CloseCurrent()
 	c.Release(b)
@@ -165,7 +164,7 @@ func stand(c *kind.Core, b *block) {
 // endTail makes the tail of a block freed chunks.
 func endTail(c *kind.Core, b *block) {
 	if b.tail != 0 {
-		fill(c, b, b.End()-uintptr(b.tail), b.End())
+		fill(b, b.End()-uintptr(b.tail), b.End())
 		relaxed.Store(&c.Tails, c.Tails-uintptr(b.tail))
 		b.tail = 0
 	}
@@ -181,7 +180,6 @@ func use(c *kind.Core, b *block, whole uintptr) bool {
 	}
 	if r.end == b.End() {
 		relaxed.Store(&c.Tails, c.Tails-uintptr(b.tail))
-		recount(c, 0, uintptr(b.tail))
 		b.tail = 0
 	}
 	endTail(c, b)
@@ -205,7 +203,7 @@ func goOn(c *kind.Core, b *block, whole uintptr) bool {
 		return false
 	}
 	live := b.left - (currentBias - allocated(c, &b.Block))
-	fill(c, b, c.Cur, c.End)
+	fill(b, c.Cur, c.End)
 	open(c, b, r, live)
 	return true
 }
@@ -215,7 +213,6 @@ func goOn(c *kind.Core, b *block, whole uintptr) bool {
 func open(c *kind.Core, b *block, r run, live uint64) {
 	b.frees -= r.chunks
 	b.seen &= seenMask
-	recount(c, -r.chunks, r.start-r.end)
 	relaxed.Store(&c.Cur, r.start)
 	relaxed.Store(&c.End, r.end)
 	b.left = live + currentBias - allocated(c, &b.Block)
@@ -259,7 +256,7 @@ func (b *block) run(from, whole uintptr) run {
 const gap = chunk.Generation ^ chunk.GenerationGap
 
 // fill makes what lies between two addresses freed chunks.
-func fill(c *kind.Core, b *block, from, to uintptr) {
+func fill(b *block, from, to uintptr) {
 	n := uint32(0)
 	for at := from; at < to; n++ {
 		rest := to - at
@@ -276,16 +273,4 @@ func fill(c *kind.Core, b *block, from, to uintptr) {
 		at = p + chunk.Size(class)
 	}
 	b.frees += n
-	recount(c, n, to-from)
-}
-
-// recount adds to the counts of freed chunks, and of the bytes that they hold, if the
-// hot path counts.
-func recount(c *kind.Core, chunks uint32, bytes uintptr) {
-	if relaxed.HotCounters {
-		o := own(c)
-		addCut(c, chunks)
-		relaxed.Store32(&o.freed, o.freed+chunks)
-		relaxed.Store(&o.void, o.void+bytes)
-	}
 }

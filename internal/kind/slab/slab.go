@@ -238,7 +238,6 @@ func takeLocal(c *kind.Core, b *block) {
 		relaxed.Dec(&o.empties)
 	}
 	relaxed.Store32(&o.local, b.frees)
-	uncount(o, b.frees)
 	o.list, b.freed = b.freed, 0
 	b.frees, b.moveAt = 0, never
 	c.Prefix = b.tag
@@ -296,19 +295,11 @@ func linkSecond(c *kind.Core, b *block) {
 func releaseBlock(c *kind.Core, b *block) {
 	o := own(c)
 	relaxed.Dec(&o.empties)
-	uncount(o, b.chunks)
 	relaxed.Store32(&o.capacity, o.capacity-b.chunks)
 	relaxed.Store(&c.Tails, c.Tails-waste(c, b.Size))
 	pass(c, b)
 	kind.Unlink(&c.Blocks, &b.Block)
 	c.Release(&b.Block)
-}
-
-// uncount subtracts chunks from the count of those on free lists.
-func uncount(o *private, n uint32) {
-	if relaxed.HotCounters {
-		relaxed.Store32(&o.freed, o.freed-n)
-	}
 }
 
 // Free frees what the hot path does not: large chunks. Anything else is a Misuse.
@@ -420,7 +411,6 @@ func releaseCurrent(c *kind.Core) {
 	relaxed.Store32(&o.local, o.local-rest)
 	o.cur, o.end = 0, 0
 	relaxed.Inc(&o.empties) // releaseBlock subtracts it
-	uncount(o, ^(rest - 1)) // what was never allocated is on no free list
 	releaseBlock(c, b)
 	if next == 0 {
 		c.Prefix = c.Cookie
@@ -442,11 +432,11 @@ func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats {
 	return s
 }
 
-// freed returns how many chunks are on free lists. The owner may be at work.
+// freed returns how many chunks are on free lists. The owner may be at work, at which the
+// race detector must not look.
+//
+//go:norace
 func freed(c *kind.Core) (n uint32) {
-	if relaxed.HotCounters {
-		return relaxed.Load32(&own(c).freed)
-	}
 	left := relaxed.Load32(&c.BlockCount)
 	for b := c.PeekBlock(&c.Blocks); b != nil && left > 0; left-- {
 		n += at(b).frees
