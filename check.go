@@ -59,7 +59,7 @@ func (e *CorruptionError) Error() string {
 // PostgreSQL: MemoryContextCheck.
 func (mc Context) Check() error {
 	var f findings
-	for _, c := range mc.ref.Check("Context.Check", f.note, budget.NewAudit(mc.slot(), f.note)) {
+	for _, c := range mc.ref.Check("Context.Check", f.note, budget.NewAudit(mc.ref.Node(), f.note)) {
 		f.memory(Context{c})
 	}
 	return f.err()
@@ -82,7 +82,7 @@ const maxFindings = 16
 
 // memory checks the blocks and chunks of a context.
 func (f *findings) memory(mc Context) {
-	kinds.Methods[kind.KindOf(mc.ref.Epoch)].Check(mc.ref.Core, func(flaw kind.Flaw) { f.note(mc.slot(), flaw) })
+	kinds.Methods[kind.KindOf(mc.ref.Epoch)].Check(mc.ref.Core, func(flaw kind.Flaw) { f.note(mc.ref.Node(), flaw) })
 }
 
 // note adds a finding.

@@ -95,11 +95,6 @@ func (mc Context) gone(op string) *Fault {
 
 func init() { tree.Explain = explain }
 
-// raise panics with the error of a kind.
-func raise(c *kind.Core, op string, size uintptr, err error) {
-	panic(explain(c, op, size, err))
-}
-
 // nameIn returns a path and ident as error texts show them.
 func nameIn(path, ident string) string {
 	if ident == "" {

@@ -32,11 +32,7 @@ import (
 //
 // PostgreSQL: palloc0_array.
 func MakeSlice[T any](mc Context, len, cap int) []T {
-	s, err := trySlice[T](mc, "MakeSlice", len, cap)
-	if err != nil {
-		panic(err)
-	}
-	return s
+	return must(trySlice[T](mc, "MakeSlice", len, cap))
 }
 
 // TryMakeSlice works as MakeSlice does, but returns the *OutOfMemoryError. Owner only.
@@ -57,7 +53,7 @@ func trySlice[T any](mc Context, op string, len, cap int) ([]T, error) {
 	if err != nil {
 		return nil, err
 	}
-	return unsafe.Slice((*T)(osmem.At(p)), cap)[:len], nil // just allocated, of that size
+	return unsafe.Slice((*T)(p), cap)[:len], nil // just allocated, of that size
 }
 
 // sliceSize returns the size of cap elements in bytes. It panics unless len and cap are
@@ -91,11 +87,7 @@ func Append[T any](mc Context, s []T, values ...T) []T {
 	if len(values) <= cap(s)-len(s) {
 		return append(s, values...)
 	}
-	s, err := grow(mc, "Append", s, values, 0)
-	if err != nil {
-		panic(err)
-	}
-	return s
+	return must(grow(mc, "Append", s, values, 0))
 }
 
 // TryAppend works as Append does, but returns the *OutOfMemoryError, and then s unchanged. Owner
@@ -114,11 +106,7 @@ func TryAppend[T any](mc Context, s []T, values ...T) ([]T, error) {
 //
 // PostgreSQL: repalloc_array.
 func Grow[T any](mc Context, s []T, n int) []T {
-	s, err := growBy(mc, "Grow", s, n)
-	if err != nil {
-		panic(err)
-	}
-	return s
+	return must(growBy(mc, "Grow", s, n))
 }
 
 // TryGrow works as Grow does, but returns the *OutOfMemoryError, and then s unchanged. Owner
@@ -260,11 +248,7 @@ func copyBytes(to, from, n uintptr) {
 // its chunk, which may be more if the size was rounded up, as a result of Append has. It
 // panics as MakeSlice does. Owner only.
 func Clone[T any](mc Context, s []T) []T {
-	c, err := clone(mc, "Clone", s)
-	if err != nil {
-		panic(err)
-	}
-	return c
+	return must(clone(mc, "Clone", s))
 }
 
 // TryClone works as Clone does, but returns the *OutOfMemoryError. Owner only.
