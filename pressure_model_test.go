@@ -264,10 +264,7 @@ func (m *pressureModel) agree() {
 }
 
 func TestRefusedOnlyWhenNothingWasLeft(t *testing.T) {
-	seeds, steps := 150, 600
-	if cramped() {
-		seeds, steps = 15, 200
-	}
+	seeds, steps := sized(150, 15), sized(600, 200)
 	refusals, calls, all := 0, 0, map[string]int{}
 	for seed := range seeds {
 		m := newPressureModel(t, uint64(seed))
@@ -296,10 +293,7 @@ func TestRefusedOnlyWhenNothingWasLeft(t *testing.T) {
 // goroutine waits for ever, and the budgets are exact.
 func TestPressureOfManyAtOnce(t *testing.T) {
 	const goroutines = 16
-	steps := 400
-	if cramped() {
-		steps = 60
-	}
+	steps := sized(400, 60)
 	root := newRoot(t)
 	var tenants []palloc.Context
 	for i := range 3 {
