@@ -1,7 +1,6 @@
 package allocset_test
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/gopalloc/palloc/internal/block"
@@ -16,8 +15,7 @@ type broken = conformance.Broken
 // What the check of an AllocSet compares, each broken by itself.
 
 func TestTheCheckFindsEachBreak(t *testing.T) {
-	subject := conformance.Kind{ID: allocset.ID, Methods: allocset.Methods{}, Hot: true}
-	conformance.RunBreaks(t, subject, fill, slices.Concat(conformance.Common, conformance.Current, conformance.Large, conformance.Growable, breaks))
+	conformance.RunBreaks(t, allocset.ID, allocset.Methods{}, fill, conformance.Common, conformance.Current, conformance.Large, conformance.Growable, breaks)
 }
 
 // class is that of the chunks of which some are freed, 64 bytes.
@@ -25,12 +23,8 @@ const class = 7
 
 // fill leaves some chunks of 64 bytes free, the first of them the one freed last.
 func fill(b *broken) {
-	for range 200 {
-		b.Alloc(64)
-	}
-	for range 3 {
-		b.Alloc(20_000)
-	}
+	b.Fill(200, 64)
+	b.Fill(3, 20_000)
 	for i := 100; i < 110; i++ {
 		allocset.Push(b.C, b.Chunks[i], b.C.Cookie|class, class)
 	}

@@ -1,7 +1,6 @@
 package bump_test
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/gopalloc/palloc/internal/kind"
@@ -14,17 +13,14 @@ type broken = conformance.Broken
 // What the check of a Bump compares, each broken by itself.
 
 func TestTheCheckFindsEachBreak(t *testing.T) {
-	subject := conformance.Kind{ID: bump.ID, Methods: bump.Methods{}, Hot: true}
-	conformance.RunBreaks(t, subject, fill, slices.Concat(conformance.Common, conformance.Current, breaks))
+	conformance.RunBreaks(t, bump.ID, bump.Methods{}, fill, conformance.Common, conformance.Current, breaks)
 }
 
 func fill(b *broken) {
 	for i := range uintptr(300) {
 		b.Alloc(i)
 	}
-	for range 3 {
-		b.Alloc(8000)
-	}
+	b.Fill(3, 8000)
 }
 
 var breaks = []conformance.Break{

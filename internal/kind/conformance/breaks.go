@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,6 +65,22 @@ func (b *Broken) Alloc(size uintptr) uintptr {
 	return p
 }
 
+// Fill allocates n chunks.
+func (b *Broken) Fill(n int, size uintptr) {
+	b.Helper()
+	for range n {
+		b.Alloc(size)
+	}
+}
+
+// Free frees a chunk.
+func (b *Broken) Free(p uintptr) {
+	b.Helper()
+	if err := b.Methods.Free(b.C, p, chunk.Header(p)^b.C.Cookie); err != nil {
+		b.Fatal(err)
+	}
+}
+
 // Shared returns the block on the list of blocks with n before it.
 func (b *Broken) Shared(n int) *kind.Block { return b.nth(b.C.Blocks, n) }
 
@@ -84,12 +101,12 @@ func (b *Broken) nth(list uintptr, n int) *kind.Block {
 // Nowhere returns an address of ours at which no block begins.
 func (b *Broken) Nowhere() uintptr { return b.C.Blocks + block.MinSize/2 }
 
-// RunBreaks breaks a node, as fill left it, in each of the ways, and fails unless the
-// check reports that.
-func RunBreaks(t *testing.T, k Kind, fill func(b *Broken), breaks []Break) {
-	for _, one := range breaks {
+// RunBreaks breaks a node of a kind, as fill left it, in each of the ways, and fails unless
+// the check reports that.
+func RunBreaks(t *testing.T, id kind.ID, m kind.Methods, fill func(b *Broken), breaks ...[]Break) {
+	for _, one := range slices.Concat(breaks...) {
 		t.Run(one.Name, func(t *testing.T) {
-			s := newSubject(t, k, 1<<10, 8<<10)
+			s := newSubject(t, Kind{ID: id, Methods: m, Hot: true}, 1<<10, 8<<10)
 			defer s.close()
 			b := &Broken{T: t, C: s.c, Methods: s.Methods}
 			fill(b)

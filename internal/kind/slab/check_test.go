@@ -1,7 +1,6 @@
 package slab_test
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/gopalloc/palloc/internal/chunk"
@@ -14,20 +13,16 @@ type broken = conformance.Broken
 
 // What the check of a Slab compares, each broken by itself.
 
-var subject = conformance.Kind{ID: slab.ID, Methods: slab.Methods{}, Hot: true}
-
 func TestTheCheckFindsEachBreak(t *testing.T) {
-	conformance.RunBreaks(t, subject, fill, slices.Concat(conformance.Common, breaks))
+	conformance.RunBreaks(t, slab.ID, slab.Methods{}, fill, conformance.Common, breaks)
 }
 
 func TestTheCheckFindsEachBreakOfLargeChunks(t *testing.T) {
 	fill := func(b *broken) {
 		slab.Fix(b.C, 2<<20)
-		for range 3 {
-			b.Alloc(2 << 20)
-		}
+		b.Fill(3, 2<<20)
 	}
-	conformance.RunBreaks(t, subject, fill, []conformance.Break{
+	conformance.RunBreaks(t, slab.ID, slab.Methods{}, fill, []conformance.Break{
 		{Name: "the header of a large chunk", Words: "the header of the large chunk is", Do: func(b *broken) uintptr {
 			conformance.Overwrite(b, conformance.Header(b.Chunks[1]), b.C.Cookie|chunk.LargeFreed)
 			return b.Chunks[1]
@@ -40,16 +35,9 @@ func TestTheCheckFindsEachBreakOfLargeChunks(t *testing.T) {
 // fill leaves a current block with a rest that was never allocated and some local
 // chunks, blocks with freed chunks, an empty one, and full ones.
 func fill(b *broken) {
-	for range 330 {
-		b.Alloc(64)
-	}
+	b.Fill(330, 64)
 	for *slab.WordsOf(b.C).Local < 20 {
 		b.Alloc(64)
-	}
-	free := func(p uintptr) {
-		if err := b.Methods.Free(b.C, p, chunk.Header(p)^b.C.Cookie); err != nil {
-			b.Fatal(err)
-		}
 	}
 	for *slab.WordsOf(b.C).Local >= 8 { // the next that are freed become local
 		b.Alloc(64)
@@ -66,18 +54,18 @@ func fill(b *broken) {
 	if len(order) < 6 {
 		b.Fatalf("%d blocks are too few", len(order))
 	}
-	free(blocks[order[1]][2])
+	b.Free(blocks[order[1]][2])
 	for *slab.WordsOf(b.C).Local < 8 {
-		free(blocks[order[1]][0])
+		b.Free(blocks[order[1]][0])
 		blocks[order[1]] = blocks[order[1]][1:]
 	}
 	for _, k := range order[2:4] {
 		for _, p := range blocks[k][:5] {
-			free(p)
+			b.Free(p)
 		}
 	}
 	for _, p := range blocks[order[4]] {
-		free(p)
+		b.Free(p)
 	}
 	b.Chunks = append(blocks[order[0]], blocks[order[3]][5:]...)
 }
