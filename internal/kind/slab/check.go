@@ -80,14 +80,10 @@ func (s *sweep) sort(list []*kind.Block, largeToo bool) (shared []*block) {
 // to it.
 func (s *sweep) framed(b *block) bool {
 	if _, ok := b.Order(); !ok || b.tag != tag(s.c, &b.Block) {
-		s.Flaw(b.Address(), 0, "its tag is %#016x, which is not that of a block of %d bytes here", b.tag, b.Size)
-		s.SetPartial()
-		return false
+		return s.Stop(b.Address(), 0, "its tag is %#016x, which is not that of a block of %d bytes here", b.tag, b.Size)
 	}
 	if n := uint32((b.Size - head) / s.stride); b.chunks != n {
-		s.Flaw(b.Address(), 0, "it has space for %d chunks of %d bytes, and its head says %d", n, s.c.ChunkSize, b.chunks)
-		s.SetPartial()
-		return false
+		return s.Stop(b.Address(), 0, "it has space for %d chunks of %d bytes, and its head says %d", n, s.c.ChunkSize, b.chunks)
 	}
 	return true
 }
@@ -106,11 +102,11 @@ func (s *sweep) followLocal() {
 		b := s.blockOf(p)
 		switch {
 		case b == nil:
-			s.Flaw(0, p, "the local chunks lead here, where none begins")
+			s.Stop(0, p, "the local chunks lead here, where none begins")
 		case chunk.Header(p) != b.tag^chunk.Slab^chunk.SlabFreed:
-			s.Flaw(b.Address(), p, "the chunk is local, and its header is %#016x, which is not that of a freed one", chunk.Header(p))
+			s.Stop(b.Address(), p, "the chunk is local, and its header is %#016x, which is not that of a freed one", chunk.Header(p))
 		case n >= o.local || n >= s.capacity:
-			s.Flaw(b.Address(), p, "the local chunks go on here, beyond the %d that the core counts", o.local)
+			s.Stop(b.Address(), p, "the local chunks go on here, beyond the %d that the core counts", o.local)
 		default:
 			t := s.local[b.Address()]
 			t.Add(p)
@@ -118,7 +114,6 @@ func (s *sweep) followLocal() {
 			n++
 			continue
 		}
-		s.SetPartial()
 		return
 	}
 	if n != o.local && !s.Partial() {
@@ -133,8 +128,7 @@ func (s *sweep) rest() uint32 {
 		return 0
 	}
 	if b := s.blockOf(o.cur); b == nil || b.Address() != s.c.Blocks || o.end != b.first()+uintptr(b.chunks)*s.stride || o.stride != s.stride {
-		s.Flaw(s.c.Blocks, 0, "it is the current block, and the core has chunks from %#x to %#x left, %d bytes each", o.cur, o.end, o.stride)
-		s.SetPartial()
+		s.Stop(s.c.Blocks, 0, "it is the current block, and the core has chunks from %#x to %#x left, %d bytes each", o.cur, o.end, o.stride)
 		return 0
 	}
 	s.cut = o.cur
