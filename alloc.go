@@ -218,7 +218,7 @@ func (mc Context) allocAligned(op string, size, align int) (unsafe.Pointer, erro
 		return mc.alloc(op, uintptr(size))
 	}
 	m := kinds.Methods[mc.ref.Core.Kind()]
-	p, err := budget.Try(mc.ref.Core, op, func() (uintptr, error) {
+	p, err := budget.Try(mc.ref.Core, op, false, func() (uintptr, error) {
 		return m.AllocAligned(mc.ref.Core, uintptr(size), uintptr(align))
 	})
 	if err != nil {

@@ -202,11 +202,11 @@ func withSpare(c *kind.Core, op string, size, need uintptr, try func(size uintpt
 	}
 	const minPart = 64 // need/minPart is the smallest spare size: with less, growing would copy too often
 	for more := size - need; more > need/minPart; more /= 2 {
-		if p, err := budget.TryOptional(c, op, func() (uintptr, error) { return try(need + more) }); err == nil {
+		if p, err := budget.Try(c, op, true, func() (uintptr, error) { return try(need + more) }); err == nil {
 			return p, nil
 		}
 	}
-	return budget.Try(c, op, func() (uintptr, error) { return try(need) })
+	return budget.Try(c, op, false, func() (uintptr, error) { return try(need) })
 }
 
 // curve returns the size to grow to, about as Go does: double while small, then a quarter
