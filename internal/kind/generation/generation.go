@@ -97,13 +97,13 @@ func refill(c *kind.Core, whole uintptr) error {
 		if b := kind.BlockAt(c.Blocks); isEmpty(c, b) && whole <= b.Size-head {
 			begin(c, b)
 			return nil
-		} else if goOn(c, at(b), whole) || reopen(c, whole) {
+		} else if goOn(c, at(b), whole) || reopen(c, whole, lookAhead, (*block).isSparse) {
 			return nil
 		}
 	}
 	b, err := c.AcquireAligned(whole+head, maxBlock)
 	if err != nil {
-		if c.Blocks != 0 && reopenAny(c, whole) {
+		if c.Blocks != 0 && reopen(c, whole, c.BlockCount, func(b *block) bool { return b.Size-head-uintptr(b.left) >= whole }) {
 			return nil
 		}
 		return err

@@ -62,23 +62,29 @@ func (b *block) note(whole uintptr) {
 	b.seen = uint16(b.frees) | uint16(chunk.FloorClass(whole-chunk.HeaderSize)+1)<<seenBits
 }
 
-// reopen makes a run of at least whole bytes of a sparse block what is allocated from.
-// It looks at the next few blocks, in the order in which they were retired or looked at,
-// and reports whether one had such a run.
-func reopen(c *kind.Core, whole uintptr) bool {
+// reopen makes a run of at least whole bytes of a block that is worth it what is allocated
+// from. It looks at the next few blocks, in the order in which they were retired or looked
+// at, and reports whether one had such a run.
+func reopen(c *kind.Core, whole uintptr, looks uint32, worth func(b *block) bool) bool {
 	o := own(c)
-	for range lookAhead {
+	for range looks {
 		if o.cursor == 0 {
 			return false
 		}
 		b := at(kind.BlockAt(o.cursor))
 		pass(c, b)
-		room, stable := uint64(b.Size-head), b.looked()
-		if (b.left <= room>>nearlyEmpty || b.left <= room>>sparse && stable) && !b.lacks(whole) && use(c, b, whole) {
+		if worth(b) && !b.lacks(whole) && use(c, b, whole) {
 			return true
 		}
 	}
 	return false
+}
+
+// isSparse reports whether so little of the block is live that it is worth reopening, and
+// notes that it was looked at.
+func (b *block) isSparse() bool {
+	room, stable := uint64(b.Size-head), b.looked()
+	return b.left <= room>>nearlyEmpty || b.left <= room>>sparse && stable
 }
 
 // pass moves the cursor off a block, to the next one.
@@ -115,23 +121,6 @@ func line(c *kind.Core, b *block) {
 	b.Next, b.Prev = next.Address(), next.Prev
 	kind.BlockAt(next.Prev).Next = b.Address() // b was the first, so that there is one
 	next.Prev = b.Address()
-}
-
-// reopenAny is reopen after a block was refused: it looks at all, beginning where the
-// last look ended.
-func reopenAny(c *kind.Core, whole uintptr) bool {
-	o := own(c)
-	for range c.BlockCount {
-		if o.cursor == 0 {
-			break
-		}
-		b := at(kind.BlockAt(o.cursor))
-		pass(c, b)
-		if b.Size-head-uintptr(b.left) >= whole && !b.lacks(whole) && use(c, b, whole) {
-			return true
-		}
-	}
-	return false
 }
 
 // Compact releases the current block if it is empty; other empty ones are released
