@@ -35,11 +35,16 @@ func (b *Block) End() uintptr { return b.Address() + b.Size }
 
 // Acquire gets a block of at least size bytes for the node. It is on no list yet.
 func (c *Core) Acquire(size uintptr) (*Block, error) {
-	p, err := c.reserve(block.RoundUp(size))
+	return c.acquire(block.RoundUp(size), func() (addr, got uintptr, err error) { return block.Acquire(size) })
+}
+
+// acquire gets a block of at most the reserved bytes from a function of the page heap.
+func (c *Core) acquire(reserved uintptr, from func() (addr, got uintptr, err error)) (*Block, error) {
+	p, err := c.reserve(reserved)
 	if err != nil {
 		return nil, err
 	}
-	addr, got, err := block.Acquire(size)
+	addr, got, err := from()
 	if err != nil {
 		c.cancel(p)
 		return nil, err
