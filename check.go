@@ -60,7 +60,7 @@ func (e *CorruptionError) Error() string {
 func (mc Context) Check() error {
 	var f findings
 	for _, c := range mc.ref.Check("Context.Check", f.note, budget.NewAudit(mc.ref.Node(), f.note)) {
-		f.memory(Context{c})
+		kinds.Methods[kind.KindOf(c.Epoch)].Check(c.Core, func(flaw kind.Flaw) { f.note(c.Node(), flaw) })
 	}
 	return f.err()
 }
@@ -79,11 +79,6 @@ type finding struct {
 
 // maxFindings is the number of findings that Check reports one by one.
 const maxFindings = 16
-
-// memory checks the blocks and chunks of a context.
-func (f *findings) memory(mc Context) {
-	kinds.Methods[kind.KindOf(mc.ref.Epoch)].Check(mc.ref.Core, func(flaw kind.Flaw) { f.note(mc.ref.Node(), flaw) })
-}
 
 // note adds a finding.
 func (f *findings) note(s *tree.Node, flaw kind.Flaw) {
