@@ -94,7 +94,7 @@ func (Methods) Open(c *kind.Core) {
 	c.CloseCurrent()
 	c.NeedsReset = 1
 	for p := range shards(c) {
-		p.SizesOf(c)
+		p.SetSizes(c.FirstBlock, c.MaxBlock)
 		mark(p)
 	}
 }
