@@ -66,7 +66,6 @@ func (s *sweep) sort(list []*kind.Block, largeToo bool) (shared []*block) {
 		switch {
 		case largeToo && b.Dedicated != 0:
 			s.CheckLarge(b)
-			s.capacity++
 		case s.IsShared(b) && s.framed(at(b)):
 			shared = append(shared, at(b))
 			s.capacity += at(b).chunks
@@ -230,7 +229,7 @@ func (s *sweep) counts() {
 		return
 	}
 	if o.capacity != s.capacity {
-		s.Flaw(0, 0, "its blocks have space for %d chunks, and the core counts %d", s.capacity, o.capacity)
+		s.Flaw(0, 0, "its shared blocks have space for %d chunks, and the core counts %d", s.capacity, o.capacity)
 	}
 	if o.empties != s.empties {
 		s.Flaw(0, 0, "%d blocks are empty, and the core counts %d", s.empties, o.empties)

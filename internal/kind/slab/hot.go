@@ -18,7 +18,7 @@ type private struct {
 	cur, end uintptr // the local chunks that were never allocated
 	stride   uintptr // from one chunk to the next
 	next     uintptr // the block with freed chunks to look at next, 0 for the one behind the current
-	capacity uint32  // chunks of all blocks
+	capacity uint32  // chunks of all blocks that chunks share
 	local    uint32  // local ones
 	empties  uint32  // blocks that are not current and have no live chunk
 }

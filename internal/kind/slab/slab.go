@@ -117,7 +117,7 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 		return 0, kind.Misuse(fmt.Sprintf("this Slab has chunks of %d bytes, not of %d", c.ChunkSize, int(size)))
 	}
 	if size > maxShared {
-		return allocLarge(c, size)
+		return c.AllocLarge(size)
 	}
 	if own(c).list == 0 && own(c).cur == own(c).end {
 		if err := refill(c); err != nil {
@@ -125,22 +125,6 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 		}
 	}
 	return Pop(c, "", size, Take, Cut, nil), nil
-}
-
-func allocLarge(c *kind.Core, size uintptr) (uintptr, error) {
-	p, err := c.AllocLarge(size)
-	if err == nil {
-		relaxed.Store32(&own(c).capacity, own(c).capacity+1)
-	}
-	return p, err
-}
-
-func freeLarge(c *kind.Core, p uintptr) error {
-	err := c.FreeLarge(p)
-	if err == nil {
-		relaxed.Store32(&own(c).capacity, own(c).capacity-1)
-	}
-	return err
 }
 
 // refill makes a block's free chunks local: those freed in the current block, else those
@@ -306,7 +290,7 @@ func releaseBlock(c *kind.Core, b *block) {
 func (Methods) Free(c *kind.Core, p uintptr, tag uint64) error {
 	switch {
 	case tag == chunk.Large:
-		return freeLarge(c, p)
+		return c.FreeLarge(p)
 	case !isLive(tag):
 		return kind.TagFault(Methods{}, tag)
 	}
@@ -419,14 +403,16 @@ func releaseCurrent(c *kind.Core) {
 	takeLocal(c, at(kind.BlockAt(next)))
 }
 
-// Stats counts the current block as empty only when all are.
+// Stats counts the current block as empty only when all are. A block of a large chunk never
+// is.
 func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats {
 	o := own(c)
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
 	s.FreeChunks = min(relaxed.Load32(&o.local)+freed(c), relaxed.Load32(&o.capacity))
 	s.EmptyBlocks = relaxed.Load32(&o.empties)
 	s.Free = uintptr(s.FreeChunks)*stride(c) + relaxed.Load(&c.Tails)
-	if s.Live = s.FreeChunks != relaxed.Load32(&o.capacity); !s.Live {
+	large := s.Blocks != 0 && uintptr(relaxed.Load32(&c.ChunkSize)) > maxShared
+	if s.Live = large || s.FreeChunks != relaxed.Load32(&o.capacity); !s.Live {
 		s.EmptyBlocks = s.Blocks
 	}
 	return s
