@@ -77,16 +77,27 @@ type shelf struct {
 	kept []unsafe.Pointer
 }
 
+func (s *shelf) put(p unsafe.Pointer) {
+	s.Lock()
+	defer s.Unlock()
+	s.kept = append(s.kept, p)
+}
+
+// free frees chunks of at least need bytes, or all.
+func (s *shelf) free(need int64) {
+	s.Lock()
+	defer s.Unlock()
+	for freed := int64(0); freed < need && len(s.kept) > 0; s.kept = s.kept[1:] {
+		freed += int64(palloc.Footprint(s.kept[0]))
+		palloc.FreePointer(s.kept[0])
+	}
+}
+
 // freeSlowly returns a callback that frees as many chunks as it is asked for.
 func (s *shelf) freeSlowly(slow time.Duration) func(p palloc.Pressure) error {
 	return func(p palloc.Pressure) error {
 		time.Sleep(slow)
-		s.Lock()
-		defer s.Unlock()
-		for freed := int64(0); freed < p.Need && len(s.kept) > 0; s.kept = s.kept[1:] {
-			freed += int64(palloc.Footprint(s.kept[0]))
-			palloc.FreePointer(s.kept[0])
-		}
+		s.free(p.Need)
 		return nil
 	}
 }
@@ -122,9 +133,7 @@ func nothingThatFitsIsRefused(t *testing.T, goroutines, requests int, slow time.
 					refused.Add(1)
 					t.Log(err)
 				} else {
-					cache.Lock()
-					cache.kept = append(cache.kept, page)
-					cache.Unlock()
+					cache.put(page)
 				}
 				palloc.FreePointer(p)
 			}
