@@ -127,10 +127,7 @@ func (x *piece) check(t *testing.T, when string, kept int) {
 
 // TestAlignedChunksKeepContentAndAlignment resizes many chunks of one context at random.
 func TestAlignedChunksKeepContentAndAlignment(t *testing.T) {
-	rounds := 3000
-	if cramped() {
-		rounds = 400
-	}
+	rounds := sized(3000, 400)
 	for _, i := range aligners {
 		t.Run(growers[i].name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(uint64(i), 9))

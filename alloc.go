@@ -68,7 +68,7 @@ func slow(c *kind.Core, size uintptr) uintptr {
 func allocOrPanic(c *kind.Core, op string, size uintptr) uintptr {
 	p, err := budget.Alloc(c, op, size)
 	if err != nil {
-		raise(c, op, size, err)
+		panic(explain(c, op, size, err))
 	}
 	return p
 }
@@ -122,11 +122,7 @@ func clearLarge(p unsafe.Pointer, size uintptr, c *kind.Core) {
 // PostgreSQL: MemoryContextAllocExtended with MCXT_ALLOC_NO_OOM.
 func (mc Context) TryAlloc(size int) (unsafe.Pointer, error) {
 	mc.check("Context.TryAlloc")
-	p, err := budget.Alloc(mc.ref.Core, "Context.TryAlloc", uintptr(size))
-	if err != nil {
-		return nil, mc.refuse("Context.TryAlloc", uintptr(size), err)
-	}
-	return osmem.At(p), nil
+	return mc.alloc("Context.TryAlloc", uintptr(size))
 }
 
 // TryAllocZeroed works as AllocZeroed does, but returns the *OutOfMemoryError. Owner only.
@@ -134,11 +130,34 @@ func (mc Context) TryAlloc(size int) (unsafe.Pointer, error) {
 // PostgreSQL: MemoryContextAllocExtended with MCXT_ALLOC_NO_OOM and MCXT_ALLOC_ZERO.
 func (mc Context) TryAllocZeroed(size int) (unsafe.Pointer, error) {
 	mc.check("Context.TryAllocZeroed")
-	p, err := mc.zeroed("Context.TryAllocZeroed", uintptr(size))
+	return mc.zeroed("Context.TryAllocZeroed", uintptr(size))
+}
+
+// alloc allocates size bytes; its error is an *OutOfMemoryError.
+func (mc Context) alloc(op string, size uintptr) (unsafe.Pointer, error) {
+	p, err := budget.Alloc(mc.ref.Core, op, size)
+	if err != nil {
+		return nil, mc.refuse(op, size, err)
+	}
+	return osmem.At(p), nil
+}
+
+// zeroed works as alloc does; the bytes are zero.
+func (mc Context) zeroed(op string, size uintptr) (unsafe.Pointer, error) {
+	p, err := mc.alloc(op, size)
 	if err != nil {
 		return nil, err
 	}
-	return osmem.At(p), nil
+	clearChunk(p, size, mc.ref.Core)
+	return p, nil
+}
+
+// must returns what a function returned that panics, and whose Try twin returns the error.
+func must[T any](result T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return result
 }
 
 // refuse returns err as an *OutOfMemoryError, or panics when it is a misuse.
@@ -157,11 +176,7 @@ func (mc Context) refuse(op string, size uintptr, err error) error {
 //
 // PostgreSQL: palloc_mul, palloc_array.
 func (mc Context) AllocArray(n, size int) unsafe.Pointer {
-	p, err := mc.allocArray("Context.AllocArray", n, size)
-	if err != nil {
-		panic(err)
-	}
-	return p
+	return must(mc.allocArray("Context.AllocArray", n, size))
 }
 
 // TryAllocArray works as AllocArray does, but returns the *OutOfMemoryError. Owner only.
@@ -177,11 +192,7 @@ func (mc Context) allocArray(op string, n, size int) (unsafe.Pointer, error) {
 	if err != nil {
 		return nil, mc.refuse(op, 0, err)
 	}
-	p, err := budget.Alloc(mc.ref.Core, op, total)
-	if err != nil {
-		return nil, mc.refuse(op, total, err)
-	}
-	return osmem.At(p), nil
+	return mc.alloc(op, total)
 }
 
 // product returns n*size; its error is a kind.Misuse.
@@ -201,35 +212,31 @@ func product(n, size int) (uintptr, error) {
 //
 // PostgreSQL: MemoryContextAllocAligned.
 func (mc Context) AllocAligned(size, align int) unsafe.Pointer {
-	p, err := mc.allocAligned("Context.AllocAligned", size, align)
-	if err != nil {
-		raise(mc.ref.Core, "Context.AllocAligned", uintptr(size), err)
-	}
-	return osmem.At(p)
+	return must(mc.allocAligned("Context.AllocAligned", size, align))
 }
 
 // TryAllocAligned works as AllocAligned does, but returns the *OutOfMemoryError. Owner only.
 func (mc Context) TryAllocAligned(size, align int) (unsafe.Pointer, error) {
-	p, err := mc.allocAligned("Context.TryAllocAligned", size, align)
-	if err != nil {
-		return nil, mc.refuse("Context.TryAllocAligned", uintptr(size), err)
-	}
-	return osmem.At(p), nil
+	return mc.allocAligned("Context.TryAllocAligned", size, align)
 }
 
-func (mc Context) allocAligned(op string, size, align int) (uintptr, error) {
+func (mc Context) allocAligned(op string, size, align int) (unsafe.Pointer, error) {
 	mc.check(op)
 	if align <= 0 || align&(align-1) != 0 {
-		return 0, kind.Misuse(fmt.Sprintf("an alignment of %d is not a power of two", align))
+		return nil, mc.refuse(op, uintptr(size), kind.Misuse(fmt.Sprintf("an alignment of %d is not a power of two", align)))
 	}
 	if align <= chunk.Align {
-		return budget.Alloc(mc.ref.Core, op, uintptr(size))
+		return mc.alloc(op, uintptr(size))
 	}
 	if budget.HasOwnerRequests() {
 		budget.AnswerFor(mc.ref.Core, op)
 	}
 	m := kinds.Methods[mc.ref.Core.Kind()]
-	return budget.Try(mc.ref.Core, op, func() (uintptr, error) {
+	p, err := budget.Try(mc.ref.Core, op, false, func() (uintptr, error) {
 		return m.AllocAligned(mc.ref.Core, uintptr(size), uintptr(align))
 	})
+	if err != nil {
+		return nil, mc.refuse(op, uintptr(size), err)
+	}
+	return osmem.At(p), nil
 }

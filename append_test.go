@@ -31,7 +31,7 @@ type pupil[T comparable] struct {
 	t      *testing.T
 	c      palloc.Context
 	frees  bool
-	script []byte
+	script numbers
 	next   func(n int) T
 
 	s, want []T
@@ -39,31 +39,34 @@ type pupil[T comparable] struct {
 	apart   [][2][]T // other slices, with copies of their expected content
 }
 
-// number returns the next number of the script, below n; 0 at its end.
-func (u *pupil[T]) number(n int) int {
-	if len(u.script) < 2 {
-		u.script = nil
+// numbers is what a test has left to do of its script.
+type numbers []byte
+
+// next returns the next number of the script, below n; 0 at its end.
+func (s *numbers) next(n int) int {
+	if len(*s) < 2 {
+		*s = nil
 		return 0
 	}
-	v := int(u.script[0]) | int(u.script[1])<<8
-	u.script = u.script[2:]
+	v := int((*s)[0]) | int((*s)[1])<<8
+	*s = (*s)[2:]
 	return v % n
 }
 
 // values returns values to append: new ones, or any part of the slice's memory.
 func (u *pupil[T]) values() []T {
 	all := u.s[:cap(u.s)]
-	if u.number(2) == 0 && len(all) < 10_000 {
-		from := u.number(len(all) + 1)
-		return all[from : from+u.number(len(all)-from+1)]
+	if u.script.next(2) == 0 && len(all) < 10_000 {
+		from := u.script.next(len(all) + 1)
+		return all[from : from+u.script.next(len(all)-from+1)]
 	}
-	n := u.number(40)
-	if u.number(16) == 0 {
-		n = u.number(2000)
+	n := u.script.next(40)
+	if u.script.next(16) == 0 {
+		n = u.script.next(2000)
 	}
 	list := make([]T, n)
 	for i := range list {
-		list[i] = u.next(u.number(1 << 16))
+		list[i] = u.next(u.script.next(1 << 16))
 	}
 	return list
 }
@@ -79,26 +82,26 @@ func (u *pupil[T]) setApart() {
 
 // lesson runs one operation on the slice.
 func (u *pupil[T]) lesson() {
-	switch u.number(9) {
+	switch u.script.next(9) {
 	case 0:
-		n := u.number(50)
+		n := u.script.next(50)
 		u.setApart()
-		u.become(palloc.MakeSlice[T](u.c, n, n+u.number(10)), make([]T, n))
+		u.become(palloc.MakeSlice[T](u.c, n, n+u.script.next(10)), make([]T, n))
 	case 1:
-		from := u.number(len(u.s) + 1)
-		part := u.s[from : from+u.number(len(u.s)-from+1)]
+		from := u.script.next(len(u.s) + 1)
+		part := u.s[from : from+u.script.next(len(u.s)-from+1)]
 		if u.whole {
 			u.setApart()
 		}
 		u.become(palloc.Clone(u.c, part), slices.Clone(part))
 	case 2: // cut short: the memory beyond belongs to another slice
-		if n, s := u.number(len(u.s)+1), u.s; u.whole && n < cap(s) {
+		if n, s := u.script.next(len(u.s)+1), u.s; u.whole && n < cap(s) {
 			u.setApart()
 			u.s, u.want, u.whole = s[:n:n], slices.Clone(s[:n]), false
 		}
 	case 3:
 		if u.whole { // else the next append would overwrite another slice's values
-			n := u.number(len(u.s) + 1)
+			n := u.script.next(len(u.s) + 1)
 			u.s, u.want = u.s[:n], u.want[:n]
 		}
 	case 4:
@@ -107,7 +110,7 @@ func (u *pupil[T]) lesson() {
 			u.become(nil, nil)
 		}
 	case 5:
-		n := u.number(100)
+		n := u.script.next(100)
 		before := u.s
 		s := palloc.Grow(u.c, u.s, n)
 		if cap(s)-len(s) < n || cap(before)-len(before) >= n && cap(s) != cap(before) {
@@ -116,7 +119,7 @@ func (u *pupil[T]) lesson() {
 		u.whole = u.whole || cap(s) != cap(before)
 		u.s = s
 	case 6:
-		u.c.Alloc(u.number(100)) // the next chunk
+		u.c.Alloc(u.script.next(100)) // the next chunk
 	default:
 		values := u.values()
 		want := append(slices.Clone(u.want), values...)
@@ -200,10 +203,7 @@ func scriptOf(seed, n int) []byte {
 }
 
 func TestSlicesAreLikeGosOwn(t *testing.T) {
-	runs := 150
-	if cramped() {
-		runs = 25
-	}
+	runs := sized(150, 25)
 	for _, g := range growers {
 		for _, p := range pupils {
 			t.Run(fmt.Sprint(g.name, " of ", p.name), func(t *testing.T) {

@@ -192,10 +192,7 @@ func TestAccountsAgreeWithTheTreeWhateverHappens(t *testing.T) {
 	live := []palloc.Context{palloc.NewAllocSet(top, "c"), palloc.NewAllocSet(top, "c")}
 	budgeted := map[palloc.Context]bool{}
 	pick := func() palloc.Context { return live[rng.IntN(len(live))] }
-	steps := 20_000
-	if cramped() {
-		steps = 2000
-	}
+	steps := sized(20_000, 2000)
 	checks := 0
 	for range steps {
 		c := pick()

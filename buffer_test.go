@@ -40,28 +40,17 @@ type twins struct {
 	got        *palloc.Buffer
 	want       bytes.Buffer
 	neighbours [][]byte
-	script     []byte // the rest of it
-}
-
-// next returns the next number of the script, below n; 0 at its end.
-func (w *twins) next(n int) int {
-	if len(w.script) < 2 {
-		w.script = nil
-		return 0
-	}
-	v := int(w.script[0]) | int(w.script[1])<<8
-	w.script = w.script[2:]
-	return v % n
+	script     numbers // the rest of it
 }
 
 // some returns a random number of bytes, rarely many.
 func (w *twins) some() []byte {
-	n := w.next(80)
-	if w.next(16) == 0 {
-		n = w.next(20_000)
+	n := w.script.next(80)
+	if w.script.next(16) == 0 {
+		n = w.script.next(20_000)
 	}
 	b := make([]byte, n)
-	scribble(b, w.next(1000))
+	scribble(b, w.script.next(1000))
 	return b
 }
 
@@ -89,19 +78,19 @@ var deeds = []func(w *twins) (got, want any){
 		return answer(w.got.WriteString(s)), answer(w.want.WriteString(s))
 	},
 	func(w *twins) (any, any) {
-		c := byte(w.next(256))
+		c := byte(w.script.next(256))
 		return w.got.WriteByte(c), w.want.WriteByte(c)
 	},
 	func(w *twins) (any, any) {
-		r := []rune{'a', 'ä', '€', '🐘', -1, 0xd800, math.MaxInt32, 0, 0x7f, 0x80}[w.next(10)]
+		r := []rune{'a', 'ä', '€', '🐘', -1, 0xd800, math.MaxInt32, 0, 0x7f, 0x80}[w.script.next(10)]
 		return answer(w.got.WriteRune(r)), answer(w.want.WriteRune(r))
 	},
 	func(w *twins) (any, any) {
-		n, s := w.next(1000), string(w.some())
+		n, s := w.script.next(1000), string(w.some())
 		return answer(fmt.Fprintf(w.got, "%d %q %v|", n, s, 1.5)), answer(fmt.Fprintf(&w.want, "%d %q %v|", n, s, 1.5))
 	},
 	func(w *twins) (any, any) {
-		n := int64(w.next(65536) - 32768)
+		n := int64(w.script.next(65536) - 32768)
 		return answer(w.got.Write(strconv.AppendInt(w.got.AvailableBuffer(), n, 2))),
 			answer(w.want.Write(strconv.AppendInt(w.want.AvailableBuffer(), n, 2)))
 	},
@@ -109,7 +98,7 @@ var deeds = []func(w *twins) (got, want any){
 		if w.want.Len() > 100_000 {
 			return nil, nil
 		}
-		from := w.next(w.want.Len() + 1)
+		from := w.script.next(w.want.Len() + 1)
 		return answer(w.got.Write(w.got.Bytes()[from:])), answer(w.want.Write(w.want.Bytes()[from:]))
 	},
 	func(w *twins) (any, any) { // from its memory, written or not
@@ -117,31 +106,31 @@ var deeds = []func(w *twins) (got, want any){
 			return nil, nil
 		}
 		all := w.got.Bytes()[:w.got.Cap()]
-		from := w.next(len(all) + 1)
-		p := all[from : from+w.next(len(all)-from+1)]
+		from := w.script.next(len(all) + 1)
+		p := all[from : from+w.script.next(len(all)-from+1)]
 		was := bytes.Clone(p)
-		if w.next(2) == 0 {
+		if w.script.next(2) == 0 {
 			return answer(w.got.Write(p)), answer(w.want.Write(was))
 		}
 		return answer(w.got.WriteString(unsafe.String(unsafe.SliceData(p), len(p)))), answer(w.want.Write(was))
 	},
 	func(w *twins) (any, any) { // from its own bytes, as far as they do not move
 		p := w.got.Bytes()
-		p = p[w.next(len(p)+1):]
+		p = p[w.script.next(len(p)+1):]
 		p = p[:min(len(p), max(w.got.Available()-512, 0))]
 		was := bytes.Clone(p)
 		return answer(w.got.ReadFrom(bytes.NewReader(p))), answer(w.want.ReadFrom(bytes.NewReader(was)))
 	},
 	func(w *twins) (any, any) {
-		p, how := w.some(), w.next(4)
+		p, how := w.some(), w.script.next(4)
 		return answer(w.got.ReadFrom(reader(p, how))), answer(w.want.ReadFrom(reader(p, how)))
 	},
 	func(w *twins) (any, any) {
-		n := w.next(w.want.Len() + 10)
+		n := w.script.next(w.want.Len() + 10)
 		return answer(w.got.WriteTo(&sated{n})), answer(w.want.WriteTo(&sated{n}))
 	},
 	func(w *twins) (any, any) {
-		n := w.next(w.want.Len() + 1)
+		n := w.script.next(w.want.Len() + 1)
 		w.got.Truncate(n)
 		w.want.Truncate(n)
 		return nil, nil
@@ -152,7 +141,7 @@ var deeds = []func(w *twins) (got, want any){
 		return nil, nil
 	},
 	func(w *twins) (any, any) {
-		n := w.next(3000)
+		n := w.script.next(3000)
 		w.got.Grow(n)
 		return w.got.Available() >= n && len(w.got.AvailableBuffer()) == 0 && cap(w.got.AvailableBuffer()) == w.got.Available(), true
 	},
@@ -165,7 +154,7 @@ var deeds = []func(w *twins) (got, want any){
 		return w.got.Cap(), 0
 	},
 	func(w *twins) (any, any) { // another chunk takes the memory behind it
-		size := 1 + w.next(300)
+		size := 1 + w.script.next(300)
 		p := bytesAt(w.c.Alloc(size), size)
 		scribble(p, len(w.neighbours))
 		w.neighbours = append(w.neighbours, p)
@@ -192,7 +181,7 @@ func reader(p []byte, how int) io.Reader {
 func (w *twins) act() {
 	t := w.t
 	for deed := 0; len(w.script) > 0; deed++ {
-		which := w.next(len(deeds))
+		which := w.script.next(len(deeds))
 		if got, want := deeds[which](w); got != want {
 			t.Fatalf("operation %d, of sort %d, returned %v; bytes.Buffer returned %v", deed, which, got, want)
 		}
@@ -226,10 +215,7 @@ func (w *twins) leave() {
 }
 
 func TestBufferIsBytesBuffer(t *testing.T) {
-	runs := 200
-	if cramped() {
-		runs = 20
-	}
+	runs := sized(200, 20)
 	for _, g := range growers {
 		t.Run(g.name, func(t *testing.T) {
 			c := g.make(newRoot(t))
@@ -317,10 +303,7 @@ func TestABufferGrowsInPlaceAtTheEndOfABumpsBlock(t *testing.T) {
 }
 
 func TestALargeBufferSeldomMoves(t *testing.T) {
-	most := 16 << 20
-	if cramped() {
-		most = 2 << 20
-	}
+	most := sized(16<<20, 2<<20)
 	for _, k := range growing[:2] {
 		b := palloc.NewBuffer(newKind(newRoot(t), k, "c", 0))
 		moves, where := 0, unsafe.Pointer(nil)

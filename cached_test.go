@@ -263,10 +263,7 @@ func TestTreesComeAndGoEverywhere(t *testing.T) {
 // TestNothingIsLostBelowATreeThatEnds creates children below the contexts of a tree while it
 // is deleted. Each is deleted with the tree, or its creation is refused.
 func TestNothingIsLostBelowATreeThatEnds(t *testing.T) {
-	rounds := 2000
-	if cramped() {
-		rounds = 100
-	}
+	rounds := sized(2000, 100)
 	mc := newRoot(t)
 	for range rounds {
 		parents := shape(mc)

@@ -60,8 +60,8 @@ func (e *CorruptionError) Error() string {
 // PostgreSQL: MemoryContextCheck.
 func (mc Context) Check() error {
 	var f findings
-	for _, c := range mc.ref.Check("Context.Check", f.note, budget.NewAudit(mc.slot(), f.note)) {
-		f.memory(Context{c})
+	for _, c := range mc.ref.Check("Context.Check", f.note, budget.NewAudit(mc.ref.Node(), f.note)) {
+		kinds.Methods[kind.KindOf(c.Epoch)].Check(c.Core, func(flaw kind.Flaw) { f.note(c.Node(), flaw) })
 	}
 	return f.err()
 }
@@ -80,11 +80,6 @@ type finding struct {
 
 // maxFindings is the number of findings that Check reports one by one.
 const maxFindings = 16
-
-// memory checks the blocks and chunks of a context.
-func (f *findings) memory(mc Context) {
-	kinds.Methods[kind.KindOf(mc.ref.Epoch)].Check(mc.ref.Core, func(flaw kind.Flaw) { f.note(mc.slot(), flaw) })
-}
 
 // note adds a finding.
 func (f *findings) note(s *tree.Node, flaw kind.Flaw) {

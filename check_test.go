@@ -168,10 +168,7 @@ func (s *script) end(c *scripted, what string, do func(), gone bool) string {
 }
 
 func TestCheckFindsNothingAfterAnyStep(t *testing.T) {
-	seeds, steps := 20, 400
-	if cramped() {
-		seeds, steps = 4, 150
-	}
+	seeds, steps := sized(20, 4), sized(400, 150)
 	for seed := range seeds {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			s := script{mc: newRoot(t), r: rand.New(rand.NewPCG(uint64(seed), 5))}

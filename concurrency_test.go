@@ -5,6 +5,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -25,10 +26,7 @@ func together(n int, f func(i int)) {
 }
 
 func TestManyGoroutinesShareAParent(t *testing.T) {
-	rounds := 300
-	if cramped() {
-		rounds = 60
-	}
+	rounds := sized(300, 60)
 	mc := newFresh(t)
 	var over atomic.Bool
 	var watching sync.WaitGroup
@@ -173,13 +171,7 @@ func (w *worker) move(c palloc.Context) {
 
 // verify forgets the chunks that a reset or a deletion took, and checks the others.
 func (w *worker) verify() {
-	live := w.own[:0]
-	for _, c := range w.own {
-		if c.Live() {
-			live = append(live, c)
-		}
-	}
-	w.own = live
+	w.own = slices.DeleteFunc(w.own, func(c palloc.Context) bool { return !c.Live() })
 	held := w.held[:0]
 	for _, h := range w.held {
 		if h.in.Live() && !h.in.IsEmpty() {
@@ -211,10 +203,7 @@ func (w *worker) finish() {
 // TestOneParentGetsAndLosesChildren tests the commonest pattern: a context per call, below
 // a parent that all goroutines share.
 func TestOneParentGetsAndLosesChildren(t *testing.T) {
-	rounds := 5_000
-	if cramped() {
-		rounds = 500
-	}
+	rounds := sized(5_000, 500)
 	mc := newFresh(t)
 	together(16, func(i int) {
 		for round := range rounds {
@@ -364,10 +353,7 @@ func wantNothingLeft(t *testing.T, top palloc.Context, goroutines, most int, bel
 // TestNothingIsLostBelowADeletedParent creates contexts below a parent while it is being
 // deleted. Each is refused with a Fault, or deleted with the parent; none is left behind.
 func TestNothingIsLostBelowADeletedParent(t *testing.T) {
-	rounds := 2000
-	if cramped() {
-		rounds = 200
-	}
+	rounds := sized(2000, 200)
 	mc := newRoot(t)
 	for range rounds {
 		parent := palloc.NewAllocSet(mc, "parent")

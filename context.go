@@ -11,7 +11,6 @@ import (
 	"github.com/gopalloc/palloc/internal/kind/generation"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/kind/slab"
-	"github.com/gopalloc/palloc/internal/relaxed"
 	"github.com/gopalloc/palloc/internal/tree"
 )
 
@@ -73,7 +72,7 @@ func (mc Context) IsShared() bool {
 // PostgreSQL: MemoryContextData.name.
 func (mc Context) Name() string {
 	defer mc.ref.Lock("Context.Name").Unlock()
-	return mc.slot().Name()
+	return mc.ref.Node().Name()
 }
 
 // SetIdent sets a text that distinguishes contexts of one name, such as "portal 17"; ""
@@ -88,14 +87,12 @@ func (mc Context) SetIdent(ident string) { mc.ref.SetIdent("Context.SetIdent", i
 // PostgreSQL: MemoryContextData.ident.
 func (mc Context) Ident() string {
 	defer mc.ref.Lock("Context.Ident").Unlock()
-	return mc.slot().Ident()
+	return mc.ref.Node().Ident()
 }
 
 // Live reports whether the context was created and not deleted. Any goroutine; unless the
 // caller owns the context, the result may be outdated at once.
-func (mc Context) Live() bool {
-	return mc.ref.Core != nil && relaxed.Load64(&mc.ref.Core.Epoch) == mc.ref.Epoch
-}
+func (mc Context) Live() bool { return mc.ref.Live() }
 
 // Path returns the names of all ancestors and of the context, from the root down, separated
 // by slashes: "Top/portal/ExecutorState". Of more than 256 names it returns the last 256,
@@ -153,9 +150,6 @@ func each(list []tree.Ref, yield func(Context) bool) {
 		}
 	}
 }
-
-// slot returns the context's node. The tree's lock guards its links.
-func (mc Context) slot() *tree.Node { return kind.Slot[tree.Node](mc.ref.Core) }
 
 // check panics unless the context is live.
 func (mc Context) check(op string) {

@@ -386,10 +386,7 @@ func TestCheckEndsWhateverWordIsBroken(t *testing.T) {
 	wantSound(t, "before", f.mc)
 	r := rand.New(rand.NewPCG(3, 4))
 	all := f.words(many)
-	every := 1
-	if cramped() {
-		every = 7
-	}
+	every := sized(1, 7)
 	noticed, tried := 0, 0
 	for i := 0; i < len(all); i += every {
 		p := all[i]

@@ -66,7 +66,7 @@ func keepEmergency(made Context) (mc Context, there bool) {
 		emergency.context = made
 		tree.Lock()
 		defer tree.Unlock()
-		s := made.slot()
+		s := made.ref.Node()
 		relaxed.Store32(&s.Has, s.Has|tree.IsPermanent|kind.KeepsBlock)
 	}
 	return emergency.context, emergency.context.Live()

@@ -148,10 +148,7 @@ func (w *wreck) hit() {
 
 func TestDamageMakesNothingButFaults(t *testing.T) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	hits := 4000
-	if cramped() {
-		hits = 500
-	}
+	hits := sized(4000, 500)
 	makers := map[string]func(p palloc.Context) palloc.Context{
 		"Slab": func(p palloc.Context) palloc.Context { return palloc.NewSlab(p, "c", 64) },
 	}

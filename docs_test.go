@@ -24,8 +24,14 @@ func documents(t *testing.T) map[string]string {
 	if runtime.GOARCH == "wasm" {
 		t.Skip("reads the whole repository, which node's file system makes slow; other legs do it")
 	}
+	return texts(t, "*.md", "*/*.md", "internal/*/*.md", ".github/*.md")
+}
+
+// texts returns the texts of the files that match one of the patterns, by their names.
+func texts(t *testing.T, patterns ...string) map[string]string {
+	t.Helper()
 	texts := map[string]string{}
-	for _, pattern := range []string{"*.md", "*/*.md", "internal/*/*.md", ".github/*.md"} {
+	for _, pattern := range patterns {
 		names, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

@@ -96,11 +96,6 @@ func (mc Context) gone(op string) *Fault {
 
 func init() { tree.Explain = explain }
 
-// raise panics with the error of a kind.
-func raise(c *kind.Core, op string, size uintptr, err error) {
-	panic(explain(c, op, size, err))
-}
-
 // nameIn returns a path and ident as error texts show them.
 func nameIn(path, ident string) string {
 	if ident == "" {
@@ -168,10 +163,7 @@ func (e *OutOfMemoryError) holdersText() string {
 			told = append(told, fmt.Sprintf("%s %s", nameIn(r.Name, r.Ident), budget.Bytes(r.Held)))
 		}
 	}
-	if len(told) == 0 {
-		return ""
-	}
-	return "; the memory is held by " + listText(told)
+	return listText("; the memory is held by ", told)
 }
 
 // reclaimsText returns the callbacks that were called and what they freed, as the end of a
@@ -189,10 +181,7 @@ func (e *OutOfMemoryError) reclaimsText() string {
 		}
 		told = append(told, text)
 	}
-	if len(told) == 0 {
-		return ""
-	}
-	return "; callbacks of OnPressure: " + listText(told)
+	return listText("; callbacks of OnPressure: ", told)
 }
 
 func times(n int) string {
@@ -202,10 +191,14 @@ func times(n int) string {
 	return fmt.Sprintf("%d times", n)
 }
 
-// listText joins the first maxTold texts, and counts the others.
-func listText(list []string) string {
-	if more := len(list) - maxTold; more > 0 {
-		return fmt.Sprintf("%s, and %d more", strings.Join(list[:maxTold], ", "), more)
+// listText joins the first maxTold texts behind an introduction, and counts the others; ""
+// for none.
+func listText(intro string, list []string) string {
+	switch more := len(list) - maxTold; {
+	case len(list) == 0:
+		return ""
+	case more > 0:
+		return fmt.Sprintf("%s%s, and %d more", intro, strings.Join(list[:maxTold], ", "), more)
 	}
-	return strings.Join(list, ", ")
+	return intro + strings.Join(list, ", ")
 }

@@ -113,10 +113,7 @@ func (l *lot) holds(most float64, live int64, what string) {
 
 // Sizes slide from 16 to 8192 bytes; all chunks are freed before the next size.
 func TestFreedMemoryServesOtherSizes(t *testing.T) {
-	bytes := int64(4 << 20)
-	if cramped() {
-		bytes = 1 << 20
-	}
+	bytes := sized(int64(4<<20), 1<<20)
 	for _, k := range freers {
 		if k.name == "Slab" {
 			continue // its chunks have one size
@@ -415,10 +412,7 @@ func TestGenerationCompactForgetsWhereChunksWereFreed(t *testing.T) {
 // TestWhatLivesForLongPinsLittle has each nth chunk live for long. These are freed in the
 // end, too, so that the memory held must not grow for ever.
 func TestWhatLivesForLongPinsLittle(t *testing.T) {
-	steps := 1_000_000
-	if cramped() {
-		steps = 200_000
-	}
+	steps := sized(1_000_000, 200_000)
 	for _, c := range []struct{ n, steps int }{{20, 40_000}, {100, 100_000}, {1000, 100_000}} {
 		l := newLot(t, palloc.NewGeneration(palloc.Top(), "long"))
 		long := newLot(t, l.mc)

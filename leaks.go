@@ -54,7 +54,7 @@ func (l Leak) String() string {
 // groups. top itself, and contexts that live as long as the process, such as Emergency, are
 // not listed.
 func Leaks(top Context, olderThan time.Duration) []Leak {
-	list := top.survey()
+	list := top.residents()
 	groups := map[leakKey]*leakGroup{}
 	for i := range list {
 		r := &list[i]
@@ -112,7 +112,7 @@ func (g *leakGroup) named() Leak {
 	return g.Leak
 }
 
-// A resident is a context as a survey found it.
+// A resident is a context as Leaks found it.
 type resident struct {
 	mc      Context
 	key     leakKey
@@ -123,18 +123,7 @@ type resident struct {
 	lasting bool   // it lives as long as the process
 }
 
-// survey lists the context and all contexts below it, parents first.
-func (mc Context) survey() []resident {
-	list := mc.residents()
-	for i := len(list) - 1; i > 0; i-- {
-		p := &list[list[i].parent]
-		p.bytes += list[i].bytes
-		p.size += list[i].size
-	}
-	return list
-}
-
-// residents works as survey does, but counts for each only what it holds itself.
+// residents lists the context and all contexts below it, parents first.
 func (mc Context) residents() []resident {
 	now := tree.Now()
 	w := tree.Walk{Top: mc.ref}
@@ -156,7 +145,13 @@ func (mc Context) residents() []resident {
 		all.Add(batch)
 	}
 	tree.ForgetCreations()
-	return all.All()
+	list := all.All()
+	for i := len(list) - 1; i > 0; i-- { // children before parents
+		p := &list[list[i].parent]
+		p.bytes += list[i].bytes
+		p.size += list[i].size
+	}
+	return list
 }
 
 // RecordCreations records the time and place of each context's creation, for Leaks and

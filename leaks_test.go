@@ -270,10 +270,7 @@ func TestARecordStaysWhenRecordingEnds(t *testing.T) {
 // TestRecordingMayBeSwitchedAtAnyTime switches recording on and off while contexts are
 // created and deleted, and others look for leaks.
 func TestRecordingMayBeSwitchedAtAnyTime(t *testing.T) {
-	rounds := 2000
-	if cramped() {
-		rounds = 200
-	}
+	rounds := sized(2000, 200)
 	mc := newRoot(t)
 	var over atomic.Bool
 	var others sync.WaitGroup

@@ -123,10 +123,7 @@ func last(mc palloc.Context) (last palloc.Context) {
 // TestTheLockIsHeldForABoundedNumberOfSteps counts the steps for crowds of two sizes.
 func TestTheLockIsHeldForABoundedNumberOfSteps(t *testing.T) {
 	const bound = 600 // for any number of contexts, chunks, names and blocks
-	n := 100_000
-	if cramped() {
-		n = 20_000
-	}
+	n := sized(100_000, 20_000)
 	for shape, create := range crowds {
 		t.Run(shape, func(t *testing.T) {
 			top := newRoot(t)
@@ -220,10 +217,7 @@ func (w *witnesses) meddle(seed uint64, over *atomic.Bool) {
 // TestAWalkMissesNothingThatStays walks the tree while others change it. A walk visits every
 // context that stays once, every other at most once, and parents before their children.
 func TestAWalkMissesNothingThatStays(t *testing.T) {
-	n, long := 20_000, 3*time.Second
-	if cramped() {
-		n, long = 3000, time.Second
-	}
+	n, long := sized(20_000, 3000), sized(3*time.Second, time.Second)
 	w := newWitnesses(t, n)
 	var over atomic.Bool
 	var others sync.WaitGroup
@@ -293,10 +287,7 @@ func wantTree(t *testing.T, s palloc.Snapshot, n int) {
 // once. In the end the budgets agree with the contexts, and no context has the limit of
 // another.
 func TestBudgetsAreExactWhileTheyAreOpenedAndMoved(t *testing.T) {
-	rounds, n := 15, 4000
-	if cramped() {
-		rounds, n = 4, 1500
-	}
+	rounds, n := sized(15, 4), sized(4000, 1500)
 	for round := range rounds {
 		mc := newRoot(t)
 		halls := []palloc.Context{palloc.NewAllocSet(mc, "hall"), palloc.NewAllocSet(mc, "hall"), palloc.NewAllocSet(mc, "hall")}

@@ -261,10 +261,7 @@ func meddler(r *rand.Rand, c palloc.Context, halls []palloc.Context) {
 // TestMeddlersLeaveTheTreeInOrder checks, once all goroutines are done, that no memory is
 // lost or allocated twice, and that every budget is exact.
 func TestMeddlersLeaveTheTreeInOrder(t *testing.T) {
-	rounds, steps := 12, 3000
-	if cramped() {
-		rounds, steps = 3, 800
-	}
+	rounds, steps := sized(12, 3), sized(3000, 800)
 	for round := range rounds {
 		mc := newRoot(t)
 		halls := []palloc.Context{palloc.NewAllocSet(mc, "hall"), palloc.NewGeneration(mc, "hall"), palloc.NewAllocSet(mc, "hall")}

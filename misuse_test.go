@@ -214,27 +214,34 @@ func TestAChunkIsFreedOnce(t *testing.T) {
 	}
 }
 
-func TestAResetEndsEveryChunk(t *testing.T) {
+// eachFreeable runs f for each kind of chunk, those of a Bump included, with a context for
+// it below mc.
+func eachFreeable(t *testing.T, f func(t *testing.T, s freeable, mc, c palloc.Context)) {
 	for _, s := range append(freeables(), freeable{palloc.KindBump, 100, 8}, freeable{palloc.KindBump, 100_000, 64}) {
 		t.Run(s.String(), func(t *testing.T) {
 			mc := newRoot(t)
-			c := s.under(mc)
-			live, freed := s.from(c), s.from(c)
-			if s.kind != palloc.KindBump {
-				palloc.FreePointer(freed)
-			}
-			c.Reset()
-			for range 2 {
-				for _, free := range frees {
-					for _, p := range []unsafe.Pointer{live, freed} {
-						wantGone(t, func() { free.call(p) }, free.op)
-					}
-				}
-				c.Reset() // a second reset changes nothing
-			}
+			f(t, s, mc, s.under(mc))
 			wantOrder(t, mc)
 		})
 	}
+}
+
+func TestAResetEndsEveryChunk(t *testing.T) {
+	eachFreeable(t, func(t *testing.T, s freeable, _, c palloc.Context) {
+		live, freed := s.from(c), s.from(c)
+		if s.kind != palloc.KindBump {
+			palloc.FreePointer(freed)
+		}
+		c.Reset()
+		for range 2 {
+			for _, free := range frees {
+				for _, p := range []unsafe.Pointer{live, freed} {
+					wantGone(t, func() { free.call(p) }, free.op)
+				}
+			}
+			c.Reset() // a second reset changes nothing
+		}
+	})
 }
 
 // wantGone checks that f panics with a Fault about a chunk whose context was reset or deleted.
@@ -250,25 +257,20 @@ func wantGone(t *testing.T, f func(), op string) {
 }
 
 func TestADeletionEndsEveryChunk(t *testing.T) {
-	for _, s := range append(freeables(), freeable{palloc.KindBump, 100, 8}, freeable{palloc.KindBump, 100_000, 64}) {
-		t.Run(s.String(), func(t *testing.T) {
-			mc := newRoot(t)
-			c := s.under(mc)
-			p := s.from(c)
-			c.Delete()
-			for _, free := range frees {
-				wantGone(t, func() { free.call(p) }, free.op)
-			}
-			next := s.under(mc) // with the node of the deleted context
-			for _, free := range frees {
-				wantGone(t, func() { free.call(p) }, free.op)
-			}
-			if !next.IsEmpty() {
-				t.Error("the next context noticed")
-			}
-			wantOrder(t, mc)
-		})
-	}
+	eachFreeable(t, func(t *testing.T, s freeable, mc, c palloc.Context) {
+		p := s.from(c)
+		c.Delete()
+		for _, free := range frees {
+			wantGone(t, func() { free.call(p) }, free.op)
+		}
+		next := s.under(mc) // with the node of the deleted context
+		for _, free := range frees {
+			wantGone(t, func() { free.call(p) }, free.op)
+		}
+		if !next.IsEmpty() {
+			t.Error("the next context noticed")
+		}
+	})
 }
 
 // fillings are contents of a chunk. No address in them may be taken for a chunk.
@@ -298,10 +300,7 @@ func fillWords(b []byte, word func() uint64) {
 }
 
 func TestTheMiddleOfAChunkIsNoChunk(t *testing.T) {
-	seeds := 20
-	if cramped() {
-		seeds = 3
-	}
+	seeds := sized(20, 3)
 	for _, s := range middles {
 		for name, fill := range fillings {
 			t.Run(fmt.Sprint(s, " of ", name), func(t *testing.T) {

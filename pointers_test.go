@@ -145,10 +145,7 @@ func TestAllowancesSayWhatWasAllowedAndWhy(t *testing.T) {
 // that was not cleared.
 func TestLinkedMemoryAndTheCollector(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(1))
-	rounds := 200
-	if cramped() {
-		rounds = 20
-	}
+	rounds := sized(200, 20)
 	each(t, kinds, func(t *testing.T, k palloc.Kind) {
 		mc := newRoot(t)
 		c := newKind(mc, k, "graph", int(unsafe.Sizeof(linkedNode{})))
@@ -264,10 +261,7 @@ func TestLinkedSlicesAndTheCollector(t *testing.T) {
 // see them, while it runs all the time. The test keeps their targets alive.
 func TestAllowedMemoryAndTheCollector(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(1))
-	rounds := 50
-	if cramped() {
-		rounds = 5
-	}
+	rounds := sized(50, 5)
 	leaves := make([]*leaf, 300)
 	for i := range leaves {
 		leaves[i] = &leaf{i, -i}

@@ -4,7 +4,6 @@ import (
 	"go/ast"
 	"os"
 	"path"
-	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
@@ -57,19 +56,9 @@ func declared(d *ast.FuncDecl) string {
 func testNames(t *testing.T) (names []string) {
 	t.Helper()
 	function := regexp.MustCompile(`(?m)^func ((?:Test|Example)\w*)\(`)
-	for _, pattern := range []string{"*_test.go", "internal/*/*_test.go", "internal/kind/*/*_test.go"} {
-		files, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, name := range files {
-			text, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, m := range function.FindAllStringSubmatch(string(text), -1) {
-				names = append(names, m[1])
-			}
+	for _, text := range texts(t, "*_test.go", "internal/*/*_test.go", "internal/kind/*/*_test.go") {
+		for _, m := range function.FindAllStringSubmatch(text, -1) {
+			names = append(names, m[1])
 		}
 	}
 	return names

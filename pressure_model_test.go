@@ -264,10 +264,7 @@ func (m *pressureModel) agree() {
 }
 
 func TestRefusedOnlyWhenNothingWasLeft(t *testing.T) {
-	seeds, steps := 150, 600
-	if cramped() {
-		seeds, steps = 15, 200
-	}
+	seeds, steps := sized(150, 15), sized(600, 200)
 	refusals, calls, all := 0, 0, map[string]int{}
 	for seed := range seeds {
 		m := newPressureModel(t, uint64(seed))
@@ -296,10 +293,7 @@ func TestRefusedOnlyWhenNothingWasLeft(t *testing.T) {
 // goroutine waits for ever, and the budgets are exact.
 func TestPressureOfManyAtOnce(t *testing.T) {
 	const goroutines = 16
-	steps := 400
-	if cramped() {
-		steps = 60
-	}
+	steps := sized(400, 60)
 	root := newRoot(t)
 	var tenants []palloc.Context
 	for i := range 3 {
@@ -365,9 +359,8 @@ func TestPressureOfManyAtOnce(t *testing.T) {
 
 // A store is a cache shared by many goroutines. Its callback spills below another limit.
 type store struct {
-	sync.Mutex
+	shelf
 	mc, spill palloc.Context
-	chunks    []unsafe.Pointer
 }
 
 func newStore(tenant, other palloc.Context) *store {
@@ -377,13 +370,9 @@ func newStore(tenant, other palloc.Context) *store {
 }
 
 func (s *store) put(size int) {
-	p, err := s.mc.TryAlloc(size)
-	if err != nil {
-		return
+	if p, err := s.mc.TryAlloc(size); err == nil {
+		s.shelf.put(p)
 	}
-	s.Lock()
-	s.chunks = append(s.chunks, p)
-	s.Unlock()
 }
 
 func (s *store) evict(p palloc.Pressure) error {
@@ -391,11 +380,6 @@ func (s *store) evict(p palloc.Pressure) error {
 	if err == nil {
 		defer palloc.FreePointer(note)
 	}
-	s.Lock()
-	defer s.Unlock()
-	for freed := int64(0); freed < p.Need && len(s.chunks) > 0; s.chunks = s.chunks[1:] {
-		freed += int64(palloc.Footprint(s.chunks[0]))
-		palloc.FreePointer(s.chunks[0])
-	}
+	s.free(p.Need)
 	return err
 }

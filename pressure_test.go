@@ -291,15 +291,7 @@ func TestReallocAndAppendReclaim(t *testing.T) {
 	}
 	palloc.FreePointer(p)
 	c.mc.Alloc(300 << 10)
-	s := palloc.MakeSlice[int64](mc, 0, 4)
-	for i := range int64(20_000) {
-		s = palloc.Append(mc, s, i)
-	}
-	for i, v := range s {
-		if v != int64(i) {
-			t.Fatalf("element %d is %d", i, v)
-		}
-	}
+	counted(t, mc, 20_000)
 	if len(c.asked) != 2 {
 		t.Errorf("after Append: asked %v", c.asked)
 	}

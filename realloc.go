@@ -24,11 +24,7 @@ import (
 //
 // PostgreSQL: repalloc, repalloc_huge.
 func Realloc(p unsafe.Pointer, size int) unsafe.Pointer {
-	q, c, err := realloc("Realloc", uintptr(p), uintptr(size))
-	if err != nil {
-		raiseAt("Realloc", c, uintptr(p), uintptr(size), err)
-	}
-	return osmem.At(q)
+	return must(realloc("Realloc", uintptr(p), uintptr(size)))
 }
 
 // TryRealloc works as Realloc does, but returns the *OutOfMemoryError; the old chunk then stays
@@ -36,25 +32,14 @@ func Realloc(p unsafe.Pointer, size int) unsafe.Pointer {
 //
 // PostgreSQL: repalloc_extended with MCXT_ALLOC_NO_OOM.
 func TryRealloc(p unsafe.Pointer, size int) (unsafe.Pointer, error) {
-	return tryRealloc("TryRealloc", uintptr(p), uintptr(size))
+	return realloc("TryRealloc", uintptr(p), uintptr(size))
 }
 
-// tryRealloc returns an *OutOfMemoryError, and panics for misuse.
-func tryRealloc(op string, p, size uintptr) (unsafe.Pointer, error) {
-	q, c, err := realloc(op, p, size)
-	if err == nil {
-		return osmem.At(q), nil
-	}
-	if _, misuse := err.(kind.Misuse); misuse {
-		raiseAt(op, c, p, size, err)
-	}
-	return nil, explain(c, op, size, err)
-}
-
-func realloc(op string, p, size uintptr) (uintptr, *kind.Core, error) {
+// realloc returns an *OutOfMemoryError, and panics for misuse.
+func realloc(op string, p, size uintptr) (unsafe.Pointer, error) {
 	c, tag := chunkAt(op, p)
 	if size > kind.MaxChunk {
-		return 0, c, kind.TooLarge(size)
+		panic(chunkFault(op, c, p, kind.TooLarge(size)))
 	}
 	if budget.HasOwnerRequests() {
 		budget.AnswerFor(c.Owner(), op)
@@ -62,25 +47,24 @@ func realloc(op string, p, size uintptr) (uintptr, *kind.Core, error) {
 	}
 	q, err := kind.Realloc(kinds.Methods[c.Kind()], c, p, tag, size)
 	if err != nil {
-		q, err = reallocAgain(c, op, p, size, err)
+		return reallocAgain(c, op, p, size, err)
 	}
-	return q, c, err
+	return osmem.At(q), nil
 }
 
 // reallocAgain is separate so that realloc makes no closure.
-func reallocAgain(c *kind.Core, op string, p, size uintptr, err error) (uintptr, error) {
-	return budget.Retry(c, op, false, err, func() (uintptr, error) {
+func reallocAgain(c *kind.Core, op string, p, size uintptr, err error) (unsafe.Pointer, error) {
+	q, err := budget.Retry(c, op, false, err, func() (uintptr, error) {
 		c, tag := chunkAt(op, p) // a callback may have freed it
 		return kind.Realloc(kinds.Methods[c.Kind()], c, p, tag, size)
 	})
-}
-
-// raiseAt panics with the error of a kind about the chunk at p.
-func raiseAt(op string, c *kind.Core, p, size uintptr, err error) {
-	if _, misuse := err.(kind.Misuse); misuse {
+	switch err.(type) {
+	case nil:
+		return osmem.At(q), nil
+	case kind.Misuse:
 		panic(chunkFault(op, c, p, err))
 	}
-	raise(c, op, size, err)
+	return nil, explain(c, op, size, err)
 }
 
 // ReallocArray resizes the chunk at p, as Realloc does, to n elements of size bytes each.
@@ -89,11 +73,7 @@ func raiseAt(op string, c *kind.Core, p, size uintptr, err error) {
 //
 // PostgreSQL: repalloc_mul, repalloc_array.
 func ReallocArray(p unsafe.Pointer, n, size int) unsafe.Pointer {
-	q, err := reallocArray("ReallocArray", uintptr(p), n, size)
-	if err != nil {
-		panic(err)
-	}
-	return q
+	return must(reallocArray("ReallocArray", uintptr(p), n, size))
 }
 
 // TryReallocArray works as ReallocArray does, but returns the *OutOfMemoryError; the old chunk
@@ -110,7 +90,7 @@ func reallocArray(op string, p uintptr, n, size int) (unsafe.Pointer, error) {
 		c, _ := chunkAt(op, p)
 		panic(chunkFault(op, c, p, err))
 	}
-	return tryRealloc(op, p, total)
+	return realloc(op, p, total)
 }
 
 // ReallocZeroed resizes the chunk at p to size bytes, as Realloc does, and clears those
@@ -120,11 +100,7 @@ func reallocArray(op string, p uintptr, n, size int) (unsafe.Pointer, error) {
 //
 // PostgreSQL: repalloc0, which does not check the old size.
 func ReallocZeroed(p unsafe.Pointer, old, size int) unsafe.Pointer {
-	q, err := reallocZeroed("ReallocZeroed", uintptr(p), old, size)
-	if err != nil {
-		panic(err)
-	}
-	return q
+	return must(reallocZeroed("ReallocZeroed", uintptr(p), old, size))
 }
 
 // TryReallocZeroed works as ReallocZeroed does, but returns the *OutOfMemoryError; the old chunk
@@ -139,7 +115,7 @@ func reallocZeroed(op string, p uintptr, old, size int) (unsafe.Pointer, error) 
 		panic(chunkFault(op, c, p, kind.Misuse(fmt.Sprintf(
 			"%d old bytes of a chunk of %d bytes, to be resized to %d: the old ones must not be negative, nor more than either size", old, usable, size))))
 	}
-	q, err := tryRealloc(op, p, uintptr(size))
+	q, err := realloc(op, p, uintptr(size))
 	if err != nil {
 		return nil, err
 	}

@@ -47,10 +47,7 @@ var many = map[string]func(mc palloc.Context, n int){
 }
 
 func TestARefusalTellsOfALargeTreeInFewRows(t *testing.T) {
-	n := 50_000
-	if cramped() {
-		n = 2000
-	}
+	n := sized(50_000, 2000)
 	for name, enlarge := range many {
 		t.Run(name, func(t *testing.T) {
 			mc := newRoot(t)

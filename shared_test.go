@@ -27,10 +27,7 @@ type parcel struct {
 func TestGoroutinesFreeEachOthersChunks(t *testing.T) {
 	mc := newShared(t)
 	const goroutines = 16
-	rounds := 4000
-	if cramped() {
-		rounds = 600
-	}
+	rounds := sized(4000, 600)
 	parcels := make(chan parcel, 256)
 	var group sync.WaitGroup
 	for g := range goroutines {
@@ -104,15 +101,7 @@ func TestASharedContextIsAnAllocSet(t *testing.T) {
 	wantEmpty(t, mc)
 
 	n := palloc.New[[5]int64](mc)
-	s := palloc.MakeSlice[int64](mc, 0, 2)
-	for i := range int64(10_000) {
-		s = palloc.Append(mc, s, i)
-	}
-	for i, v := range s {
-		if v != int64(i) {
-			t.Fatalf("element %d is %d", i, v)
-		}
-	}
+	s := counted(t, mc, 10_000)
 	palloc.FreeSlice(s)
 	palloc.Free(n)
 	palloc.FreeString(palloc.CloneString(mc, "a string"))
@@ -190,10 +179,7 @@ func TestASharedContextKeepsItsLimit(t *testing.T) {
 
 func TestAlignedChunksGrowInManyGoroutines(t *testing.T) {
 	mc := newShared(t)
-	rounds := 3000
-	if cramped() {
-		rounds = 300
-	}
+	rounds := sized(3000, 300)
 	var group sync.WaitGroup
 	for g := range 8 {
 		group.Go(func() {

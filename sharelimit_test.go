@@ -117,10 +117,7 @@ func TestTheTotalIsGoLimitWhereNoneIsGiven(t *testing.T) {
 // TestASharedLimitStandsManyGoroutines has goroutines acquire and release blocks beyond the
 // total: they are delayed, and none is refused.
 func TestASharedLimitStandsManyGoroutines(t *testing.T) {
-	each := 24
-	if cramped() {
-		each = 6
-	}
+	each := sized(24, 6)
 	mc := newRoot(t)
 	stop := share(t, 32<<20)
 	together(4, func(i int) {

@@ -33,11 +33,7 @@ import (
 //
 // PostgreSQL: palloc0_array.
 func MakeSlice[T any](mc Context, len, cap int) []T {
-	s, err := trySlice[T](mc, "MakeSlice", len, cap)
-	if err != nil {
-		panic(err)
-	}
-	return s
+	return must(trySlice[T](mc, "MakeSlice", len, cap))
 }
 
 // TryMakeSlice works as MakeSlice does, but returns the *OutOfMemoryError. Owner only.
@@ -58,7 +54,7 @@ func trySlice[T any](mc Context, op string, len, cap int) ([]T, error) {
 	if err != nil {
 		return nil, err
 	}
-	return unsafe.Slice((*T)(osmem.At(p)), cap)[:len], nil // just allocated, of that size
+	return unsafe.Slice((*T)(p), cap)[:len], nil // just allocated, of that size
 }
 
 // sliceSize returns the size of cap elements in bytes. It panics unless len and cap are
@@ -95,11 +91,7 @@ func Append[T any](mc Context, s []T, values ...T) []T {
 	if len(values) <= cap(s)-len(s) {
 		return append(s, values...)
 	}
-	s, err := grow(mc, "Append", s, values, 0)
-	if err != nil {
-		panic(err)
-	}
-	return s
+	return must(grow(mc, "Append", s, values, 0))
 }
 
 // TryAppend works as Append does, but returns the *OutOfMemoryError, and then s unchanged. Owner
@@ -118,11 +110,7 @@ func TryAppend[T any](mc Context, s []T, values ...T) ([]T, error) {
 //
 // PostgreSQL: repalloc_array.
 func Grow[T any](mc Context, s []T, n int) []T {
-	s, err := growBy(mc, "Grow", s, n)
-	if err != nil {
-		panic(err)
-	}
-	return s
+	return must(growBy(mc, "Grow", s, n))
 }
 
 // TryGrow works as Grow does, but returns the *OutOfMemoryError, and then s unchanged. Owner
@@ -218,11 +206,11 @@ func withSpare(c *kind.Core, op string, size, need uintptr, try func(size uintpt
 	}
 	const minPart = 64 // need/minPart is the smallest spare size: with less, growing would copy too often
 	for more := size - need; more > need/minPart; more /= 2 {
-		if p, err := budget.TryOptional(c, op, func() (uintptr, error) { return try(need + more) }); err == nil {
+		if p, err := budget.Try(c, op, true, func() (uintptr, error) { return try(need + more) }); err == nil {
 			return p, nil
 		}
 	}
-	return budget.Try(c, op, func() (uintptr, error) { return try(need) })
+	return budget.Try(c, op, false, func() (uintptr, error) { return try(need) })
 }
 
 // curve returns the size to grow to, about as Go does: double while small, then a quarter
@@ -265,11 +253,7 @@ func copyBytes(to, from, n uintptr) {
 // To copy a slice to Go's heap, so that it outlives the context, use slices.Clone. Clone
 // panics as MakeSlice does. Owner only.
 func Clone[T any](mc Context, s []T) []T {
-	c, err := clone(mc, "Clone", s)
-	if err != nil {
-		panic(err)
-	}
-	return c
+	return must(clone(mc, "Clone", s))
 }
 
 // TryClone works as Clone does, but returns the *OutOfMemoryError. Owner only.

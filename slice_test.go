@@ -61,6 +61,21 @@ func TestASlabHasSlicesOfItsSize(t *testing.T) {
 	wantEmpty(t, c)
 }
 
+// counted returns the first n numbers, appended one by one.
+func counted(t *testing.T, mc palloc.Context, n int64) []int64 {
+	t.Helper()
+	s := palloc.MakeSlice[int64](mc, 0, 2)
+	for i := range n {
+		s = palloc.Append(mc, s, i)
+	}
+	for i, v := range s {
+		if v != int64(i) {
+			t.Fatalf("element %d is %d", i, v)
+		}
+	}
+	return s
+}
+
 func TestAppendKeepsWhatItGrows(t *testing.T) {
 	each(t, []palloc.Kind{palloc.KindAllocSet, palloc.KindGeneration, palloc.KindBump}, func(t *testing.T, k palloc.Kind) {
 		mc := newRoot(t)

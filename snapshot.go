@@ -48,8 +48,6 @@ type Row struct {
 // PostgreSQL: pg_get_backend_memory_contexts.
 func TakeSnapshot(top Context) Snapshot { return top.snapshot("TakeSnapshot") }
 
-func (mc Context) snapshot(op string) Snapshot { return mc.rows(op, math.MaxInt) }
-
 // Sum returns the sum of all rows.
 //
 // PostgreSQL: MemoryContextMemConsumed.
@@ -77,9 +75,8 @@ func (s Snapshot) Path(i int) []int {
 	}
 }
 
-// rows reads at most limit rows. If the context was deleted it panics with a Fault of op,
-// or returns no rows when op is "".
-func (mc Context) rows(op string, limit int) (s Snapshot) {
+// snapshot is TakeSnapshot on behalf of op.
+func (mc Context) snapshot(op string) (s Snapshot) {
 	s.Time = time.Now()
 	w := tree.Walk{Top: mc.ref}
 	var rows tree.List[Row]
@@ -97,19 +94,15 @@ func (mc Context) rows(op string, limit int) (s Snapshot) {
 			if seen[i].level > gone {
 				continue // below that context: moved away, or deleted, too
 			}
-			if gone = math.MaxInt32; rows.Len()+len(batch) >= limit {
-				s.More++
-			} else if r, live := seen[i].row(); live {
-				batch = append(batch, r)
+			if r, live := seen[i].row(); live {
+				batch, gone = append(batch, r), math.MaxInt32
 			} else {
 				gone = r.Level
 			}
 		}
 		rows.Add(batch)
 	}
-	if op != "" {
-		mc.check(op)
-	}
+	mc.check(op)
 	s.Rows = rows.All()
 	s.number()
 	return s

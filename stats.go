@@ -73,7 +73,7 @@ func (mc Context) sumAtOnce(op string) (bytes int64, ok bool) {
 	if !mc.Live() {
 		return 0, op == ""
 	}
-	top := mc.slot()
+	top := mc.ref.Node()
 	for s := top; s != nil; s = s.After(top) {
 		if bytes += int64(relaxed.Load(&s.Total)); !tree.Step(1) {
 			return 0, false
@@ -84,22 +84,17 @@ func (mc Context) sumAtOnce(op string) (bytes int64, ok bool) {
 
 // stats reads the statistics of a context that was live before: if it was deleted since,
 // they are of a later context of the node. chunks asks for the number of chunks, too.
+// It takes a lock only with the race detector, which would otherwise report the node's next
+// context.
 func (mc Context) stats(chunks bool) (s kind.Stats) {
-	mc.look(func() { s = kinds.Methods[kind.KindOf(mc.ref.Epoch)].Stats(mc.ref.Core, chunks) })
-	return s
-}
-
-// look calls read, which reads what a kind keeps in the node. It takes a lock only with the
-// race detector, which would otherwise report the node's next context.
-func (mc Context) look(read func()) {
-	if relaxed.HotCounters {
+	if !relaxed.PlainStores {
 		tree.Lock()
 		defer tree.Unlock()
 		if !mc.Live() {
-			return
+			return s
 		}
 	}
-	read()
+	return kinds.Methods[kind.KindOf(mc.ref.Epoch)].Stats(mc.ref.Core, chunks)
 }
 
 func public(s kind.Stats) Stats {

@@ -20,11 +20,7 @@ import (
 //
 // PostgreSQL: MemoryContextStrdup, pstrdup.
 func CloneString(mc Context, s string) string {
-	c, err := cloneString(mc, "CloneString", s)
-	if err != nil {
-		panic(err)
-	}
-	return c
+	return must(cloneString(mc, "CloneString", s))
 }
 
 // TryCloneString works as CloneString does, but returns the *OutOfMemoryError. Owner only.
@@ -52,11 +48,7 @@ func cloneBytes(mc Context, op string, p []byte) (string, error) {
 //
 // PostgreSQL: psprintf.
 func Sprintf(mc Context, format string, args ...any) string {
-	s, err := sprintf(mc, "Sprintf", format, args)
-	if err != nil {
-		panic(err)
-	}
-	return s
+	return must(sprintf(mc, "Sprintf", format, args))
 }
 
 // TrySprintf works as Sprintf does, but returns the *OutOfMemoryError. Owner only.

@@ -92,7 +92,7 @@ func checkTie(op string, owner reflect.Value, mc Context) {
 		f.Reason = "the owner has no size, and all such share one address: give it a field"
 	case inside:
 		f.Reason = "the owner lies in a context, where the collector never frees it: tie to an object on Go's heap"
-	case relaxed.Load32(&mc.slot().Has)&tree.IsPermanent != 0:
+	case relaxed.Load32(&mc.ref.Node().Has)&tree.IsPermanent != 0:
 		f.Reason = "the context lives as long as the process"
 	default:
 		tree.OpenDropped("Tie")
@@ -115,7 +115,7 @@ func (t *tie) drop() {
 func (mc Context) describe() (d Dropped, live bool) {
 	tree.Lock()
 	if live = mc.Live(); live {
-		d = Dropped{mc, mc.slot().Name(), tree.PathOf(mc.ref.Core), 0, tree.LineText(mc.ref.CreatedAt())}
+		d = Dropped{mc, mc.ref.Node().Name(), tree.PathOf(mc.ref.Core), 0, tree.LineText(mc.ref.CreatedAt())}
 	}
 	tree.Unlock()
 	if live {

@@ -47,10 +47,7 @@ func collected(done func() bool) bool {
 func settled() { palloc.NewSlab(palloc.Top(), "settled", 8).Delete() }
 
 func TestDroppedOwnersTakeTheirContextsAlong(t *testing.T) {
-	owners, collections := 10_000, 100
-	if cramped() {
-		owners, collections = 1000, 20
-	}
+	owners, collections := sized(10_000, 1000), sized(100, 20)
 	mc := newRoot(t)
 	kept := newOwner(mc, 77)
 	palloc.Tie(kept, kept.mc)
@@ -397,10 +394,7 @@ func TestADeletionDoesNotWaitForWhatIsDroppedBelow(t *testing.T) {
 // their parents are reset and deleted. Each callback must run once and find its memory
 // unchanged.
 func TestDroppedContextsAndDeletedParents(t *testing.T) {
-	rounds := 60
-	if cramped() {
-		rounds = 12
-	}
+	rounds := sized(60, 12)
 	mc := newRoot(t)
 	stop := collect()
 	defer stop()

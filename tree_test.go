@@ -72,6 +72,14 @@ func cramped() bool {
 	return raced || testing.Short() || unsafe.Sizeof(uintptr(0)) == 4 || runtime.GOARCH == "wasm"
 }
 
+// sized returns the size of a test: a smaller one where it is cramped.
+func sized[T any](large, small T) T {
+	if cramped() {
+		return small
+	}
+	return large
+}
+
 // bytesAt returns the size bytes of a chunk.
 func bytesAt(p unsafe.Pointer, size int) []byte { return unsafe.Slice((*byte)(p), size) }
 

@@ -4,11 +4,9 @@ import (
 	"fmt"
 	"unsafe"
 
-	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/allocset"
 	"github.com/gopalloc/palloc/internal/kind/bump"
-	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/osmem"
 	"github.com/gopalloc/palloc/internal/typerule"
@@ -118,10 +116,7 @@ func slowUninitialized(c *kind.Core, size uintptr) uintptr {
 func TryNew[T any](mc Context) (*T, error) {
 	mc.ready("TryNew", typerule.Of[T]())
 	p, err := mc.zeroed("TryNew", unsafe.Sizeof(*new(T)))
-	if err != nil {
-		return nil, err
-	}
-	return (*T)(osmem.At(p)), nil // just allocated, of that size
+	return (*T)(p), err // just allocated, of that size; or nil
 }
 
 // ready panics unless the context is live and accepts values of the type.
@@ -130,18 +125,6 @@ func (mc Context) ready(op string, t *typerule.Type) {
 	if !rule.Accepts(t) {
 		mustAccept(op, t)
 	}
-}
-
-// zeroed allocates size zeroed bytes; its error is an *OutOfMemoryError.
-func (mc Context) zeroed(op string, size uintptr) (uintptr, error) {
-	p, err := budget.Alloc(mc.ref.Core, op, size)
-	if err != nil {
-		return 0, mc.refuse(op, size, err)
-	}
-	if !kind.Blank(kinds.Methods[mc.ref.Core.Kind()], p, size) {
-		clear(osmem.Bytes(p, size))
-	}
-	return p, nil
 }
 
 // Free frees the chunk at p, which New returned, of whichever context. It panics with a

@@ -71,22 +71,43 @@ func TestNothingThatFitsIsRefused(t *testing.T) {
 	}
 }
 
+// A shelf has chunks of a cache that goroutines share.
+type shelf struct {
+	sync.Mutex
+	kept []unsafe.Pointer
+}
+
+func (s *shelf) put(p unsafe.Pointer) {
+	s.Lock()
+	defer s.Unlock()
+	s.kept = append(s.kept, p)
+}
+
+// free frees chunks of at least need bytes, or all.
+func (s *shelf) free(need int64) {
+	s.Lock()
+	defer s.Unlock()
+	for freed := int64(0); freed < need && len(s.kept) > 0; s.kept = s.kept[1:] {
+		freed += int64(palloc.Footprint(s.kept[0]))
+		palloc.FreePointer(s.kept[0])
+	}
+}
+
+// freeSlowly returns a callback that frees as many chunks as it is asked for.
+func (s *shelf) freeSlowly(slow time.Duration) func(p palloc.Pressure) error {
+	return func(p palloc.Pressure) error {
+		time.Sleep(slow)
+		s.free(p.Need)
+		return nil
+	}
+}
+
 func nothingThatFitsIsRefused(t *testing.T, goroutines, requests int, slow time.Duration, isShared bool) {
 	tenant := newRoot(t)
 	tenant.SetLimit(16 << 20)
 	pages := palloc.NewAllocSet(tenant, "pages", palloc.Shared())
-	var mu sync.Mutex
-	var kept []unsafe.Pointer
-	pages.OnPressure(func(p palloc.Pressure) error {
-		time.Sleep(slow)
-		mu.Lock()
-		defer mu.Unlock()
-		for freed := int64(0); freed < p.Need && len(kept) > 0; kept = kept[1:] {
-			freed += int64(palloc.Footprint(kept[0]))
-			palloc.FreePointer(kept[0])
-		}
-		return nil
-	})
+	var cache shelf
+	pages.OnPressure(cache.freeSlowly(slow))
 	var opts []palloc.Option
 	if isShared {
 		opts = append(opts, palloc.Shared())
@@ -112,9 +133,7 @@ func nothingThatFitsIsRefused(t *testing.T, goroutines, requests int, slow time.
 					refused.Add(1)
 					t.Log(err)
 				} else {
-					mu.Lock()
-					kept = append(kept, page)
-					mu.Unlock()
+					cache.put(page)
 				}
 				palloc.FreePointer(p)
 			}
@@ -135,30 +154,20 @@ func allOfItFits(t *testing.T, goroutines, requests int, slow time.Duration) {
 	tenant := newRoot(t)
 	tenant.SetLimit(int64(goroutines)<<20 + 64<<10) // and the first blocks of contexts
 	cached := palloc.NewAllocSet(tenant, "cached", palloc.Shared())
-	var mu sync.Mutex
-	var kept []unsafe.Pointer
-	cached.OnPressure(func(p palloc.Pressure) error {
-		time.Sleep(slow)
-		mu.Lock()
-		defer mu.Unlock()
-		for freed := int64(0); freed < p.Need && len(kept) > 0; kept = kept[1:] {
-			freed += int64(palloc.Footprint(kept[0]))
-			palloc.FreePointer(kept[0])
-		}
-		return nil
-	})
+	var cache shelf
+	cached.OnPressure(cache.freeSlowly(slow))
 	fill := func() { // the cache requests only what fits, and no memory of others
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		defer cached.CancelWaits(ctx)()
-		mu.Lock() // it calls no callback, which would need the lock
-		defer mu.Unlock()
+		cache.Lock() // it calls no callback, which would need the lock
+		defer cache.Unlock()
 		for {
 			p, err := cached.TryAlloc(100 << 10)
 			if err != nil {
 				return
 			}
-			kept = append(kept, p)
+			cache.kept = append(cache.kept, p)
 		}
 	}
 	fill()

@@ -40,10 +40,7 @@ func TestZeroedMemoryIsZeroAfterAnyUse(t *testing.T) {
 	for _, k := range kinds {
 		makers[k.String()] = func(parent palloc.Context, size int) palloc.Context { return newKind(parent, k, "c", size) }
 	}
-	rounds := 12
-	if cramped() {
-		rounds = 4
-	}
+	rounds := sized(12, 4)
 	for name, create := range makers {
 		t.Run(name, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(14, 15))
@@ -108,10 +105,7 @@ func TestWhatAReallocAddsIsZero(t *testing.T) {
 		t.Run(k.String(), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(16, 17))
 			c := newKind(newRoot(t), k, "c", 0)
-			most := 4 << 20
-			if cramped() {
-				most = 1 << 20
-			}
+			most := sized(4<<20, 1<<20)
 			for range 30 {
 				size := 1 + rng.IntN(20_000)
 				p := c.Alloc(size)

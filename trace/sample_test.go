@@ -2,6 +2,7 @@ package trace_test
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -73,20 +74,15 @@ func sample(t testing.TB) *trace.Trace {
 }
 
 // plain returns the trace in the plain format.
-func plain(t testing.TB, tr *trace.Trace) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	if err := trace.Write(&b, tr); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
+func plain(t testing.TB, tr *trace.Trace) []byte { return written(t, tr, trace.Write) }
 
 // zipped returns the trace in the gzip'd format.
-func zipped(t testing.TB, tr *trace.Trace) []byte {
+func zipped(t testing.TB, tr *trace.Trace) []byte { return written(t, tr, trace.WriteGzip) }
+
+func written(t testing.TB, tr *trace.Trace, write func(io.Writer, *trace.Trace) error) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := trace.WriteGzip(&b, tr); err != nil {
+	if err := write(&b, tr); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()

@@ -105,18 +105,15 @@ func EnterCritical(mc tree.Ref, op string) (leave func()) {
 // AllowInCritical sets whether the context, and contexts that are created below it later,
 // may acquire blocks in a critical section. Any goroutine.
 func AllowInCritical(mc tree.Ref, op string, allow bool) {
-	allowInCritical(mc, op, allow)
+	l := mc.LockToEnter(op, tree.AllowsCritical)
+	if s := mc.Node(); !allow {
+		relaxed.Store32(&s.Has, s.Has&^tree.AllowsCritical)
+	}
+	l.Unlock()
 	w := tree.Walk{Top: mc}
 	for !w.Hold("", func(s *tree.Node, at tree.Cursor) (int32, bool) {
 		s.Evict() // a cached child has the old setting
 		return 0, at.Level == 1
 	}) {
-	}
-}
-
-func allowInCritical(mc tree.Ref, op string, allow bool) {
-	defer mc.LockToEnter(op, tree.AllowsCritical).Unlock()
-	if s := mc.Node(); !allow {
-		relaxed.Store32(&s.Has, s.Has&^tree.AllowsCritical)
 	}
 }

@@ -23,24 +23,19 @@ import (
 // withAccount opens the context's account if it has none, waits until all contexts below
 // are charged to it, and calls do under the budgets' lock.
 func withAccount(mc tree.Ref, op string, do func(*account)) {
-	for !tryAccount(mc, op, do) { // another goroutine closed it meanwhile
+	for open := false; !open; { // another goroutine may close it meanwhile
+		a, isNew := openAccount(mc, op)
+		if isNew {
+			RechargeBelow(mc)
+			close(a.opened)
+		}
+		<-a.opened
+		budgets.Lock()
+		if open = budgets.accounts[mc.Core.Number()] == a; open {
+			do(a)
+		}
+		budgets.Unlock()
 	}
-}
-
-func tryAccount(mc tree.Ref, op string, do func(*account)) (done bool) {
-	a, isNew := openAccount(mc, op)
-	if isNew {
-		RechargeBelow(mc)
-		close(a.opened)
-	}
-	<-a.opened
-	budgets.Lock()
-	defer budgets.Unlock()
-	if budgets.accounts[mc.Core.Number()] != a {
-		return false
-	}
-	do(a)
-	return true
 }
 
 // openAccount returns the context's own account, and whether it is new: the caller then

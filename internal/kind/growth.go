@@ -39,9 +39,6 @@ const (
 // SetSizes sets the first and the largest block of a context that begins.
 func (c *Core) SetSizes(first, largest uint32) { c.FirstBlock, c.MaxBlock = first, largest }
 
-// SizesOf sets the sizes to those of another node.
-func (c *Core) SizesOf(other *Core) { c.SetSizes(other.FirstBlock, other.MaxBlock) }
-
 // ForgetSizes sets the sizes to the defaults for the next context, except for what was
 // learned.
 func (c *Core) ForgetSizes() { c.SetSizes(min(c.FirstBlock, MaxKeeper), DefaultMax) }
@@ -55,9 +52,6 @@ func (c *Core) LimitBlocks(limit uint32) { c.MaxBlock = min(c.MaxBlock, limit) }
 func (c *Core) learn(used uintptr) {
 	c.FirstBlock = min(max(c.FirstBlock, uint32(used+BlockUnit-1)&^(BlockUnit-1)), c.MaxBlock)
 }
-
-// Learned returns what a cached node learned, in bytes, for the hint of its name.
-func (c *Core) Learned() uintptr { return uintptr(c.FirstBlock) }
 
 // Hint returns the size hint of a name after a life in which the context held used
 // bytes: the size of a first block that would have been enough, 0 for none. What was

@@ -48,8 +48,12 @@ func (x *Inspection) Flaw(block, chunk uintptr, format string, args ...any) {
 	x.report(Flaw{block, chunk, fmt.Sprintf(format, args...)})
 }
 
-// SetPartial notes that some memory could not be looked at.
-func (x *Inspection) SetPartial() { x.partial = true }
+// Stop reports a flaw because of which some memory cannot be looked at. It returns false.
+func (x *Inspection) Stop(block, chunk uintptr, format string, args ...any) bool {
+	x.Flaw(block, chunk, format, args...)
+	x.partial = true
+	return false
+}
 
 // Partial reports whether some memory could not be looked at.
 func (x *Inspection) Partial() bool { return x.partial }
@@ -92,9 +96,8 @@ func (x *Inspection) CheckCurrent(head uintptr) (cut uintptr) {
 	}
 	b := BlockAt(c.Blocks)
 	if c.End != b.End() || c.Cur < b.Address()+head || c.Cur > c.End || c.Cur%chunk.Align != 0 {
-		x.Flaw(b.Address(), 0, "it is the current block, to allocate from %#x to %#x, and the core allocates from %#x to %#x",
+		x.Stop(b.Address(), 0, "it is the current block, to allocate from %#x to %#x, and the core allocates from %#x to %#x",
 			b.Address()+head, b.End(), c.Cur, c.End)
-		x.partial = true
 		return 0
 	}
 	return c.Cur

@@ -54,9 +54,7 @@ func (x *Inspection) enter(name string, from, addr uintptr) *Block {
 func (x *Inspection) sized(b *Block) bool {
 	extent := block.CapacityAt(b.Address())
 	if b.capacity() != extent || b.Size > extent || b.Size == 0 || b.Size%BlockUnit != 0 {
-		x.Flaw(b.Address(), 0, "its head says %d bytes with a capacity of %d, and the page heap has a block of %d", b.Size, b.capacity(), extent)
-		x.partial = true
-		return false
+		return x.Stop(b.Address(), 0, "its head says %d bytes with a capacity of %d, and the page heap has a block of %d", b.Size, b.capacity(), extent)
 	}
 	x.blocks[b.Address()] = true
 	x.total += b.Size
@@ -65,9 +63,5 @@ func (x *Inspection) sized(b *Block) bool {
 
 // IsShared reports whether chunks share a block, by its head, and a flaw if they do not.
 func (x *Inspection) IsShared(b *Block) bool {
-	if b.Dedicated != 0 {
-		x.Flaw(b.Address(), 0, "chunks share it, and its head says that it is one large chunk's")
-		x.partial = true
-	}
-	return b.Dedicated == 0
+	return b.Dedicated == 0 || x.Stop(b.Address(), 0, "chunks share it, and its head says that it is one large chunk's")
 }

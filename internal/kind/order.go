@@ -37,14 +37,8 @@ func (c *Core) AcquireAligned(need, most uintptr) (*Block, error) {
 }
 
 func (c *Core) acquireAligned(size uintptr) (*Block, error) {
-	p, err := c.reserve(size)
-	if err != nil {
-		return nil, err
-	}
-	addr, err := block.AcquireAligned(size)
-	if err != nil {
-		c.cancel(p)
-		return nil, err
-	}
-	return c.adopt(p, addr, size), nil
+	return c.acquire(size, func() (addr, got uintptr, err error) {
+		addr, err = block.AcquireAligned(size)
+		return addr, size, err
+	})
 }

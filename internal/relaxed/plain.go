@@ -26,11 +26,6 @@ func Dec(p *uint32) { *p-- }
 // call of which no instruction is left.
 const PlainStores = true
 
-// HotCounters reports whether hot paths keep counters. If not, a statistic is derived
-// from the data that would have been counted: that costs the hot path nothing, but
-// the race detector would report it.
-const HotCounters = false
-
 // Clear sets the owner's words to zero.
 func Clear(words *[Words]uint64) { *words = [Words]uint64{} }
 

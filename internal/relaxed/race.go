@@ -26,9 +26,6 @@ func Dec(p *uint32) { atomic.AddUint32(p, ^uint32(0)) }
 // PlainStores reports whether Store is a plain move.
 const PlainStores = false
 
-// HotCounters reports whether hot paths keep counters.
-const HotCounters = true
-
 // Clear sets the owner's words to zero.
 func Clear(words *[Words]uint64) {
 	for i := range words {

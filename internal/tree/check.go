@@ -71,7 +71,7 @@ func (w *treeCheck) together() {
 	Lock()
 	defer Unlock()
 	w.more.End()
-	if w.top.IsRoot() {
+	if w.top.Number() == rootNumber {
 		w.freeNodes()
 		w.strays()
 	}

@@ -87,7 +87,7 @@ func (mc Ref) Move(op string, parent Ref) (below bool) {
 		panicUnlocked(func() error { return parent.gone(op) })
 	case mc.Node().Parent == 0:
 		refuse(mc.Core, op, "cannot move the root")
-	case mc.Node().Has&IsPermanent != 0 && !parent.Node().IsRoot():
+	case mc.Node().Has&IsPermanent != 0 && parent.Core.Number() != rootNumber:
 		refuse(mc.Core, op, "the emergency context lives as long as the process: it stays below the root")
 	case cycle:
 		refuse(parent.Core, op, "the new parent is the context itself or lies below it: that would be a cycle")

@@ -137,9 +137,6 @@ func (mc Ref) Node() *Node { return kind.Slot[Node](mc.Core) }
 // At returns the node with a number, which must have been handed out.
 func At(number uint32) *Node { return kind.Slot[Node](kind.At(number)) }
 
-// IsRoot reports whether the node is the root of the tree.
-func (s *Node) IsRoot() bool { return s.Number() == rootNumber }
-
 // maxPath is the maximum number of names in a path.
 const maxPath = StepsPerHold
 

@@ -53,23 +53,12 @@ func (t *trail) leave() {
 // unmarked returns marks for the nodes that exist, none set.
 func unmarked() []uint64 { return make([]uint64, kind.Slots()/64+1) }
 
-// shallow is the number of levels up to which no trail is needed.
-const shallow = 32
-
 // IsWithin reports whether the context is top or lies below it; false when it ended
 // meanwhile. The tree's lock must be held. With more than some hundred levels between the
 // two it is released on the way, but the result holds when IsWithin returns.
 func (mc Ref) IsWithin(top *Node) bool {
-	s := mc.Node()
-	for range shallow {
-		if s == top || s.Parent == 0 {
-			return s == top
-		}
-		s = At(s.Parent)
-	}
-	Step(shallow)
 	var t *trail
-	for s = mc.Node(); ; {
+	for s := mc.Node(); ; {
 		for s != top && s.Parent != 0 && Step(1) {
 			t.mark(s)
 			s = At(s.Parent)

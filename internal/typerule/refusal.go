@@ -27,13 +27,9 @@ type walker struct {
 	at   offender
 }
 
-// walk returns the offender of a type, nil where it has none.
-func (r *Rule) walk(t reflect.Type) *offender { return r.start(t, false) }
-
-// walkMarked is walk, but accepts pointers as if the type embedded the marker.
-func (r *Rule) walkMarked(t reflect.Type) *offender { return r.start(t, true) }
-
-func (r *Rule) start(t reflect.Type, marked bool) *offender {
+// walk returns the offender of a type, nil where it has none. One that is marked has its
+// pointers accepted as if it embedded the marker.
+func (r *Rule) walk(t reflect.Type, marked bool) *offender {
 	w := walker{rule: r}
 	w.at.path = []string{t.String()}
 	if w.refuses(t, marked) {

@@ -56,7 +56,7 @@ func (r *Rule) Refusal(t *Type) string {
 func (r *Rule) decide(t reflect.Type) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	why := r.walk(t).refusal(r)
+	why := r.walk(t, false).refusal(r)
 	r.verdicts.Store(t, why)
 	return why
 }
@@ -75,7 +75,7 @@ func (r *Rule) Allow(t reflect.Type, reason string) string {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if found := r.walkMarked(t); found != nil {
+	if found := r.walk(t, true); found != nil {
 		return found.refusal(r)
 	}
 	if r.allowed == nil {

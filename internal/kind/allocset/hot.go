@@ -41,9 +41,6 @@ func Pop(c *kind.Core, size uintptr, class uint64, take kind.Taker, carve kind.C
 // Take takes the chunk freed last: it is the third stage when there is one.
 func Take(c *kind.Core, class uint64, p uintptr) uintptr {
 	*c.FreeList(class) = *link(p)
-	if relaxed.HotCounters {
-		relaxed.Dec(c.FreeCount(class))
-	}
 	chunk.SetHeader(p, c.Prefix|class)
 	return p
 }
@@ -61,9 +58,6 @@ func Carve(c *kind.Core, size uintptr, class uint64, slow kind.Slow) uintptr {
 	} else {
 		relaxed.Store(&c.Cur, end)
 	}
-	if relaxed.HotCounters && c.Prefix&chunk.SharedFreed == chunk.Generation {
-		relaxed.Inc(c.CutCount())
-	}
 	*(*uint64)(osmem.At(start)) = c.Prefix | class // the header
 	return start + chunk.HeaderSize
 }
@@ -75,9 +69,6 @@ func Push(c *kind.Core, p uintptr, h, class uint64) {
 	chunk.SetHeader(p, h|chunk.Freed)
 	*link(p) = *list
 	*list = p
-	if relaxed.HotCounters {
-		relaxed.Inc(c.FreeCount(class))
-	}
 	c.Dirty = kind.DirtyLists
 }
 

@@ -123,9 +123,6 @@ func join(c *kind.Core, limit int) (left bool) {
 			}
 			p := *list
 			*list = *link(p)
-			if relaxed.HotCounters {
-				relaxed.Dec(c.FreeCount(class))
-			}
 			addr := p - chunk.HeaderSize
 			if b == nil || addr-b.Address() >= b.Size {
 				b = blockAt(addr)

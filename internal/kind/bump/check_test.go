@@ -1,36 +1,29 @@
 package bump_test
 
 import (
-	"slices"
 	"testing"
 
+	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/bump"
 	"github.com/gopalloc/palloc/internal/kind/conformance"
 )
 
+type broken = conformance.Broken
+
 // What the check of a Bump compares, each broken by itself.
 
 func TestTheCheckFindsEachBreak(t *testing.T) {
-	subject := conformance.Kind{ID: bump.ID, Methods: bump.Methods{}, Hot: true}
-	conformance.RunBreaks(t, subject, fill, slices.Concat(conformance.Common, conformance.Current, breaks))
+	conformance.RunBreaks(t, bump.ID, bump.Methods{}, fill, conformance.Common, conformance.Current, breaks)
 }
 
-func fill(b *conformance.Broken) {
+func fill(b *broken) {
 	for i := range uintptr(300) {
 		b.Alloc(i)
 	}
-	for range 3 {
-		b.Alloc(8000)
-	}
+	b.Fill(3, 8000)
 }
 
 var breaks = []conformance.Break{
-	{Name: "a large block that chunks share", Words: "and its head says that it is one large chunk's", Do: func(b *conformance.Broken) uintptr {
-		conformance.Overwrite(b, &b.Large(1).Dedicated, 1)
-		return b.Large(1).Address()
-	}},
-	{Name: "more lost than there is", Words: "lost at the ends of blocks, which have space for", Do: func(b *conformance.Broken) uintptr {
-		conformance.Overwrite(b, &b.C.Tails, b.C.Total-b.C.Remaining())
-		return 0
-	}},
+	{Name: "a large block that chunks share", Words: "and its head says that it is one large chunk's", Do: conformance.InLarge(1, func(b *broken, k *kind.Block) { conformance.Overwrite(b, &k.Dedicated, 1) })},
+	{Name: "more lost than there is", Words: "lost at the ends of blocks, which have space for", Do: conformance.Somewhere(func(b *broken) { conformance.Overwrite(b, &b.C.Tails, b.C.Total-b.C.Remaining()) })},
 }

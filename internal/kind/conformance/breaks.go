@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,10 +65,26 @@ func (b *Broken) Alloc(size uintptr) uintptr {
 	return p
 }
 
+// Fill allocates n chunks.
+func (b *Broken) Fill(n int, size uintptr) {
+	b.Helper()
+	for range n {
+		b.Alloc(size)
+	}
+}
+
+// Free frees a chunk.
+func (b *Broken) Free(p uintptr) {
+	b.Helper()
+	if err := b.Methods.Free(b.C, p, chunk.Header(p)^b.C.Cookie); err != nil {
+		b.Fatal(err)
+	}
+}
+
 // Shared returns the block on the list of blocks with n before it.
 func (b *Broken) Shared(n int) *kind.Block { return b.nth(b.C.Blocks, n) }
 
-// Large does the same for the other list.
+// Large returns a block of the other list.
 func (b *Broken) Large(n int) *kind.Block { return b.nth(b.C.Large, n) }
 
 func (b *Broken) nth(list uintptr, n int) *kind.Block {
@@ -84,12 +101,12 @@ func (b *Broken) nth(list uintptr, n int) *kind.Block {
 // Nowhere returns an address of ours at which no block begins.
 func (b *Broken) Nowhere() uintptr { return b.C.Blocks + block.MinSize/2 }
 
-// RunBreaks breaks a node, as fill left it, in each of the ways, and fails unless the
-// check reports that.
-func RunBreaks(t *testing.T, k Kind, fill func(b *Broken), breaks []Break) {
-	for _, one := range breaks {
+// RunBreaks breaks a node of a kind, as fill left it, in each of the ways, and fails unless
+// the check reports that.
+func RunBreaks(t *testing.T, id kind.ID, m kind.Methods, fill func(b *Broken), breaks ...[]Break) {
+	for _, one := range slices.Concat(breaks...) {
 		t.Run(one.Name, func(t *testing.T) {
-			s := newSubject(t, k, 1<<10, 8<<10)
+			s := newSubject(t, Kind{ID: id, Methods: m, Hot: true}, 1<<10, 8<<10)
 			defer s.close()
 			b := &Broken{T: t, C: s.c, Methods: s.Methods}
 			fill(b)
@@ -116,77 +133,61 @@ func reported(found []kind.Flaw, words string, at uintptr) bool {
 	return false
 }
 
+// Somewhere returns a Do that breaks what lies in no block, or leaves open in which one.
+func Somewhere(do func(b *Broken)) func(*Broken) uintptr {
+	return func(b *Broken) uintptr {
+		do(b)
+		return 0
+	}
+}
+
+// InShared returns a Do of the block with n before it on the list of blocks, which must be
+// reported.
+func InShared(n int, do func(b *Broken, k *kind.Block)) func(*Broken) uintptr {
+	return in(func(b *Broken) *kind.Block { return b.Shared(n) }, do)
+}
+
+// InLarge returns what InShared does, for the other list.
+func InLarge(n int, do func(b *Broken, k *kind.Block)) func(*Broken) uintptr {
+	return in(func(b *Broken) *kind.Block { return b.Large(n) }, do)
+}
+
+// inGrown is InLarge for the block of a chunk that grew.
+func inGrown(do func(b *Broken, k *kind.Block)) func(*Broken) uintptr {
+	return in((*Broken).growable, do)
+}
+
+func in(find func(b *Broken) *kind.Block, do func(b *Broken, k *kind.Block)) func(*Broken) uintptr {
+	return func(b *Broken) uintptr {
+		k := find(b)
+		do(b, k)
+		return k.Address()
+	}
+}
+
 // Common are the breaks of what all kinds share. They need three blocks for many chunks.
 var Common = []Break{
-	{"the number in the cookie", "not one of this core", func(b *Broken) uintptr {
-		Overwrite(b, &b.C.Cookie, b.C.Cookie^1<<38)
-		return 0
-	}},
-	{"the low bits of the cookie", "not one of this core", func(b *Broken) uintptr {
-		Overwrite(b, &b.C.Cookie, b.C.Cookie|1)
-		return 0
-	}},
-	{"the list begins nowhere", "where no block begins", func(b *Broken) uintptr {
-		Overwrite(b, &b.C.Blocks, 0xdead0)
-		return 0
-	}},
-	{"the list leads into a block", "where no block begins", func(b *Broken) uintptr {
-		Overwrite(b, &b.Shared(0).Next, b.Nowhere())
-		return b.C.Blocks
-	}},
-	{"the list leads to others' memory", "where no block begins", func(b *Broken) uintptr {
-		Overwrite(b, &b.Shared(1).Next, ^uintptr(0)-7)
-		return b.Shared(1).Address()
-	}},
-	{"the list is a circle", "where a list came by already", func(b *Broken) uintptr {
-		Overwrite(b, &b.Shared(2).Next, b.Shared(1).Address())
-		return b.Shared(2).Address()
-	}},
-	{"a block does not lead back", "and the block says from", func(b *Broken) uintptr {
-		Overwrite(b, &b.Shared(1).Prev, 0)
-		return b.Shared(1).Address()
-	}},
-	{"a block of another core", "and its head says that it is of core 77", func(b *Broken) uintptr {
-		Overwrite(b, &b.Shared(1).Owner, 77)
-		return b.Shared(1).Address()
-	}},
-	{"a block too large", "and the page heap has a block of", func(b *Broken) uintptr {
-		Overwrite(b, &b.Shared(1).Size, b.Shared(1).Size+block.MinSize)
-		return b.Shared(1).Address()
-	}},
-	{"a block too small", "and the page heap has a block of", func(b *Broken) uintptr {
-		Overwrite(b, &b.Shared(1).Size, 0)
-		return b.Shared(1).Address()
-	}},
-	{"a block said to be one chunk's", "and its head says that it is one large chunk's", func(b *Broken) uintptr {
-		Overwrite(b, &b.Shared(1).Dedicated, 1)
-		return b.Shared(1).Address()
-	}},
-	{"a block said to be growable", "and the page heap has a block of", func(b *Broken) uintptr {
-		Overwrite(b, &b.Shared(1).Dedicated, 1000)
-		return b.Shared(1).Address()
-	}},
+	{"the number in the cookie", "not one of this core", Somewhere(func(b *Broken) { Overwrite(b, &b.C.Cookie, b.C.Cookie^1<<38) })},
+	{"the low bits of the cookie", "not one of this core", Somewhere(func(b *Broken) { Overwrite(b, &b.C.Cookie, b.C.Cookie|1) })},
+	{"the list begins nowhere", "where no block begins", Somewhere(func(b *Broken) { Overwrite(b, &b.C.Blocks, 0xdead0) })},
+	{"the list leads into a block", "where no block begins", InShared(0, func(b *Broken, k *kind.Block) { Overwrite(b, &k.Next, b.Nowhere()) })},
+	{"the list leads to others' memory", "where no block begins", InShared(1, func(b *Broken, k *kind.Block) { Overwrite(b, &k.Next, ^uintptr(0)-7) })},
+	{"the list is a circle", "where a list came by already", InShared(2, func(b *Broken, k *kind.Block) { Overwrite(b, &k.Next, b.Shared(1).Address()) })},
+	{"a block does not lead back", "and the block says from", InShared(1, func(b *Broken, k *kind.Block) { Overwrite(b, &k.Prev, 0) })},
+	{"a block of another core", "and its head says that it is of core 77", InShared(1, func(b *Broken, k *kind.Block) { Overwrite(b, &k.Owner, 77) })},
+	{"a block too large", "and the page heap has a block of", InShared(1, func(b *Broken, k *kind.Block) { Overwrite(b, &k.Size, k.Size+block.MinSize) })},
+	{"a block too small", "and the page heap has a block of", InShared(1, func(b *Broken, k *kind.Block) { Overwrite(b, &k.Size, 0) })},
+	{"a block said to be one chunk's", "and its head says that it is one large chunk's", InShared(1, func(b *Broken, k *kind.Block) { Overwrite(b, &k.Dedicated, 1) })},
+	{"a block said to be growable", "and the page heap has a block of", InShared(1, func(b *Broken, k *kind.Block) { Overwrite(b, &k.Dedicated, 1000) })},
 	{"a block is on no list", "bytes, and the accounts say", func(b *Broken) uintptr {
 		Overwrite(b, &b.Shared(2).Prev, b.C.Blocks)
 		Overwrite(b, &b.Shared(0).Next, b.Shared(2).Address())
 		return 0
 	}},
-	{"the account of bytes", "bytes, and the accounts say", func(b *Broken) uintptr {
-		Overwrite(b, &b.C.Total, b.C.Total+8)
-		return 0
-	}},
-	{"the number of blocks", "blocks, and the accounts say", func(b *Broken) uintptr {
-		Overwrite(b, &b.C.BlockCount, b.C.BlockCount-1)
-		return 0
-	}},
-	{"the prefix", "the headers of new chunks begin with", func(b *Broken) uintptr {
-		Overwrite(b, &b.C.Prefix, b.C.Prefix^1<<20)
-		return 0
-	}},
-	{"a reset would find nothing to release", "that a reset has nothing to release", func(b *Broken) uintptr {
-		Overwrite(b, &b.C.NeedsReset, 0)
-		return 0
-	}},
+	{"the account of bytes", "bytes, and the accounts say", Somewhere(func(b *Broken) { Overwrite(b, &b.C.Total, b.C.Total+8) })},
+	{"the number of blocks", "blocks, and the accounts say", Somewhere(func(b *Broken) { Overwrite(b, &b.C.BlockCount, b.C.BlockCount-1) })},
+	{"the prefix", "the headers of new chunks begin with", Somewhere(func(b *Broken) { Overwrite(b, &b.C.Prefix, b.C.Prefix^1<<20) })},
+	{"a reset would find nothing to release", "that a reset has nothing to release", Somewhere(func(b *Broken) { Overwrite(b, &b.C.NeedsReset, 0) })},
 	{"a free list that the node does not know", "it has no free lists", func(b *Broken) uintptr {
 		Overwrite(b, b.C.FreeList(7), b.Chunks[0])
 		Overwrite(b, &b.C.Dirty, 0)
@@ -202,34 +203,16 @@ var Common = []Break{
 // Current are the breaks of the block that a node allocates from, which a Slab's does
 // not.
 var Current = []Break{
-	{"allocates from another place", "and the core allocates from", func(b *Broken) uintptr {
-		Overwrite(b, &b.C.Cur, b.Shared(1).Address())
-		return b.C.Blocks
-	}},
-	{"allocates beyond the end", "and the core allocates from", func(b *Broken) uintptr {
-		Overwrite(b, &b.C.End, b.C.End+8)
-		return b.C.Blocks
-	}},
-	{"allocated beyond the end", "and the core allocates from", func(b *Broken) uintptr {
-		Overwrite(b, &b.C.Cur, b.C.End+8)
-		return b.C.Blocks
-	}},
-	{"allocates from between", "and the core allocates from", func(b *Broken) uintptr {
-		Overwrite(b, &b.C.Cur, b.C.Cur-1)
-		return b.C.Blocks
-	}},
-	{"allocates without a block", "there is no block to allocate from", func(b *Broken) uintptr {
-		Overwrite(b, &b.C.Blocks, 0)
-		return 0
-	}},
+	{"allocates from another place", "and the core allocates from", InShared(0, func(b *Broken, k *kind.Block) { Overwrite(b, &b.C.Cur, b.Shared(1).Address()) })},
+	{"allocates beyond the end", "and the core allocates from", InShared(0, func(b *Broken, k *kind.Block) { Overwrite(b, &b.C.End, b.C.End+8) })},
+	{"allocated beyond the end", "and the core allocates from", InShared(0, func(b *Broken, k *kind.Block) { Overwrite(b, &b.C.Cur, b.C.End+8) })},
+	{"allocates from between", "and the core allocates from", InShared(0, func(b *Broken, k *kind.Block) { Overwrite(b, &b.C.Cur, b.C.Cur-1) })},
+	{"allocates without a block", "there is no block to allocate from", Somewhere(func(b *Broken) { Overwrite(b, &b.C.Blocks, 0) })},
 }
 
 // Large are the breaks of large chunks, and of aligned ones.
 var Large = []Break{
-	{"a large block said to be shared", "and its head says that chunks share it", func(b *Broken) uintptr {
-		Overwrite(b, &b.Large(1).Dedicated, 0)
-		return b.Large(1).Address()
-	}},
+	{"a large block said to be shared", "and its head says that chunks share it", InLarge(1, func(b *Broken, k *kind.Block) { Overwrite(b, &k.Dedicated, 0) })},
 	{"the header of a large chunk", "the header of the large chunk is", func(b *Broken) uintptr {
 		p := b.Large(1).Address() + kind.BlockHeader + 8
 		Overwrite(b, word(p-8), *word(p - 8)^1)
@@ -250,35 +233,15 @@ var Large = []Break{
 		Overwrite(b, word(q-16), 0)
 		return q
 	}},
-	{"a size that is no size of a block", "and the page heap has a block of", func(b *Broken) uintptr {
-		large := b.Large(0)
-		Overwrite(b, &large.Size, large.Size+1)
-		return large.Address()
-	}},
+	{"a size that is no size of a block", "and the page heap has a block of", InLarge(0, func(b *Broken, k *kind.Block) { Overwrite(b, &k.Size, k.Size+1) })},
 }
 
 // Growable are the breaks of a large chunk that can grow in place, where any can.
 var Growable = []Break{
-	{"a block larger than its capacity", "and the page heap has a block of", func(b *Broken) uintptr {
-		large := b.growable()
-		Overwrite(b, &large.Size, block.CapacityAt(large.Address())+block.MinSize)
-		return large.Address()
-	}},
-	{"a growable block of no size", "and the page heap has a block of", func(b *Broken) uintptr {
-		large := b.growable()
-		Overwrite(b, &large.Size, 0)
-		return large.Address()
-	}},
-	{"a growable block of part of a unit", "and the page heap has a block of", func(b *Broken) uintptr {
-		large := b.growable()
-		Overwrite(b, &large.Size, large.Size-8)
-		return large.Address()
-	}},
-	{"another capacity", "and the page heap has a block of", func(b *Broken) uintptr {
-		large := b.growable()
-		Overwrite(b, &large.Dedicated, large.Dedicated+1)
-		return large.Address()
-	}},
+	{"a block larger than its capacity", "and the page heap has a block of", inGrown(func(b *Broken, k *kind.Block) { Overwrite(b, &k.Size, block.CapacityAt(k.Address())+block.MinSize) })},
+	{"a growable block of no size", "and the page heap has a block of", inGrown(func(b *Broken, k *kind.Block) { Overwrite(b, &k.Size, 0) })},
+	{"a growable block of part of a unit", "and the page heap has a block of", inGrown(func(b *Broken, k *kind.Block) { Overwrite(b, &k.Size, k.Size-8) })},
+	{"another capacity", "and the page heap has a block of", inGrown(func(b *Broken, k *kind.Block) { Overwrite(b, &k.Dedicated, k.Dedicated+1) })},
 }
 
 // growable returns the block of a chunk that grew.

@@ -95,9 +95,7 @@ func newSubject(t *testing.T, k Kind, first, most uint32) *subject {
 func (s *subject) fix(size uintptr) { s.c.ChunkSize = uint32(size) }
 
 func (s *subject) close() {
-	s.c.Retire()
-	s.c.DropKeeper()
-	s.c.CloseCurrent()
+	s.empty()
 	s.c.Epoch = 0
 	if after := block.ReadStats().InUse; after != s.before {
 		s.Errorf("the context's end leaves %d bytes in use, %d before it", after, s.before)
@@ -107,11 +105,16 @@ func (s *subject) close() {
 	}
 }
 
-// restart makes the node begin anew, with chunks of size bytes if its kind has one size.
-func (s *subject) restart(size uintptr) {
+// empty releases all that the node holds.
+func (s *subject) empty() {
 	s.c.Retire()
 	s.c.DropKeeper()
 	s.c.CloseCurrent()
+}
+
+// restart makes the node begin anew, with chunks of size bytes if its kind has one size.
+func (s *subject) restart(size uintptr) {
+	s.empty()
 	if s.OneSize {
 		s.fix(size)
 	}

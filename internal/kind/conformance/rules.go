@@ -192,14 +192,12 @@ func (s *subject) alignedChunk(n, align uintptr) {
 	if err != nil || p%align != 0 {
 		s.Fatalf("AllocAligned(%d, %d) = %#x, %v", n, align, p, err)
 	}
-	if !s.Frees {
-		s.inBlock(p)
-		fill(p, n)
-		s.consistent()
-		return
-	}
+	s.inBlock(p)
 	fill(p, n)
 	s.consistent()
+	if !s.Frees {
+		return
+	}
 	if c := kind.Capacity(s.Methods, s.c, p, s.tag(p)); c < n {
 		s.Fatalf("an aligned chunk of %d bytes has a capacity of %d", n, c)
 	}

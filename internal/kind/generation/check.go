@@ -3,7 +3,6 @@ package generation
 import (
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
-	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
 // The check of a Generation: through all headers of each block, which are then compared
@@ -37,15 +36,13 @@ func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
 	x.CheckTails(s.tails)
 	x.CheckPrefix(tag)
 	x.CheckReset(true)
-	s.counts(uint32(len(large)))
 }
 
 // sweep is what a check has found so far.
 type sweep struct {
 	*kind.Inspection
-	c          *kind.Core
-	tails      uintptr
-	cut, freed uint32 // chunks in shared blocks, and those of them that are freed
+	c     *kind.Core
+	tails uintptr
 }
 
 // current checks what the node has of the block that it allocates from.
@@ -57,9 +54,8 @@ func (s *sweep) current() {
 	}
 	b := kind.BlockAt(c.Blocks)
 	if c.End > b.End() || c.Cur < b.Address()+head || c.Cur > c.End || c.Cur%chunk.Align != 0 || c.End%chunk.Align != 0 {
-		s.Flaw(b.Address(), 0, "it is the current block, to allocate from %#x to %#x, and the core allocates from %#x to %#x",
+		s.Stop(b.Address(), 0, "it is the current block, to allocate from %#x to %#x, and the core allocates from %#x to %#x",
 			b.Address()+head, b.End(), c.Cur, c.End)
-		s.SetPartial()
 	}
 }
 
@@ -67,8 +63,7 @@ func (s *sweep) current() {
 func (s *sweep) block(b *block) {
 	addr, current := b.Address(), b.Address() == s.c.Blocks
 	if _, ok := b.Order(); !ok || b.tag != s.c.Cookie|chunk.Generation|uint64(b.Size-kind.BlockUnit) {
-		s.Flaw(addr, 0, "its tag is %#016x, which is not that of a block of %d bytes here", b.tag, b.Size)
-		s.SetPartial()
+		s.Stop(addr, 0, "its tag is %#016x, which is not that of a block of %d bytes here", b.tag, b.Size)
 		return
 	}
 	offset := uint64(0)
@@ -79,8 +74,7 @@ func (s *sweep) block(b *block) {
 		offset = currentBias - allocated(s.c, &b.Block)
 	}
 	if b.tail != 0 && (current || uintptr(b.tail) > b.Size-head) {
-		s.Flaw(addr, 0, "its head says that %d bytes of it were not allocated", b.tail)
-		s.SetPartial()
+		s.Stop(addr, 0, "its head says that %d bytes of it were not allocated", b.tail)
 		return
 	}
 	s.tails += uintptr(b.tail)
@@ -115,38 +109,19 @@ func (s *sweep) chunks(b *block, end uintptr) (live uint64, frees uint32, ok boo
 		whole := chunk.TotalSize(tag % chunk.Classes)
 		switch {
 		case tag&^freedBit >= chunk.Classes:
-			return 0, 0, s.stop(b, p, "the header is %#016x, and no chunk of this block begins with that", chunk.Header(p))
+			return 0, 0, s.Stop(b.Address(), p, "the header is %#016x, and no chunk of this block begins with that", chunk.Header(p))
 		case whole > end-at:
-			return 0, 0, s.stop(b, p, "the header says %d bytes, and the block was cut for %d more", whole, end-at)
+			return 0, 0, s.Stop(b.Address(), p, "the header says %d bytes, and the block was cut for %d more", whole, end-at)
 		case tag&freedBit != 0:
 			frees++
 		default:
 			live += uint64(whole)
 			s.CheckAligned(&b.Block, p, whole-chunk.HeaderSize)
 		}
-		s.cut++
 		at += whole
 	}
-	s.freed += frees
 	return live, frees, true
 }
 
 // freedBit is what changes in a header when the chunk is freed.
 const freedBit = chunk.Generation ^ chunk.GenerationFreed
-
-// stop reports what ends the way through a block.
-func (s *sweep) stop(b *block, p uintptr, format string, args ...any) (ok bool) {
-	s.Flaw(b.Address(), p, format, args...)
-	s.SetPartial()
-	return false
-}
-
-// counts compares the counts of the node, if there are any, with the blocks.
-func (s *sweep) counts(large uint32) {
-	if !relaxed.HotCounters || s.Partial() {
-		return
-	}
-	if o := own(s.c); o.cut != s.cut+large || o.freed != s.freed {
-		s.Flaw(0, 0, "of %d chunks %d are freed, and the core counts %d and %d", s.cut+large, s.freed, o.cut, o.freed)
-	}
-}

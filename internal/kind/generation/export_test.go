@@ -2,14 +2,15 @@ package generation
 
 import "github.com/gopalloc/palloc/internal/kind"
 
-// What tests break: the words of the head of a shared block, and of the node.
+// What tests break: the words of the head of a shared block.
 
-type Head = block
-
-func HeadOf(b *kind.Block) *Head { return at(b) }
-
-func (b *block) Words() (tag, left *uint64, frees *uint32, tail *uint16) {
-	return &b.tag, &b.left, &b.frees, &b.tail
+type HeadWords struct {
+	Tag, Left *uint64
+	Frees     *uint32
+	Tail      *uint16
 }
 
-func Counts(c *kind.Core) (cut, freed *uint32) { return &own(c).cut, &own(c).freed }
+func HeadOf(b *kind.Block) HeadWords {
+	h := at(b)
+	return HeadWords{&h.tag, &h.left, &h.frees, &h.tail}
+}

@@ -67,13 +67,15 @@ func allocated(c *kind.Core, b *kind.Block) uint64 {
 
 // isEmpty reports whether every chunk that was allocated from the current block b is
 // freed.
+//
+//go:norace
 func isEmpty(c *kind.Core, b *kind.Block) bool { return at(b).left+allocated(c, b) == currentBias }
 
 // Alloc is the slow path: sizes that the hot path does not know, and a block without
 // space.
 func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 	if size > maxShared {
-		return allocLarge(c, size)
+		return c.AllocLarge(size)
 	}
 	class := chunk.Class(size)
 	whole := chunk.TotalSize(class)
@@ -84,32 +86,8 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 	}
 	p := c.Cur + chunk.HeaderSize
 	relaxed.Store(&c.Cur, c.Cur+whole)
-	addCut(c, 1)
 	chunk.SetHeader(p, c.Prefix|class)
 	return p, nil
-}
-
-// addCut counts chunks where the hot path does.
-func addCut(c *kind.Core, n uint32) {
-	if relaxed.HotCounters {
-		relaxed.Store32(&own(c).cut, own(c).cut+n)
-	}
-}
-
-func allocLarge(c *kind.Core, size uintptr) (uintptr, error) {
-	p, err := c.AllocLarge(size)
-	if err == nil {
-		addCut(c, 1)
-	}
-	return p, err
-}
-
-func freeLarge(c *kind.Core, p uintptr) error {
-	err := c.FreeLarge(p)
-	if err == nil {
-		addCut(c, ^uint32(0))
-	}
-	return err
 }
 
 // refill makes another block the current one, or the same one when all of its chunks are
@@ -117,16 +95,15 @@ func freeLarge(c *kind.Core, p uintptr) error {
 func refill(c *kind.Core, whole uintptr) error {
 	if c.Blocks != 0 {
 		if b := kind.BlockAt(c.Blocks); isEmpty(c, b) && whole <= b.Size-head {
-			uncount(c, at(b))
 			begin(c, b)
 			return nil
-		} else if goOn(c, at(b), whole) || reopen(c, whole) {
+		} else if goOn(c, at(b), whole) || reopen(c, whole, lookAhead, (*block).isSparse) {
 			return nil
 		}
 	}
 	b, err := c.AcquireAligned(whole+head, maxBlock)
 	if err != nil {
-		if c.Blocks != 0 && reopenAny(c, whole) {
+		if c.Blocks != 0 && reopen(c, whole, c.BlockCount, func(b *block) bool { return b.Size-head-uintptr(b.left) >= whole }) {
 			return nil
 		}
 		return err
@@ -146,7 +123,7 @@ func retire(c *kind.Core) {
 		b.tail = uint16(c.Remaining())
 		relaxed.Store(&c.Tails, c.Tails+c.Remaining())
 	} else {
-		fill(c, b, c.Cur, c.End)
+		fill(b, c.Cur, c.End)
 	}
 	if b.left -= currentBias - allocated(c, &b.Block); b.left == 0 {
 		ReleaseBlock(c, b)
@@ -158,27 +135,17 @@ func retire(c *kind.Core) {
 // ReleaseBlock releases an empty block that is not the current one. It is separate from
 // Count since it is rare.
 func ReleaseBlock(c *kind.Core, b *block) {
-	uncount(c, b)
 	relaxed.Store(&c.Tails, c.Tails-uintptr(b.tail))
 	leave(c, b)
 	kind.Unlink(&c.Blocks, &b.Block)
 	c.Release(&b.Block)
 }
 
-// uncount takes the chunks of an empty block off the counts.
-func uncount(c *kind.Core, b *block) {
-	if relaxed.HotCounters {
-		relaxed.Store(&own(c).void, own(c).void-void(c, b))
-		addCut(c, -b.frees)
-		relaxed.Store32(&own(c).freed, own(c).freed-b.frees)
-	}
-}
-
 // Free frees what the hot path does not: large chunks. Anything else is a Misuse.
 func (Methods) Free(c *kind.Core, p uintptr, tag uint64) error {
 	switch {
 	case tag == chunk.Large:
-		return freeLarge(c, p)
+		return c.FreeLarge(p)
 	case !isLive(tag):
 		return kind.TagFault(Methods{}, tag)
 	}
@@ -246,21 +213,18 @@ func (Methods) Reset(c *kind.Core) {
 	begin(c, b)
 }
 
-// Stats counts freed chunks as free: PostgreSQL counts them as used.
+// Stats counts freed chunks as free: PostgreSQL counts them as used. The owner may be at
+// work, at which the race detector must not look.
+//
+//go:norace
 func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats {
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
 	if chunks {
 		s.Chunks = countChunks(c)
 	}
 	s.Free = c.Remaining() + relaxed.Load(&c.Tails)
-	if relaxed.HotCounters {
-		s.FreeChunks = relaxed.Load32(&own(c).freed)
-		s.Free = min(s.Free+relaxed.Load(&own(c).void), s.Total)
-		s.Live = relaxed.Load32(&own(c).cut) != s.FreeChunks
-		return s
-	}
-	b := c.PeekBlock(&c.Blocks) // the owner may be at work
-	s.Live = s.Blocks > 1 || relaxed.Load(&c.Large) != 0 || b != nil && !isEmpty(c, b)
+	b := c.PeekBlock(&c.Blocks)
+	s.Live = s.Blocks > 1 || c.Large != 0 || b != nil && !isEmpty(c, b)
 	for left := s.Blocks; b != nil && left > 0; left-- {
 		s.FreeChunks += at(b).frees
 		s.Free += void(c, at(b))
@@ -272,6 +236,8 @@ func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats {
 
 // void returns how many bytes the freed chunks of a block hold; 0 when the owner is just
 // beginning or ending the block.
+//
+//go:norace
 func void(c *kind.Core, b *block) uintptr {
 	cut, live := uint64(b.Size)-head-uint64(b.tail), b.left
 	if live > currentBias/2 { // the current one
@@ -287,9 +253,6 @@ func void(c *kind.Core, b *block) uintptr {
 // countChunks counts the live chunks, and the freed ones whose block is not empty. The
 // owner may be at work: a step leads on only from a chunk of the context.
 func countChunks(c *kind.Core) (n uint32) {
-	if relaxed.HotCounters {
-		return relaxed.Load32(&own(c).cut)
-	}
 	left := relaxed.Load32(&c.BlockCount)
 	cur, end := relaxed.Load(&c.Cur), relaxed.Load(&c.End)
 	for b := c.PeekBlock(&c.Blocks); b != nil && left > 0; left-- {
@@ -305,6 +268,8 @@ func countChunks(c *kind.Core) (n uint32) {
 }
 
 // chunksOf counts those of a block that is allocated from between cur and end.
+//
+//go:norace
 func chunksOf(c *kind.Core, b *kind.Block, cur, end uintptr) (n uint32) {
 	const freed = chunk.Generation ^ chunk.GenerationFreed
 	start := b.Address() + head

@@ -5,15 +5,11 @@ import (
 
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
-	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
 // private is a Generation's own part of its node. The heads of the blocks have the
-// numbers of chunks, unless relaxed.HotCounters.
+// numbers of chunks.
 type private struct {
-	cut    uint32  // chunks of blocks that are not empty: kind.Core.CutCount
-	freed  uint32  // and those of them that are freed
-	void   uintptr // the bytes that these hold, with their headers, if relaxed.HotCounters
 	cursor uintptr // the block to look at next, which is not the current one; 0 for none
 }
 
@@ -81,10 +77,6 @@ func Match(p uintptr, h uint64, c *kind.Core, b *block, count counter, letGo rel
 // was the last.
 func Count(c *kind.Core, b *block, p uintptr, h uint64, letGo releaser) {
 	chunk.SetHeader(p, h^(chunk.Generation^chunk.GenerationFreed))
-	if relaxed.HotCounters {
-		relaxed.Inc(&own(c).freed)
-		relaxed.Store(&own(c).void, own(c).void+chunk.TotalSize(h%chunk.Classes))
-	}
 	b.frees++
 	if b.left -= uint64(chunk.TotalSize(h % chunk.Classes)); b.left == 0 {
 		letGo(c, b)

@@ -62,23 +62,29 @@ func (b *block) note(whole uintptr) {
 	b.seen = uint16(b.frees) | uint16(chunk.FloorClass(whole-chunk.HeaderSize)+1)<<seenBits
 }
 
-// reopen makes a run of at least whole bytes of a sparse block what is allocated from.
-// It looks at the next few blocks, in the order in which they were retired or looked at,
-// and reports whether one had such a run.
-func reopen(c *kind.Core, whole uintptr) bool {
+// reopen makes a run of at least whole bytes of a block that is worth it what is allocated
+// from. It looks at the next few blocks, in the order in which they were retired or looked
+// at, and reports whether one had such a run.
+func reopen(c *kind.Core, whole uintptr, looks uint32, worth func(b *block) bool) bool {
 	o := own(c)
-	for range lookAhead {
+	for range looks {
 		if o.cursor == 0 {
 			return false
 		}
 		b := at(kind.BlockAt(o.cursor))
 		pass(c, b)
-		room, stable := uint64(b.Size-head), b.looked()
-		if (b.left <= room>>nearlyEmpty || b.left <= room>>sparse && stable) && !b.lacks(whole) && use(c, b, whole) {
+		if worth(b) && !b.lacks(whole) && use(c, b, whole) {
 			return true
 		}
 	}
 	return false
+}
+
+// isSparse reports whether so little of the block is live that it is worth reopening, and
+// notes that it was looked at.
+func (b *block) isSparse() bool {
+	room, stable := uint64(b.Size-head), b.looked()
+	return b.left <= room>>nearlyEmpty || b.left <= room>>sparse && stable
 }
 
 // pass moves the cursor off a block, to the next one.
@@ -117,23 +123,6 @@ func line(c *kind.Core, b *block) {
 	next.Prev = b.Address()
 }
 
-// reopenAny is reopen after a block was refused: it looks at all, beginning where the
-// last look ended.
-func reopenAny(c *kind.Core, whole uintptr) bool {
-	o := own(c)
-	for range c.BlockCount {
-		if o.cursor == 0 {
-			break
-		}
-		b := at(kind.BlockAt(o.cursor))
-		pass(c, b)
-		if b.Size-head-uintptr(b.left) >= whole && !b.lacks(whole) && use(c, b, whole) {
-			return true
-		}
-	}
-	return false
-}
-
 // Compact releases the current block if it is empty; other empty ones are released
 // already.
 func (Methods) Compact(c *kind.Core) uintptr {
@@ -142,7 +131,6 @@ func (Methods) Compact(c *kind.Core) uintptr {
 	}
 	b := kind.BlockAt(c.Blocks)
 	size := b.Size
-	uncount(c, at(b))
 	kind.Unlink(&c.Blocks, b)
 	c.CloseCurrent()
 	c.Release(b)
@@ -165,7 +153,7 @@ func stand(c *kind.Core, b *block) {
 // endTail makes the tail of a block freed chunks.
 func endTail(c *kind.Core, b *block) {
 	if b.tail != 0 {
-		fill(c, b, b.End()-uintptr(b.tail), b.End())
+		fill(b, b.End()-uintptr(b.tail), b.End())
 		relaxed.Store(&c.Tails, c.Tails-uintptr(b.tail))
 		b.tail = 0
 	}
@@ -181,7 +169,6 @@ func use(c *kind.Core, b *block, whole uintptr) bool {
 	}
 	if r.end == b.End() {
 		relaxed.Store(&c.Tails, c.Tails-uintptr(b.tail))
-		recount(c, 0, uintptr(b.tail))
 		b.tail = 0
 	}
 	endTail(c, b)
@@ -205,7 +192,7 @@ func goOn(c *kind.Core, b *block, whole uintptr) bool {
 		return false
 	}
 	live := b.left - (currentBias - allocated(c, &b.Block))
-	fill(c, b, c.Cur, c.End)
+	fill(b, c.Cur, c.End)
 	open(c, b, r, live)
 	return true
 }
@@ -215,7 +202,6 @@ func goOn(c *kind.Core, b *block, whole uintptr) bool {
 func open(c *kind.Core, b *block, r run, live uint64) {
 	b.frees -= r.chunks
 	b.seen &= seenMask
-	recount(c, -r.chunks, r.start-r.end)
 	relaxed.Store(&c.Cur, r.start)
 	relaxed.Store(&c.End, r.end)
 	b.left = live + currentBias - allocated(c, &b.Block)
@@ -259,7 +245,7 @@ func (b *block) run(from, whole uintptr) run {
 const gap = chunk.Generation ^ chunk.GenerationGap
 
 // fill makes what lies between two addresses freed chunks.
-func fill(c *kind.Core, b *block, from, to uintptr) {
+func fill(b *block, from, to uintptr) {
 	n := uint32(0)
 	for at := from; at < to; n++ {
 		rest := to - at
@@ -276,16 +262,4 @@ func fill(c *kind.Core, b *block, from, to uintptr) {
 		at = p + chunk.Size(class)
 	}
 	b.frees += n
-	recount(c, n, to-from)
-}
-
-// recount adds to the counts of freed chunks, and of the bytes that they hold, if the
-// hot path counts.
-func recount(c *kind.Core, chunks uint32, bytes uintptr) {
-	if relaxed.HotCounters {
-		o := own(c)
-		addCut(c, chunks)
-		relaxed.Store32(&o.freed, o.freed+chunks)
-		relaxed.Store(&o.void, o.void+bytes)
-	}
 }

@@ -94,7 +94,7 @@ func (Methods) Open(c *kind.Core) {
 	c.CloseCurrent()
 	c.NeedsReset = 1
 	for p := range shards(c) {
-		p.SizesOf(c)
+		p.SetSizes(c.FirstBlock, c.MaxBlock)
 		mark(p)
 	}
 }
@@ -116,12 +116,7 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 		return q, nil
 	}
 	p.Lock()
-	q, err := set.Alloc(&p.Core, size)
-	p.Unlock()
-	if err != nil {
-		return allocAnywhere(c, func(p *kind.Core) (uintptr, error) { return set.Alloc(p, size) }, err)
-	}
-	return q, nil
+	return allocAnywhere(c, p, func(p *kind.Core) (uintptr, error) { return set.Alloc(p, size) })
 }
 
 // spareElsewhere allocates from what another shard holds that no other goroutine uses: a
@@ -139,17 +134,17 @@ func spareElsewhere(c *kind.Core, but *kind.Shard, size uintptr) (q uintptr) {
 
 // AllocAligned tries the shards until one can.
 func (Methods) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error) {
-	p := lockAny(c)
-	q, err := set.AllocAligned(&p.Core, size, align)
-	p.Unlock()
-	if err != nil {
-		return allocAnywhere(c, func(p *kind.Core) (uintptr, error) { return set.AllocAligned(p, size, align) }, err)
-	}
-	return q, nil
+	return allocAnywhere(c, lockAny(c), func(p *kind.Core) (uintptr, error) { return set.AllocAligned(p, size, align) })
 }
 
-// allocAnywhere is separate from Alloc since memory seldom runs out.
-func allocAnywhere(c *kind.Core, alloc func(shard *kind.Core) (uintptr, error), first error) (uintptr, error) {
+// allocAnywhere allocates in a shard, which is locked, or else in the first one that can. It
+// unlocks the shard.
+func allocAnywhere(c *kind.Core, locked *kind.Shard, alloc func(shard *kind.Core) (uintptr, error)) (uintptr, error) {
+	q, first := alloc(&locked.Core)
+	locked.Unlock()
+	if first == nil {
+		return q, nil
+	}
 	for p := range shards(c) {
 		if q, err := patiently(p, func() (uintptr, error) { return alloc(&p.Core) }); err == nil {
 			return q, nil

@@ -3,7 +3,6 @@ package slab
 import (
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
-	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
 // The check of a Slab: along what is local, then through the headers of each block and
@@ -57,7 +56,6 @@ type sweep struct {
 	local    map[uintptr]kind.Tally // local freed chunks, by their block
 	tails    uintptr
 	capacity uint32
-	freed    uint32 // on the free lists of blocks
 	empties  uint32
 }
 
@@ -68,7 +66,6 @@ func (s *sweep) sort(list []*kind.Block, largeToo bool) (shared []*block) {
 		switch {
 		case largeToo && b.Dedicated != 0:
 			s.CheckLarge(b)
-			s.capacity++
 		case s.IsShared(b) && s.framed(at(b)):
 			shared = append(shared, at(b))
 			s.capacity += at(b).chunks
@@ -82,14 +79,10 @@ func (s *sweep) sort(list []*kind.Block, largeToo bool) (shared []*block) {
 // to it.
 func (s *sweep) framed(b *block) bool {
 	if _, ok := b.Order(); !ok || b.tag != tag(s.c, &b.Block) {
-		s.Flaw(b.Address(), 0, "its tag is %#016x, which is not that of a block of %d bytes here", b.tag, b.Size)
-		s.SetPartial()
-		return false
+		return s.Stop(b.Address(), 0, "its tag is %#016x, which is not that of a block of %d bytes here", b.tag, b.Size)
 	}
 	if n := uint32((b.Size - head) / s.stride); b.chunks != n {
-		s.Flaw(b.Address(), 0, "it has space for %d chunks of %d bytes, and its head says %d", n, s.c.ChunkSize, b.chunks)
-		s.SetPartial()
-		return false
+		return s.Stop(b.Address(), 0, "it has space for %d chunks of %d bytes, and its head says %d", n, s.c.ChunkSize, b.chunks)
 	}
 	return true
 }
@@ -108,11 +101,11 @@ func (s *sweep) followLocal() {
 		b := s.blockOf(p)
 		switch {
 		case b == nil:
-			s.Flaw(0, p, "the local chunks lead here, where none begins")
+			s.Stop(0, p, "the local chunks lead here, where none begins")
 		case chunk.Header(p) != b.tag^chunk.Slab^chunk.SlabFreed:
-			s.Flaw(b.Address(), p, "the chunk is local, and its header is %#016x, which is not that of a freed one", chunk.Header(p))
+			s.Stop(b.Address(), p, "the chunk is local, and its header is %#016x, which is not that of a freed one", chunk.Header(p))
 		case n >= o.local || n >= s.capacity:
-			s.Flaw(b.Address(), p, "the local chunks go on here, beyond the %d that the core counts", o.local)
+			s.Stop(b.Address(), p, "the local chunks go on here, beyond the %d that the core counts", o.local)
 		default:
 			t := s.local[b.Address()]
 			t.Add(p)
@@ -120,7 +113,6 @@ func (s *sweep) followLocal() {
 			n++
 			continue
 		}
-		s.SetPartial()
 		return
 	}
 	if n != o.local && !s.Partial() {
@@ -135,8 +127,7 @@ func (s *sweep) rest() uint32 {
 		return 0
 	}
 	if b := s.blockOf(o.cur); b == nil || b.Address() != s.c.Blocks || o.end != b.first()+uintptr(b.chunks)*s.stride || o.stride != s.stride {
-		s.Flaw(s.c.Blocks, 0, "it is the current block, and the core has chunks from %#x to %#x left, %d bytes each", o.cur, o.end, o.stride)
-		s.SetPartial()
+		s.Stop(s.c.Blocks, 0, "it is the current block, and the core has chunks from %#x to %#x left, %d bytes each", o.cur, o.end, o.stride)
 		return 0
 	}
 	s.cut = o.cur
@@ -191,7 +182,6 @@ func (s *sweep) stands(b *block, full bool) {
 	if b.moveAt != turn {
 		s.Flaw(addr, 0, "it is to be moved at %d freed chunks, and its head says %d", turn, b.moveAt)
 	}
-	s.freed += b.frees
 }
 
 // headers walks through the chunks of a block and returns those that are freed.
@@ -239,12 +229,9 @@ func (s *sweep) counts() {
 		return
 	}
 	if o.capacity != s.capacity {
-		s.Flaw(0, 0, "its blocks have space for %d chunks, and the core counts %d", s.capacity, o.capacity)
+		s.Flaw(0, 0, "its shared blocks have space for %d chunks, and the core counts %d", s.capacity, o.capacity)
 	}
 	if o.empties != s.empties {
 		s.Flaw(0, 0, "%d blocks are empty, and the core counts %d", s.empties, o.empties)
-	}
-	if relaxed.HotCounters && o.freed != s.freed {
-		s.Flaw(0, 0, "%d chunks are on free lists, and the core counts %d", s.freed, o.freed)
 	}
 }

@@ -16,11 +16,11 @@ func HeadOf(b *kind.Block) HeadWords {
 }
 
 type CoreWords struct {
-	List, Cur, End, Stride          *uintptr
-	Capacity, Local, Freed, Empties *uint32
+	List, Cur, End, Stride   *uintptr
+	Capacity, Local, Empties *uint32
 }
 
 func WordsOf(c *kind.Core) CoreWords {
 	o := own(c)
-	return CoreWords{&o.list, &o.cur, &o.end, &o.stride, &o.capacity, &o.local, &o.freed, &o.empties}
+	return CoreWords{&o.list, &o.cur, &o.end, &o.stride, &o.capacity, &o.local, &o.empties}
 }

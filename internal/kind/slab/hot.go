@@ -18,9 +18,8 @@ type private struct {
 	cur, end uintptr // the local chunks that were never allocated
 	stride   uintptr // from one chunk to the next
 	next     uintptr // the block with freed chunks to look at next, 0 for the one behind the current
-	capacity uint32  // chunks of all blocks
+	capacity uint32  // chunks of all blocks that chunks share
 	local    uint32  // local ones
-	freed    uint32  // on free lists, if relaxed.HotCounters; else the heads have the numbers
 	empties  uint32  // blocks that are not current and have no live chunk
 }
 
@@ -140,9 +139,6 @@ func ToBlock(p uintptr, h uint64, c *kind.Core, wrong kind.Next) {
 	chunk.SetHeader(p, h^(chunk.Slab^chunk.SlabFreed))
 	*link(p) = b.freed
 	b.freed = p
-	if relaxed.HotCounters {
-		relaxed.Inc(&own(c).freed)
-	}
 	b.frees++
 	if b.frees == b.moveAt {
 		move(c, b)

@@ -117,7 +117,7 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 		return 0, kind.Misuse(fmt.Sprintf("this Slab has chunks of %d bytes, not of %d", c.ChunkSize, int(size)))
 	}
 	if size > maxShared {
-		return allocLarge(c, size)
+		return c.AllocLarge(size)
 	}
 	if own(c).list == 0 && own(c).cur == own(c).end {
 		if err := refill(c); err != nil {
@@ -125,22 +125,6 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 		}
 	}
 	return Pop(c, "", size, Take, Cut, nil), nil
-}
-
-func allocLarge(c *kind.Core, size uintptr) (uintptr, error) {
-	p, err := c.AllocLarge(size)
-	if err == nil {
-		relaxed.Store32(&own(c).capacity, own(c).capacity+1)
-	}
-	return p, err
-}
-
-func freeLarge(c *kind.Core, p uintptr) error {
-	err := c.FreeLarge(p)
-	if err == nil {
-		relaxed.Store32(&own(c).capacity, own(c).capacity-1)
-	}
-	return err
 }
 
 // refill makes a block's free chunks local: those freed in the current block, else those
@@ -238,7 +222,6 @@ func takeLocal(c *kind.Core, b *block) {
 		relaxed.Dec(&o.empties)
 	}
 	relaxed.Store32(&o.local, b.frees)
-	uncount(o, b.frees)
 	o.list, b.freed = b.freed, 0
 	b.frees, b.moveAt = 0, never
 	c.Prefix = b.tag
@@ -296,7 +279,6 @@ func linkSecond(c *kind.Core, b *block) {
 func releaseBlock(c *kind.Core, b *block) {
 	o := own(c)
 	relaxed.Dec(&o.empties)
-	uncount(o, b.chunks)
 	relaxed.Store32(&o.capacity, o.capacity-b.chunks)
 	relaxed.Store(&c.Tails, c.Tails-waste(c, b.Size))
 	pass(c, b)
@@ -304,18 +286,11 @@ func releaseBlock(c *kind.Core, b *block) {
 	c.Release(&b.Block)
 }
 
-// uncount subtracts chunks from the count of those on free lists.
-func uncount(o *private, n uint32) {
-	if relaxed.HotCounters {
-		relaxed.Store32(&o.freed, o.freed-n)
-	}
-}
-
 // Free frees what the hot path does not: large chunks. Anything else is a Misuse.
 func (Methods) Free(c *kind.Core, p uintptr, tag uint64) error {
 	switch {
 	case tag == chunk.Large:
-		return freeLarge(c, p)
+		return c.FreeLarge(p)
 	case !isLive(tag):
 		return kind.TagFault(Methods{}, tag)
 	}
@@ -420,7 +395,6 @@ func releaseCurrent(c *kind.Core) {
 	relaxed.Store32(&o.local, o.local-rest)
 	o.cur, o.end = 0, 0
 	relaxed.Inc(&o.empties) // releaseBlock subtracts it
-	uncount(o, ^(rest - 1)) // what was never allocated is on no free list
 	releaseBlock(c, b)
 	if next == 0 {
 		c.Prefix = c.Cookie
@@ -429,24 +403,26 @@ func releaseCurrent(c *kind.Core) {
 	takeLocal(c, at(kind.BlockAt(next)))
 }
 
-// Stats counts the current block as empty only when all are.
+// Stats counts the current block as empty only when all are. A block of a large chunk never
+// is.
 func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats {
 	o := own(c)
 	s := kind.Stats{Total: relaxed.Load(&c.Total), Blocks: relaxed.Load32(&c.BlockCount)}
 	s.FreeChunks = min(relaxed.Load32(&o.local)+freed(c), relaxed.Load32(&o.capacity))
 	s.EmptyBlocks = relaxed.Load32(&o.empties)
 	s.Free = uintptr(s.FreeChunks)*stride(c) + relaxed.Load(&c.Tails)
-	if s.Live = s.FreeChunks != relaxed.Load32(&o.capacity); !s.Live {
+	large := s.Blocks != 0 && uintptr(relaxed.Load32(&c.ChunkSize)) > maxShared
+	if s.Live = large || s.FreeChunks != relaxed.Load32(&o.capacity); !s.Live {
 		s.EmptyBlocks = s.Blocks
 	}
 	return s
 }
 
-// freed returns how many chunks are on free lists. The owner may be at work.
+// freed returns how many chunks are on free lists. The owner may be at work, at which the
+// race detector must not look.
+//
+//go:norace
 func freed(c *kind.Core) (n uint32) {
-	if relaxed.HotCounters {
-		return relaxed.Load32(&own(c).freed)
-	}
 	left := relaxed.Load32(&c.BlockCount)
 	for b := c.PeekBlock(&c.Blocks); b != nil && left > 0; left-- {
 		n += at(b).frees
