@@ -19,6 +19,11 @@ func init() {
 		"trace":         onTrace(new(backend.Palloc), timed),
 		"trace-touched": onTrace(new(backend.Palloc), touched),
 		"trace-floor":   onTrace(new(backend.Floor), timed),
+
+		"passes-2":       onTrace(new(backend.Palloc), passes(2)),
+		"passes-4":       onTrace(new(backend.Palloc), passes(4)),
+		"passes-floor-2": onTrace(new(backend.Floor), passes(2)),
+		"passes-floor-4": onTrace(new(backend.Floor), passes(4)),
 	})
 	join("goheap", map[string]workload{
 		"trace":         onTrace(new(backend.GoHeap), timed),
@@ -52,6 +57,16 @@ func timed(t *trace.Trace, b trace.Backend) (figures, error) {
 	cold := backend.Pass(t, b)
 	warm, passes := backend.Warm(t, b, 4, scale.replay)
 	return figures{"cold": per(cold, ops), "ns": per(warm, ops), "passes": float64(passes + 1)}, nil
+}
+
+// passes returns a workload of n passes, for a program that counts instructions.
+func passes(n int) func(*trace.Trace, trace.Backend) (figures, error) {
+	return func(t *trace.Trace, b trace.Backend) (figures, error) {
+		for range n {
+			backend.Pass(t, b)
+		}
+		return figures{"passes": float64(n), "ops": float64(t.Replayed())}, nil
+	}
 }
 
 // touched measures what is resident at most in a pass that writes to every page.

@@ -17,7 +17,7 @@
 /* One workload at one kind. */
 typedef struct BenchCell {
 	BenchKind kind;   /* no meaning for traces */
-	int number;       /* that the name of the workload ends with, or 0 */
+	int number;       /* that the name of the workload has, or 0 */
 	const char *file; /* a flat trace, or NULL */
 } BenchCell;
 
@@ -36,6 +36,11 @@ extern char *bench_trees(const BenchCell *cell);
 extern char *bench_trace(const BenchCell *cell);
 extern char *bench_trace_touched(const BenchCell *cell);
 extern char *bench_trace_floor(const BenchCell *cell);
+extern char *bench_passes(const BenchCell *cell);
+extern char *bench_passes_floor(const BenchCell *cell);
+
+/* Runs a workload by the names of it and of a kind. */
+extern char *bench_run(const char *kind, const char *workload, const char *file);
 
 /* The median of n times, which are sorted on the way. */
 extern double bench_median(double *times, int n);

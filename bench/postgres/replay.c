@@ -233,3 +233,26 @@ bench_trace_touched(const BenchCell *cell)
 	pass(&r, PAGES);
 	return psprintf("{\"resident\":" INT64_FORMAT "}", resident_peak() - before);
 }
+
+/* As many passes as the workload's name says, for a program that counts instructions. */
+static pg_attribute_always_inline char *
+passes_of(const BenchCell *cell, Touch touch)
+{
+	Replay r = load(cell->file, touch);
+
+	for (int i = 0; i < cell->number; i++)
+		pass(&r, touch);
+	return psprintf("{\"passes\":%d,\"ops\":" UINT64_FORMAT "}", cell->number, r.trace.header->replayed);
+}
+
+char *
+bench_passes(const BenchCell *cell)
+{
+	return passes_of(cell, ENDS);
+}
+
+char *
+bench_passes_floor(const BenchCell *cell)
+{
+	return passes_of(cell, FLOOR);
+}
