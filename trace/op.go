@@ -53,6 +53,9 @@ func (c Code) Releases() bool { return c >= OpReset && c <= OpDeleteChildren }
 // OpMemAllocated) are skipped.
 func (c Code) Replayed() bool { return c >= OpAlloc && c <= OpSetParent }
 
+// asks reports whether the call only asks for a figure.
+func (c Code) asks() bool { return c == OpSpace || c == OpMemAllocated }
+
 // Flags are the options of a call, or'ed together. The zero value is none.
 type Flags uint8
 

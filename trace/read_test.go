@@ -77,6 +77,36 @@ func TestReadByHand(t *testing.T) {
 	}
 }
 
+func TestWithoutQuestions(t *testing.T) {
+	tr, err := trace.Read(bytes.NewReader(file([6]uint64{7, 2, 1, 2, 130, 4},
+		0x04, 0, 0, 1, 2, 3, // CREATE AllocSet "a" under none
+		0x01, 0, 100, // ALLOC 100 bytes in 0
+		0x0d, 0, // SPACE of it
+		0x0e, 0, // MEMALLOCATED of 0
+		0x01, 0, 30, // ALLOC 30 bytes in 0
+		0x0d, 0, // SPACE of that
+		0x08, 0))) // DELETE 0
+	if err != nil {
+		t.Fatal(err)
+	}
+	short := tr.WithoutQuestions()
+	var codes []trace.Code
+	for _, o := range short.Ops() {
+		codes = append(codes, o.Code())
+	}
+	if want := []trace.Code{trace.OpCreate, trace.OpAlloc, trace.OpAlloc, trace.OpDelete}; !slices.Equal(codes, want) {
+		t.Errorf("the ops are %v, want %v", codes, want)
+	}
+	if c := short.Counts(); c.Ops != 4 || c.ForkOp != 2 || short.PeakOps() != 3 || short.Replayed() != tr.Replayed() {
+		t.Errorf("%+v, the peak after %d ops, %d replayed; want 4 ops, a fork at 2, 3, %d",
+			c, short.PeakOps(), short.Replayed(), tr.Replayed())
+	}
+	if len(tr.Ops()) != 7 || tr.PeakOps() != 5 {
+		t.Errorf("the trace that it was made of has %d ops now, the peak after %d", len(tr.Ops()), tr.PeakOps())
+	}
+	wantVerified(t, short, &honest{})
+}
+
 func TestReadAcceptsLongNumbers(t *testing.T) {
 	// Ten bytes for a zero are legal, if not short.
 	long := []byte{0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00}

@@ -90,6 +90,29 @@ func (t *Trace) Replayed() int {
 	return n
 }
 
+// WithoutQuestions returns an equal trace without the ops that a replay skips, the
+// questions about memory.
+func (t *Trace) WithoutQuestions() *Trace {
+	u := *t
+	u.ops = make([]Op, 0, len(t.ops))
+	fork := t.counts.ForkOp
+	for i, o := range t.ops {
+		if !o.Code().asks() {
+			u.ops = append(u.ops, o)
+			continue
+		}
+		if i < t.peakOps {
+			u.peakOps--
+		}
+		if i < fork {
+			u.counts.ForkOp--
+		}
+	}
+	u.counts.Ops = len(u.ops)
+	u.kinds[OpSpace], u.kinds[OpMemAllocated] = 0, 0
+	return &u
+}
+
 // PeakOps returns after how many ops the live bytes first reach PeakBytes: the
 // trace is at its peak when Ops()[:PeakOps()] are done. It is 0 for a trace
 // that never holds a byte.

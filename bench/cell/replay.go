@@ -39,7 +39,7 @@ func onTrace(b trace.Backend, run func(t *trace.Trace, b trace.Backend) (figures
 		}
 		t, err := trace.ReadFile(file)
 		if err == nil {
-			t, err = backend.OffHeap(t)
+			t, err = backend.OffHeap(t.WithoutQuestions())
 		}
 		if err == nil {
 			err = backend.Prepare(t, b)

@@ -50,6 +50,9 @@ func perform(j job) (end outcome) {
 	if err != nil {
 		return outcome{Failure: &failure{err.Error(), statusUsage}}
 	}
+	if j.Task == taskMeasure {
+		t = t.WithoutQuestions()
+	}
 	if t, err = backend.OffHeap(t); err == nil {
 		end, err = j.do(t)
 	}
