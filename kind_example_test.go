@@ -18,7 +18,7 @@ import (
 // The example of an added kind, used as a program would use it: palloc needs only its line
 // in the table of kinds, and its constructor.
 
-func init() { table.Methods[redzone.ID] = redzone.Methods{} }
+func init() { table.Add(redzone.ID, redzone.Methods{}) }
 
 func newRedZone(parent palloc.Context, name string, opts ...palloc.Option) palloc.Context {
 	return palloc.NewOfKind(parent, uint64(redzone.ID), name, opts...)

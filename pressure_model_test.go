@@ -359,7 +359,7 @@ func TestPressureOfManyAtOnce(t *testing.T) {
 
 // A store is a cache shared by many goroutines. Its callback spills below another limit.
 type store struct {
-	shelf
+	sharedCache
 	mc, spill palloc.Context
 }
 
@@ -371,7 +371,7 @@ func newStore(tenant, other palloc.Context) *store {
 
 func (s *store) put(size int) {
 	if p, err := s.mc.TryAlloc(size); err == nil {
-		s.shelf.put(p)
+		s.sharedCache.put(p)
 	}
 }
 

@@ -71,20 +71,20 @@ func TestNothingThatFitsIsRefused(t *testing.T) {
 	}
 }
 
-// A shelf has chunks of a cache that goroutines share.
-type shelf struct {
+// A sharedCache has chunks of a cache that goroutines share.
+type sharedCache struct {
 	sync.Mutex
 	kept []unsafe.Pointer
 }
 
-func (s *shelf) put(p unsafe.Pointer) {
+func (s *sharedCache) put(p unsafe.Pointer) {
 	s.Lock()
 	defer s.Unlock()
 	s.kept = append(s.kept, p)
 }
 
 // free frees chunks of at least need bytes, or all.
-func (s *shelf) free(need int64) {
+func (s *sharedCache) free(need int64) {
 	s.Lock()
 	defer s.Unlock()
 	for freed := int64(0); freed < need && len(s.kept) > 0; s.kept = s.kept[1:] {
@@ -94,7 +94,7 @@ func (s *shelf) free(need int64) {
 }
 
 // freeSlowly returns a callback that frees as many chunks as it is asked for.
-func (s *shelf) freeSlowly(slow time.Duration) func(p palloc.Pressure) error {
+func (s *sharedCache) freeSlowly(slow time.Duration) func(p palloc.Pressure) error {
 	return func(p palloc.Pressure) error {
 		time.Sleep(slow)
 		s.free(p.Need)
@@ -106,7 +106,7 @@ func nothingThatFitsIsRefused(t *testing.T, goroutines, requests int, slow time.
 	tenant := newRoot(t)
 	tenant.SetLimit(16 << 20)
 	pages := palloc.NewAllocSet(tenant, "pages", palloc.Shared())
-	var cache shelf
+	var cache sharedCache
 	pages.OnPressure(cache.freeSlowly(slow))
 	var opts []palloc.Option
 	if isShared {
@@ -154,7 +154,7 @@ func allOfItFits(t *testing.T, goroutines, requests int, slow time.Duration) {
 	tenant := newRoot(t)
 	tenant.SetLimit(int64(goroutines)<<20 + 64<<10) // and the first blocks of contexts
 	cached := palloc.NewAllocSet(tenant, "cached", palloc.Shared())
-	var cache shelf
+	var cache sharedCache
 	cached.OnPressure(cache.freeSlowly(slow))
 	fill := func() { // the cache requests only what fits, and no memory of others
 		ctx, cancel := context.WithCancel(context.Background())

@@ -56,12 +56,6 @@ func (s *Node) cache(id kind.ID) bool {
 	return true
 }
 
-// isFirst reports whether the node is the first child of its parent. It is separate from
-// inReach so that it is inlined in Delete.
-func (s *Node) isFirst() bool {
-	return relaxed.Load32(&At(relaxed.Load32(&s.Parent)).FirstChild) == s.Number()
-}
-
 // inReach reports whether the node is among the first children of its parent. Without the
 // tree's lock the answer may be old: then the node stays until the end of its parent.
 func (s *Node) inReach() bool {
@@ -140,17 +134,6 @@ var evictions atomic.Uint32
 func (s *Node) take(id kind.ID) (word uint32, ok bool) {
 	word = relaxed.Load32(&s.CachedAs)
 	return word, cachedKind(word) == id && atomic.CompareAndSwapUint32(&s.CachedAs, word, 0)
-}
-
-// uncache undoes cache, by the same goroutine, unless the node has been used since.
-func (mc Ref) uncache() bool {
-	s := mc.Node()
-	word, ok := s.take(kind.KindOf(mc.Epoch))
-	if ok && relaxed.Load64(&s.Epoch) != kind.NextEpoch(mc.Epoch, kind.None) {
-		relaxed.StoreRelease32(&s.CachedAs, word) // it was another context meanwhile
-		return false
-	}
-	return ok
 }
 
 // evictFirst evicts the first children of s, as far as they are cached. The tree's lock

@@ -175,14 +175,16 @@ func (s *Node) end() *Node {
 		return s.endFreeing()
 	}
 	atomic.StoreUint64(&s.Epoch, kind.NextEpoch(mc.Epoch, kind.None)) // and a fence
+	together, leaf := s.together()
+	if !leaf {
+		relaxed.Store64(&s.Epoch, mc.Epoch)
+		return nil
+	}
 	used := s.closeMemory()
 	s.forgetIdent()
 	names.hint(s.name).learn(used)
-	if s.cache(id) && (s.isLeaf() || !mc.uncache()) {
-		return parent
-	}
-	mc.undoEnd()
-	return nil
+	relaxed.StoreRelease32(&s.CachedAs, asCached(id, together))
+	return parent
 }
 
 // stop notes where the descent is. The tree's lock must be held.

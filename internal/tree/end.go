@@ -54,13 +54,7 @@ func (s *Node) noChildrenNoCallbacks() bool {
 	return relaxed.Load32(&s.FirstChild)|relaxed.Load32(&s.Has)&HasCallbacks == 0
 }
 
-// noChildrenNoEntries reports whether the context has neither children nor an entry in
-// any side table.
-func (s *Node) noChildrenNoEntries() bool {
-	return relaxed.Load32(&s.FirstChild)|relaxed.Load32(&s.Has) == 0
-}
-
-// reset is separate from rewind because it calls: for contexts that have children,
+// reset is separate from rewindOrReset because it loops: for contexts that have children,
 // callbacks, or more to free than chunks of the keeper.
 func (mc Ref) reset() {
 	const op = "Context.Reset"
@@ -137,29 +131,37 @@ func (mc Ref) isStillBelow(top Ref) bool {
 // Delete deletes the context and all contexts below it. Owner only.
 func (mc Ref) Delete() {
 	s := mc.Node()
-	if mc.Core == nil || s.Epoch != mc.Epoch || !s.noChildrenNoEntries() || !s.IsClean() {
+	if mc.Core == nil || s.Epoch != mc.Epoch || relaxed.Load32(&s.Has)&(HasCallbacks|IsPermanent) != 0 || !s.mayBeLeaf() || !mc.end() {
 		mc.delete()
-		return
 	}
-	s.ClearDirty()
-	s.Rewind()
-	atomic.StoreUint64(&s.Epoch, kind.NextEpoch(mc.Epoch, kind.None)) // and a fence
-	if relaxed.Load32(&s.Has) == 0 && (s.isFirst() || s.inReach()) {
-		relaxed.StoreRelease32(&s.CachedAs, asCached(kind.KindOf(mc.Epoch), 1)) // a clean context is of a kind that is cached
-		if relaxed.Load32(&s.FirstChild) == 0 || !mc.uncache() {
-			return
-		}
-	}
-	mc.leave()
 }
 
-// leave caches or frees the node of a context whose epoch Delete has just ended. A child
-// that another goroutine created below it meanwhile is deleted first.
-func (mc Ref) leave() {
-	if !mc.Node().cacheOrFree(kind.KindOf(mc.Epoch), 0) {
-		mc.undoEnd()
-		mc.delete()
+// mayBeLeaf is a fast answer to isLeaf, which may be true for a node that is none.
+func (s *Node) mayBeLeaf() bool {
+	i := relaxed.Load32(&s.FirstChild)
+	return i == 0 || relaxed.Load32(&At(i).CachedAs) != 0
+}
+
+// end deletes a context without callbacks, and caches or frees its node. When the context has
+// children, or another goroutine creates one meanwhile, it returns false and leaves it live.
+func (mc Ref) end() bool {
+	s, id := mc.Node(), kind.KindOf(mc.Epoch)
+	atomic.StoreUint64(&s.Epoch, kind.NextEpoch(mc.Epoch, kind.None)) // and a fence
+	together, leaf := s.together()
+	if !leaf {
+		relaxed.Store64(&s.Epoch, mc.Epoch)
+		return false
 	}
+	used := s.closeMemory()
+	if relaxed.Load32(&s.Has) == 0 && cacheable(id) && s.inReach() {
+		relaxed.StoreRelease32(&s.CachedAs, asCached(id, together))
+		return true
+	}
+	if s.cacheOrFree(id, used) {
+		return true
+	}
+	mc.undoEnd()
+	return false
 }
 
 // delete is separate from Delete because it loops: for contexts that have children,
@@ -209,6 +211,13 @@ func (mc Ref) attemptDelete(e *ending, panics *[]any) {
 
 // DeleteChildren deletes every context below this one. Owner only.
 func (mc Ref) DeleteChildren() {
+	if !mc.Live() || !mc.Node().isLeaf() {
+		mc.deleteAllChildren()
+	}
+}
+
+// deleteAllChildren is separate from DeleteChildren, which mostly finds none.
+func (mc Ref) deleteAllChildren() {
 	e := ending{op: "Context.DeleteChildren"}
 	mc.mustLive(e.op)
 	mc.deleteChildren(&e)
@@ -226,26 +235,21 @@ func (mc Ref) remove(e *ending) bool {
 			return false
 		}
 	}
-	atomic.StoreUint64(&s.Epoch, kind.NextEpoch(s.Epoch, kind.None)) // and a fence
-	used := s.closeMemory()
-	id := kind.KindOf(mc.Epoch)
-	if relaxed.Load32(&s.Has) == 0 && s.cache(id) {
-		if s.isLeaf() || !mc.uncache() {
-			return true
-		}
-	} else if s.cacheOrFree(id, used) {
-		return true
-	}
-	mc.undoEnd()
-	return false
+	return mc.end()
 }
 
 // closeMemory releases all but a keeper of a context whose epoch has just ended, and returns
-// how many bytes were in use. The node is then ready to be cached.
+// how many bytes were in use, 0 if they were no more than the keeper has. The node is then
+// ready to be cached.
 func (s *Node) closeMemory() (used uintptr) {
-	used = s.Total - s.Remaining()
-	s.closeShards()
-	s.SetCurrent(s.Retire(), kind.BlockHeader)
+	if s.NeedsReset == 0 && relaxed.Load32(&s.Has)&HasShards == 0 {
+		s.ClearDirty()
+		s.Rewind()
+	} else {
+		used = s.Total - s.Remaining()
+		s.closeShards()
+		s.SetCurrent(s.Retire(), kind.BlockHeader)
+	}
 	s.ForgetSizes() // what it learned is for the next
 	return used
 }

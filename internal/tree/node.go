@@ -27,7 +27,7 @@
 //	delete   live -> taken -> cached or free            end.go, descent.go
 //	evict    cached -> taken -> free                    cached.go
 //	drop     live -> live, below droppedRoot            dropped.go
-//	undo     taken -> live, by a deletion that finds a new child;
+//	undo     taken -> live, by a deletion that finds a child;
 //	         taken -> cached, by a creation that took another node than it had found
 //
 // The lock of the tree guards all of them but these: a creation from a cached node, the
@@ -42,9 +42,10 @@
 //
 //   - A goroutine that creates a child, or moves one, links or takes its node, then reads
 //     whether the parent is live. A goroutine that deletes the parent writes its epoch, then
-//     reads its children. So the creation or the move is undone, or the deletion begins
-//     again, or both. A deletion that holds the lock needs none of that once no child is
-//     left, not even a cached one: no other goroutine can link one.
+//     reads its children. So the creation or the move is undone, or the deletion finds a
+//     child, or both: then it makes the context live again and begins anew. A deletion that
+//     holds the lock needs none of that once no child is left, not even a cached one: no
+//     other goroutine can link one.
 //   - A goroutine that adds an entry about a context to a side table sets the bit in Has,
 //     then reads whether the context is live: see LockToEnter. The deletion writes the
 //     epoch, then reads Has. So the entry is not made, or the deletion takes the lock.
@@ -52,11 +53,10 @@
 //     HasCreation need none either: a node may be cached with them, and they then hold for
 //     its next context.
 //   - A cached node belongs to the goroutine that swaps its word CachedAs for 0, be it for a
-//     creation, an eviction, or a deletion that undoes itself. Before the swap the node may
-//     have been freed, or been another context, since it was found or cached. So after the
-//     swap a creation compares the name and the parent, a deletion compares the epoch, and
-//     either puts the word back if they differ. A node's memory is never used for anything
-//     else, so that a goroutine that does not own it may read it.
+//     creation or an eviction. Before the swap the node may have been freed, or been another
+//     context, since it was found. So after the swap a creation compares the name and the
+//     parent, and puts the word back if they differ. A node's memory is never used for
+//     anything else, so that a goroutine that does not own it may read it.
 package tree
 
 import (

@@ -24,6 +24,7 @@ type Palloc struct {
 
 	t        *trace.Trace
 	root     palloc.Context
+	made     []trace.Context // what the contexts are created as
 	contexts []palloc.Context
 	table    []address
 }
@@ -39,7 +40,9 @@ func (b *Palloc) Root() palloc.Context { return b.root }
 
 // Begin makes the root.
 func (b *Palloc) Begin(t *trace.Trace) {
-	b.t = t
+	if b.t != t {
+		b.t, b.made = t, definitions(t)
+	}
 	b.contexts = sized(b.contexts, t.Counts().Contexts)
 	b.table = sized(b.table, t.Counts().MaxLive)
 	b.root = palloc.NewAllocSet(palloc.Top(), "replay")
@@ -84,10 +87,29 @@ func (b *Palloc) Play(ops []trace.Op) {
 // rare carries out an op that is not among the most frequent. It is separate so that the
 // loop stays in registers.
 func (b *Palloc) rare(o *trace.Op) {
-	if o.Code() != trace.OpRealloc {
-		b.context(*o)
-		return
+	switch o.Code() {
+	case trace.OpRealloc:
+		b.realloc(o)
+	case trace.OpCreate:
+		b.contexts[o.Context()] = b.create(&b.made[o.Context()], b.parent(o))
+	case trace.OpResetOnly:
+		b.contexts[o.Context()].ResetOnly()
+	case trace.OpResetChildren:
+		b.contexts[o.Context()].ResetChildren()
+	case trace.OpDelete:
+		b.contexts[o.Context()].Delete()
+	case trace.OpDeleteChildren:
+		b.contexts[o.Context()].DeleteChildren()
+	case trace.OpSetParent:
+		b.contexts[o.Context()].SetParent(b.parent(o))
+	case trace.OpSetIdent:
+		b.contexts[o.Context()].SetIdent(b.t.Ident(*o))
+	case trace.OpOnReset:
+		b.contexts[o.Context()].BeforeReset(nothing)
 	}
+}
+
+func (b *Palloc) realloc(o *trace.Op) {
 	size, slot := int(o.Size()), &b.table[o.Slot()]
 	p := palloc.Realloc(slot.chunk(), size)
 	slot.set(p)
@@ -96,32 +118,13 @@ func (b *Palloc) rare(o *trace.Op) {
 	}
 }
 
-// context carries out an op on a context.
-func (b *Palloc) context(o trace.Op) {
-	switch mc := &b.contexts[o.Context()]; o.Code() {
-	case trace.OpCreate:
-		*mc = b.create(b.t.Context(o.Context()), b.parent(o))
-	case trace.OpResetOnly:
-		mc.ResetOnly()
-	case trace.OpResetChildren:
-		mc.ResetChildren()
-	case trace.OpDelete:
-		mc.Delete()
-	case trace.OpDeleteChildren:
-		mc.DeleteChildren()
-	case trace.OpSetParent:
-		mc.SetParent(b.parent(o))
-	case trace.OpSetIdent:
-		mc.SetIdent(b.t.Ident(o))
-	case trace.OpOnReset:
-		mc.BeforeReset(nothing)
-	}
-}
-
 func nothing() {}
 
 // create makes a context of the recorded kind and name.
-func (b *Palloc) create(c trace.Context, parent palloc.Context) palloc.Context {
+func (b *Palloc) create(c *trace.Context, parent palloc.Context) palloc.Context {
+	if c.Kind == trace.AllocSet && !b.TraceBlockSizes {
+		return palloc.NewAllocSet(parent, c.Name)
+	}
 	switch c.Kind {
 	case trace.Slab:
 		return palloc.NewSlab(parent, c.Name, int(c.ChunkSize), b.options(c.BlockSize, c.BlockSize)...)
@@ -133,6 +136,15 @@ func (b *Palloc) create(c trace.Context, parent palloc.Context) palloc.Context {
 	return palloc.NewAllocSet(parent, c.Name, b.options(c.InitSize, c.MaxSize)...)
 }
 
+// definitions returns what the contexts of a trace are created as.
+func definitions(t *trace.Trace) []trace.Context {
+	all := make([]trace.Context, t.Counts().Contexts)
+	for i := range all {
+		all[i] = t.Context(uint32(i))
+	}
+	return all
+}
+
 // options returns what a context is made with.
 func (b *Palloc) options(initial, largest int64) []palloc.Option {
 	if !b.TraceBlockSizes {
@@ -142,7 +154,7 @@ func (b *Palloc) options(initial, largest int64) []palloc.Option {
 }
 
 // parent returns the context that an op names as a parent, or the root for none.
-func (b *Palloc) parent(o trace.Op) palloc.Context {
+func (b *Palloc) parent(o *trace.Op) palloc.Context {
 	if o.Parent() == trace.None {
 		return b.root
 	}

@@ -3,7 +3,7 @@
 // Invariant: a kind that is not in the table does not exist. Two kinds with one ID do not
 // compile.
 //
-// Cost: a call by it is an indirect call.
+// Cost: a call by it is an indirect call; its traits are a load.
 package kinds
 
 import (
@@ -26,10 +26,20 @@ var Methods = [kind.Kinds]kind.Methods{
 	shared.ShardID: shared.Shard{},
 }
 
-// Traits returns what the kind with an ID can do; the zero Traits if there is no such kind.
-func Traits(id kind.ID) kind.Traits {
-	if m := Methods[id]; m != nil {
-		return m.Traits()
+// traits has the traits of each kind by its ID, so that nobody calls for them.
+var traits = traitsOf(Methods)
+
+func traitsOf(all [kind.Kinds]kind.Methods) (t [kind.Kinds]kind.Traits) {
+	for id, m := range all {
+		if m != nil {
+			t[id] = m.Traits()
+		}
 	}
-	return kind.Traits{}
+	return t
 }
+
+// Add puts another kind into the table, before there is a context of it. It is for tests.
+func Add(id kind.ID, m kind.Methods) { Methods[id], traits[id] = m, m.Traits() }
+
+// Traits returns what the kind with an ID can do; the zero Traits if there is no such kind.
+func Traits(id kind.ID) kind.Traits { return traits[id] }
