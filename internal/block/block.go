@@ -32,6 +32,7 @@ import (
 var heap struct {
 	mu      sync.Mutex
 	regions atomic.Pointer[[]*region] // a copy replaces it when a region is added
+	runCache
 	demand
 	observers
 	scavenger
@@ -87,19 +88,22 @@ func acquireRun(l int, n uint, size uintptr, starts uint64) (addr uintptr, err e
 		}
 	}
 	heap.mu.Lock()
-	r, off, err := allocRun(l, n, starts)
-	if err != nil {
-		heap.mu.Unlock()
-		return 0, err
+	addr, resident := heap.takeCached(l, n, starts), uintptr(n)<<unitShift(l)
+	if addr == 0 {
+		r, off, err := allocRun(l, n, starts)
+		if err != nil {
+			heap.mu.Unlock()
+			return 0, err
+		}
+		addr, resident = r.base+off, r.residentBytes(l, off, n)
 	}
-	resident := r.residentBytes(l, off, n)
-	r.retained -= resident
+	heap.retained -= resident
 	after := afterAcquire(size)
 	heap.mu.Unlock()
 	if after != nil {
 		after()
 	}
-	return r.base + off, nil
+	return addr, nil
 }
 
 // Release frees a block that Acquire or AcquireAligned returned; size is its true size.
@@ -112,12 +116,15 @@ func ReleaseGrowable(addr, size, capacity uintptr) {
 	r := regionOf(addr)
 	off := addr - r.base
 	heap.mu.Lock()
-	r.markDirty(l, off, size)
-	resident := r.residentBytes(l, off, n)
+	resident := uintptr(n) << unitShift(l)
+	whole := r.markDirty(l, off, size, n)
+	if !whole {
+		resident = r.residentBytes(l, off, n)
+	}
 	heap.countOperation()
 	heap.inUse -= size
-	r.retained += resident
-	if over := retained() > heap.bound() && osmem.Current().DiscardFrees(); over || !r.cacheRun(l, off, n) {
+	heap.retained += resident
+	if over := heap.retained > heap.bound() && osmem.Current().DiscardFrees(); over || !whole || !heap.cacheRun(r, l, off, n) {
 		if l, off, n := r.freeRun(l, off, n); over {
 			r.discardFreed(l, off, n)
 		}

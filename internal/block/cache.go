@@ -1,70 +1,96 @@
 package block
 
-// runCache has the cached runs of a region: of each length the run that was released
-// last, set aside for the next request, which is likely to want the same length. It is
+import (
+	"github.com/gopalloc/palloc/internal/osmem"
+	"github.com/gopalloc/palloc/internal/relaxed"
+)
+
+// runCache has the runs that were released last, by length, set aside for the next
+// requests, which are likely to want the same lengths: a stack for each length. They are
 // not coalesced.
 //
-// Invariant: the units of a cached run are used, so that no other request gets them,
-// but begin no block, so that Find does not find it. It counts as retained. Before a
-// request cuts a coarser unit, all cached runs are freed.
+// Invariant: all of a cached run is resident. Its first word has the address of the next
+// one. Its units stay used, so that no other request gets them, and their bits in the word
+// cached keep Find from finding it. It counts as retained. Before a request cuts a coarser
+// unit, and before memory is returned to the system, all cached runs are freed.
 //
-// Cost: a few words to cache a run or take it again; 2 KiB a region. Freeing them all
-// is at most maxCached calls of freeRun. Runs above 6 MiB are not cached: their page
-// would stay the best fit with half of it used, and what was never used in it would be
-// allocated before memory that is resident elsewhere.
+// Cost: some ten instructions to cache a run or take it again; 3 KiB. Freeing them all is
+// at most maxCached calls of freeRun. Runs above 6 MiB are not cached: their page would
+// stay the best fit with half of it used, and what was never used in it would be allocated
+// before memory that is resident elsewhere.
 type runCache struct {
-	cached     [cachedLevels][maxUnits + 1]uintptr // offset of the run by level and length, plus one
-	cachedRuns int
+	cached [cachedLevels][maxUnits + 1]stack // by level and length
+	runs   int
+	bytes  uintptr
+}
+
+// stack is the cached runs of one length.
+type stack struct {
+	top  uintptr // the address of the run that was released last, 0 for none
+	runs int
 }
 
 const (
 	cachedLevels = 4
-	maxCached    = 32
+	maxCached    = 64        // runs
+	maxStack     = 8         // runs of one length
+	maxStacked   = 512 << 10 // bytes; beyond that one run of each length is cached
 )
 
-// cacheRun caches a run that is released. It returns false, and does nothing, if
-// another one of its length is cached, if there are enough of them, or if only parts of
-// a unit in it are resident.
-func (r *region) cacheRun(l int, off uintptr, n uint) bool {
-	if l >= cachedLevels || r.cached[l][n] != 0 || r.cachedRuns == maxCached {
+// cacheRun caches a run that is released, all of which is resident. It returns false, and
+// does nothing, if enough are cached.
+func (c *runCache) cacheRun(r *region, l int, off uintptr, n uint) bool {
+	if l >= cachedLevels || c.runs == maxCached {
+		return false
+	}
+	s, size := &c.cached[l][n], uintptr(n)<<unitShift(l)
+	if s.runs != 0 && (s.runs == maxStack || c.bytes+size > maxStacked) {
 		return false
 	}
 	p, u := r.pageOf(l, off)
-	m := mask(u, n)
-	if p.part&m != 0 {
-		return false
-	}
-	r.cached[l][n] = off + 1
-	r.cachedRuns++
-	store(&p.cached, p.cached|m)
-	store(&p.start, p.start&^m)
+	store(&p.cached, p.cached|mask(u, n))
+	addr := r.base + off
+	relaxed.Store(nextCached(addr), s.top)
+	s.top = addr
+	s.runs++
+	c.runs++
+	c.bytes += size
 	return true
 }
 
-// takeCached takes the cached run of n units of level l, if there is one and it begins
-// with one of starts, and returns its offset.
-func (r *region) takeCached(l int, n uint, starts uint64) (off uintptr, ok bool) {
-	if l >= cachedLevels || r.cached[l][n] == 0 {
-		return 0, false
+// takeCached takes the cached run of n units of level l that was released last, if there
+// is one and it begins with one of starts, and returns its address, else 0.
+func (c *runCache) takeCached(l int, n uint, starts uint64) (addr uintptr) {
+	if l >= cachedLevels {
+		return 0
 	}
-	off = r.cached[l][n] - 1
-	p, u := r.pageOf(l, off)
+	s := &c.cached[l][n]
+	if addr = s.top; addr == 0 {
+		return 0
+	}
+	r := regionOf(addr)
+	p, u := r.pageOf(l, addr-r.base)
 	if starts&(1<<u) == 0 {
-		return 0, false
+		return 0
 	}
-	r.cached[l][n] = 0
-	r.cachedRuns--
-	store(&p.start, p.start|1<<u)
+	s.top = *nextCached(addr)
+	s.runs--
+	c.runs--
+	c.bytes -= uintptr(n) << unitShift(l)
 	store(&p.cached, p.cached&^mask(u, n))
-	return off, true
+	return addr
 }
 
+// nextCached returns where a cached run has the address of the next one.
+func nextCached(addr uintptr) *uintptr { return (*uintptr)(osmem.At(addr)) }
+
 // flushCache frees all cached runs.
-func (r *region) flushCache() {
-	for l := 0; l < cachedLevels && r.cachedRuns > 0; l++ {
+func (c *runCache) flushCache() {
+	for l := 0; l < cachedLevels && c.runs > 0; l++ {
 		for n := range uint(maxUnits + 1) {
-			if off, ok := r.takeCached(l, n, anyUnit); ok {
-				r.freeRun(l, off, n)
+			for addr := c.takeCached(l, n, anyUnit); addr != 0; addr = c.takeCached(l, n, anyUnit) {
+				r := regionOf(addr)
+				r.freeRun(l, addr-r.base, n)
 			}
 		}
 	}

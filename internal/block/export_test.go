@@ -28,8 +28,8 @@ func Slices(keep uintptr) (pages uint64, slices int) {
 // and its own. It panics where an empty page was not coalesced. No other goroutine may
 // acquire, release or trim meanwhile.
 func Audit() (recorded, found uintptr) {
+	recorded = heap.retained
 	for _, r := range regions() {
-		recorded += r.retained
 		found += r.audit(r.top, 0)
 	}
 	return recorded, found

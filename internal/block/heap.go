@@ -22,9 +22,6 @@ import (
 func allocRun(l int, n uint, starts uint64) (r *region, off uintptr, err error) {
 	for started := heap.started; ; heap.done.Wait() {
 		for _, r := range regions() {
-			if off, ok := r.takeCached(l, n, starts); ok {
-				return r, off, nil
-			}
 			if off, err := r.allocRun(l, n, starts, r.frontier.Load()); err == nil {
 				return r, off, nil
 			}
@@ -94,12 +91,4 @@ func regions() []*region {
 		return *p
 	}
 	return nil
-}
-
-// retained returns how many free bytes are resident, in all regions.
-func retained() (sum uintptr) {
-	for _, r := range regions() {
-		sum += r.retained
-	}
-	return sum
 }

@@ -35,7 +35,7 @@ func (o *observers) countOperation() {
 // residentExcess returns the function to call, without the lock, after an acquisition,
 // or nil.
 func (t *thresholds) residentExcess() func() {
-	if t.aboveResident == nil || heap.inUse+retained() <= t.maxResident { // as if all in use were written to
+	if t.aboveResident == nil || heap.inUse+heap.retained <= t.maxResident { // as if all in use were written to
 		return nil
 	}
 	return t.aboveResident
@@ -44,7 +44,7 @@ func (t *thresholds) residentExcess() func() {
 // retainedExcess returns the function to call, without the lock, after a release, or
 // nil.
 func (t *thresholds) retainedExcess() func() {
-	if t.aboveRetained == nil || retained() <= t.maxRetained {
+	if t.aboveRetained == nil || heap.retained <= t.maxRetained {
 		return nil
 	}
 	return t.aboveRetained

@@ -40,11 +40,9 @@ type region struct {
 	base, size uintptr
 	addr       uintptr // of the reservation, in which base is aligned
 	frontier   atomic.Uintptr
-	retained   uintptr // bytes that are resident and in no block
 	touched    uintptr // nothing from this offset on was ever released or discarded
 	top        int     // the level on which the whole region is one page
-	runCache
-	levels [maxLevels]level
+	levels     [maxLevels]level
 }
 
 // level is the pages of one size of units, and the memory of their metadata.

@@ -15,6 +15,7 @@ const (
 // demand is how much is in use, and its latest high-water marks.
 type demand struct {
 	inUse         uintptr // bytes in blocks
+	retained      uintptr // bytes that are resident and in no block
 	peak, oldPeak uintptr // highest inUse of this period and of the one before
 	acquisitions  int     // in this period
 	limit         uintptr // of the bound, plus one; 0: no limit
@@ -24,7 +25,7 @@ type demand struct {
 // after the lock is released, or nil.
 func afterAcquire(size uintptr) func() {
 	heap.countOperation()
-	if heap.acquired(size) && retained() > heap.bound() && osmem.Current().DiscardFrees() {
+	if heap.acquired(size) && heap.retained > heap.bound() && osmem.Current().DiscardFrees() {
 		if heap.due = true; !heap.running {
 			heap.running = true
 			return startScavenging

@@ -62,8 +62,8 @@ func (r *region) allocRun(l int, n uint, starts uint64, end uintptr) (uintptr, e
 	}
 	v := &r.levels[l]
 	i, from := r.findPage(l, n, starts, end)
-	if i < 0 && r.cachedRuns > 0 {
-		r.flushCache()
+	if i < 0 && heap.runs > 0 {
+		heap.flushCache()
 		i, from = r.findPage(l, n, starts, end)
 	}
 	if i < 0 {

@@ -79,14 +79,14 @@ type walk struct {
 // returns how many bytes the run had, and whether there is more to do.
 func (w *walk) slice(keep func() uintptr) (returned uintptr, more bool) {
 	heap.mu.Lock()
-	all, have, limit := regions(), retained(), keep()
+	all, have, limit := regions(), heap.retained, keep()
 	if have <= limit || w.region == len(all) {
 		heap.mu.Unlock()
 		return 0, false
 	}
 	r := all[w.region]
 	if w.off == 0 {
-		r.flushCache()
+		heap.flushCache()
 	}
 	l, off, n := r.nextResident(&w.off, have-limit)
 	if n > 0 {
@@ -230,7 +230,7 @@ func (r *region) discard(l int, off uintptr, n uint) (returned uintptr) {
 		p, u := r.pageOf(l, off)
 		p.dirty &^= mask(u, n)
 		p.part &^= mask(u, n)
-		r.retained -= returned
+		heap.retained -= returned
 	}
 	r.endDiscard(l, off, n)
 	return returned

@@ -13,7 +13,7 @@ type Stats struct {
 func ReadStats() Stats {
 	heap.mu.Lock()
 	defer heap.mu.Unlock()
-	s := Stats{InUse: heap.inUse, Retained: retained()}
+	s := Stats{InUse: heap.inUse, Retained: heap.retained}
 	for _, r := range regions() {
 		s.Reserved += r.size
 		s.Committed += r.frontier.Load()
