@@ -35,6 +35,16 @@ func (b *Block) End() uintptr { return b.Address() + b.Size }
 
 // Acquire gets a block of at least size bytes for the node. It is on no list yet.
 func (c *Core) Acquire(size uintptr) (*Block, error) {
+	if c.isAlone() {
+		addr, got, err := block.Acquire(size)
+		if err != nil {
+			return nil, err
+		}
+		b := BlockAt(addr)
+		*b = Block{Size: got, Owner: c.Number()}
+		c.account(c, got, 1)
+		return b, nil
+	}
 	return c.acquire(block.RoundUp(size), func() (addr, got uintptr, err error) { return block.Acquire(size) })
 }
 

@@ -51,8 +51,8 @@ const (
 // compiler makes worse code of a bool here.
 func (c *Core) MoreThanRewind() uint64 {
 	const words = unsafe.Offsetof(c.CachedAs)
-	return relaxed.Load64((*uint64)(unsafe.Add(unsafe.Pointer(c), words))) |
-		relaxed.Load64((*uint64)(unsafe.Add(unsafe.Pointer(c), words+8))) // the words, on a boundary of 8
+	return relaxed.Peek64((*uint64)(unsafe.Add(unsafe.Pointer(c), words))) |
+		relaxed.Peek64((*uint64)(unsafe.Add(unsafe.Pointer(c), words+8))) // the words, on a boundary of 8
 }
 
 var _ [-(unsafe.Offsetof(Core{}.CachedAs) % 8)]byte

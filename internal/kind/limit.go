@@ -22,6 +22,10 @@ const Limited = 1 << 31
 // once, before the first context is limited.
 var CheckLimit func(c *Core, holds uintptr) error
 
+// isAlone reports whether nobody else is told what the node acquires: it is no shard, and
+// under no limit.
+func (c *Core) isAlone() bool { return relaxed.Load32(&c.Has)&(Limited|IsShard) == 0 }
+
 // reserve checks the limit before size bytes are acquired. It returns the owner, for
 // charge or cancel, one of which must follow unless there is an error.
 func (c *Core) reserve(size uintptr) (p *Core, err error) {

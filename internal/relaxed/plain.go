@@ -32,3 +32,6 @@ func Clear(words *[Words]uint64) { *words = [Words]uint64{} }
 // Peek returns a word that another goroutine may be writing, for hot paths: a plain
 // load, whose value may be old.
 func Peek(p *uintptr) uintptr { return *p }
+
+// Peek64 works as Peek does. Where words have 32 bits it reads the halves one by one.
+func Peek64(p *uint64) uint64 { return *p }

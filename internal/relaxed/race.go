@@ -36,3 +36,6 @@ func Clear(words *[Words]uint64) {
 // Peek returns a word that another goroutine may be writing, for hot paths: an atomic
 // load here, so that the race detector does not report it.
 func Peek(p *uintptr) uintptr { return atomic.LoadUintptr(p) }
+
+// Peek64 works as Peek does.
+func Peek64(p *uint64) uint64 { return atomic.LoadUint64(p) }

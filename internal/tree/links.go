@@ -79,7 +79,8 @@ var Moved = func(s *Node) (below bool) { return false }
 // is permanent, and when parent is mc or lies below it. Any goroutine.
 func (mc Ref) Move(op string, parent Ref) (below bool) {
 	defer mc.Lock(op).Unlock()
-	cycle := parent.Live() && parent.IsWithin(mc.Node()) // may release the lock
+	leaf := relaxed.Load32(&mc.Node().FirstChild) == 0 && parent.Core != mc.Core
+	cycle := !leaf && parent.Live() && parent.IsWithin(mc.Node()) // may release the lock
 	switch {
 	case !mc.Live():
 		panicUnlocked(func() error { return mc.gone(op) })
