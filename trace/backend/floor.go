@@ -33,18 +33,19 @@ func (b *Floor) Play(ops []trace.Op) {
 	}
 	table, p := first(b.table), unsafe.Pointer(unsafe.SliceData(b.scratch))
 	for o, last := &ops[0], &ops[len(ops)-1]; ; o = next(o) {
-		switch o.Code() {
-		case trace.OpAlloc:
+		switch code := o.Code(); {
+		case code > trace.OpFree:
+			if code == trace.OpRealloc && o.Touched() {
+				touchLast(row(table, o.Slot()).chunk(), int(o.Size()))
+			}
+		case code == trace.OpFree:
+		default:
 			if o.Zeroed() {
 				clear(unsafe.Slice((*byte)(p), int(o.Size())))
 			}
 			row(table, o.Slot()).set(p)
 			if o.Touched() {
 				touchEnds(p, int(o.Size()))
-			}
-		case trace.OpRealloc:
-			if o.Touched() {
-				touchLast(row(table, o.Slot()).chunk(), int(o.Size()))
 			}
 		}
 		if o == last {
