@@ -60,6 +60,14 @@ func stale(mc Context) uintptr { panic(mc.gone("Context.Alloc")) }
 // slow is separate so that the kinds' stages can be inlined. It handles new blocks, large
 // sizes, kinds that are not inlined, and errors.
 func slow(c *kind.Core, size uintptr) uintptr {
+	if budget.HasOwnerRequests() {
+		return slower(c, size)
+	}
+	return allocset.Medium(c, size, slower)
+}
+
+// slower handles what is no AllocSet's chunk of a size class from memory at hand.
+func slower(c *kind.Core, size uintptr) uintptr {
 	return slab.Alloc(c, "Context.Alloc", size, slab.Pop, slab.Take, slab.Cut, allocOrPanic)
 }
 

@@ -94,9 +94,9 @@ func aims() []aim {
 		against("graph-gc", "tick", "palloc", "goheap", 0.25),
 		aim{ours: place{"palloc", "goroutines-10000", "ratio"}, most: 1.6},
 	)
-	all = append(all, onTraces("trace", "cold", "postgres", 0.75, 1.05)...)
-	all = append(all, onTraces("trace", "ns", "postgres", 0.70, 1.0)...)
-	all = append(all, onTraces("trace-touched", "resident", "postgres", 0.88, 1.1)...)
+	all = append(all, onTraces("trace", "cold", pg18, 0.78, 1.1)...)
+	all = append(all, onTraces("trace", "ns", pg18, 0.68, 1.0)...)
+	all = append(all, onTraces("trace-touched", "resident", pg18, 0.90, 1.08)...)
 	return append(all,
 		aim{place{"palloc", "trace", "ns"}, place{"goheap", "trace", "ns"}, 0.25, mean},
 		aim{place{"palloc", "trace-touched", "resident"}, place{"goheap", "trace-touched", "resident"}, 0.60, mean},

@@ -32,6 +32,7 @@ func makers() []maker {
 	return []maker{
 		{goPeers(), buildGo},
 		{postgresPeers(), buildPostgres},
+		{pg18Names, buildPG18},
 		{[]string{bumpalo}, buildRust},
 		{cNames(), buildC},
 	}

@@ -2,6 +2,7 @@
 //
 //	bench [flags]                 measure, and write docs/BENCHMARKS.md
 //	bench compare OLD NEW         compare two runs that -json wrote
+//	bench instructions            count palloc's instructions beside PostgreSQL 18's
 //	bench help                    print this
 //
 // Exit status: 0 when all went well, 1 when a cell failed or palloc became worse,
@@ -25,9 +26,10 @@ const usage = `bench measures palloc against other allocators.
 
   go run ./bench [flags]                     measure, and write docs/BENCHMARKS.md
   go run ./bench compare [flags] OLD NEW     compare two runs that -json wrote
+  go run ./bench instructions [flags]        count palloc's instructions beside PostgreSQL 18's
   go run ./bench help                        print this
 
-The first two list their flags with -help.
+The first three list their flags with -help.
 `
 
 func main() {
@@ -43,6 +45,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	switch command {
 	case "compare":
 		return runCompare(args[1:], stdout, stderr)
+	case "instructions":
+		return runInstructions(args[1:], stdout, stderr)
 	case "help":
 		fmt.Fprint(stdout, usage)
 		return statusOK

@@ -39,7 +39,7 @@ type workload struct {
 	family  string
 	threads int
 	figures []figure // the first is the one whose ratios the report shows
-	peers   []string // that run it; nil: all but "postgres", which only replays
+	peers   []string // that run it; nil: all but "postgres" and "pg18", which only replay
 }
 
 var (
@@ -51,7 +51,7 @@ var (
 	million  = []figure{{"ns", "ns a chunk", 1}, {"cold", "first pass", 1}}
 	graph    = []figure{{"gc", "a collection, ms", 1e6}, {"share", "% of a processor", 1}, {"tick", "a tick late by, ms", 1e6}}
 
-	replayers = []string{"palloc", "goheap", "postgres"}
+	replayers = []string{"palloc", "goheap", "postgres", pg18}
 )
 
 // workloads are all that there is, in the order in which they are measured.
@@ -74,7 +74,7 @@ var workloads = []workload{
 	{"goroutines-10000", "goroutines", 2, []figure{{"ratio", "resident / in use", 1}}, []string{"palloc"}},
 	{"trace", tracesFamily, 1, perOp, replayers},
 	{"trace-touched", tracesFamily, 1, []figure{{"resident", "resident, KiB", 1 << 10}}, replayers},
-	{"trace-floor", tracesFamily, 1, perOp, []string{"palloc", "postgres"}},
+	{"trace-floor", tracesFamily, 1, perOp, []string{"palloc", "postgres", pg18}},
 }
 
 // onTraces reports whether the workload replays recordings.
@@ -83,7 +83,7 @@ func (w workload) onTraces() bool { return w.family == tracesFamily }
 // asks reports whether a peer is asked to run the workload.
 func (w workload) asks(peer string) bool {
 	if w.peers == nil {
-		return peer != "postgres"
+		return peer != "postgres" && peer != pg18
 	}
 	return slices.Contains(w.peers, peer)
 }

@@ -45,10 +45,10 @@ func tracesTables(w io.Writer, r *raw) {
 			continue
 		}
 		for _, f := range workloadOf(load).figures {
-			columns := []column{plain(f, "palloc", load), plain(f, "postgres", load), plain(f, "goheap", load),
-				divided(f, "postgres", load), divided(f, "goheap", load)}
+			columns := []column{plain(f, "palloc", load), plain(f, pg18, load), plain(f, "postgres", load), plain(f, "goheap", load),
+				divided(f, pg18, load), divided(f, "postgres", load), divided(f, "goheap", load)}
 			if load == "trace" {
-				columns = append(columns, floor("Go loop", f, "palloc"), floor("C loop", f, "postgres"))
+				columns = append(columns, floor("Go loop", f, "palloc"), floor("C loop", f, pg18))
 			}
 			fmt.Fprintf(w, "`%s`, %s:\n\n", load, f.label)
 			traceTable(w, r, names, columns)

@@ -47,6 +47,9 @@ func Acquire(size uintptr) (addr, got uintptr, err error) {
 		return 0, 0, fmt.Errorf("%w: a block of %d bytes is larger than any region", osmem.ErrNoMemory, size)
 	}
 	got = uintptr(n) << unitShift(l)
+	if addr = acquireCached(l, n, got); addr != 0 {
+		return addr, got, nil
+	}
 	addr, err = acquireRun(l, n, got, anyUnit)
 	return addr, got, err
 }
@@ -113,18 +116,24 @@ func Release(addr, size uintptr) { ReleaseGrowable(addr, size, size) }
 // of it, if it was called.
 func ReleaseGrowable(addr, size, capacity uintptr) {
 	l, n, _ := levelFor(capacity)
+	if size == capacity && releaseCached(l, n, addr, size) {
+		return
+	}
 	r := regionOf(addr)
 	off := addr - r.base
+	p, u := r.pageOf(l, off)
+	m := mask(u, n)
 	heap.mu.Lock()
-	resident := uintptr(n) << unitShift(l)
-	whole := r.markDirty(l, off, size, n)
+	p.markDirty(mask(u, unitsIn(l, size)))
+	r.touched = max(r.touched, off+size)
+	resident, whole := uintptr(n)<<unitShift(l), p.dirty&^p.part&m == m
 	if !whole {
 		resident = r.residentBytes(l, off, n)
 	}
 	heap.countOperation()
 	heap.inUse -= size
 	heap.retained += resident
-	if over := heap.retained > heap.bound() && osmem.Current().DiscardFrees(); over || !whole || !heap.cacheRun(r, l, off, n) {
+	if over := heap.retained > heap.bound() && osmem.Current().DiscardFrees(); over || !whole || !heap.cacheRun(l, n, addr, p, m) {
 		if l, off, n := r.freeRun(l, off, n); over {
 			r.discardFreed(l, off, n)
 		}

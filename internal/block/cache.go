@@ -37,9 +37,50 @@ const (
 	maxStacked   = 512 << 10 // bytes; beyond that one run of each length is cached
 )
 
-// cacheRun caches a run that is released, all of which is resident. It returns false, and
-// does nothing, if enough are cached.
-func (c *runCache) cacheRun(r *region, l int, off uintptr, n uint) bool {
+// acquireCached is acquireRun for most requests: it takes a cached run, while nobody waits
+// for an operation or is to be called, and no period ends. Else it returns 0, and does
+// nothing.
+func acquireCached(l int, n uint, size uintptr) (addr uintptr) {
+	if AcquireHook != nil || l >= cachedLevels {
+		return 0
+	}
+	heap.mu.Lock()
+	if heap.cached[l][n].top != 0 && heap.isUnobserved() && heap.acquisitions < period-1 {
+		addr = heap.takeCached(l, n, anyUnit)
+		heap.operations++
+		heap.acquisitions++
+		heap.retained -= size
+		heap.inUse += size
+		heap.peak = max(heap.peak, heap.inUse)
+	}
+	heap.mu.Unlock()
+	return addr
+}
+
+// releaseCached is ReleaseGrowable for most blocks: it caches the run, all of which is for
+// use, while that is surely within the bound and nobody waits for an operation or is to be
+// called. Else it returns false, and does nothing.
+func releaseCached(l int, n uint, addr, size uintptr) (done bool) {
+	r := regionOf(addr)
+	off := addr - r.base
+	p, u := r.pageOf(l, off)
+	m := mask(u, n)
+	heap.mu.Lock()
+	if heap.isUnobserved() && heap.limit == 0 && heap.retained+size <= minRetention && heap.cacheRun(l, n, addr, p, m) {
+		p.markDirty(m)
+		r.touched = max(r.touched, off+size)
+		heap.operations++
+		heap.retained += size
+		heap.inUse -= size
+		done = true
+	}
+	heap.mu.Unlock()
+	return done
+}
+
+// cacheRun caches the run at addr, of n units of level l, which is released and resident.
+// p has it, as the bits m. It returns false, and does nothing, if enough are cached.
+func (c *runCache) cacheRun(l int, n uint, addr uintptr, p *page, m uint64) bool {
 	if l >= cachedLevels || c.runs == maxCached {
 		return false
 	}
@@ -47,9 +88,7 @@ func (c *runCache) cacheRun(r *region, l int, off uintptr, n uint) bool {
 	if s.runs != 0 && (s.runs == maxStack || c.bytes+size > maxStacked) {
 		return false
 	}
-	p, u := r.pageOf(l, off)
-	store(&p.cached, p.cached|mask(u, n))
-	addr := r.base + off
+	store(&p.cached, p.cached|m)
 	relaxed.Store(nextCached(addr), s.top)
 	s.top = addr
 	s.runs++

@@ -67,7 +67,7 @@ func (s *freeLists) bestFit(n uint) int {
 	if n > unitsPerPage {
 		return -1
 	}
-	fit := s.nonempty &^ mask(0, n-1)
+	fit := s.nonempty >> ((n - 1) & 63) << ((n - 1) & 63)
 	if fit == 0 {
 		return -1
 	}

@@ -19,6 +19,11 @@ type thresholds struct {
 	maxResident, maxRetained     uintptr
 }
 
+// isUnobserved reports whether nobody waits for an operation, or is called after one.
+func (o *observers) isUnobserved() bool {
+	return o.resumed == nil && o.aboveResident == nil && o.aboveRetained == nil
+}
+
 // countOperation counts an acquisition, release or growth.
 func (o *observers) countOperation() {
 	o.operations++

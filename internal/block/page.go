@@ -45,8 +45,9 @@ func (p *page) set(to page) {
 	p.dirty, p.part, p.longest, p.next, p.prev = to.dirty, to.part, to.longest, 0, 0
 }
 
-// mask returns n bits from bit u up.
-func mask(u, n uint) uint64 { return (^uint64(0) >> (unitsPerPage - n)) << u }
+// mask returns n bits from bit u up, of a word. n is at least 1. To say that the shifts are
+// below 64 spares the processor to look.
+func mask(u, n uint) uint64 { return (^uint64(0) >> ((unitsPerPage - n) & 63)) << (u & 63) }
 
 // anyUnit has the bits of all units of a page.
 const anyUnit = ^uint64(0)

@@ -53,8 +53,9 @@ type level struct {
 	committed uintptr // bytes of metadata that may be read and written
 }
 
-// unitShift returns the size of a unit of level l, as a power of two.
-func unitShift(l int) uint { return firstShift + uint(l)*levelShift }
+// unitShift returns the size of a unit of level l, as a power of two. It is below 64, which
+// is said for the compiler.
+func unitShift(l int) uint { return (firstShift + uint(l)*levelShift) & 63 }
 
 // regionAlign is the alignment of base, in bytes.
 const regionAlign = commitStep

@@ -38,15 +38,9 @@ func (r *region) residentInParts(l, i int, parts uint64) (sum uintptr) {
 	return sum
 }
 
-// markDirty marks the first size bytes of a run of n units, which is about to be freed, as
-// written, and reports whether all of the run is resident. Until then the bits still tell
-// whether the run was zero when it was acquired.
-func (r *region) markDirty(l int, off, size uintptr, n uint) (whole bool) {
-	p, u := r.pageOf(l, off)
-	m := mask(u, unitsIn(l, size))
-	p.dirty |= m
-	p.part &^= m
-	r.touched = max(r.touched, off+size)
-	all := mask(u, n)
-	return p.dirty&^p.part&all == all
+// markDirty marks units of a run, which is about to be freed, as written. Until then the
+// bits still tell whether the run was zero when it was acquired.
+func (p *page) markDirty(units uint64) {
+	p.dirty |= units
+	p.part &^= units
 }

@@ -168,4 +168,6 @@ func (r *region) pageOf(l int, off uintptr) (*page, uint) {
 }
 
 // pageIndex returns the number of the page of level l that has offset off.
-func (r *region) pageIndex(l int, off uintptr) int { return int(off >> (unitShift(l) + pageShift)) }
+func (r *region) pageIndex(l int, off uintptr) int {
+	return int(off >> ((unitShift(l) + pageShift) & 63))
+}

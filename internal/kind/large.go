@@ -58,13 +58,18 @@ func (c *Core) FreeLarge(p uintptr) error {
 	return nil
 }
 
-// largeAt returns the block of the large chunk at p, nil when there is none.
+// largeAt returns the block of the large chunk at p, nil when there is none. The header
+// before p must be that of a large chunk of the node, so that the memory before it can be
+// read. That the head of a block of the node lies there is certain enough: nobody looks up
+// the block in the page heap.
 func (c *Core) largeAt(p uintptr) *Block {
-	b := c.BlockOf(p)
-	if b == nil || b.Dedicated == 0 || b.Address()+largeHead != p {
+	if (p-largeHead)%BlockUnit != 0 {
 		return nil
 	}
-	return b
+	if b := BlockAt(p - largeHead); b.Owner == c.Number() && b.Dedicated != 0 {
+		return b
+	}
+	return nil
 }
 
 // capacity returns how large the block can become where it is, in bytes.

@@ -52,6 +52,12 @@ func (c *Core) cancel(p *Core) {
 
 // uncharge counts a block of size bytes as released.
 func (c *Core) uncharge(size uintptr) {
+	if c.isAlone() {
+		c.account(c, -size, -1)
+		atomic.StoreUintptr(&c.Total, c.Total) // as below
+		c.report(c)
+		return
+	}
 	p := c.lockOwner()
 	c.account(p, -size, -1)
 	atomic.StoreUintptr(&p.Total, p.Total) // a fence: either report sees the bit, or the goroutine that sets it sees what is held

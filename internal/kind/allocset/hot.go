@@ -62,6 +62,22 @@ func Carve(c *kind.Core, size uintptr, class uint64, slow kind.Slow) uintptr {
 	return start + chunk.HeaderSize
 }
 
+// Medium allocates a chunk as the hot path does, but of sizes beyond chunk.MaxSmall, too.
+// It is one call instead of many. Other kinds, and what needs more, go on to slow.
+func Medium(c *kind.Core, size uintptr, slow kind.Slow) uintptr {
+	if size-1 >= chunk.MaxSize || c.Kind() != ID {
+		return slow(c, size)
+	}
+	class := chunk.Class(size)
+	if p := *c.FreeList(class); p != 0 {
+		return Take(c, class, p)
+	}
+	if chunk.TotalSize(class) > c.Remaining() {
+		return slow(c, size)
+	}
+	return carve(c, class)
+}
+
 // Push puts, as the last stage of Free, the chunk with header h at the head of the
 // free list of its class.
 func Push(c *kind.Core, p uintptr, h, class uint64) {
