@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -49,6 +50,12 @@ var ends = []struct {
 	{"with idents", func(list []palloc.Context) {
 		for _, mc := range list {
 			mc.SetIdent("ident")
+		}
+		list[0].Delete()
+	}},
+	{"with long idents", func(list []palloc.Context) {
+		for _, mc := range list {
+			mc.SetIdent(strings.Repeat("ident", 100))
 		}
 		list[0].Delete()
 	}},

@@ -76,8 +76,8 @@ func (mc Context) Name() string {
 }
 
 // SetIdent sets a text that distinguishes contexts of one name, such as "portal 17"; ""
-// removes it. The text is kept on Go's heap until the context is deleted, over resets. Any
-// goroutine.
+// removes it. The text is kept on Go's heap over resets, and until the context is deleted;
+// one of at most 256 bytes may be kept until another context uses its node. Any goroutine.
 //
 // PostgreSQL: MemoryContextSetIdentifier, MemoryContextCopyAndSetIdentifier.
 func (mc Context) SetIdent(ident string) { mc.ref.SetIdent("Context.SetIdent", ident) }

@@ -70,7 +70,7 @@ func newKin(t *testing.T) *kin {
 		}
 		c.Alloc(64)
 	}
-	f.a.SetIdent("ident")
+	f.a.SetIdent(strings.Repeat("ident", 100)) // long: a bit tells of it
 	f.a.BeforeReset(func() {})
 	f.a.OnPressure(func(palloc.Pressure) error { return nil })
 	f.b.SetLimit(1 << 20)
@@ -196,10 +196,10 @@ var breaks = []struct {
 	{"callbacks are promised", "of callbacks: true, and the side table: false", func(f *kin) func() {
 		return overwrite(&slotOf(f.d).Has, slotOf(f.d).Has|hasCallbacks)
 	}},
-	{"an ident is denied", "of an ident: false, and the side table: true", func(f *kin) func() {
+	{"an ident is denied", "of a long ident: false, and the side table: true", func(f *kin) func() {
 		return overwrite(&slotOf(f.a).Has, slotOf(f.a).Has&^hasIdent)
 	}},
-	{"an ident is promised", "of an ident: true, and the side table: false", func(f *kin) func() {
+	{"an ident is promised", "of a long ident: true, and the side table: false", func(f *kin) func() {
 		return overwrite(&slotOf(f.d).Has, slotOf(f.d).Has|hasIdent)
 	}},
 	{"listeners are denied", "of callbacks of OnPressure: false, and the side table: true", func(f *kin) func() {

@@ -149,7 +149,7 @@ func writeRecording(path string, t *trace.Trace) error {
 // counter counts the instructions of the two programs.
 type counter struct {
 	ours, theirs peer
-	profile      string // a file that valgrind writes, and nobody reads
+	profile      string // a file that valgrind writes, and that is not read
 }
 
 // newCounter builds the programs.

@@ -37,8 +37,8 @@ const (
 	maxStacked   = 512 << 10 // bytes; beyond that one run of each length is cached
 )
 
-// acquireCached is acquireRun for most requests: it takes a cached run, while nobody waits
-// for an operation or is to be called, and no period ends. Else it returns 0, and does
+// acquireCached is acquireRun for most requests: it takes a cached run, unless there is an
+// observer, or a period ends. Else it returns 0, and does
 // nothing.
 func acquireCached(l int, n uint, size uintptr) (addr uintptr) {
 	if AcquireHook != nil || l >= cachedLevels {
@@ -58,8 +58,7 @@ func acquireCached(l int, n uint, size uintptr) (addr uintptr) {
 }
 
 // releaseCached is ReleaseGrowable for most blocks: it caches the run, all of which is for
-// use, while that is surely within the bound and nobody waits for an operation or is to be
-// called. Else it returns false, and does nothing.
+// use, while that is surely within the bound and there is no observer. Else it returns false, and does nothing.
 func releaseCached(l int, n uint, addr, size uintptr) (done bool) {
 	r := regionOf(addr)
 	off := addr - r.base

@@ -19,7 +19,8 @@ type thresholds struct {
 	maxResident, maxRetained     uintptr
 }
 
-// isUnobserved reports whether nobody waits for an operation, or is called after one.
+// isUnobserved reports whether no goroutine waits for an operation, and no function is called
+// after one.
 func (o *observers) isUnobserved() bool {
 	return o.resumed == nil && o.aboveResident == nil && o.aboveRetained == nil
 }

@@ -60,8 +60,8 @@ func (c *Core) FreeLarge(p uintptr) error {
 
 // largeAt returns the block of the large chunk at p, nil when there is none. The header
 // before p must be that of a large chunk of the node, so that the memory before it can be
-// read. That the head of a block of the node lies there is certain enough: nobody looks up
-// the block in the page heap.
+// read. That the head of a block of the node lies there is certain enough: the block is
+// not looked up in the page heap.
 func (c *Core) largeAt(p uintptr) *Block {
 	if (p-largeHead)%BlockUnit != 0 {
 		return nil

@@ -197,9 +197,9 @@ func (w *treeCheck) context(s *Node) {
 	}
 	w.named(s)
 	n := s.Number()
-	ident := idents.Look(n)
+	long := len(s.Ident()) > maxShortIdent
 	w.Entry(s, HasCallbacks, "callbacks", callbacks[n] != nil)
-	w.Entry(s, HasIdent, "an ident", ident != nil && *ident != "")
+	w.Entry(s, HasLongIdent, "a long ident", long)
 	w.more.Node(s, true)
 }
 

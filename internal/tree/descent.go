@@ -167,7 +167,7 @@ func (s *Node) end() *Node {
 	Step(1 + int(s.BlockCount)) // which are released
 	mc, parent := s.Ref(), At(s.Parent)
 	id := kind.KindOf(mc.Epoch)
-	if s.Has&^HasIdent != 0 || !cacheable(id) || !s.inReach() {
+	if s.Has&^HasLongIdent != 0 || !cacheable(id) || !s.inReach() {
 		s.evictWith(anyMark)
 		if s.FirstChild != 0 {
 			return nil
@@ -181,7 +181,7 @@ func (s *Node) end() *Node {
 		return nil
 	}
 	used := s.closeMemory()
-	s.forgetIdent()
+	s.forgetLongIdent()
 	names.hint(s.name).learn(used)
 	relaxed.StoreRelease32(&s.CachedAs, asCached(id, together))
 	return parent
@@ -221,7 +221,7 @@ func (s *Node) endFreeing() *Node {
 	used := s.Total - s.Remaining()
 	s.closeShards()
 	s.Retire()
-	s.forgetIdent()
+	s.forgetLongIdent()
 	s.free(used)
 	return parent
 }

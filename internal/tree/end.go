@@ -267,7 +267,7 @@ func (s *Node) cacheOrFree(id kind.ID, used uintptr) bool {
 	Lock()
 	leaf := s.isLeaf()
 	if leaf {
-		s.forgetIdent()
+		s.forgetLongIdent()
 		relaxed.Store32(&s.Has, s.Has&^isClaimed) // the goroutine that claimed it is this one
 		if s.Has != 0 || !s.cache(id) {
 			s.evictFirst()

@@ -90,6 +90,7 @@ func freeNode(s *Node) {
 		Forget(s)
 		relaxed.Store32(&s.Has, 0)
 	}
+	s.forgetIdent()
 	s.CloseCurrent()
 	if h := names.hint(s.name); s.Blocks != 0 && h.count < maxKeptOfName && freeNodes.keepers < maxKept {
 		push(&h.kept, s)

@@ -100,7 +100,7 @@ var _ [kind.PrivateAt - unsafe.Sizeof(Node{})]byte // a node leaves the kind's o
 // The bits of the word Has. Each says that something is known of the context elsewhere.
 const (
 	HasCallbacks   = 1 << iota
-	HasIdent       //
+	HasLongIdent   // of more than maxShortIdent bytes
 	HasListeners   // callbacks of OnPressure
 	HasAccount     // a budget of its own
 	AllowsCritical // it may acquire blocks in a critical section

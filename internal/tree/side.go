@@ -4,7 +4,7 @@ import "github.com/gopalloc/palloc/internal/relaxed"
 
 // Side tables: what few contexts have, by the numbers of their nodes, on Go's heap.
 //
-// Invariant: the bit HasIdent of a node is set while idents has its number.
+// Invariant: the bit HasLongIdent of a node is set while idents has a long one of its context.
 //
 // Cost: a value for each of the 256 nodes next to one that has one.
 
@@ -31,32 +31,54 @@ func (t SideTable[T]) Look(number uint32) *T {
 	return nil
 }
 
-// idents has the idents, which tell contexts of one name apart. The tree's lock guards it.
-var idents SideTable[string]
+// An ident tells a context from others of its name.
+type ident struct {
+	epoch uint64 // of the context that has it: another one of the node has none
+	text  string
+}
+
+// idents has the idents of contexts. The tree's lock guards it.
+var idents SideTable[ident]
+
+// maxShortIdent is the length in bytes of the longest ident that a deletion leaves alone, so
+// that it needs no lock: it stays until the node is freed, or its next context has an ident.
+const maxShortIdent = 256
 
 // SetIdent sets the context's ident; "" removes it. Any goroutine.
-func (mc Ref) SetIdent(op, ident string) {
-	if ident == "" {
-		defer mc.Lock(op).Unlock()
-		mc.Node().forgetIdent()
+func (mc Ref) SetIdent(op, text string) {
+	if len(text) > maxShortIdent {
+		text = lasting(text)
+		l := mc.LockToEnter(op, HasLongIdent)
+		*idents.At(mc.Core.Number()) = ident{mc.Epoch, text}
+		l.Unlock()
 		return
 	}
-	ident = lasting(ident)
-	defer mc.LockToEnter(op, HasIdent).Unlock()
-	*idents.At(mc.Core.Number()) = ident
+	text = lasting(text)
+	l := mc.Lock(op)
+	l.Node().forgetLongIdent()
+	*idents.At(mc.Core.Number()) = ident{mc.Epoch, text}
+	l.Unlock()
 }
 
 // Ident returns the context's ident, "" if it has none. The tree's lock must be held.
 func (s *Node) Ident() string {
-	if s.Has&HasIdent == 0 {
-		return ""
+	if e := idents.Look(s.Number()); e != nil && e.epoch == s.Epoch {
+		return e.text
 	}
-	return *idents.At(s.Number())
+	return ""
 }
 
+// forgetLongIdent forgets an ident of more than maxShortIdent bytes.
+func (s *Node) forgetLongIdent() {
+	if s.Has&HasLongIdent != 0 {
+		*idents.At(s.Number()) = ident{}
+		relaxed.Store32(&s.Has, s.Has&^HasLongIdent)
+	}
+}
+
+// forgetIdent forgets what a node that is freed has left of an ident.
 func (s *Node) forgetIdent() {
-	if s.Has&HasIdent != 0 {
-		*idents.At(s.Number()) = ""
-		relaxed.Store32(&s.Has, s.Has&^HasIdent)
+	if e := idents.Look(s.Number()); e != nil {
+		*e = ident{}
 	}
 }
