@@ -31,8 +31,7 @@ const module = "github.com/gopalloc/palloc"
 var floors = [][]string{
 	{"cmd/palloc", "examples/first", "bench", "bench/cells", "bench/hot/program"},
 	{"cmd/palloc/recording", "bench/cell", "bench/hot"},
-	{"bench/flat"},
-	{"trace/backend", "palloctest"},
+	{"trace/backend", "trace/flat", "palloctest"},
 	{"trace", "."},
 	{"internal/budget"},
 	{"internal/tree", "internal/share", "internal/typerule"},

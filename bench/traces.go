@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/gopalloc/palloc/bench/flat"
 	"github.com/gopalloc/palloc/trace"
+	"github.com/gopalloc/palloc/trace/flat"
 )
 
 // The recordings: cells in Go replay them as they are, those of PostgreSQL in a flat

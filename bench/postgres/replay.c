@@ -197,7 +197,7 @@ static pg_attribute_always_inline char *
 timed(const char *file, Touch touch)
 {
 	Replay r = load(file, touch);
-	double ops = r.trace.header->replayed;
+	double ops = Max(r.trace.header->replayed, 1);
 	double cold;
 	double total = 0;
 	int n = 0;

@@ -21,6 +21,7 @@ type job struct {
 	Task    task   `json:"task"`
 	Trace   string `json:"trace"` // file name, or embedded
 	Backend string `json:"backend"`
+	PG18    string `json:"pg18"`   // the program that has the back ends elsewhere
 	Passes  int    `json:"passes"` // of a measurement, at least
 	Lines   int    `json:"lines"`  // of a tree, at most; 0 for all
 }

@@ -4,9 +4,12 @@
 //	palloc version                      print the version
 //	palloc help                         print this
 //
+// With -pg18 PATH, replay compares with PostgreSQL 18's own allocator, too: PATH is the
+// program DIR/pg18 that bench/pg18/build DIR makes.
+//
 // Exit status: 0 when all went well, 1 when a replay failed, 2 when the input
-// was bad: an unknown command or flag, a trace that is missing or damaged. Each
-// failure is one line on standard error.
+// was bad: an unknown command or flag, a trace that is missing or damaged, a
+// -pg18 that does not run. Each failure is one line on standard error.
 package main
 
 import (

@@ -18,6 +18,9 @@ import (
 var program string
 
 func TestMain(m *testing.M) {
+	if log := os.Getenv(fakeLog); log != "" {
+		os.Exit(fakePG18(log))
+	}
 	status, err := buildAndRun(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -29,6 +30,10 @@ runtime's own count. Peak memory is the most that was resident in the
 cold pass, above what was resident before it. The floor is the loop of the replay
 without an allocator: what all figures have in common.
 
+With -pg18, PostgreSQL 18's own allocator replays beside them, with a floor of its own;
+'bench/pg18/build DIR' in a clone makes the program DIR/pg18 for it. Its peak is that of
+a pass that writes to every page of every chunk.
+
 `
 
 // options are the flags and arguments.
@@ -36,7 +41,8 @@ type options struct {
 	passes   int
 	verify   bool
 	json     bool
-	tree     bool // whole
+	tree     bool   // whole
+	pg18     string // the program's path, "" for none
 	backends []string
 	traces   []string
 }
@@ -52,24 +58,30 @@ func parse(args []string, stdout io.Writer) (o options, err error) {
 	flags.BoolVar(&o.json, "json", false, "print one JSON object a line for each trace and back end")
 	flags.BoolVar(&o.tree, "tree", false, "print all contexts at the peak, not the largest only")
 	flags.StringVar(&names, "backend", "palloc,goheap,floor", "what to replay on, by commas; -verify leaves out the floor unless told")
+	flags.StringVar(&o.pg18, "pg18", "", "program that replays on PostgreSQL 18's allocator (none unless told)")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(stdout, replayUsage)
 		flags.VisitAll(func(f *flag.Flag) {
-			fmt.Fprintf(stdout, "  -%-8s %s (default %s)\n", f.Name, f.Usage, f.DefValue)
+			fmt.Fprintf(stdout, "  -%-8s %s%s\n", f.Name, f.Usage, defaultText(f))
 		})
 		return o, err
 	case err != nil:
 		return o, fmt.Errorf("replay: %w; 'palloc replay -help' lists the flags", err)
 	}
-	told := false
-	flags.Visit(func(f *flag.Flag) { told = told || f.Name == "backend" })
-	if o.verify && !told {
+	told := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { told[f.Name] = true })
+	if o.verify && !told["backend"] {
 		names = "palloc,goheap" // the floor keeps no promise
 	}
 	o.traces, o.backends = flags.Args(), strings.Split(names, ",")
 	if err := o.check(); err != nil {
 		return o, err
+	}
+	if told["pg18"] {
+		if err := o.addPG18(); err != nil {
+			return o, fmt.Errorf("replay: -pg18: %w; 'bench/pg18/build DIR' in a clone makes DIR/pg18", err)
+		}
 	}
 	if len(o.traces) == 0 {
 		o.traces = []string{embedded}
@@ -91,6 +103,29 @@ func (o options) check() error {
 		return errors.New("replay: a trace has an empty name; leave it out to replay the recording that palloc carries")
 	}
 	return nil
+}
+
+// addPG18 adds the program's back ends, if it runs.
+func (o *options) addPG18() (err error) {
+	if o.pg18 == "" {
+		return errors.New("the path is empty")
+	}
+	if o.verify {
+		return errors.New("-verify cannot check chunks in another program: leave out one of the two")
+	}
+	if o.pg18, err = filepath.Abs(o.pg18); err == nil { // else a bare name is looked for in $PATH
+		err = checkPG18(o.pg18)
+	}
+	o.backends = append(o.backends, "pg18", pg18Floor)
+	return err
+}
+
+// defaultText returns what the help says of a flag's default: nothing, if that is empty.
+func defaultText(f *flag.Flag) string {
+	if f.DefValue == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (default %s)", f.DefValue)
 }
 
 // task returns what the options do with each trace.
@@ -126,7 +161,7 @@ func replay(args []string, stdout, stderr io.Writer) int {
 func replayTrace(o options, name string, bar *progress, stdout io.Writer) (failed []*failure) {
 	var results []result
 	for _, b := range o.backends {
-		j := job{Task: o.task(), Trace: name, Backend: b, Passes: o.passes}
+		j := job{Task: o.task(), Trace: name, Backend: b, PG18: o.pg18, Passes: o.passes}
 		end := bar.watch(j)
 		switch {
 		case end.Failure != nil:

@@ -25,6 +25,9 @@ func answer(w io.Writer, results []result) {
 		}
 		fmt.Fprintln(w)
 	}
+	if pg18, own := find(results, "pg18"), find(results, pg18Floor); pg18 != nil && own != nil {
+		fmt.Fprintf(w, "PostgreSQL 18 takes %s warm; of that, %s are its replay's own\n", perOpText(pg18.WarmNsPerOp), perOpText(own.WarmNsPerOp))
+	}
 	if first.Clock == "wall" {
 		fmt.Fprintln(w, "times are those on the wall: this system does not tell the processor's")
 	}
@@ -39,8 +42,10 @@ func table(w io.Writer, results []result) {
 		row(w, r.Backend, perOpText(r.ColdNsPerOp), perOpText(r.WarmNsPerOp), perOpText(r.gcNsPerOp()),
 			sizeOrDash(r.PeakRSSBytes), grouped(r.Passes))
 	}
-	if palloc, goheap := find(results, "palloc"), find(results, "goheap"); palloc != nil && goheap != nil {
-		ratioRow(w, palloc, goheap)
+	for _, other := range []string{"goheap", "pg18"} {
+		if palloc, other := find(results, "palloc"), find(results, other); palloc != nil && other != nil {
+			ratioRow(w, palloc, other)
+		}
 	}
 	fmt.Fprintln(w)
 }
@@ -56,16 +61,16 @@ func row(w io.Writer, name string, cells ...string) {
 	fmt.Fprintln(w)
 }
 
-// ratioRow prints palloc's figures divided by those of Go's heap.
-func ratioRow(w io.Writer, palloc, goheap *result) {
+// ratioRow prints palloc's figures divided by those of another back end.
+func ratioRow(w io.Writer, palloc, other *result) {
 	resident := "-"
-	if palloc.PeakRSSBytes != nil && goheap.PeakRSSBytes != nil {
-		resident = ratio(float64(*palloc.PeakRSSBytes), float64(*goheap.PeakRSSBytes))
+	if palloc.PeakRSSBytes != nil && other.PeakRSSBytes != nil {
+		resident = ratio(float64(*palloc.PeakRSSBytes), float64(*other.PeakRSSBytes))
 	}
-	row(w, "palloc/goheap",
-		ratio(palloc.ColdNsPerOp, goheap.ColdNsPerOp),
-		ratio(palloc.WarmNsPerOp, goheap.WarmNsPerOp),
-		ratio(palloc.gcNsPerOp(), goheap.gcNsPerOp()),
+	row(w, "palloc/"+other.Backend,
+		ratio(palloc.ColdNsPerOp, other.ColdNsPerOp),
+		ratio(palloc.WarmNsPerOp, other.WarmNsPerOp),
+		ratio(palloc.gcNsPerOp(), other.gcNsPerOp()),
 		resident)
 }
 

@@ -3,13 +3,11 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
-	"strings"
 )
 
 // Spawning: each job in a new process of this same program.
@@ -46,30 +44,4 @@ func spawn(j job) (end outcome, err error) {
 		return end, fmt.Errorf("the process for it failed (%w): %s", cmp.Or(crash, err), last.cause())
 	}
 	return end, nil
-}
-
-// head keeps the first bytes written to it: of a crash, they say why.
-type head struct{ bytes.Buffer }
-
-// Write keeps what there is room for, and returns that it kept all.
-func (h *head) Write(p []byte) (int, error) {
-	const room = 16 << 10
-	h.Buffer.Write(p[:min(len(p), room-min(h.Len(), room))])
-	return len(p), nil
-}
-
-// cause returns the line that names the reason of a crash.
-func (h *head) cause() string {
-	lines := strings.Split(strings.TrimSpace(h.String()), "\n")
-	for _, line := range lines {
-		for _, mark := range []string{"fatal error:", "panic:", "SIG"} {
-			if strings.HasPrefix(line, mark) {
-				return line
-			}
-		}
-	}
-	if lines[0] == "" {
-		return "it said nothing"
-	}
-	return lines[0]
 }

@@ -66,7 +66,11 @@ func perform(j job) (end outcome) {
 func (j job) do(t *trace.Trace) (end outcome, err error) {
 	switch j.Task {
 	case taskMeasure:
-		end.Result, err = j.measure(t)
+		measure := j.measure
+		if elsewhere[j.Backend] != "" {
+			measure = j.measureElsewhere
+		}
+		end.Result, err = measure(t)
 	case taskVerify:
 		end.Verdict, err = j.verify(t)
 	case taskTree:

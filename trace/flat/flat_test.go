@@ -5,8 +5,8 @@ import (
 	"encoding/binary"
 	"testing"
 
-	"github.com/gopalloc/palloc/bench/flat"
 	"github.com/gopalloc/palloc/trace"
+	"github.com/gopalloc/palloc/trace/flat"
 )
 
 // A flat trace holds what its recording holds.

@@ -1,7 +1,7 @@
 // Package flat writes recordings of memory traffic in a form that a loop in any
 // language reads without work: tables of fixed width, little-endian, as they lie
-// in memory. The layout is in the README of the folder above. PostgreSQL's cells read
-// them; those in Go replay the recordings themselves.
+// in memory. bench/README.md has the layout. PostgreSQL's allocator replays them, in the
+// bench and beside `palloc replay`; palloc and Go's heap replay the recordings themselves.
 //
 // A flat trace holds less than the recording that [Write] makes it of: no chunk
 // numbers, no deaths, no questions about memory.
