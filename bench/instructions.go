@@ -154,21 +154,31 @@ type counter struct {
 
 // newCounter builds the programs.
 func newCounter(root, folder string) (*counter, error) {
-	if _, err := exec.LookPath("valgrind"); err != nil {
-		return nil, errors.New("valgrind counts the instructions, and is missing: .ci/bench-setup installs it")
+	c, err := newOurCounter(root, folder)
+	if err != nil {
+		return nil, err
 	}
-	c := &counter{profile: filepath.Join(folder, "profile")}
-	for _, b := range []built{
-		buildGo(context.Background(), root, folder, []string{"palloc"}),
-		buildPG18(context.Background(), root, folder, []string{pg18}),
-	} {
-		if len(b.leftOut) > 0 {
-			return nil, errors.New(b.leftOut[0].Why)
-		}
-		c.ours, c.theirs = c.theirs, b.peers[0]
+	b := buildPG18(context.Background(), root, folder, []string{pg18})
+	if len(b.leftOut) > 0 {
+		return nil, errors.New(b.leftOut[0].Why)
 	}
+	c.theirs = b.peers[0]
 	return c, nil
 }
+
+// newOurCounter returns a counter that has no program but palloc's.
+func newOurCounter(root, folder string) (*counter, error) {
+	if _, err := exec.LookPath("valgrind"); err != nil {
+		return nil, errNoValgrind
+	}
+	b := buildGo(context.Background(), root, folder, []string{"palloc"})
+	if len(b.leftOut) > 0 {
+		return nil, errors.New(b.leftOut[0].Why)
+	}
+	return &counter{ours: b.peers[0], profile: filepath.Join(folder, "profile")}, nil
+}
+
+var errNoValgrind = errors.New("valgrind counts the instructions, and is missing: .ci/bench-setup installs it")
 
 // counted is the instructions of a pass, on both sides, with and without an allocator.
 type counted struct{ ours, theirs, ourFloor, theirFloor, ops float64 }
@@ -185,21 +195,33 @@ func (r counted) above(n float64) (ours, theirs float64) {
 
 // both counts a recording.
 func (c *counter) both(from recording) (r counted, err error) {
-	for _, count := range []struct {
-		of   peer
-		what string
-		at   *float64
-	}{{c.ours, "passes", &r.ours}, {c.ours, "passes-floor", &r.ourFloor}, {c.theirs, "passes", &r.theirs}, {c.theirs, "passes-floor", &r.theirFloor}} {
-		var two, four float64
-		if two, _, err = c.run(count.of, count.what+"-2", from); err == nil {
-			four, r.ops, err = c.run(count.of, count.what+"-4", from)
-		}
-		if err != nil {
-			return r, err
-		}
-		*count.at = (four - two) / 2
+	if err = c.pass(c.theirs, "passes", from, &r.theirs, &r.ops); err == nil {
+		err = c.pass(c.theirs, "passes-floor", from, &r.theirFloor, &r.ops)
 	}
-	return r, nil
+	if err == nil {
+		err = c.mine(from, &r)
+	}
+	return r, err
+}
+
+// mine counts palloc's side.
+func (c *counter) mine(from recording, r *counted) error {
+	err := c.pass(c.ours, "passes", from, &r.ours, &r.ops)
+	if err == nil {
+		err = c.pass(c.ours, "passes-floor", from, &r.ourFloor, &r.ops)
+	}
+	return err
+}
+
+// pass counts the instructions of a warm pass.
+func (c *counter) pass(p peer, workload string, from recording, instructions, ops *float64) error {
+	two, _, err := c.run(p, workload+"-2", from)
+	if err != nil {
+		return err
+	}
+	four, n, err := c.run(p, workload+"-4", from)
+	*instructions, *ops = (four-two)/2, n
+	return err
 }
 
 var refs = regexp.MustCompile(`I\s+refs:\s+([\d,]+)`)

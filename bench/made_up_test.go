@@ -29,6 +29,7 @@ func madeUp() *raw {
 		r.put("palloc", "trace", name, series{"ns": {6, 6, 6}, "cold": {8, 9, 8}})
 		r.put("palloc", "trace-floor", name, series{"ns": {2, 2, 2}, "cold": {3, 3, 3}})
 		r.put("postgres", "trace", name, series{"ns": {12, 12, 12}, "cold": {16, 16, 16}})
+		r.put("pg18", "trace", name, series{"ns": {10, 10, 10}, "cold": {16, 16, 16}})
 		r.put("goheap", "trace", name, series{"ns": {48, 48, 48}, "cold": {40, 40, 40}})
 	}
 	return r

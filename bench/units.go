@@ -8,9 +8,10 @@ import (
 // be counted by the same loops that replay what backends did.
 //
 // Invariant: a recording has unitRounds rounds of its unit in one context, and nothing else
-// but that context. Cost: some thousand ops each.
+// but that context. Cost: some ten
+// thousand ops each.
 
-const unitRounds = 4000
+const unitRounds = 20_000
 
 // unit is an operation, or a few that belong together.
 type unit struct {

@@ -20,10 +20,10 @@ func init() {
 		"trace-touched": onTrace(new(backend.Palloc), touched),
 		"trace-floor":   onTrace(new(backend.Floor), timed),
 
-		"passes-2":       onTrace(new(backend.Palloc), passes(2)),
-		"passes-4":       onTrace(new(backend.Palloc), passes(4)),
-		"passes-floor-2": onTrace(new(backend.Floor), passes(2)),
-		"passes-floor-4": onTrace(new(backend.Floor), passes(4)),
+		"passes-2":       passes(new(backend.Palloc), 2),
+		"passes-4":       passes(new(backend.Palloc), 4),
+		"passes-floor-2": passes(new(backend.Floor), 2),
+		"passes-floor-4": passes(new(backend.Floor), 4),
 	})
 	join("goheap", map[string]workload{
 		"trace":         onTrace(new(backend.GoHeap), timed),
@@ -31,16 +31,10 @@ func init() {
 	})
 }
 
-// onTrace reads the recording and runs a workload on it.
+// onTrace reads the recording, makes the process ready and runs a workload on it.
 func onTrace(b trace.Backend, run func(t *trace.Trace, b trace.Backend) (figures, error)) workload {
 	return func(file string) (figures, error) {
-		if file == "" {
-			return nil, errors.New("cell: the workload replays a recording, and none is named: give its path")
-		}
-		t, err := trace.ReadFile(file)
-		if err == nil {
-			t, err = backend.OffHeap(t.WithoutQuestions())
-		}
+		t, err := load(file)
 		if err == nil {
 			err = backend.Prepare(t, b)
 		}
@@ -51,6 +45,18 @@ func onTrace(b trace.Backend, run func(t *trace.Trace, b trace.Backend) (figures
 	}
 }
 
+// load reads a recording.
+func load(file string) (*trace.Trace, error) {
+	if file == "" {
+		return nil, errors.New("cell: the workload replays a recording, and none is named: give its path")
+	}
+	t, err := trace.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return backend.OffHeap(t.WithoutQuestions())
+}
+
 // timed measures a first pass and the median of at least four others.
 func timed(t *trace.Trace, b trace.Backend) (figures, error) {
 	ops := max(t.Replayed(), 1)
@@ -59,9 +65,14 @@ func timed(t *trace.Trace, b trace.Backend) (figures, error) {
 	return figures{"cold": per(cold, ops), "ns": per(warm, ops), "passes": float64(passes + 1)}, nil
 }
 
-// passes returns a workload of n passes, for a program that counts instructions.
-func passes(n int) func(*trace.Trace, trace.Backend) (figures, error) {
-	return func(t *trace.Trace, b trace.Backend) (figures, error) {
+// passes returns a workload of n passes, for a program that counts instructions. It does
+// not make the process ready, which takes as many as it may.
+func passes(b trace.Backend, n int) workload {
+	return func(file string) (figures, error) {
+		t, err := load(file)
+		if err != nil {
+			return nil, err
+		}
 		for range n {
 			backend.Pass(t, b)
 		}

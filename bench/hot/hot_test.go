@@ -66,6 +66,7 @@ var inlinedAt = []string{"palloc.Context.Alloc", "palloc.Free", "palloc.FreePoin
 var rounds = map[string]int{
 	"bump": 1_000_000, "new": 1_000_000, "uncleared": 1_000_000, "newset": 1_000_000, "pair": 1_000_000,
 	"churn": 500_000, "queue": 500_000, "call": 100_000, "reset": 1_000_000,
+	"zeroed": 500_000, "medium": 200_000, "large": 100_000, "blocks": 10_000, "ident": 100_000, "children": 1_000_000,
 }
 
 // entries are lines of the golden file: the first two words, and the rest.

@@ -2,7 +2,11 @@
 // compiled to: what is inlined, and how many instructions they take.
 package hot
 
-import "github.com/gopalloc/palloc"
+import (
+	"unsafe"
+
+	"github.com/gopalloc/palloc"
+)
 
 // The loops, as a user writes them.
 //
@@ -13,6 +17,7 @@ import "github.com/gopalloc/palloc"
 var Paths = map[string]func(rounds int){
 	"bump": bump, "new": newInBump, "uncleared": uncleared, "newset": newInSet,
 	"pair": pair, "churn": churn, "queue": queue, "call": call, "reset": reset,
+	"zeroed": zeroed, "medium": medium, "large": large, "blocks": blocks, "ident": ident, "children": children,
 }
 
 // perRound is the number of chunks that a Reset takes back.
@@ -122,5 +127,47 @@ func reset(n int) {
 	mc := palloc.NewAllocSet(palloc.Top(), "hot")
 	for range n {
 		mc.Reset()
+	}
+}
+
+func zeroed(n int) { pairsOf(n, 64, palloc.Context.AllocZeroed) }
+
+func medium(n int) { pairsOf(n, 2<<10, palloc.Context.Alloc) }
+
+func large(n int) { pairsOf(n, 20<<10, palloc.Context.Alloc) }
+
+func pairsOf(n, size int, alloc func(palloc.Context, int) unsafe.Pointer) {
+	mc := palloc.NewAllocSet(palloc.Top(), "hot")
+	for i := range n {
+		p := alloc(mc, size)
+		*(*uint64)(p) = uint64(i)
+		palloc.FreePointer(p)
+	}
+}
+
+func blocks(n int) {
+	const perReset = 40
+	mc := palloc.NewAllocSet(palloc.Top(), "hot")
+	for range n {
+		for i := range perReset {
+			*(*uint64)(mc.Alloc(1000)) = uint64(i)
+		}
+		mc.Reset()
+	}
+}
+
+func ident(n int) {
+	parent := palloc.NewAllocSet(palloc.Top(), "hot")
+	for range n {
+		mc := palloc.NewAllocSet(parent, "call")
+		mc.SetIdent("SELECT 1")
+		mc.Delete()
+	}
+}
+
+func children(n int) {
+	mc := palloc.NewAllocSet(palloc.Top(), "hot")
+	for range n {
+		mc.DeleteChildren()
 	}
 }

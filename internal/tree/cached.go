@@ -56,6 +56,12 @@ func (s *Node) cache(id kind.ID) bool {
 	return true
 }
 
+// isFirst reports whether the node is the first child of its parent. It is separate from
+// inReach so that it is inlined in Delete.
+func (s *Node) isFirst() bool {
+	return relaxed.Load32(&At(relaxed.Load32(&s.Parent)).FirstChild) == s.Number()
+}
+
 // inReach reports whether the node is among the first children of its parent. Without the
 // tree's lock the answer may be old: then the node stays until the end of its parent.
 func (s *Node) inReach() bool {

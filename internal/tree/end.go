@@ -54,6 +54,12 @@ func (s *Node) noChildrenNoCallbacks() bool {
 	return relaxed.Load32(&s.FirstChild)|relaxed.Load32(&s.Has)&HasCallbacks == 0
 }
 
+// noChildrenNoEntries reports whether the context has neither children nor an entry in
+// any side table.
+func (s *Node) noChildrenNoEntries() bool {
+	return relaxed.Load32(&s.FirstChild)|relaxed.Load32(&s.Has) == 0
+}
+
 // reset is separate from rewindOrReset because it loops: for contexts that have children,
 // callbacks, or more to free than chunks of the keeper.
 func (mc Ref) reset() {
@@ -130,6 +136,34 @@ func (mc Ref) isStillBelow(top Ref) bool {
 
 // Delete deletes the context and all contexts below it. Owner only.
 func (mc Ref) Delete() {
+	s := mc.Node()
+	if mc.Core == nil || s.Epoch != mc.Epoch || !s.noChildrenNoEntries() || !s.IsClean() {
+		mc.deleteMore()
+		return
+	}
+	atomic.StoreUint64(&s.Epoch, kind.NextEpoch(mc.Epoch, kind.None)) // and a fence
+	s.ClearDirty()
+	s.Rewind()
+	s.ForgetSizes()
+	if s.noChildrenNoEntries() && (s.isFirst() || s.inReach()) {
+		relaxed.StoreRelease32(&s.CachedAs, asCached(kind.KindOf(mc.Epoch), 1)) // a clean context is of a kind that is cached
+		return
+	}
+	mc.leave()
+}
+
+// leave caches or frees the node of a context whose memory Delete has closed. A child that
+// another goroutine created below it meanwhile is deleted first.
+func (mc Ref) leave() {
+	if !mc.Node().cacheOrFree(kind.KindOf(mc.Epoch), 0) {
+		mc.undoEnd()
+		mc.delete()
+	}
+}
+
+// deleteMore is Delete for contexts that have more to release than the chunks of a keeper,
+// children, or entries in side tables.
+func (mc Ref) deleteMore() {
 	s := mc.Node()
 	if mc.Core == nil || s.Epoch != mc.Epoch || relaxed.Load32(&s.Has)&(HasCallbacks|IsPermanent) != 0 || !s.mayBeLeaf() || !mc.end() {
 		mc.delete()
