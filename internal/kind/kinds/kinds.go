@@ -26,7 +26,7 @@ var Methods = [kind.Kinds]kind.Methods{
 	shared.ShardID: shared.Shard{},
 }
 
-// traits has the traits of each kind by its ID, so that nobody calls for them.
+// traits has the traits of each kind by its ID, so that none calls for them.
 var traits = traitsOf(Methods)
 
 func traitsOf(all [kind.Kinds]kind.Methods) (t [kind.Kinds]kind.Traits) {
