@@ -372,3 +372,93 @@ func born(parent palloc.Context) (c palloc.Context, ok bool) {
 	}()
 	return palloc.NewAllocSet(parent, "child"), true
 }
+
+// atOnce runs other in a goroutine and mine here, from about the same moment on.
+func atOnce(other, mine func()) {
+	var ready, begin atomic.Bool
+	var done sync.WaitGroup
+	done.Go(func() {
+		ready.Store(true)
+		for !begin.Load() {
+		}
+		other()
+	})
+	for !ready.Load() {
+		runtime.Gosched()
+	}
+	begin.Store(true)
+	mine()
+	done.Wait()
+}
+
+// TestAMoveBetweenParentsThatEndLosesNothing moves a context while both its parents are
+// deleted: it is deleted with one of them.
+func TestAMoveBetweenParentsThatEndLosesNothing(t *testing.T) {
+	rounds := sized(20_000, 1000)
+	mc := newRoot(t)
+	var pause atomic.Int64
+	for n := range rounds {
+		from, to := palloc.NewAllocSet(mc, "from"), palloc.NewAllocSet(mc, "to")
+		c := palloc.NewAllocSet(from, "c")
+		atOnce(func() { movesTo(c, to) }, func() {
+			for range n % 97 { // so that other moments meet
+				pause.Add(1)
+			}
+			to.Delete()
+			from.Delete()
+		})
+		if c.Live() {
+			t.Fatalf("round %d: the context is live without its parents", n)
+		}
+	}
+	wantEmpty(t, mc)
+	wantSound(t, "afterwards", mc)
+}
+
+// movesTo moves a context, and reports whether both existed.
+func movesTo(c, to palloc.Context) (ok bool) {
+	defer func() {
+		if _, fault := recover().(*palloc.Fault); fault {
+			ok = false
+		}
+	}()
+	c.SetParent(to)
+	return true
+}
+
+// TestTheParentIsAContextWhileItEnds asks for the parent while that is deleted, with a cached
+// child in front of the one that asks.
+func TestTheParentIsAContextWhileItEnds(t *testing.T) {
+	rounds := sized(100_000, 5000)
+	mc := newRoot(t)
+	var asks atomic.Pointer[palloc.Context]
+	var over atomic.Bool
+	var watcher sync.WaitGroup
+	watcher.Go(func() {
+		for !over.Load() {
+			if c := asks.Load(); c != nil && !hasParentOfAKind(*c) {
+				t.Error("the parent is of no kind")
+				return
+			}
+		}
+	})
+	for range rounds {
+		parent := palloc.NewAllocSet(mc, "parent")
+		c := palloc.NewAllocSet(parent, "c")
+		palloc.NewAllocSet(parent, "cached").Delete()
+		asks.Store(&c)
+		parent.Delete()
+	}
+	over.Store(true)
+	watcher.Wait()
+}
+
+// hasParentOfAKind reports whether the context's parent is one; true when either is deleted.
+func hasParentOfAKind(c palloc.Context) (ok bool) {
+	defer func() {
+		if _, fault := recover().(*palloc.Fault); fault {
+			ok = true
+		}
+	}()
+	return c.Parent().Kind().String() == palloc.KindAllocSet.String()
+}

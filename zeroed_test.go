@@ -70,6 +70,76 @@ func TestZeroedMemoryIsZeroAfterAnyUse(t *testing.T) {
 	}
 }
 
+// TestZeroedChunksOfEverySizeAreZero allocates zeroed chunks of each size between others, in
+// memory that was used before, and in chunks that were freed: all of each is zero, and
+// nothing around it is written to.
+func TestZeroedChunksOfEverySizeAreZero(t *testing.T) {
+	const most, whole = 9000, 300 // of those larger than whole not every size is tried
+	makers := map[string]func(parent palloc.Context, size int) palloc.Context{
+		"Shared": func(parent palloc.Context, _ int) palloc.Context {
+			return palloc.NewAllocSet(parent, "c", palloc.Shared())
+		},
+	}
+	for _, k := range kinds {
+		makers[k.String()] = func(parent palloc.Context, size int) palloc.Context {
+			return newKind(parent, k, "c", max(size, 1))
+		}
+	}
+	step := sized(7, 61)
+	for name, create := range makers {
+		t.Run(name, func(t *testing.T) {
+			root := newRoot(t)
+			for size := 0; size <= most; size++ {
+				if size > whole {
+					size += step
+				}
+				c := create(root, size)
+				if name == "Slab" {
+					size = max(size, 1) // its chunks have this size
+				}
+				for range 2 { // in used memory the second time
+					for _, way := range zeroing {
+						zeroedBetween(t, c, size, name != "Bump", way)
+					}
+					c.Reset()
+				}
+				c.Delete()
+			}
+		})
+	}
+}
+
+// zeroedBetween allocates zeroed chunks between soiled ones, one that was freed among them
+// if frees is true.
+func zeroedBetween(t *testing.T, c palloc.Context, size int, frees bool, zeroed func(palloc.Context, int) []byte) {
+	t.Helper()
+	soiled := func() []byte {
+		b := bytesAt(c.Alloc(size), size)
+		if size > 0 {
+			soilAll(b)
+		}
+		return b
+	}
+	before := soiled()
+	if freed := soiled(); frees && size > 0 {
+		palloc.FreePointer(unsafe.Pointer(&freed[0]))
+	}
+	b := zeroed(c, size)
+	after := soiled()
+	again := zeroed(c, size)
+	for _, z := range [][]byte{b, again} {
+		wantZero(t, z)
+	}
+	for _, d := range [][]byte{before, after} {
+		for i, v := range d {
+			if v != 0xff {
+				t.Fatalf("byte %d of a chunk of %d next to a zeroed one is %#x", i, size, v)
+			}
+		}
+	}
+	wantSound(t, "with zeroed chunks", c)
+}
+
 func soilAll(b []byte) {
 	b[0] = 0xff
 	for n := 1; n < len(b); n *= 2 {

@@ -2,11 +2,7 @@
 // compiled to: what is inlined, and how many instructions they take.
 package hot
 
-import (
-	"unsafe"
-
-	"github.com/gopalloc/palloc"
-)
+import "github.com/gopalloc/palloc"
 
 // The loops, as a user writes them.
 //
@@ -130,16 +126,23 @@ func reset(n int) {
 	}
 }
 
-func zeroed(n int) { pairsOf(n, 64, palloc.Context.AllocZeroed) }
-
-func medium(n int) { pairsOf(n, 2<<10, palloc.Context.Alloc) }
-
-func large(n int) { pairsOf(n, 20<<10, palloc.Context.Alloc) }
-
-func pairsOf(n, size int, alloc func(palloc.Context, int) unsafe.Pointer) {
+func zeroed(n int) {
 	mc := palloc.NewAllocSet(palloc.Top(), "hot")
 	for i := range n {
-		p := alloc(mc, size)
+		p := mc.AllocZeroed(64)
+		*(*uint64)(p) = uint64(i)
+		palloc.FreePointer(p)
+	}
+}
+
+func medium(n int) { pairsOf(n, 2<<10) }
+
+func large(n int) { pairsOf(n, 20<<10) }
+
+func pairsOf(n, size int) {
+	mc := palloc.NewAllocSet(palloc.Top(), "hot")
+	for i := range n {
+		p := mc.Alloc(size)
 		*(*uint64)(p) = uint64(i)
 		palloc.FreePointer(p)
 	}

@@ -1,20 +1,14 @@
 package block
 
-import (
-	"github.com/gopalloc/palloc/internal/osmem"
-	"github.com/gopalloc/palloc/internal/relaxed"
-)
-
 // runCache has the runs that were released last, by length, set aside for the next
 // requests, which are likely to want the same lengths: a stack for each length. They are
 // not coalesced.
 //
-// Invariant: all of a cached run is resident. Its first word has the address of the next
-// one. Its units stay used, so that no other request gets them, and their bits in the word
+// Invariant: all of a cached run is resident. Its units stay used, so that no other request gets them, and their bits in the word
 // cached keep Find from finding it. It counts as retained. Before a request cuts a coarser
 // unit, and before memory is returned to the system, all cached runs are freed.
 //
-// Cost: some ten instructions to cache a run or take it again; 3 KiB. Freeing them all is
+// Cost: some ten instructions to cache a run or take it again; 14 KiB. Freeing them all is
 // at most maxCached calls of freeRun. Runs above 6 MiB are not cached: their page would
 // stay the best fit with half of it used, and what was never used in it would be allocated
 // before memory that is resident elsewhere.
@@ -24,10 +18,11 @@ type runCache struct {
 	bytes  uintptr
 }
 
-// stack is the cached runs of one length.
+// stack is the addresses of the cached runs of one length. They are not in the runs, where a
+// write to freed memory could change them.
 type stack struct {
-	top  uintptr // the address of the run that was released last, 0 for none
-	runs int
+	runs  int
+	addrs [maxStack]uintptr // the run that was released last comes last
 }
 
 const (
@@ -45,7 +40,7 @@ func acquireCached(l int, n uint, size uintptr) (addr uintptr) {
 		return 0
 	}
 	heap.mu.Lock()
-	if heap.cached[l][n].top != 0 && heap.isUnobserved() && heap.acquisitions < period-1 {
+	if heap.cached[l][n].runs != 0 && heap.isUnobserved() && heap.acquisitions < period-1 {
 		addr = heap.takeCached(l, n, anyUnit)
 		heap.operations++
 		heap.acquisitions++
@@ -88,8 +83,7 @@ func (c *runCache) cacheRun(l int, n uint, addr uintptr, p *page, m uint64) bool
 		return false
 	}
 	store(&p.cached, p.cached|m)
-	relaxed.Store(nextCached(addr), s.top)
-	s.top = addr
+	s.addrs[s.runs&(maxStack-1)] = addr
 	s.runs++
 	c.runs++
 	c.bytes += size
@@ -103,24 +97,21 @@ func (c *runCache) takeCached(l int, n uint, starts uint64) (addr uintptr) {
 		return 0
 	}
 	s := &c.cached[l][n]
-	if addr = s.top; addr == 0 {
+	if s.runs == 0 {
 		return 0
 	}
+	addr = s.addrs[(s.runs-1)&(maxStack-1)]
 	r := regionOf(addr)
 	p, u := r.pageOf(l, addr-r.base)
 	if starts&(1<<u) == 0 {
 		return 0
 	}
-	s.top = *nextCached(addr)
 	s.runs--
 	c.runs--
 	c.bytes -= uintptr(n) << unitShift(l)
 	store(&p.cached, p.cached&^mask(u, n))
 	return addr
 }
-
-// nextCached returns where a cached run has the address of the next one.
-func nextCached(addr uintptr) *uintptr { return (*uintptr)(osmem.At(addr)) }
 
 // flushCache frees all cached runs.
 func (c *runCache) flushCache() {

@@ -22,7 +22,7 @@ const Limited = 1 << 31
 // once, before the first context is limited.
 var CheckLimit func(c *Core, holds uintptr) error
 
-// isAlone reports whether no limit and no other node is told what the node acquires: it is no shard, and
+// isAlone reports whether nothing else is told what the node acquires: it is no shard, and
 // under no limit.
 func (c *Core) isAlone() bool { return relaxed.Load32(&c.Has)&(Limited|IsShard) == 0 }
 

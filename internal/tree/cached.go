@@ -92,15 +92,15 @@ func (s *Node) together() (n uint32, leaf bool) {
 }
 
 // countCached is separate from together because it looks at the children. It may do so
-// without the tree's lock: no child but a cached one leaves its parent meanwhile, and
-// evictions counts those.
+// without the tree's lock: evictions counts the cached ones that leave meanwhile, and a
+// context that left, and is cached elsewhere by now, has another parent.
 func (s *Node) countCached() (n uint32, leaf bool) {
-	before := evictions.Load()
+	before, parent := evictions.Load(), s.Number()
 	n = 1
 	for i, looked := relaxed.Load32(&s.FirstChild), 0; i != 0; looked++ {
 		child := At(i)
 		word := relaxed.Load32(&child.CachedAs)
-		if n += cachedTogether(word); word == 0 || looked == reach || n > maxTogether {
+		if n += cachedTogether(word); word == 0 || looked == reach || n > maxTogether || relaxed.Load32(&child.Parent) != parent {
 			return 0, false
 		}
 		i = relaxed.Load32(&child.NextSibling)

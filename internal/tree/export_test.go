@@ -24,3 +24,12 @@ func StrayCallbacks() (restore func()) {
 	callbacks[noNode] = &callback{}
 	return func() { delete(callbacks, noNode) }
 }
+
+// IsLeafFrom reports whether a context passes for a leaf when child was read as its first
+// child, and may have left it since.
+func IsLeafFrom(mc, child Ref) bool {
+	s := mc.Node()
+	defer func(first uint32) { s.FirstChild = first }(s.FirstChild)
+	s.FirstChild = child.Core.Number()
+	return s.isLeaf()
+}

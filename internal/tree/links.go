@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"runtime"
 	"sync/atomic"
 
 	"github.com/gopalloc/palloc/internal/kind"
@@ -36,9 +37,9 @@ func unlink(s *Node) {
 		At(s.NextSibling).prevSibling = s.prevSibling
 	}
 	if s.prevSibling != 0 {
-		relaxed.Store32(&At(s.prevSibling).NextSibling, s.NextSibling)
+		relaxed.StoreRelease32(&At(s.prevSibling).NextSibling, s.NextSibling)
 	} else {
-		relaxed.Store32(&At(s.Parent).FirstChild, s.NextSibling)
+		relaxed.StoreRelease32(&At(s.Parent).FirstChild, s.NextSibling)
 	}
 	relaxed.Store32(&s.Parent, 0)
 	s.prevSibling = 0
@@ -60,13 +61,26 @@ func move(s, parent *Node) {
 }
 
 // Parent returns the parent of the context; the zero Ref for the root, and for a dropped
-// context whose deletion has begun.
+// context whose deletion has begun. It yields while the parent is taken: its deletion will
+// find the context.
 func (mc Ref) Parent(op string) Ref {
-	defer mc.Lock(op).Unlock()
-	if p := mc.Node().Parent; p != 0 && At(p) != droppedRoot.Node() {
-		return At(p).Ref()
+	for {
+		p, known := mc.parent(op)
+		if known {
+			return p
+		}
+		runtime.Gosched()
 	}
-	return Ref{}
+}
+
+// parent returns the parent, and whether it is a context or none.
+func (mc Ref) parent(op string) (p Ref, known bool) {
+	defer mc.Lock(op).Unlock()
+	if up := mc.Node().Parent; up != 0 && At(up) != droppedRoot.Node() {
+		p = At(up).Ref()
+		return p, p.Owned()
+	}
+	return Ref{}, true
 }
 
 // Moved is called with each node that was moved. It reports whether the nodes below need
@@ -94,11 +108,14 @@ func (mc Ref) Move(op string, parent Ref) (below bool) {
 		refuse(parent.Core, op, "the new parent is the context itself or lies below it: that would be a cycle")
 	}
 	from := At(mc.Node().Parent)
+	had := from.Has
+	relaxed.Store32(&from.Has, had|HasCreation) // a deletion that finds no child there waits for the lock
 	move(mc.Node(), parent.Node())
 	if !parent.Live() { // deleted meanwhile
-		move(mc.Node(), from)
+		move(mc.Node(), from) // with the bit: that deletion looks at the children again
 		refuse(mc.Core, op, "the new parent was deleted")
 	}
+	relaxed.Store32(&from.Has, had)
 	return Moved(mc.Node())
 }
 

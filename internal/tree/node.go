@@ -46,6 +46,10 @@
 //     child, or both: then it makes the context live again and begins anew. A deletion that
 //     holds the lock needs none of that once no child is left, not even a cached one: no
 //     other goroutine can link one.
+//   - A move takes the context from its old parent first, which may be deleted meanwhile, and
+//     puts it back when the new one was. So it sets HasCreation in the old parent before,
+//     and leaves the bit there when it puts the context back. The deletion reads its
+//     children, then Has: it finds the child, or takes the lock and looks again.
 //   - A goroutine that adds an entry about a context to a side table sets the bit in Has,
 //     then reads whether the context is live: see LockToEnter. The deletion writes the
 //     epoch, then reads Has. So the entry is not made, or the deletion takes the lock.
