@@ -79,7 +79,7 @@ func instructions(root string, list []recording, w io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(w, "Instructions of one operation, less the loops, of palloc and of PostgreSQL %s:\n\n", c.theirs.version)
-	empty, err := c.both(single[0]) // what a pass takes besides
+	empty, err := c.both(single[0]) // what a pass takes by itself
 	if err != nil {
 		return err
 	}
