@@ -255,3 +255,20 @@ func TestASlabOfLargeBlocksFreesItsChunks(t *testing.T) {
 		wantEmpty(t, c)
 	}
 }
+
+// TestRoomToGrowTakesLittleResidentMemory: the room of a chunk that grew a little takes no
+// more than some times the chunk of the free memory that is resident, which others can use.
+func TestRoomToGrowTakesLittleResidentMemory(t *testing.T) {
+	if unsafe.Sizeof(uintptr(0)) == 4 || cramped() {
+		t.Skip("address space is not plentiful here: a chunk that grows moves")
+	}
+	c := newRoot(t)
+	palloc.FreePointer(c.Alloc(2<<20 - 256)) // is resident from then on
+	p := c.Alloc(9 << 10)
+	before := palloc.PageHeap().Retained
+	p = palloc.Realloc(p, 12<<10)
+	if taken := before - palloc.PageHeap().Retained; taken > 16*12<<10 {
+		t.Errorf("%d resident bytes are taken for a chunk that grew to %d", taken, 12<<10)
+	}
+	palloc.FreePointer(p)
+}
