@@ -13,6 +13,7 @@ import (
 	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/osmem"
+	"github.com/gopalloc/palloc/internal/tree"
 )
 
 // Raw allocation: bytes without a type.
@@ -21,7 +22,8 @@ import (
 // is never used as a size.
 //
 // Cost: for a Bump, and an AllocSet up to 1 KiB, Alloc is inlined; otherwise it is one
-// call, as are its variants.
+// call, as are its variants. AllocAligned is inlined as far as it takes the chunk that an
+// AllocSet freed last.
 
 // Alloc returns size uninitialized bytes, aligned to 8; New, MakeSlice and AllocZeroed
 // return zeroed ones. A size of 0 is valid and returns a distinct address. Memory that will
@@ -214,13 +216,32 @@ func product(n, size int) (uintptr, error) {
 
 // AllocAligned returns size uninitialized bytes, aligned to align, a power of two.
 // FreePointer and Realloc work on the chunk as on any other; Realloc keeps the alignment.
-// The chunk takes up to align+8 bytes more than one of Alloc, in a Bump only the gap before
-// it. An align that is no power of two, or in a Slab more than 8, is a Fault; otherwise it
-// panics as Alloc does. Owner only.
+// In an AllocSet, up to 8 KiB and to an align of 4096, it is a chunk of Alloc that lies
+// behind a gap, and smaller chunks serve from the gap; in a Bump it lies behind a gap, too.
+// Otherwise it takes up to align+8 bytes more than one of Alloc. An align that is no power
+// of two, or in a Slab more than 8, is a Fault; otherwise it panics as Alloc does. Owner
+// only.
 //
 // PostgreSQL: MemoryContextAllocAligned.
 func (mc Context) AllocAligned(size, align int) unsafe.Pointer {
-	return must(mc.allocAligned("Context.AllocAligned", size, align))
+	return osmem.At(checkLiveAligned(mc, size, align, allocset.Aligned, staleAligned, slowAligned))
+}
+
+// checkLiveAligned is the first stage of AllocAligned, as checkLive is of Alloc.
+func checkLiveAligned(mc Context, size, align int, next kind.AlignedStage, stale func(Context) uintptr, slow kind.AlignedSlow) uintptr {
+	if mc.ref.Core == nil || mc.ref.Core.Epoch != mc.ref.Epoch {
+		return stale(mc)
+	}
+	return next(mc.ref.Core, uintptr(size), uintptr(align), allocset.PopAligned, slow)
+}
+
+// staleAligned panics. It is separate so that checkLiveAligned can be inlined.
+func staleAligned(mc Context) uintptr { panic(mc.gone("Context.AllocAligned")) }
+
+// slowAligned is the last stage: chunks that are not inlined, and errors.
+func slowAligned(c *kind.Core, size, align uintptr) uintptr {
+	mc := Context{tree.RefOf(c)}
+	return uintptr(must(mc.allocAligned("Context.AllocAligned", int(size), int(align))))
 }
 
 // TryAllocAligned works as AllocAligned does, but returns the *OutOfMemoryError. Owner only.
@@ -239,12 +260,20 @@ func (mc Context) allocAligned(op string, size, align int) (unsafe.Pointer, erro
 	if budget.HasOwnerRequests() {
 		budget.AnswerFor(mc.ref.Core, op)
 	}
-	m := kinds.Methods[mc.ref.Core.Kind()]
-	p, err := budget.Try(mc.ref.Core, op, false, func() (uintptr, error) {
-		return m.AllocAligned(mc.ref.Core, uintptr(size), uintptr(align))
-	})
+	c := mc.ref.Core
+	p, err := kinds.Methods[c.Kind()].AllocAligned(c, uintptr(size), uintptr(align))
 	if err != nil {
-		return nil, mc.refuse(op, uintptr(size), err)
+		return mc.allocAlignedAgain(op, uintptr(size), uintptr(align), err)
+	}
+	return osmem.At(p), nil
+}
+
+// allocAlignedAgain is separate so that allocAligned makes no closure.
+func (mc Context) allocAlignedAgain(op string, size, align uintptr, err error) (unsafe.Pointer, error) {
+	c := mc.ref.Core
+	p, err := budget.Retry(c, op, false, err, func() (uintptr, error) { return kinds.Methods[c.Kind()].AllocAligned(c, size, align) })
+	if err != nil {
+		return nil, mc.refuse(op, size, err)
 	}
 	return osmem.At(p), nil
 }

@@ -30,7 +30,8 @@ func UsableSize(p unsafe.Pointer) int {
 }
 
 // Footprint returns how many bytes of its context's blocks the chunk at p takes: the usable
-// bytes, the 8 of its header, and, for a chunk of AllocAligned, the gap before it. A chunk
+// bytes, the 8 of its header, and, for a chunk of AllocAligned that is not cut as others are
+// (see there), the gap before it. A chunk
 // with a block of its own takes the whole block, with its head and rounding: up to a sixth
 // more than requested, and for a power of two up to an eighth. Stats.Held falls by that when
 // the chunk is freed. Address space into which a large chunk may still grow does not count.

@@ -47,24 +47,24 @@ const (
 
 // guarded are the functions of the hot paths, by package.
 var guarded = map[string][]string{
-	".": {"Context.Alloc", "Context.Delete", "Context.Reset", "FreePointer", "NewAllocSet", "Top", "allocByKind", "allocTyped",
-		"bumpConst", "checkLive", "checkNoPointers", "checkType", "createNew", "followHeader", "freeOther", "freeSlab", "freeWith",
+	".": {"Context.Alloc", "Context.AllocAligned", "Context.Delete", "Context.Reset", "FreePointer", "NewAllocSet", "Top", "allocByKind", "allocTyped",
+		"bumpConst", "checkLive", "checkLiveAligned", "checkNoPointers", "checkType", "createNew", "followHeader", "freeOther", "freeSlab", "freeWith",
 		"matchAllocSet", "newContext", "setConst", "slow"},
 	"internal/block":           {"InFirstRegion"},
 	"internal/kind":            {"(*Core).ClearDirty", "(*Core).IsClean", "(*Core).Rewind", "Of"},
-	"internal/kind/allocset":   {"Alloc", "AllocConst", "Carve", "ClassifyConst", "Hot", "Pop", "Push", "Take"},
+	"internal/kind/allocset":   {"Aligned", "Alloc", "AllocConst", "Carve", "ClassifyConst", "Hot", "Pop", "PopAligned", "Push", "Take"},
 	"internal/kind/bump":       {"Alloc", "AllocConst"},
 	"internal/kind/generation": {"Count", "Find", "Free", "Match"},
 	"internal/kind/slab":       {"Alloc", "Cut", "Free", "Keep", "Pop", "Sort", "Take", "ToBlock"},
 }
 
 // inlinedAt are the functions that the paths call, and the last stages they end in.
-var inlinedAt = []string{"palloc.Context.Alloc", "palloc.Free", "palloc.FreePointer", "palloc.New", "palloc.NewUninitialized",
+var inlinedAt = []string{"palloc.Context.Alloc", "palloc.Context.AllocAligned", "palloc.Free", "palloc.FreePointer", "palloc.New", "palloc.NewUninitialized",
 	"allocset.Carve", "allocset.Push", "bump.Alloc", "bump.AllocConst"}
 
 // rounds are how often each path runs, and three times that.
 var rounds = map[string]int{
-	"bump": 1_000_000, "new": 1_000_000, "uncleared": 1_000_000, "newset": 1_000_000, "pair": 1_000_000,
+	"bump": 1_000_000, "new": 1_000_000, "uncleared": 1_000_000, "newset": 1_000_000, "pair": 1_000_000, "aligned": 1_000_000,
 	"churn": 500_000, "queue": 500_000, "call": 100_000, "reset": 1_000_000,
 	"zeroed": 500_000, "medium": 200_000, "large": 100_000, "blocks": 10_000, "ident": 100_000, "children": 1_000_000,
 }

@@ -12,7 +12,7 @@ import "github.com/gopalloc/palloc"
 // Paths are the hot paths by name, each a function that runs a number of rounds.
 var Paths = map[string]func(rounds int){
 	"bump": bump, "new": newInBump, "uncleared": uncleared, "newset": newInSet,
-	"pair": pair, "churn": churn, "queue": queue, "call": call, "reset": reset,
+	"pair": pair, "aligned": aligned, "churn": churn, "queue": queue, "call": call, "reset": reset,
 	"zeroed": zeroed, "medium": medium, "large": large, "blocks": blocks, "ident": ident, "children": children,
 }
 
@@ -56,6 +56,15 @@ func pair(n int) {
 	mc := palloc.NewAllocSet(palloc.Top(), "hot")
 	for i := range n {
 		p := mc.Alloc(64)
+		*(*uint64)(p) = uint64(i)
+		palloc.FreePointer(p)
+	}
+}
+
+func aligned(n int) {
+	mc := palloc.NewAllocSet(palloc.Top(), "hot")
+	for i := range n {
+		p := mc.AllocAligned(100, 64)
 		*(*uint64)(p) = uint64(i)
 		palloc.FreePointer(p)
 	}

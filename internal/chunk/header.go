@@ -84,6 +84,10 @@ const (
 	TagLimit = 1 << versionShift
 )
 
+// IsGap reports whether a tag, of any 64 bits, is that of 8 bytes that belong to no chunk,
+// which are no more than a header, in an AllocSet or a Generation.
+func IsGap(tag uint64) bool { return ^tag == SmallSpan+1 || tag&^GenerationMask == GenerationGap }
+
 // Header returns the word in front of the chunk at p.
 func Header(p uintptr) uint64 { return *(*uint64)(osmem.At(p - HeaderSize)) }
 

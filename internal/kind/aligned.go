@@ -7,7 +7,8 @@ import (
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
-// Aligned chunks. A chunk on a coarser alignment than 8 is a larger chunk. Inside it the
+// Aligned chunks that are not simply cut where they should be, as an AllocSet's of the size
+// classes and all of a Bump's are. Such a chunk is a larger chunk. Inside it the
 // aligned address has a header of its own, a redirect, and before that a word that leads
 // back: the distance to the outer chunk, and the alignment.
 //
@@ -19,7 +20,7 @@ import (
 const redirectSize = 2 * chunk.HeaderSize
 
 // AllocAligned allocates a chunk at a multiple of align, a power of two, with the Alloc
-// of a kind.
+// of a kind, inside a larger one.
 func AllocAligned(m Methods, c *Core, size, align uintptr) (uintptr, error) {
 	if size > MaxChunk || align > MaxChunk {
 		return 0, TooLarge(max(size, align))
@@ -27,12 +28,26 @@ func AllocAligned(m Methods, c *Core, size, align uintptr) (uintptr, error) {
 	if align <= chunk.Align {
 		return m.Alloc(c, size)
 	}
-	p, err := m.Alloc(c, max(size, 1)+align+chunk.HeaderSize) // a chunk of 0 bytes might begin at the end of its block
+	p, err := m.Alloc(c, outerSize(size, align))
 	if err != nil {
 		return p, err
 	}
 	return c.redirect(p, bits.TrailingZeros64(uint64(align))), nil
 }
+
+// AllocGrowableAligned allocates an aligned chunk with a block of its own, which can grow in
+// place where address space is plentiful.
+func (c *Core) AllocGrowableAligned(size, align uintptr) (uintptr, error) {
+	p, err := c.allocGrowable(outerSize(size, align))
+	if err != nil {
+		return 0, err
+	}
+	return c.redirect(p, bits.TrailingZeros64(uint64(align))), nil
+}
+
+// outerSize returns the size of the chunk around an aligned one. One of 0 bytes might begin
+// at the end of its block.
+func outerSize(size, align uintptr) uintptr { return max(size, 1) + align + chunk.HeaderSize }
 
 // redirect makes the aligned address in the outer chunk at p lead back to it, and
 // returns the address.
@@ -101,27 +116,37 @@ func Realloc(m Methods, c *Core, p uintptr, tag uint64, size uintptr) (uintptr, 
 	return c.reallocAligned(m, p, whole, tag, capacity, size)
 }
 
-// reallocAligned resizes the outer chunk, of which capacity bytes may be used, to what
-// an aligned chunk of the new size would take. In its new place the content may lie
-// before or behind the aligned address, and is moved there. A size that fits never
-// fails.
+// reallocAligned resizes an aligned chunk, in an outer one of which capacity bytes may be
+// used. To grow, it resizes the outer chunk: in its new place the content may lie before or
+// behind the aligned address, and is moved there.
 func (c *Core) reallocAligned(m Methods, p, whole uintptr, tag uint64, capacity, size uintptr) (uintptr, error) {
 	shift, gap := shiftOf(p), p-whole
 	usable := capacity - gap
-	need := max(size, 1) + 1<<shift + chunk.HeaderSize
 	if size <= usable {
-		need = min(need, capacity)
+		return c.shrinkAligned(m, p, whole, tag, capacity, size)
 	}
 	chunk.SetHeader(p, c.Cookie|chunk.RedirectFreed) // before the outer chunk can be allocated again
-	to, err := m.Realloc(c, whole, tag, need)
+	to, err := m.Realloc(c, whole, tag, outerSize(size, 1<<shift))
 	if err != nil {
 		chunk.SetHeader(p, c.Cookie|chunk.Redirect)
-		if size <= usable && chunk.Header(whole)^c.Cookie == tag {
-			return p, nil
-		}
 		return 0, err
 	}
-	kept := min(usable, size)
-	copy(osmem.Bytes(alignedIn(to, shift), kept), osmem.Bytes(to+gap, kept))
+	copy(osmem.Bytes(alignedIn(to, shift), usable), osmem.Bytes(to+gap, usable))
 	return c.redirect(to, shift), nil
+}
+
+// shrinkAligned moves an aligned chunk to a smaller one if it would waste much, and if there
+// is memory for that.
+func (c *Core) shrinkAligned(m Methods, p, whole uintptr, tag uint64, capacity, size uintptr) (uintptr, error) {
+	align := uintptr(1) << shiftOf(p)
+	if keepsPlace(capacity, min(outerSize(size, align), capacity)) {
+		return p, nil
+	}
+	to, err := m.AllocAligned(c, size, align)
+	if err != nil {
+		return p, nil
+	}
+	Copy(to, p, size)
+	chunk.SetHeader(p, c.Cookie|chunk.RedirectFreed)
+	return to, m.Free(c, whole, tag)
 }

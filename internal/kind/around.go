@@ -25,7 +25,12 @@ func Around(m Methods, c *Core, p uintptr) (at, size uintptr) {
 	}
 	end := b.Address() + block.CapacityAt(b.Address())
 	for q := b.Address() + m.Traits().Head + chunk.HeaderSize; q < min(p, end); {
-		next := m.SizeOf(c, chunk.Header(q)^c.Cookie)
+		tag := chunk.Header(q) ^ c.Cookie
+		next := m.SizeOf(c, tag)
+		if next == 0 && chunk.IsGap(tag) {
+			q += chunk.HeaderSize
+			continue
+		}
 		if next == 0 {
 			break
 		}

@@ -64,6 +64,10 @@ func (c *Core) Untouched() bool { return c.Cur <= c.Blocks+BlockHeader }
 const (
 	ResetBlocks = 1 // blocks were acquired, or the kind has more to reset
 	ResetSpans  = 2 // an AllocSet has spans, see Spans
+
+	// ResetAligned is a bit for each alignment, from 16 to 4096, that an AllocSet notes:
+	// the alignment itself.
+	ResetAligned = 1<<13 - 1<<4
 )
 
 // Private returns a kind's own part of the node, the second half of its slot. It is all

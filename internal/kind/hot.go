@@ -30,6 +30,15 @@ type (
 	// Taker takes a chunk off the free list of a class.
 	Taker func(c *Core, class uint64, p uintptr) uintptr
 
+	// AlignedSlow is where a stage for an aligned chunk goes when it has none.
+	AlignedSlow func(c *Core, size, align uintptr) uintptr
+
+	// AlignedStage is a kind's way to allocate an aligned chunk from what it has at hand.
+	AlignedStage func(c *Core, size, align uintptr, pop AlignedPopper, slow AlignedSlow) uintptr
+
+	// AlignedPopper looks for an aligned chunk on the free list of a class.
+	AlignedPopper func(c *Core, size, align uintptr, class uint64, take Taker, slow AlignedSlow) uintptr
+
 	// Carver cuts a chunk of a class off the current block.
 	Carver func(c *Core, size uintptr, class uint64, slow Slow) uintptr
 )

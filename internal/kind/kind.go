@@ -16,6 +16,7 @@
 //	allocset.Hot        the free list of the class         the chunk freed last
 //	                    Cur, End, and Tag                  the bytes at Cur, behind a header
 //	slab.Alloc          slab.ID, ChunkSize                 the chunk freed last
+//	allocset.Aligned    NeedsReset, the free list          the chunk freed last, if aligned
 //	the table           the ID                             Methods.Alloc
 //
 //	allocset.Push       a tag below chunk.Classes          onto the free list of the class

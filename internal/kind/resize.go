@@ -32,7 +32,7 @@ func Resize(m Methods, c *Core, p uintptr, tag uint64, size uintptr) (uintptr, e
 	case err != nil:
 		return 0, err
 	}
-	copy(osmem.Bytes(to, size), osmem.Bytes(p, min(capacity, size)))
+	Copy(to, p, min(capacity, size))
 	return to, m.Free(c, p, tag)
 }
 
@@ -62,6 +62,9 @@ func (c *Core) allocGrown(m Methods, tag uint64, size uintptr) (uintptr, error) 
 	}
 	return m.Alloc(c, size)
 }
+
+// Copy copies size bytes from one chunk to another.
+func Copy(to, from, size uintptr) { copy(osmem.Bytes(to, size), osmem.Bytes(from, size)) }
 
 // keepsPlace reports whether a chunk of capacity bytes stays in place when it is resized
 // to size bytes: it fits, and would not waste three quarters.

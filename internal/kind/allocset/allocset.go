@@ -52,41 +52,56 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 	if size > chunk.MaxSize {
 		return allocLarge(c, size)
 	}
-	class := chunk.Class(size)
-	if p := spare(c, class); p != 0 {
+	return alloc(c, chunk.Class(size), chunk.Align)
+}
+
+// alloc allocates a chunk of a class on a multiple of align.
+func alloc(c *kind.Core, class uint64, align uintptr) (uintptr, error) {
+	if p := spare(c, class, align); p != 0 {
 		return p, nil
 	}
-	if err := refill(c, chunk.TotalSize(class)); err != nil {
-		return serve(c, class, err)
+	if err := refill(c, most(class, align)); err != nil {
+		return serve(c, class, align, err)
 	}
-	return carve(c, class), nil
+	return carve(c, class, align), nil
 }
 
 // spare allocates a chunk of a class from what the context holds, 0 when it must acquire
 // a block.
-func spare(c *kind.Core, class uint64) uintptr {
-	if p := *c.FreeList(class); p != 0 {
-		return Take(c, class, p)
+func spare(c *kind.Core, class uint64, align uintptr) uintptr {
+	if p := pop(c, class, align); p != 0 {
+		return p
 	}
-	if chunk.TotalSize(class) <= c.Remaining() {
-		return carve(c, class)
+	if p := carve(c, class, align); p != 0 {
+		return p
 	}
 	if c.NeedsReset&kind.ResetSpans == 0 && (c.Total < shardFrom || !Unjoined(c)) {
 		return 0 // as reuse would
 	}
-	return reuse(c, class)
+	return reuse(c, class, align)
 }
 
-// Spare is Alloc that acquires no block: it returns 0 instead.
-func Spare(c *kind.Core, size uintptr) uintptr {
-	if size > chunk.MaxSize {
+// Spare is AllocAligned that acquires no block: it returns 0 instead.
+func Spare(c *kind.Core, size, align uintptr) uintptr {
+	if size > chunk.MaxSize || align > kind.ResetAligned {
 		return 0
 	}
-	return spare(c, chunk.Class(size))
+	p := spare(c, chunk.Class(size), align)
+	if p != 0 {
+		note(c, align)
+	}
+	return p
 }
 
-// carve allocates a chunk of a class from the current part, which has space.
-func carve(c *kind.Core, class uint64) uintptr {
+// carve allocates a chunk of a class from the current part, 0 when that has no space.
+func carve(c *kind.Core, class uint64, align uintptr) uintptr {
+	gap := gapBefore(c.Cur, align)
+	if gap+chunk.TotalSize(class) > c.Remaining() {
+		return 0
+	}
+	if gap != 0 {
+		leaveGap(c, gap)
+	}
 	p := c.Cur + chunk.HeaderSize
 	relaxed.Store(&c.Cur, c.Cur+chunk.TotalSize(class))
 	chunk.SetHeader(p, c.Prefix|class)
@@ -132,13 +147,13 @@ func refill(c *kind.Core, whole uintptr) error {
 
 // serve allocates a chunk of a class after a block was refused with err: from any freed
 // memory.
-func serve(c *kind.Core, class uint64, err error) (uintptr, error) {
-	if p := reuseAll(c, class); p != 0 {
+func serve(c *kind.Core, class uint64, align uintptr, err error) (uintptr, error) {
+	if p := reuseAll(c, class, align); p != 0 {
 		return p, nil
 	}
 	for isRefused(err) && releaseSome(c) {
-		if err = refill(c, chunk.TotalSize(class)); err == nil {
-			return carve(c, class), nil
+		if err = refill(c, most(class, align)); err == nil {
+			return carve(c, class, align), nil
 		}
 	}
 	return 0, err
@@ -148,20 +163,15 @@ func serve(c *kind.Core, class uint64, err error) (uintptr, error) {
 // handful. It leaves a few bytes alone, since the first free chunk takes memory for the
 // free lists.
 func cutTail(c *kind.Core) {
-	least := uintptr(chunk.HeaderSize + chunk.Align)
+	least := uintptr(minFree)
 	if c.Dirty == 0 {
 		least = minTail
 	}
-	for c.Remaining() >= least {
-		class := chunk.FloorClass(c.Remaining() - chunk.HeaderSize)
-		p := c.Cur + chunk.HeaderSize
-		relaxed.Store(&c.Cur, p+chunk.Size(class))
-		Push(c, p, c.Prefix|class, class)
-	}
-	if c.Remaining() != 0 {
+	rest := leave(c, c.Remaining(), least)
+	if rest != 0 {
 		*at(c.Cur) = c.Cookie | chunk.Tail
 	}
-	relaxed.Store(&c.Tails, c.Tails+c.Remaining())
+	relaxed.Store(&c.Tails, c.Tails+rest)
 }
 
 // freed returns the length of a class's free list. The owner may take chunks off it and
@@ -178,8 +188,10 @@ func freed(c *kind.Core, class uint64) (n uint32) {
 	return n
 }
 
-// minTail is the smallest tail that begins the free lists of a context, in bytes.
-const minTail = 128
+const (
+	minFree = chunk.HeaderSize + chunk.Align // what the smallest chunk takes, in bytes
+	minTail = 128                            // the smallest tail that begins the free lists of a context, in bytes
+)
 
 // Free frees what the hot path does not: large chunks. Anything else is a Misuse.
 func (Methods) Free(c *kind.Core, p uintptr, tag uint64) error {
@@ -194,8 +206,13 @@ func (Methods) Free(c *kind.Core, p uintptr, tag uint64) error {
 }
 
 func (m Methods) Realloc(c *kind.Core, p uintptr, tag uint64, size uintptr) (uintptr, error) {
-	if tag < chunk.Classes && size > chunk.Size(tag) && c.Extend(p, chunk.Size(tag), size) {
-		return p, nil
+	if tag < chunk.Classes && size > chunk.Size(tag) {
+		if c.Extend(p, chunk.Size(tag), size) {
+			return p, nil
+		}
+		if align := alignmentOf(c, p); align > chunk.Align {
+			return growAligned(c, p, tag, size, align)
+		}
 	}
 	q, err := kind.Resize(m, c, p, tag, size)
 	for isRefused(err) && releaseSome(c) {
@@ -212,10 +229,6 @@ func (Methods) Capacity(c *kind.Core, p uintptr, tag uint64) uintptr {
 		return c.LargeCapacity(p)
 	}
 	return 0
-}
-
-func (m Methods) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error) {
-	return kind.AllocAligned(m, c, size, align)
 }
 
 func (Methods) Extend(c *kind.Core, p, old, size uintptr) bool { return false }

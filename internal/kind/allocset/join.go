@@ -138,17 +138,26 @@ func join(c *kind.Core, limit int) (left bool) {
 func Unjoined(c *kind.Core) bool { return c.Dirty == kind.DirtyLists }
 
 // fromPieces allocates a chunk of a class from a piece, 0 when there is none.
-func fromPieces(c *kind.Core, class uint64) uintptr {
+func fromPieces(c *kind.Core, class uint64, align uintptr) uintptr {
 	if c.NeedsReset&kind.ResetSpans == 0 {
 		return 0
 	}
 	s, whole := c.Spans(), chunk.TotalSize(class)
-	addr := fitting(c, s, class, whole)
+	addr := uintptr(0)
+	if align == chunk.Align {
+		addr = fitting(c, s, class, whole)
+	} else {
+		addr = fittingAligned(c, s, class, align)
+	}
 	if addr == 0 {
 		return 0
 	}
 	size := sizeOnList(c, addr)
 	remove(c, addr, size)
+	if gap := gapBefore(addr, align); gap != 0 {
+		insert(c, addr, gap)
+		addr, size = addr+gap, size-gap
+	}
 	s.Taken += whole
 	keep(c, addr+whole, size-whole)
 	p := addr + chunk.HeaderSize
@@ -201,8 +210,8 @@ func keep(c *kind.Core, addr, size uintptr) {
 
 // reuse allocates a chunk of a class from freed memory, 0 if there is none or a search
 // is not worth it.
-func reuse(c *kind.Core, class uint64) uintptr {
-	if p := fromPieces(c, class); p != 0 || !Unjoined(c) || c.Total < joinFrom && !(isShard(c) && c.Total >= shardFrom) {
+func reuse(c *kind.Core, class uint64, align uintptr) uintptr {
+	if p := fromPieces(c, class, align); p != 0 || !Unjoined(c) || c.Total < joinFrom && !(isShard(c) && c.Total >= shardFrom) {
 		return p
 	}
 	s := c.Spans()
@@ -214,22 +223,22 @@ func reuse(c *kind.Core, class uint64) uintptr {
 	}
 	joinMore(c)
 	releaseWhole(c, c.Total>>wholePart)
-	return fromPieces(c, class)
+	return fromPieces(c, class, align)
 }
 
 // reuseAll is reuse after a block was refused: it joins all freed chunks, in a shard a
 // bounded part of them.
-func reuseAll(c *kind.Core, class uint64) uintptr {
+func reuseAll(c *kind.Core, class uint64, align uintptr) uintptr {
 	for left := Unjoined(c); left && !isShard(c); {
 		left = joinMore(c)
-		if p := fromPieces(c, class); p != 0 {
+		if p := fromPieces(c, class, align); p != 0 {
 			return p
 		}
 	}
 	if Unjoined(c) {
 		joinMore(c)
 	}
-	return fromPieces(c, class)
+	return fromPieces(c, class, align)
 }
 
 // joinMore makes a step of a join, and reports whether it is still under way.

@@ -106,35 +106,39 @@ func mark(p *kind.Shard) { p.Prefix = p.Cookie | chunk.Shared }
 // Before it acquires a block it looks for free memory in other shards; when a block is
 // refused, thoroughly.
 func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
+	return alloc(c, size, chunk.Align)
+}
+
+// AllocAligned does as Alloc does.
+func (Methods) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error) {
+	return alloc(c, size, align)
+}
+
+func alloc(c *kind.Core, size, align uintptr) (uintptr, error) {
 	p := lockAny(c)
-	q := allocset.Spare(&p.Core, size)
+	q := allocset.Spare(&p.Core, size, align)
 	p.Unlock()
 	if q != 0 {
 		return q, nil
 	}
-	if q = spareElsewhere(c, p, size); q != 0 {
+	if q = spareElsewhere(c, p, size, align); q != 0 {
 		return q, nil
 	}
 	p.Lock()
-	return allocAnywhere(c, p, func(p *kind.Core) (uintptr, error) { return set.Alloc(p, size) })
+	return allocAnywhere(c, p, func(p *kind.Core) (uintptr, error) { return set.AllocAligned(p, size, align) })
 }
 
 // spareElsewhere allocates from what another shard holds that no other goroutine uses: a
 // goroutine that went from one to the next leaves behind what it freed. It returns 0
 // when there is nothing.
-func spareElsewhere(c *kind.Core, but *kind.Shard, size uintptr) (q uintptr) {
+func spareElsewhere(c *kind.Core, but *kind.Shard, size, align uintptr) (q uintptr) {
 	for p := range shards(c) {
 		if p != but && q == 0 && p.TryLock() {
-			q = allocset.Spare(&p.Core, size)
+			q = allocset.Spare(&p.Core, size, align)
 			p.Unlock()
 		}
 	}
 	return q
-}
-
-// AllocAligned tries the shards until one can.
-func (Methods) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error) {
-	return allocAnywhere(c, lockAny(c), func(p *kind.Core) (uintptr, error) { return set.AllocAligned(p, size, align) })
 }
 
 // allocAnywhere allocates in a shard, which is locked, or else in the first one that can. It
