@@ -72,10 +72,10 @@ func Medium(c *kind.Core, size uintptr, slow kind.Slow) uintptr {
 	if p := *c.FreeList(class); p != 0 {
 		return Take(c, class, p)
 	}
-	if chunk.TotalSize(class) > c.Remaining() {
-		return slow(c, size)
+	if p := carve(c, class, chunk.Align); p != 0 {
+		return p
 	}
-	return carve(c, class)
+	return slow(c, size)
 }
 
 // Push puts, as the last stage of Free, the chunk with header h at the head of the
