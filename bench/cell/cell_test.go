@@ -20,11 +20,13 @@ const (
 	sizes  = "churn churn-2 grow-1 grow-2"
 	trees  = "trees-1 trees-2"
 	traces = "trace trace-touched"
+
+	counted = "passes-2 passes-4 passes-floor-2 passes-floor-4"
 )
 
 // have are the workloads that each peer must know.
 var have = map[string][]string{
-	"palloc":            {traces, "trace-floor goroutines-10000 graph-gc"},
+	"palloc":            {traces, counted, "trace-floor goroutines-10000 graph-gc"},
 	"palloc-allocset":   {fills, frees, sizes, trees, "call"},
 	"palloc-bump":       {fills, trees, "call"},
 	"palloc-slab":       {fills, frees},
@@ -96,6 +98,8 @@ func run(t *testing.T, peer, workload, file string) {
 // figuresOf returns the names of a workload's figures, in order.
 func figuresOf(workload string) []string {
 	switch name, _, _ := strings.Cut(workload, "-"); {
+	case name == "passes":
+		return []string{"ops", "passes"}
 	case workload == "trace-touched":
 		return []string{"resident"}
 	case name == "trace":

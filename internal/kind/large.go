@@ -22,7 +22,7 @@ const (
 	// A chunk that grows gets a capacity of growFactor times what it needs, and at least
 	// minGrowable bytes. One of huge bytes or more, of which memory has few, gets
 	// hugeFactor times. maxGrowable is the largest capacity. minGrowable is small since the
-	// capacity may lie in free memory that is resident, which nobody else gets meanwhile.
+	// capacity may lie in free memory that is resident, which no other request gets meanwhile.
 	minGrowable = 128 << 10
 	growFactor  = 8
 	huge        = 32 << 20

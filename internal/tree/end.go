@@ -244,17 +244,22 @@ func (mc Ref) attemptDelete(e *ending, panics *[]any) {
 }
 
 // DeleteChildren deletes every context below this one. Owner only.
-func (mc Ref) DeleteChildren() {
-	if !mc.Live() || !mc.Node().isLeaf() {
-		mc.deleteAllChildren()
+func (mc Ref) DeleteChildren() { unlessChildless(mc, Ref.deleteAllChildren) }
+
+// unlessChildless is the inlined part of DeleteChildren: all of it where there are none.
+func unlessChildless(mc Ref, rest func(Ref)) {
+	if mc.Core == nil || mc.Core.Epoch != mc.Epoch || relaxed.Load32(&mc.Core.FirstChild) != 0 {
+		rest(mc)
 	}
 }
 
-// deleteAllChildren is separate from DeleteChildren, which mostly finds none.
+// deleteAllChildren is DeleteChildren where there are nodes below, which are often all
+// cached.
 func (mc Ref) deleteAllChildren() {
 	e := ending{op: "Context.DeleteChildren"}
-	mc.mustLive(e.op)
-	mc.deleteChildren(&e)
+	if mc.mustLive(e.op); !mc.Node().isLeaf() {
+		mc.deleteChildren(&e)
+	}
 }
 
 // remove deletes a context that has no children. When it has some, or a callback created
