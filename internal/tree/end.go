@@ -278,14 +278,13 @@ func (mc Ref) remove(e *ending) bool {
 }
 
 // closeMemory releases all but a keeper of a context whose epoch has just ended, and returns
-// how many bytes were in use, 0 if they were no more than the keeper has. The node is then
-// ready to be cached.
+// how many bytes were in use. The node is then ready to be cached.
 func (s *Node) closeMemory() (used uintptr) {
+	used = s.Total - s.Remaining()
 	if s.NeedsReset == 0 && relaxed.Load32(&s.Has)&HasShards == 0 {
 		s.ClearDirty()
 		s.Rewind()
 	} else {
-		used = s.Total - s.Remaining()
 		s.closeShards()
 		s.SetCurrent(s.Retire(), kind.BlockHeader)
 	}
