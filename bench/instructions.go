@@ -126,24 +126,12 @@ func unitRecordings(folder string) (list []recording, err error) {
 			return nil, err
 		}
 		r := recording{path: filepath.Join(folder, u.name+traceSuffix)}
-		if err := writeRecording(r.path, t); err != nil {
+		if err := writeStream(r.path, func(w io.Writer) error { return trace.WriteGzip(w, t) }); err != nil {
 			return nil, err
 		}
 		list = append(list, r)
 	}
 	return list, flatten(list, folder)
-}
-
-func writeRecording(path string, t *trace.Trace) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := trace.WriteGzip(f, t); err != nil {
-		return err
-	}
-	return f.Close()
 }
 
 // counter counts the instructions of the two programs.
@@ -154,31 +142,18 @@ type counter struct {
 
 // newCounter builds the programs.
 func newCounter(root, folder string) (*counter, error) {
-	c, err := newOurCounter(root, folder)
-	if err != nil {
-		return nil, err
-	}
-	b := buildPG18(context.Background(), root, folder, []string{pg18})
-	if len(b.leftOut) > 0 {
-		return nil, errors.New(b.leftOut[0].Why)
-	}
-	c.theirs = b.peers[0]
-	return c, nil
-}
-
-// newOurCounter returns a counter that has no program but palloc's.
-func newOurCounter(root, folder string) (*counter, error) {
 	if _, err := exec.LookPath("valgrind"); err != nil {
-		return nil, errNoValgrind
+		return nil, errors.New("valgrind counts the instructions, and is missing: .ci/bench-setup installs it")
 	}
-	b := buildGo(context.Background(), root, folder, []string{"palloc"})
-	if len(b.leftOut) > 0 {
-		return nil, errors.New(b.leftOut[0].Why)
+	ours := buildGo(context.Background(), root, folder, []string{"palloc"})
+	theirs := buildPG18(context.Background(), root, folder, []string{pg18})
+	for _, b := range []built{ours, theirs} {
+		if len(b.leftOut) > 0 {
+			return nil, errors.New(b.leftOut[0].Why)
+		}
 	}
-	return &counter{ours: b.peers[0], profile: filepath.Join(folder, "profile")}, nil
+	return &counter{ours.peers[0], theirs.peers[0], filepath.Join(folder, "profile")}, nil
 }
-
-var errNoValgrind = errors.New("valgrind counts the instructions, and is missing: .ci/bench-setup installs it")
 
 // counted is the instructions of a pass, on both sides, with and without an allocator.
 type counted struct{ ours, theirs, ourFloor, theirFloor, ops float64 }
@@ -195,33 +170,31 @@ func (r counted) above(n float64) (ours, theirs float64) {
 
 // both counts a recording.
 func (c *counter) both(from recording) (r counted, err error) {
-	if err = c.pass(c.theirs, "passes", from, &r.theirs, &r.ops); err == nil {
-		err = c.pass(c.theirs, "passes-floor", from, &r.theirFloor, &r.ops)
-	}
-	if err == nil {
-		err = c.mine(from, &r)
+	for _, count := range []struct {
+		of       peer
+		workload string
+		at       *float64
+	}{
+		{c.ours, "passes", &r.ours},
+		{c.ours, "passes-floor", &r.ourFloor},
+		{c.theirs, "passes", &r.theirs},
+		{c.theirs, "passes-floor", &r.theirFloor},
+	} {
+		if *count.at, r.ops, err = c.pass(count.of, count.workload, from); err != nil {
+			break
+		}
 	}
 	return r, err
 }
 
-// mine counts palloc's side.
-func (c *counter) mine(from recording, r *counted) error {
-	err := c.pass(c.ours, "passes", from, &r.ours, &r.ops)
-	if err == nil {
-		err = c.pass(c.ours, "passes-floor", from, &r.ourFloor, &r.ops)
-	}
-	return err
-}
-
-// pass counts the instructions of a warm pass.
-func (c *counter) pass(p peer, workload string, from recording, instructions, ops *float64) error {
+// pass returns the instructions of a warm pass, and its operations.
+func (c *counter) pass(p peer, workload string, from recording) (instructions, ops float64, err error) {
 	two, _, err := c.run(p, workload+"-2", from)
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
-	four, n, err := c.run(p, workload+"-4", from)
-	*instructions, *ops = (four-two)/2, n
-	return err
+	four, ops, err := c.run(p, workload+"-4", from)
+	return (four - two) / 2, ops, err
 }
 
 var refs = regexp.MustCompile(`I\s+refs:\s+([\d,]+)`)

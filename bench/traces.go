@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -77,12 +78,17 @@ func flattenOne(from, to string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+	return writeStream(to, func(w io.Writer) error { return flat.Write(w, t) })
+}
+
+// writeStream makes a file that every user may read, of what write writes.
+func writeStream(path string, write func(io.Writer) error) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := flat.Write(f, t); err != nil {
+	if err := write(f); err != nil {
 		return err
 	}
 	return f.Close()

@@ -45,33 +45,18 @@ errcode(int sqlstate)
 	return code = sqlstate;
 }
 
-static int
-format(const char *text, va_list values)
-{
-	return vsnprintf(message, sizeof(message), text, values);
-}
-
 int
 errmsg(const char *text, ...)
 {
 	va_list values;
 
 	va_start(values, text);
-	format(text, values);
+	vsnprintf(message, sizeof(message), text, values);
 	va_end(values);
 	return 0;
 }
 
-int
-errmsg_internal(const char *text, ...)
-{
-	va_list values;
-
-	va_start(values, text);
-	format(text, values);
-	va_end(values);
-	return 0;
-}
+int errmsg_internal(const char *text, ...) __attribute__((alias("errmsg")));
 
 int
 errdetail(const char *text, ...)

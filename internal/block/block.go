@@ -47,9 +47,6 @@ func Acquire(size uintptr) (addr, got uintptr, err error) {
 		return 0, 0, fmt.Errorf("%w: a block of %d bytes is larger than any region", osmem.ErrNoMemory, size)
 	}
 	got = uintptr(n) << unitShift(l)
-	if addr = acquireCached(l, n, got); addr != 0 {
-		return addr, got, nil
-	}
 	addr, err = acquireRun(l, n, got, anyUnit)
 	return addr, got, err
 }
@@ -116,15 +113,16 @@ func Release(addr, size uintptr) { ReleaseGrowable(addr, size, size) }
 // of it, if it was called.
 func ReleaseGrowable(addr, size, capacity uintptr) {
 	l, n, _ := levelFor(capacity)
-	if size == capacity && releaseCached(l, n, addr, size) {
-		return
-	}
 	r := regionOf(addr)
 	off := addr - r.base
 	p, u := r.pageOf(l, off)
 	m := mask(u, n)
+	written := m
+	if size != capacity {
+		written = mask(u, unitsIn(l, size))
+	}
 	heap.mu.Lock()
-	p.markDirty(mask(u, unitsIn(l, size)))
+	p.markDirty(written)
 	r.touched = max(r.touched, off+size)
 	resident, whole := uintptr(n)<<unitShift(l), p.dirty&^p.part&m == m
 	if !whole {

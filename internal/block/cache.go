@@ -4,9 +4,10 @@ package block
 // requests, which are likely to want the same lengths: a stack for each length. They are
 // not coalesced.
 //
-// Invariant: all of a cached run is resident. Its units stay used, so that no other request gets them, and their bits in the word
-// cached keep Find from finding it. It counts as retained. Before a request cuts a coarser
-// unit, and before memory is returned to the system, all cached runs are freed.
+// Invariant: all of a cached run is resident. Its units stay used, so that no other request
+// gets them, and their bits in the word cached keep Find from finding it. It counts as
+// retained. Before a request cuts a coarser unit, and before memory is returned to the
+// system, all cached runs are freed.
 //
 // Cost: some ten instructions to cache a run or take it again; 14 KiB. Freeing them all is
 // at most maxCached calls of freeRun. Runs above 6 MiB are not cached: their page would
@@ -31,46 +32,6 @@ const (
 	maxStack     = 8         // runs of one length
 	maxStacked   = 512 << 10 // bytes; beyond that one run of each length is cached
 )
-
-// acquireCached is acquireRun for most requests: it takes a cached run, unless there is an
-// observer, or a period ends. Else it returns 0, and does
-// nothing.
-func acquireCached(l int, n uint, size uintptr) (addr uintptr) {
-	if AcquireHook != nil || l >= cachedLevels {
-		return 0
-	}
-	heap.mu.Lock()
-	if heap.cached[l][n].runs != 0 && heap.isUnobserved() && heap.acquisitions < period-1 {
-		addr = heap.takeCached(l, n, anyUnit)
-		heap.operations++
-		heap.acquisitions++
-		heap.retained -= size
-		heap.inUse += size
-		heap.peak = max(heap.peak, heap.inUse)
-	}
-	heap.mu.Unlock()
-	return addr
-}
-
-// releaseCached is ReleaseGrowable for most blocks: it caches the run, all of which is for
-// use, while that is surely within the bound and there is no observer. Else it returns false, and does nothing.
-func releaseCached(l int, n uint, addr, size uintptr) (done bool) {
-	r := regionOf(addr)
-	off := addr - r.base
-	p, u := r.pageOf(l, off)
-	m := mask(u, n)
-	heap.mu.Lock()
-	if heap.isUnobserved() && heap.limit == 0 && heap.retained+size <= minRetention && heap.cacheRun(l, n, addr, p, m) {
-		p.markDirty(m)
-		r.touched = max(r.touched, off+size)
-		heap.operations++
-		heap.retained += size
-		heap.inUse -= size
-		done = true
-	}
-	heap.mu.Unlock()
-	return done
-}
 
 // cacheRun caches the run at addr, of n units of level l, which is released and resident.
 // p has it, as the bits m. It returns false, and does nothing, if enough are cached.

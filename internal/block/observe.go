@@ -19,12 +19,6 @@ type thresholds struct {
 	maxResident, maxRetained     uintptr
 }
 
-// isUnobserved reports whether no goroutine waits for an operation, and no function is called
-// after one.
-func (o *observers) isUnobserved() bool {
-	return o.resumed == nil && o.aboveResident == nil && o.aboveRetained == nil
-}
-
 // countOperation counts an acquisition, release or growth.
 func (o *observers) countOperation() {
 	o.operations++

@@ -40,10 +40,8 @@ func (c *Core) Acquire(size uintptr) (*Block, error) {
 		if err != nil {
 			return nil, err
 		}
-		b := BlockAt(addr)
-		*b = Block{Size: got, Owner: c.Number()}
 		c.account(c, got, 1)
-		return b, nil
+		return c.head(addr, got), nil
 	}
 	return c.acquire(block.RoundUp(size), func() (addr, got uintptr, err error) { return block.Acquire(size) })
 }
@@ -64,9 +62,15 @@ func (c *Core) acquire(reserved uintptr, from func() (addr, got uintptr, err err
 
 // adopt makes memory that was just acquired for the owner a block of the node.
 func (c *Core) adopt(p *Core, addr, size uintptr) *Block {
+	b := c.head(addr, size)
+	c.charge(p, size, 1)
+	return b
+}
+
+// head writes the head of a block of the node, and returns it.
+func (c *Core) head(addr, size uintptr) *Block {
 	b := BlockAt(addr)
 	*b = Block{Size: size, Owner: c.Number()}
-	c.charge(p, size, 1)
 	return b
 }
 

@@ -52,17 +52,16 @@ func (c *Core) cancel(p *Core) {
 
 // uncharge counts a block of size bytes as released.
 func (c *Core) uncharge(size uintptr) {
-	if c.isAlone() {
-		c.account(c, -size, -1)
-		atomic.StoreUintptr(&c.Total, c.Total) // as below
-		c.report(c)
-		return
+	p := c
+	if !c.isAlone() {
+		p = c.lockOwner()
 	}
-	p := c.lockOwner()
 	c.account(p, -size, -1)
 	atomic.StoreUintptr(&p.Total, p.Total) // a fence: either report sees the bit, or the goroutine that sets it sees what is held
 	c.report(p)
-	c.unlockOwner(p)
+	if p != c {
+		c.unlockOwner(p)
+	}
 }
 
 // report tells CheckLimit what the owner holds, which is less than it was told before.

@@ -2,7 +2,6 @@ package tree
 
 import (
 	"runtime"
-	"sync/atomic"
 
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/relaxed"
@@ -174,10 +173,8 @@ func (s *Node) end() *Node {
 		}
 		return s.endFreeing()
 	}
-	atomic.StoreUint64(&s.Epoch, kind.NextEpoch(mc.Epoch, kind.None)) // and a fence
-	together, leaf := s.together()
+	together, leaf := mc.endEpoch()
 	if !leaf {
-		relaxed.Store64(&s.Epoch, mc.Epoch)
 		return nil
 	}
 	used := s.closeMemory()

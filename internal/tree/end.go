@@ -180,10 +180,8 @@ func (s *Node) mayBeLeaf() bool {
 // children, or another goroutine creates one meanwhile, it returns false and leaves it live.
 func (mc Ref) end() bool {
 	s, id := mc.Node(), kind.KindOf(mc.Epoch)
-	atomic.StoreUint64(&s.Epoch, kind.NextEpoch(mc.Epoch, kind.None)) // and a fence
-	together, leaf := s.together()
+	together, leaf := mc.endEpoch()
 	if !leaf {
-		relaxed.Store64(&s.Epoch, mc.Epoch)
 		return false
 	}
 	used := s.closeMemory()
@@ -196,6 +194,18 @@ func (mc Ref) end() bool {
 	}
 	mc.undoEnd()
 	return false
+}
+
+// endEpoch ends the context's epoch, and then looks at its children: see the package comment.
+// It returns how many nodes would be cached with the node; for a context that is no leaf it
+// returns false, and leaves it live.
+func (mc Ref) endEpoch() (together uint32, leaf bool) {
+	s := mc.Node()
+	atomic.StoreUint64(&s.Epoch, kind.NextEpoch(mc.Epoch, kind.None)) // and a fence
+	if together, leaf = s.together(); !leaf {
+		relaxed.Store64(&s.Epoch, mc.Epoch)
+	}
+	return together, leaf
 }
 
 // delete is separate from Delete because it loops: for contexts that have children,

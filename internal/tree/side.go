@@ -46,18 +46,15 @@ const maxShortIdent = 256
 
 // SetIdent sets the context's ident; "" removes it. Any goroutine.
 func (mc Ref) SetIdent(op, text string) {
-	if len(text) > maxShortIdent {
-		text = lasting(text)
-		l := mc.LockToEnter(op, HasLongIdent)
-		*idents.At(mc.Core.Number()) = ident{mc.Epoch, text}
-		l.Unlock()
-		return
-	}
 	text = lasting(text)
-	l := mc.Lock(op)
-	l.Node().forgetLongIdent()
+	if len(text) > maxShortIdent {
+		mc.LockToEnter(op, HasLongIdent)
+	} else {
+		mc.Lock(op)
+		mc.Node().forgetLongIdent()
+	}
 	*idents.At(mc.Core.Number()) = ident{mc.Epoch, text}
-	l.Unlock()
+	Unlock()
 }
 
 // Ident returns the context's ident, "" if it has none. The tree's lock must be held.
