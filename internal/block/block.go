@@ -88,22 +88,29 @@ func acquireRun(l int, n uint, size uintptr, starts uint64) (addr uintptr, err e
 		}
 	}
 	heap.mu.Lock()
-	addr, resident := heap.takeCached(l, n, starts), uintptr(n)<<unitShift(l)
-	if addr == 0 {
-		r, off, err := allocRun(l, n, starts)
-		if err != nil {
-			heap.mu.Unlock()
-			return 0, err
-		}
-		addr, resident = r.base+off, r.residentBytes(l, off, n)
+	if addr = heap.takeCached(l, n, starts); addr == 0 {
+		return acquireUncached(l, n, size, starts)
 	}
-	heap.retained -= resident
-	after := afterAcquire(size)
-	heap.mu.Unlock()
-	if after != nil {
-		after()
-	}
+	heap.retained -= uintptr(n) << unitShift(l)
+	unlockAndCall(afterAcquire(size))
 	return addr, nil
+}
+
+// acquireUncached is acquireRun for a run that is not cached. The lock is held, and is
+// released.
+func acquireUncached(l int, n uint, size uintptr, starts uint64) (addr uintptr, err error) {
+	r, off, err := allocRun(l, n, starts)
+	if err != nil {
+		heap.mu.Unlock()
+		return 0, err
+	}
+	from, to := r.freshPages(l, off, n, size)
+	heap.retained -= r.residentBytes(l, off, n)
+	unlockAndCall(afterAcquire(size))
+	if from < to {
+		osmem.Current().Populate(r.base+from, to-from)
+	}
+	return r.base + off, nil
 }
 
 // Release frees a block that Acquire or AcquireAligned returned; size is its true size.

@@ -22,8 +22,9 @@ type failing struct {
 	taken    uintptr      // bytes of address space that are reserved
 	discards atomic.Int64 // some come from a goroutine of the page heap
 
-	onDiscard func(addr, size uintptr) error // called first; on an error nothing is passed on
-	scribbles bool                           // discarded memory is not zero
+	onDiscard  func(addr, size uintptr) error // called first; on an error nothing is passed on
+	onPopulate func(addr, size uintptr)       // called first
+	scribbles  bool                           // discarded memory is not zero
 }
 
 var system = &failing{commits: -1, reserves: -1, bytes: -1}
@@ -67,6 +68,13 @@ func (f *failing) Discard(addr, size uintptr) error {
 		}
 	}
 	return err
+}
+
+func (f *failing) Populate(addr, size uintptr) {
+	if f.onPopulate != nil {
+		f.onPopulate(addr, size)
+	}
+	f.Source.Populate(addr, size)
 }
 
 func (f *failing) DiscardZeroes() bool { return f.Source.DiscardZeroes() && !f.scribbles }

@@ -24,6 +24,13 @@ const (
 // commitStep is the unit in which a region is committed, in bytes.
 const commitStep = 4 << 20
 
+// metadataStep is the unit in which metadata is committed, in bytes. That of a level which has at
+// most smallMetadata is committed as a whole, with that of the levels above.
+const (
+	metadataStep  = 64 << 10
+	smallMetadata = 128 << 10
+)
+
 // minRegion is the smallest region to ask for, in bytes, when the system refuses larger
 // ones.
 const minRegion = 16 << 20
@@ -38,7 +45,8 @@ const minRegion = 16 << 20
 // Cost: 64 bytes of metadata for 16 KiB in use, 0.4 %.
 type region struct {
 	base, size uintptr
-	addr       uintptr // of the reservation, in which base is aligned
+	addr       uintptr // of the reservation, which begins with the metadata
+	reserved   uintptr // bytes of it
 	frontier   atomic.Uintptr
 	touched    uintptr // nothing from this offset on was ever released or discarded
 	top        int     // the level on which the whole region is one page
@@ -64,9 +72,12 @@ const regionAlign = commitStep
 // minSize. On an error nothing stays reserved.
 func newRegion(size, minSize uintptr) (*region, error) {
 	for ; ; size /= 2 {
-		addr, err := osmem.Current().Reserve(size + regionAlign)
+		r := &region{size: size}
+		metadata := r.layOut()
+		r.reserved = metadata + size + regionAlign
+		addr, err := osmem.Current().Reserve(r.reserved)
 		if err == nil {
-			r := &region{base: alignUp(addr, regionAlign), addr: addr, size: size}
+			r.addr, r.base = addr, alignUp(addr+metadata, regionAlign)
 			if err = r.init(); err != nil {
 				r.unreserve()
 				return nil, err
@@ -79,25 +90,39 @@ func newRegion(size, minSize uintptr) (*region, error) {
 	}
 }
 
-// init reserves the metadata, makes the page of the top level, and allocates the first
-// unit for good, so that no chunk begins at base.
-func (r *region) init() error {
+// layOut places the metadata of the levels, and returns how many bytes it takes at the
+// beginning of the reservation. That of the coarse levels, which is small, comes first.
+func (r *region) layOut() (size uintptr) {
 	for uint64(r.size) > 1<<(unitShift(r.top)+pageShift) {
 		r.top++
 	}
-	for l := 0; l <= r.top; l++ {
-		count := max(1, r.size>>(unitShift(l)+pageShift))
-		size := alignUp(count*unsafe.Sizeof(page{}), commitStep)
-		addr, err := osmem.Current().Reserve(size)
-		if err != nil {
-			return err
-		}
+	for l := r.top; l >= 0; l-- {
 		v := &r.levels[l]
-		v.metadata, v.reserved = addr, size
-		// Sound: pages hold no pointers, and only committed ones are read or written.
-		v.pages = unsafe.Slice((*page)(osmem.At(addr)), count)
+		v.reserved = max(1, r.size>>(unitShift(l)+pageShift)) * unsafe.Sizeof(page{})
+		if v.reserved > smallMetadata {
+			size = alignUp(size, metadataStep)
+		}
+		v.metadata = size
+		size += v.reserved
 	}
-	if err := r.commitMetadata(r.top, 0); err != nil {
+	return alignUp(size, metadataStep)
+}
+
+// init commits the small metadata, makes the page of the top level, and allocates the first
+// unit for good, so that no chunk begins at base.
+func (r *region) init() error {
+	small := uintptr(0)
+	for l := range r.levels[:r.top+1] {
+		v := &r.levels[l]
+		if v.reserved <= smallMetadata {
+			small = max(small, alignUp(v.metadata+v.reserved, metadataStep))
+			v.committed = v.reserved
+		}
+		v.metadata += r.addr
+		// Sound: pages hold no pointers, and only committed ones are read or written.
+		v.pages = unsafe.Slice((*page)(osmem.At(v.metadata)), v.reserved/unsafe.Sizeof(page{}))
+	}
+	if err := osmem.Current().Commit(r.addr, small); err != nil {
 		return err
 	}
 	root := &r.levels[r.top].pages[0]
@@ -109,14 +134,7 @@ func (r *region) init() error {
 }
 
 // unreserve gives back a region that was not added to the page heap.
-func (r *region) unreserve() {
-	for _, v := range r.levels {
-		if v.reserved != 0 {
-			osmem.Current().Release(v.metadata, v.reserved)
-		}
-	}
-	osmem.Current().Release(r.addr, r.size+regionAlign)
-}
+func (r *region) unreserve() { osmem.Current().Release(r.addr, r.reserved) }
 
 // commitMetadata commits the metadata of page i of level l, and of those before it.
 func (r *region) commitMetadata(l, i int) error {
@@ -125,7 +143,7 @@ func (r *region) commitMetadata(l, i int) error {
 	if need <= v.committed {
 		return nil
 	}
-	grow := alignUp(need-v.committed, 64<<10)
+	grow := alignUp(need-v.committed, metadataStep)
 	if err := osmem.Current().Commit(v.metadata+v.committed, grow); err != nil {
 		return err
 	}

@@ -43,6 +43,8 @@ func (g *goHeap) Release(addr, size uintptr) {
 }
 
 func (*goHeap) Commit(addr, size uintptr) error  { return nil } // large Go objects are zero
+func (*goHeap) Populates() bool                  { return false }
+func (*goHeap) Populate(addr, size uintptr)      {}
 func (*goHeap) Discard(addr, size uintptr) error { return errKept }
 
 var errKept = errors.New("memory of Go's heap is never discarded")

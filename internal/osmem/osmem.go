@@ -36,6 +36,11 @@ type Source interface {
 	// Commit makes reserved bytes readable and writable. They are zero. Its error
 	// wraps ErrNoMemory.
 	Commit(addr, size uintptr) error
+	// Populates reports whether Populate does anything.
+	Populates() bool
+	// Populate makes committed bytes resident, which is faster than a page fault for
+	// each page. It keeps their content. If the system refuses, nothing happens.
+	Populate(addr, size uintptr)
 	// Discard returns the physical memory of committed bytes to the system. Their
 	// content is lost. They stay committed, readable and writable, also when
 	// Discard fails; then each byte may have its old content.

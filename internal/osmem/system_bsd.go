@@ -16,3 +16,6 @@ func (system) Discard(addr, size uintptr) error {
 		unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_FIXED)
 	return err
 }
+
+func (system) Populates() bool             { return false }
+func (system) Populate(addr, size uintptr) {}

@@ -60,3 +60,6 @@ func (system) Discard(addr, size uintptr) error {
 	_ = windows.VirtualUnlock(addr, size) // always fails: they were not locked
 	return nil
 }
+
+func (system) Populates() bool             { return false }
+func (system) Populate(addr, size uintptr) {}
