@@ -35,10 +35,11 @@ const (
 #
 #   inline FUNCTION         what the inliner charges, of a budget of 80; "called" when it refuses
 #   instructions PATH       of one round in paths.go, its loop included
+#   locked PATH             of these, those that lock a cache line: atomic swaps, adds and stores
 #   inlined FUNCTION        at how many places of paths.go it is inlined
 #
 # The test fails when a function is called that was inlined, when it is at fewer places,
-# and when a path takes more instructions by over 5 % and 1.
+# when a path takes more instructions by over 5 % and 1, and when it locks more often.
 # To renew it: go test ./bench/hot -args -update
 #
 # The aims, in instructions: bump 17, new 19, pair 40, churn 70, call 300.
@@ -66,7 +67,7 @@ var inlinedAt = []string{"palloc.Context.Alloc", "palloc.Context.AllocAligned", 
 var rounds = map[string]int{
 	"bump": 1_000_000, "new": 1_000_000, "uncleared": 1_000_000, "newset": 1_000_000, "pair": 1_000_000, "aligned": 1_000_000,
 	"churn": 500_000, "queue": 500_000, "call": 100_000, "reset": 1_000_000,
-	"zeroed": 500_000, "medium": 200_000, "large": 100_000, "blocks": 10_000, "ident": 100_000, "children": 1_000_000,
+	"zeroed": 500_000, "medium": 200_000, "large": 100_000, "blocks": 10_000, "ident": 100_000, "children": 1_000_000, "shared": 500_000, "sized": 100_000,
 }
 
 // entries are lines of the golden file: the first two words, and the rest.
@@ -96,7 +97,7 @@ func TestHotPaths(t *testing.T) {
 			t.Fatalf("%s cannot be renewed here: %s", golden, reason)
 		}
 		is := compiled(said)
-		maps.Copy(is, instructions(t, program))
+		maps.Copy(is, executed(t, program))
 		is["go version"] = minor
 		write(t, is)
 		return
@@ -106,7 +107,7 @@ func TestHotPaths(t *testing.T) {
 		if reason := uncountable(); reason != "" {
 			t.Skip(reason)
 		}
-		compare(t, was.of("instructions "), instructions(t, program))
+		compare(t, was.of("instructions ", "locked "), executed(t, program))
 	})
 }
 
@@ -204,36 +205,16 @@ func compiled(said string) entries {
 	return is
 }
 
-// instructions counts them for all paths, a round of each.
-func instructions(t *testing.T, program string) entries {
+// executed counts the instructions of all paths, and those that lock, of a round of each.
+func executed(t *testing.T, program string) entries {
 	t.Helper()
-	is := entries{}
+	is, locks := entries{}, lockAddresses(t, program)
 	for name, n := range rounds {
-		more := count(t, program, name, 3*n) - count(t, program, name, n)
-		is["instructions "+name] = strconv.Itoa((more + n) / (2 * n))
+		few, many := run(t, program, name, n), run(t, program, name, 3*n)
+		is["instructions "+name] = strconv.Itoa((many.total - few.total + n) / (2 * n))
+		is["locked "+name] = strconv.Itoa((many.at(locks) - few.at(locks) + n) / (2 * n))
 	}
 	return is
-}
-
-var collected = regexp.MustCompile(`Collected : (\d+)`)
-
-// count is how many instructions so many rounds take, the program's start included.
-func count(t *testing.T, program, name string, n int) int {
-	t.Helper()
-	// Not /dev/null: for root, valgrind would replace the device by a file.
-	profile := filepath.Join(t.TempDir(), "profile")
-	cmd := exec.Command("valgrind", "--tool=callgrind", "--callgrind-out-file="+profile, program, name, strconv.Itoa(n))
-	cmd.Env = append(os.Environ(), "GOGC=off", "GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1")
-	said, err := cmd.CombinedOutput()
-	m := collected.FindSubmatch(said)
-	if err != nil || m == nil {
-		t.Fatalf("%v: %v\n%s", cmd, err, said)
-	}
-	total, err := strconv.Atoi(string(m[1]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return total
 }
 
 // compare fails for what became worse, and tells what became different.
@@ -263,6 +244,8 @@ func worse(key, before, now string) bool {
 		return now == "called"
 	case strings.HasPrefix(key, "inlined "):
 		return number(now) < number(before)
+	case strings.HasPrefix(key, "locked "):
+		return number(now) > number(before)
 	}
 	return number(now) > number(before)+slack(before)
 }

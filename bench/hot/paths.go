@@ -13,7 +13,7 @@ import "github.com/gopalloc/palloc"
 var Paths = map[string]func(rounds int){
 	"bump": bump, "new": newInBump, "uncleared": uncleared, "newset": newInSet,
 	"pair": pair, "aligned": aligned, "churn": churn, "queue": queue, "call": call, "reset": reset,
-	"zeroed": zeroed, "medium": medium, "large": large, "blocks": blocks, "ident": ident, "children": children,
+	"zeroed": zeroed, "medium": medium, "large": large, "blocks": blocks, "ident": ident, "children": children, "shared": shared, "sized": sized,
 }
 
 // perRound is the number of chunks that a Reset takes back.
@@ -52,8 +52,11 @@ func uncleared(n int) {
 	}
 }
 
-func pair(n int) {
-	mc := palloc.NewAllocSet(palloc.Top(), "hot")
+func pair(n int) { pairsIn(palloc.NewAllocSet(palloc.Top(), "hot"), n) }
+
+func shared(n int) { pairsIn(palloc.NewAllocSet(palloc.Top(), "hot", palloc.Shared()), n) }
+
+func pairsIn(mc palloc.Context, n int) {
 	for i := range n {
 		p := mc.Alloc(64)
 		*(*uint64)(p) = uint64(i)
@@ -173,6 +176,15 @@ func ident(n int) {
 	for range n {
 		mc := palloc.NewAllocSet(parent, "call")
 		mc.SetIdent("SELECT 1")
+		mc.Delete()
+	}
+}
+
+// sized creates contexts with an option: no cached node serves them.
+func sized(n int) {
+	parent := palloc.NewAllocSet(palloc.Top(), "hot")
+	for range n {
+		mc := palloc.NewAllocSet(parent, "call", palloc.BlockSizes(1<<10, 64<<10))
 		mc.Delete()
 	}
 }

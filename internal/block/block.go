@@ -92,7 +92,11 @@ func acquireRun(l int, n uint, size uintptr, starts uint64) (addr uintptr, err e
 		return acquireUncached(l, n, size, starts)
 	}
 	heap.retained -= uintptr(n) << unitShift(l)
-	unlockAndCall(afterAcquire(size))
+	after := afterAcquire(size)
+	heap.mu.Unlock()
+	if after != nil {
+		after()
+	}
 	return addr, nil
 }
 
