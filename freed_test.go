@@ -135,7 +135,7 @@ func TestFreedMemoryServesOtherSizes(t *testing.T) {
 			}
 			most := 1.5
 			if k.name == "Shared" {
-				most = 2 // each shard keeps some
+				most = 2.5 // at worst two shards have held all in turn, before one lends to the other
 				if cramped() {
 					most = 3
 				}

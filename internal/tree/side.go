@@ -59,7 +59,7 @@ func (mc Ref) SetIdent(op, text string) {
 
 // Ident returns the context's ident, "" if it has none. The tree's lock must be held.
 func (s *Node) Ident() string {
-	if e := idents.Look(s.Number()); e != nil && e.epoch == s.Epoch {
+	if e := idents.Look(s.Number()); e != nil && e.epoch == relaxed.Load64(&s.Epoch) {
 		return e.text
 	}
 	return ""

@@ -1,0 +1,348 @@
+/*
+ * The steps in a context's life that take no lock, as a model for spin: a creation from a
+ * cached node, a deletion by the owner, and what others do meanwhile under the tree's lock.
+ * See the package comment of internal/tree.
+ *
+ * Processors: each process has a buffer of stores that others do not see yet. Plain stores
+ * leave it in any order, as on arm64, riscv64 and ppc64; a release store leaves it after all
+ * earlier ones, and later loads may come before it, as on amd64. An atomic store, a swap or
+ * an unlock waits until the buffer is empty. Loads are in order, since all that matter are
+ * atomic: on arm64 a load-acquire comes after an earlier store-release.
+ *
+ * Invariant, at the end: no context is live below a parent that its creator knew and that
+ * is deleted. Always: no node has two owners, and who takes a cached node sees what its last
+ * owner wrote.
+ *
+ * Mutants: with a name that begins with NO_ defined, a fence or a check is missing, and spin
+ * finds an error.
+ *
+ * Not modelled: moves of contexts, entries in side tables, the deletion of dropped contexts,
+ * and a cached node that is freed and cached with another parent after it was found.
+ */
+
+/* Nodes: P the parent, C a cached child of it, X a node for a new child. */
+#define P 0
+#define C 1
+#define X 2
+#define NONE 3 /* no node: the end of a list */
+
+/* Words, as variables of the memory: three of each. */
+#define EPOCH(n)  (n)
+#define CACHED(n) (3 + (n))
+#define FIRST     6 /* the first child of P */
+#define NEXT(n)   (6 + (n)) /* of C and X: 7, 8 */
+#define DATA(n)   (9 + (n)) /* what the owner of a node's memory writes */
+#define WORDS     12
+
+#define PROCS 4
+
+byte memory[WORDS];
+byte pending[PROCS * WORDS];  /* value in the buffer */
+short waits[PROCS];           /* bit v: word v is in the buffer */
+byte released[PROCS];         /* the word of a release store in the buffer, or WORDS */
+short before[PROCS];          /* the words that leave before it */
+bit lock;
+byte evictions;
+byte owners[3];               /* of each node's memory */
+bit created[3];               /* the node is a context, created below the first life of P */
+bit older;                    /* X was created before C, and there is no node for a third child */
+byte running = PROCS;
+
+#define has(p, v) ((waits[p] >> (v)) & 1)
+
+inline load(p, v, to) {
+	d_step {
+		if
+		:: has(p, v) -> to = pending[(p) * WORDS + (v)]
+		:: else -> to = memory[v]
+		fi
+	}
+}
+
+inline store(p, v, x) {
+	d_step {
+		pending[(p) * WORDS + (v)] = x;
+		waits[p] = waits[p] | (1 << (v));
+	}
+}
+
+inline fence(p) { waits[p] == 0 }
+
+inline releaseStore(p, v, x) {
+	d_step {
+		before[p] = waits[p] & ~(1 << (v));
+		released[p] = v;
+		pending[(p) * WORDS + (v)] = x;
+		waits[p] = waits[p] | (1 << (v));
+	}
+}
+
+/* An atomic store: the buffer is empty before and after it. */
+inline atomicStore(p, v, x) {
+	atomic { fence(p); memory[v] = x }
+}
+
+/* A compare and swap of a word CACHED from 1 to 0. */
+inline take(p, n, ok) {
+	atomic {
+		fence(p);
+		ok = (memory[CACHED(n)] == 1);
+		if
+		:: ok -> memory[CACHED(n)] = 0
+		:: else
+		fi
+	}
+}
+
+inline acquire() { atomic { lock == 0 -> lock = 1 } }
+
+inline release(p) {
+#ifndef NO_FENCE_UNLOCK
+	atomic { fence(p); lock = 0 }
+#else
+	lock = 0
+#endif
+}
+
+inline own(n)    { atomic { owners[n]++; assert(owners[n] == 1) } }
+inline disown(n) { owners[n]-- }
+
+/* A store leaves the buffer of p. */
+#define leaves(p, v) \
+	:: atomic { has(p, v) && !(released[p] == (v) && (waits[p] & before[p])) -> \
+		memory[v] = pending[(p) * WORDS + (v)]; \
+		waits[p] = waits[p] & ~(1 << (v)); \
+		pending[(p) * WORDS + (v)] = 0; \
+		if \
+		:: released[p] == (v) -> released[p] = WORDS; before[p] = 0 \
+		:: else \
+		fi }
+
+#define anyLeaves(p) \
+	leaves(p, 0) leaves(p, 1) leaves(p, 2) leaves(p, 3) leaves(p, 4) leaves(p, 5) \
+	leaves(p, 6) leaves(p, 7) leaves(p, 8) leaves(p, 9) leaves(p, 10) leaves(p, 11)
+
+active proctype Processors() {
+end:
+	do
+	anyLeaves(0)
+	anyLeaves(1)
+	anyLeaves(2)
+	anyLeaves(3)
+	od
+}
+
+/* unlink removes a child of P. The lock is held. */
+inline unlink(p, n) {
+	load(p, NEXT(n), nextOf);
+	load(p, FIRST, at);
+	if
+	:: at == n -> store(p, FIRST, nextOf)
+	:: else -> /* the list has two nodes at most */
+		store(p, NEXT(at), nextOf)
+	fi;
+	store(p, NEXT(n), NONE)
+}
+
+/* leafOf sets leaf: all children of P are cached. Ref.together. */
+inline leafOf(p) {
+	seen = evictions;
+	leaf = true;
+	load(p, FIRST, at);
+	do
+	:: at == NONE || !leaf -> break
+	:: else ->
+		load(p, CACHED(at), word);
+		leaf = (word == 1);
+		load(p, NEXT(at), at)
+	od;
+	leaf = leaf && evictions == seen
+}
+
+/* The owner of P deletes it. Ref.end, and Ref.deleteChildren where P has children. */
+proctype Deleter(byte p) {
+	byte at, word, nextOf, seen;
+	bool leaf, ok;
+again:
+#ifndef NO_FENCE_DELETE
+	atomicStore(p, EPOCH(P), 0);
+#else
+	store(p, EPOCH(P), 0);
+#endif
+	leafOf(p);
+	if
+	:: !leaf ->
+		store(p, EPOCH(P), 1);
+		acquire();
+		load(p, FIRST, at);
+		do
+		:: at == NONE -> break
+		:: else ->
+			load(p, CACHED(at), word);
+			load(p, EPOCH(at), seen);
+			if
+			:: word == 0 && seen != 0 -> /* a context: end it, and free its node */
+				word = at;
+				store(p, EPOCH(word), 0);
+				created[word] = 0;
+				owners[word] = 0;
+				unlink(p, word);
+				load(p, FIRST, at)
+			:: word == 0 && seen == 0 -> break /* taken: look again */
+			:: word == 1 -> load(p, NEXT(at), at)
+			fi
+		od;
+		release(p);
+		goto again
+	:: else
+	fi;
+	store(p, DATA(P), 0); /* the memory is closed */
+	disown(P);
+#ifndef NO_RELEASE_DELETE
+	releaseStore(p, CACHED(P), 1);
+#else
+	store(p, CACHED(P), 1);
+#endif
+	running--
+}
+
+/* Another goroutine creates a child below the first life of P. tree.Create, CreateWith. */
+proctype Creator(byte p) {
+	byte at, word, nextOf;
+	bool ok, live;
+	load(p, FIRST, at);
+	if
+	:: at == C ->
+		take(p, C, ok);
+		if
+		:: ok ->
+			own(C);
+			live = true;
+#ifndef NO_CHECK_TAKEN
+			load(p, EPOCH(P), word);
+			live = (word == 1);
+#endif
+			if
+			:: live ->
+				load(p, DATA(C), word);
+				assert(word == 0);
+				store(p, DATA(C), 1);
+				created[C] = 1;
+				store(p, EPOCH(C), 1);
+				goto done
+			:: else ->
+				disown(C);
+				releaseStore(p, CACHED(C), 1)
+			fi
+		:: else
+		fi
+	:: else
+	fi;
+	acquire();
+	load(p, EPOCH(P), word);
+	if
+	:: word != 1 || older -> release(p); goto done
+	:: else
+	fi;
+	own(X);
+	store(p, DATA(X), 1);
+	store(p, EPOCH(X), 1);
+	load(p, FIRST, at);
+	store(p, NEXT(X), at);
+	store(p, FIRST, X);
+	created[X] = 1;
+	release(p);
+#ifndef NO_CHECK_LINKED
+	load(p, EPOCH(P), word);
+	if
+	:: word != 1 -> /* too late: undo it, unless the deletion has */
+		acquire();
+		load(p, EPOCH(X), word);
+		if
+		:: word != 0 ->
+			store(p, EPOCH(X), 0);
+			created[X] = 0;
+			owners[X] = 0;
+			unlink(p, X)
+		:: else
+		fi;
+		release(p)
+	:: else
+	fi;
+#endif
+done:
+	running--
+}
+
+/* Another goroutine creates a context from the cached node P. */
+proctype Taker(byte p) {
+	byte word;
+	bool ok;
+	take(p, P, ok);
+	if
+	:: ok ->
+		own(P);
+		load(p, DATA(P), word);
+		assert(word == 0); /* what the deletion wrote */
+		store(p, DATA(P), 1);
+		store(p, EPOCH(P), 2)
+	:: else
+	fi;
+	running--
+}
+
+/* Another goroutine evicts C. Node.evict. */
+proctype Evictor(byte p) {
+	byte at, nextOf;
+	bool ok;
+	acquire();
+	load(p, FIRST, at);
+	do
+	:: at == C || at == NONE -> break
+	:: else -> load(p, NEXT(at), at)
+	od;
+	if
+	:: at == C ->
+		take(p, C, ok);
+		if
+		:: ok ->
+			own(C);
+#ifndef NO_COUNT_EVICTIONS
+			atomic { fence(p); evictions++ };
+#endif
+			unlink(p, C);
+			disown(C)
+		:: else
+		fi
+	:: else
+	fi;
+	release(p);
+	running--
+}
+
+init {
+	atomic {
+		memory[EPOCH(P)] = 1;
+		memory[DATA(P)] = 1;
+		owners[P] = 1;
+		memory[CACHED(C)] = 1;
+		memory[FIRST] = C;
+		memory[NEXT(C)] = NONE;
+		memory[NEXT(X)] = NONE;
+		if
+		:: older = 0
+		:: older = 1;
+			memory[EPOCH(X)] = 1;
+			memory[NEXT(C)] = X;
+			owners[X] = 1;
+			created[X] = 1
+		fi;
+		released[0] = WORDS; released[1] = WORDS; released[2] = WORDS; released[3] = WORDS;
+		run Deleter(0);
+		run Creator(1);
+		run Taker(2);
+		run Evictor(3)
+	}
+	running == 0 && waits[0] == 0 && waits[1] == 0 && waits[2] == 0 && waits[3] == 0;
+	assert(!created[C] && !created[X])
+}
