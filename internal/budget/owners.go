@@ -171,15 +171,24 @@ func (l *Listener) answer(me *goroutine) bool {
 	if begun, _ := l.begin(me); !begun {
 		return false
 	}
-	budgets.Lock()
-	q := l.pending
-	budgets.Unlock()
-	if q == nil {
+	p, pending := l.asked()
+	if !pending {
 		l.finish(outcome{})
 		return false
 	}
-	l.run(me, q.Pressure)
+	l.run(me, p)
 	return true
+}
+
+// asked returns what the pending request asks for. It is a copy, since others may add to the
+// request meanwhile.
+func (l *Listener) asked() (p Pressure, pending bool) {
+	budgets.Lock()
+	defer budgets.Unlock()
+	if l.pending == nil {
+		return Pressure{}, false
+	}
+	return l.pending.Pressure, true
 }
 
 // pendingAbove returns the listeners of the context of c, and of those above it that the
