@@ -19,7 +19,7 @@ import (
 // fences and checks.
 func TestModelOfALife(t *testing.T) {
 	if testing.Short() {
-		t.Skip("-short: compiles eight checkers")
+		t.Skip("-short: compiles a checker for the model and for each mutant")
 	}
 	for _, tool := range []string{"spin", "gcc"} {
 		if _, err := exec.LookPath(tool); err != nil {

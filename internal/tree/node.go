@@ -36,11 +36,12 @@
 // the context in side tables it also caches the node without it; else it takes the lock for
 // the rest.
 //
-// What these leave to chance is settled by fences. testdata/life.pml is a model of the steps
-// without the lock, and of what others do under it meanwhile: spin looks at all orders in which
-// they and their stores can happen, and finds an error when a fence or a check is missing. On both sides of a race a goroutine
+// What these leave to chance is settled by fences. On both sides of a race a goroutine
 // writes one word, passes a fence, and reads the word that the other one writes. So at least
-// one of them sees the other. An atomic store, a swap or an unlock is the fence:
+// one of them sees the other. testdata/life.pml is a model of the steps without the lock, and
+// of what others do under it meanwhile: spin looks at all orders in which they and their
+// stores can happen, and finds an error when a fence or a check is missing. An atomic store,
+// a swap or an unlock is the fence:
 //
 //   - A goroutine that creates a child, or moves one, links or takes its node, then reads
 //     whether the parent is live. A goroutine that deletes the parent writes its epoch, then

@@ -162,7 +162,7 @@ inline leafOf(p) {
 /* The owner of P deletes it. Ref.end, and Ref.deleteChildren where P has children. */
 proctype Deleter(byte p) {
 	byte at, word, nextOf, seen;
-	bool leaf, ok;
+	bool leaf;
 again:
 #ifndef NO_FENCE_DELETE
 	atomicStore(p, EPOCH(P), 0);
