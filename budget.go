@@ -56,7 +56,7 @@ func (mc Context) SetSoftLimit(bytes int64) {
 
 func (mc Context) setLimit(op string, bytes int64, set func(tree.Ref, string, int64)) {
 	if mc.check(op); bytes < 0 {
-		panic(&Fault{Op: op, Context: mc.Path(), Reason: fmt.Sprintf("a limit of %d bytes: it must be at least 0, or NoLimit", bytes)})
+		panic(raise(&Fault{Op: op, Context: mc.Path(), Reason: fmt.Sprintf("a limit of %d bytes: it must be at least 0, or NoLimit", bytes)}))
 	}
 	set(mc.ref, op, bytes)
 }

@@ -89,15 +89,15 @@ func (b *Buffer) check(op string) {
 // separate since correct programs rarely call it.
 func (b *Buffer) recheck(op string) {
 	if b.mc.ref.Core == nil {
-		panic(&Fault{Op: op, Reason: "the zero Buffer has no context: make one with NewBuffer"})
+		panic(raise(&Fault{Op: op, Reason: "the zero Buffer has no context: make one with NewBuffer"}))
 	}
 	b.mc.check(op)
 	if cap(b.buf) == 0 {
 		b.drop()
 		return
 	}
-	panic(&Fault{Op: op, Context: b.mc.Path(), Address: b.address(), Reason: "the bytes are invalid: the context was reset, " +
-		"or a copy of the Buffer freed or moved them: make a new one with NewBuffer"})
+	panic(raise(&Fault{Op: op, Context: b.mc.Path(), Address: b.address(), Reason: "the bytes are invalid: the context was reset, " +
+		"or a copy of the Buffer freed or moved them: make a new one with NewBuffer"}))
 }
 
 // drop makes the Buffer one without a chunk.
@@ -248,7 +248,7 @@ func (b *Buffer) enlarge(op string, need uintptr) (to, room uintptr, err error) 
 // mustBeAt panics when a callback of OnPressure used the Buffer while it was growing.
 func (b *Buffer) mustBeAt(op string, was []byte) {
 	if !b.isAt(was) {
-		panic(&Fault{Op: op, Context: b.mc.Path(), Reason: "a callback of OnPressure used the Buffer while it was growing"})
+		panic(raise(&Fault{Op: op, Context: b.mc.Path(), Reason: "a callback of OnPressure used the Buffer while it was growing"}))
 	}
 }
 

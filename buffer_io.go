@@ -73,5 +73,5 @@ func (b *Buffer) afterCall(op string, was []byte, n, limit int) {
 	default:
 		return
 	}
-	panic(&Fault{Op: op, Context: b.mc.Path(), Reason: reason})
+	panic(raise(&Fault{Op: op, Context: b.mc.Path(), Reason: reason}))
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/allocset"
 	"github.com/gopalloc/palloc/internal/kind/bump"
+	"github.com/gopalloc/palloc/internal/kind/checked"
 	"github.com/gopalloc/palloc/internal/kind/generation"
 	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/tree"
@@ -22,6 +23,7 @@ import (
 type Option struct {
 	first, max uint32 // 0: the default
 	shared     bool
+	checked    checked.Settings
 }
 
 // BlockSizes sets the size in bytes of the first block that the context acquires, and of the
@@ -38,7 +40,7 @@ type Option struct {
 func BlockSizes(first, largest int) Option {
 	const unit, limit = 1 << 10, 1 << 30
 	if first < 0 || largest < 0 {
-		panic(&Fault{Op: "BlockSizes", Reason: fmt.Sprintf("block sizes of %d and %d bytes: they must not be negative", first, largest)})
+		panic(raise(&Fault{Op: "BlockSizes", Reason: fmt.Sprintf("block sizes of %d and %d bytes: they must not be negative", first, largest)}))
 	}
 	round := func(size, minimum int) uint32 { return uint32(min(max(size, minimum), limit) / unit * unit) }
 	smallest := round(first, unit)
@@ -130,9 +132,12 @@ func options(id kind.ID, opts []Option) (all tree.Options) {
 			all.First, all.Max = o.first, o.max
 		}
 		all.Shared = all.Shared || o.shared
+		if o.checked.Mode != 0 {
+			all.Checked = o.checked
+		}
 	}
 	if all.Shared && id != allocset.ID {
-		panic(&Fault{Op: "New" + Kind(id).String(), Reason: "only an AllocSet can be Shared"})
+		panic(raise(&Fault{Op: "New" + Kind(id).String(), Reason: "only an AllocSet can be Shared"}))
 	}
 	return all
 }

@@ -79,7 +79,7 @@ var emergency struct {
 
 func newEmergency() Context {
 	const size = 8 << 10
-	mc := Context{tree.CreateWith(Top().ref, allocset.ID, "ErrorContext", tree.Options{First: size, Max: size, Prepare: func(c *kind.Core, _ uintptr) error {
+	mc := Context{tree.CreateWith(Top().ref, allocset.ID, "ErrorContext", tree.Options{First: size, Max: size, Unchecked: true, Prepare: func(c *kind.Core, _ uintptr) error {
 		c.DropKeeper() // an earlier context of the name kept it: it may be smaller
 		return nil
 	}})}

@@ -4,25 +4,38 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 
 	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/checked"
 	"github.com/gopalloc/palloc/internal/tree"
 )
 
 // A Fault is a misuse of palloc. The function that was misused panics with it: for example a
 // free of a pointer to no chunk, the use of a deleted context, a negative size. It is a
 // mistake in the program, like an index out of range. The memory of all contexts is as it
-// was before the call.
+// was before the call, but for what a checked context found. See also OnFault.
 type Fault struct {
-	Op      string  // the function that was called: "Context.Alloc", ...; "Free" also for FreeSlice
-	Reason  string  // what is wrong, and what to do
-	Context string  // path of the context concerned, "" if unknown
-	Address uintptr // the pointer passed, 0 for none
-	Ident   string  // the context's Ident
-	Kind    Kind    // the context's kind, 0 if unknown
+	Op      string          // the function that was called: "Context.Alloc", "FreeSlice"; "access" for none
+	Reason  string          // what is wrong, and what to do
+	Context string          // path of the context concerned, "" if unknown
+	Address uintptr         // the pointer passed, 0 for none
+	Ident   string          // the context's Ident
+	Kind    Kind            // the context's kind, 0 if unknown
+	Mistake Mistake         // what kind of misuse it is
+	Call    []runtime.Frame // where the program called Op, the innermost frame first
+
+	// What a checked context knows. Frames are those of the program, the innermost first.
+	Chunk uintptr         // where the chunk concerned begins, 0 for none
+	Size  int             // bytes that were requested for it
+	From  uintptr         // the first byte that was written to, or the address that was passed
+	Bytes int             // number of bytes from the first to the last that was written to
+	Made  []runtime.Frame // where the chunk was allocated
+	Ended []runtime.Frame // where it was freed, moved, or its context reset or deleted
+	Other []runtime.Frame // where another goroutine was
 }
 
 // Error returns the fault in one line.
@@ -89,9 +102,13 @@ func (e *OutOfMemoryError) Unwrap() error { return e.Err }
 // gone returns the Fault about the use of a context that does not exist.
 //
 //go:noinline
-func (mc Context) gone(op string) *Fault {
-	g := mc.ref.Gone()
-	return &Fault{Op: op, Context: g.Name, Reason: g.Reason}
+func (mc Context) gone(op string) *Fault { return raise(goneFault(op, mc.ref.Gone())) }
+
+// goneFault returns the Fault about a context that does not exist.
+func goneFault(op string, g *tree.Gone) *Fault {
+	f := &Fault{Op: op, Context: g.Name, Reason: g.Reason, Mistake: Gone}
+	_, f.Ended = g.Ended.Frames()
+	return f
 }
 
 func init() { tree.Explain = explain }
@@ -111,8 +128,20 @@ const maxTold = 3
 // misuse, otherwise an *OutOfMemoryError. It reads a bounded number of contexts, and walks
 // no free list. c is nil while there is no root.
 func explain(c *kind.Core, op string, size uintptr, err error) error {
+	err = explained(c, op, size, err)
+	if f, ok := err.(*Fault); ok {
+		return raise(f)
+	}
+	return err
+}
+
+// explained is explain without the report.
+func explained(c *kind.Core, op string, size uintptr, err error) error {
 	if gone, ok := err.(*tree.Gone); ok {
-		return &Fault{Op: op, Context: gone.Name, Reason: gone.Reason}
+		return goneFault(op, gone)
+	}
+	if found, ok := err.(*checked.Finding); ok {
+		return faultOf(op, found)
 	}
 	misuse, ok := err.(kind.Misuse)
 	switch {

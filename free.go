@@ -8,6 +8,7 @@ import (
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/allocset"
+	"github.com/gopalloc/palloc/internal/kind/checked"
 	"github.com/gopalloc/palloc/internal/kind/generation"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/kind/slab"
@@ -86,6 +87,13 @@ func freeRare(p uintptr, h uint64, c *kind.Core) {
 // freeSlow frees at an address outside the first region. It is separate so that freeWith
 // can be inlined.
 func freeSlow(p uintptr) {
+	if checked.Owns(p) {
+		c, tag := checkedAt("Free", p)
+		if err := kinds.Methods[c.Kind()].Free(c, p, tag); err != nil {
+			panic(chunkFault("Free", c, p, err))
+		}
+		return
+	}
 	if !block.Readable(p) {
 		panic(foreignFault("Free", p))
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/gopalloc/palloc/internal/block"
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/checked"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/relaxed"
 	"github.com/gopalloc/palloc/internal/tree"
@@ -66,6 +67,9 @@ func measure(op string, p uintptr) (c *kind.Core, usable, taken uintptr) {
 // chunkAt returns the node of the chunk at p and the tag bits of its header. It panics
 // when there is no such chunk.
 func chunkAt(op string, p uintptr) (c *kind.Core, tag uint64) {
+	if checked.Owns(p) {
+		return checkedAt(op, p)
+	}
 	if !block.Readable(p) {
 		panic(foreignFault(op, p))
 	}
@@ -77,9 +81,18 @@ func chunkAt(op string, p uintptr) (c *kind.Core, tag uint64) {
 	return c, h ^ c.Cookie
 }
 
+// checkedAt is chunkAt for an address in the memory of checked contexts.
+func checkedAt(op string, p uintptr) (c *kind.Core, tag uint64) {
+	c, err := checked.Chunk(p)
+	if err != nil {
+		panic(chunkFault(op, c, p, err))
+	}
+	return c, checked.Live
+}
+
 // foreignFault returns the Fault about an address outside of all blocks.
 func foreignFault(op string, p uintptr) *Fault {
-	f := &Fault{Op: op, Address: p}
+	f := &Fault{Op: op, Address: p, Mistake: BadPointer}
 	switch {
 	case p == 0:
 		f.Reason = "the pointer is nil"
@@ -88,32 +101,35 @@ func foreignFault(op string, p uintptr) *Fault {
 	default:
 		f.Reason = "the address belongs to no context: it is on Go's heap, on a stack, in static data, or foreign memory"
 	}
-	return f
+	return raise(f)
 }
 
 // headerFault returns the Fault about an address in a block without a valid header before
 // it.
-func headerFault(op string, p uintptr, h uint64) *Fault {
+func headerFault(op string, p uintptr, h uint64) *Fault { return raise(unheaded(op, p, h)) }
+
+// unheaded is headerFault without the report.
+func unheaded(op string, p uintptr, h uint64) *Fault {
 	owner := ownerOf(p)
 	if owner == nil {
-		return &Fault{Op: op, Address: p,
+		return &Fault{Op: op, Address: p, Mistake: StalePointer,
 			Reason: "no context holds this memory: the chunk was freed with its block, or its context was reset or deleted"}
 	}
 	m := kinds.Methods[owner.Kind()]
 	near, inside := whereabouts(m, owner, p)
 	tree.Lock()
 	defer tree.Unlock()
-	f := (&Fault{Op: op, Address: p}).in(owner)
+	f := (&Fault{Op: op, Address: p, Mistake: BadPointer}).in(owner)
 	switch {
 	case m == nil:
 		f.Context = kind.Slot[tree.Node](owner).Name()
-		f.Reason = "the chunk's context was deleted"
+		f.Mistake, f.Reason = StalePointer, "the chunk's context was deleted"
 	case !m.Traits().Headers:
 		f.Reason = string(kind.Headerless(m))
 	case m.Freed(h ^ owner.Cookie):
-		f.Reason = "the chunk is already free, and was joined with the free chunks around it"
+		f.Mistake, f.Reason = DoubleFree, "the chunk is already free, and was joined with the free chunks around it"
 	case chunk.Index(h) == owner.Number():
-		f.Reason = "the address is not the start of a live chunk: what was there was taken back when its context was reset"
+		f.Mistake, f.Reason = StalePointer, "the address is not the start of a live chunk: what was there was taken back when its context was reset"
 		if inside {
 			f.Reason += near
 		}
@@ -161,16 +177,35 @@ func ownerOf(p uintptr) *kind.Core {
 
 // chunkFault returns the Fault about an address at which a kind finds no chunk of its own.
 func chunkFault(op string, c *kind.Core, p uintptr, err error) *Fault {
-	if owner := ownerOf(p); owner != nil && owner != c {
-		return headerFault(op, p, 0)
+	return raise(unfit(op, c, p, err))
+}
+
+// unfit is chunkFault without the report.
+func unfit(op string, c *kind.Core, p uintptr, err error) *Fault {
+	if x, ok := err.(*checked.Finding); ok {
+		f := faultOf(op, x)
+		f.Address = p
+		return f
 	}
-	reason := err.Error()
+	if checked.Owns(p) {
+		tree.Lock()
+		defer tree.Unlock()
+		return (&Fault{Op: op, Address: p, Reason: err.Error()}).in(c)
+	}
+	if owner := ownerOf(p); owner != nil && owner != c {
+		return unheaded(op, p, 0)
+	}
+	reason, mistake := err.Error(), Misuse
+	if err == kind.AlreadyFree {
+		mistake = DoubleFree
+	}
 	m := kinds.Methods[c.Kind()]
 	near, _ := whereabouts(m, c, p)
 	if tag := chunk.Header(p) ^ c.Cookie; err == kind.NotAChunk || m != nil && err == kind.TagFault(m, tag) && !kind.SaysFreed(m, c, p, tag) {
+		mistake = BadPointer
 		reason = fmt.Sprintf("%s: the header before it is no chunk's (%#016x)%s", kind.NotAChunk, chunk.Header(p), near)
 	}
 	tree.Lock()
 	defer tree.Unlock()
-	return (&Fault{Op: op, Address: p, Reason: reason}).in(c)
+	return (&Fault{Op: op, Address: p, Reason: reason, Mistake: mistake}).in(c)
 }

@@ -62,7 +62,7 @@ func (mc Context) IsEmpty() bool {
 func (mc Context) BeforeReset(run func()) (stop func() bool) {
 	const op = "Context.BeforeReset"
 	if mc.check(op); run == nil {
-		panic(&Fault{Op: op, Context: mc.Path(), Reason: "the function is nil"})
+		panic(raise(&Fault{Op: op, Context: mc.Path(), Reason: "the function is nil"}))
 	}
 	return mc.ref.BeforeReset(op, run)
 }

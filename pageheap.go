@@ -78,7 +78,7 @@ const DefaultRetention = math.MaxInt64
 // locked, stays retained. A negative number is a Fault. Any goroutine.
 func SetRetention(bytes int64) {
 	if bytes < 0 {
-		panic(&Fault{Op: "SetRetention", Reason: fmt.Sprintf("a retention of %d bytes: it must be at least 0, or DefaultRetention", bytes)})
+		panic(raise(&Fault{Op: "SetRetention", Reason: fmt.Sprintf("a retention of %d bytes: it must be at least 0, or DefaultRetention", bytes)}))
 	}
 	block.SetRetention(uintptr(min(uint64(bytes), uint64(block.MaxRetention))))
 }
@@ -103,10 +103,10 @@ var trimming atomic.Bool
 // as is a duration that is not positive. Any goroutine.
 func TrimWhenIdle(after time.Duration) (stop func()) {
 	if after <= 0 {
-		panic(&Fault{Op: "TrimWhenIdle", Reason: fmt.Sprintf("an interval of %v: it must be more than 0", after)})
+		panic(raise(&Fault{Op: "TrimWhenIdle", Reason: fmt.Sprintf("an interval of %v: it must be more than 0", after)}))
 	}
 	if !trimming.CompareAndSwap(false, true) {
-		panic(&Fault{Op: "TrimWhenIdle", Reason: "it is in force already: call its stop first"})
+		panic(raise(&Fault{Op: "TrimWhenIdle", Reason: "it is in force already: call its stop first"}))
 	}
 	quit, done := make(chan struct{}), make(chan struct{})
 	go func() {

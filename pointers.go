@@ -69,7 +69,7 @@ func AllowPointers[T any](reason string) Allowance { return allow(reflect.TypeFo
 
 func allow(t reflect.Type, reason string) Allowance {
 	if why := rule.Allow(t, reason); why != "" {
-		panic(&Fault{Op: fmt.Sprintf("AllowPointers[%v]", t), Reason: why})
+		panic(raise(&Fault{Op: fmt.Sprintf("AllowPointers[%v]", t), Reason: why}))
 	}
 	return Allowance{t.String(), reason}
 }
@@ -90,6 +90,6 @@ func Allowances() (all []Allowance) {
 // compare before it can be inlined. op is the function that was called.
 func mustAccept(op string, t *typerule.Type) {
 	if why := rule.Refusal(t); why != "" {
-		panic(&Fault{Op: fmt.Sprintf("%s[%v]", op, t.Reflect()), Reason: why})
+		panic(raise(&Fault{Op: fmt.Sprintf("%s[%v]", op, t.Reflect()), Reason: why}))
 	}
 }

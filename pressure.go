@@ -94,14 +94,14 @@ func (mc Context) OnPressureOwned(free func(p Pressure) error) (stop func() bool
 	const op = "Context.OnPressureOwned"
 	mc.check(op)
 	if kind.KindOf(mc.ref.Epoch).IsConcurrent() {
-		panic(&Fault{Op: op, Context: mc.Path(), Reason: "a Shared context has no owner: use OnPressure"})
+		panic(raise(&Fault{Op: op, Context: mc.Path(), Reason: "a Shared context has no owner: use OnPressure"}))
 	}
 	return mc.listen(op, true, free)
 }
 
 func (mc Context) listen(op string, owned bool, free func(p Pressure) error) (stop func() bool) {
 	if mc.check(op); free == nil {
-		panic(&Fault{Op: op, Context: mc.Path(), Reason: "the function is nil"})
+		panic(raise(&Fault{Op: op, Context: mc.Path(), Reason: "the function is nil"}))
 	}
 	return budget.Listen(mc.ref, op, owned, func(p budget.Pressure) error {
 		return free(Pressure{p.Need, p.Missing, p.Held, Context{p.Asker}, Context{p.Limit}, p.Soft})
@@ -140,7 +140,7 @@ func (mc Context) answerPressure() (answered bool) {
 func (mc Context) CancelWaits(ctx context.Context) (stop func() bool) {
 	const op = "Context.CancelWaits"
 	if mc.check(op); ctx == nil {
-		panic(&Fault{Op: op, Context: mc.Path(), Reason: "the context.Context is nil"})
+		panic(raise(&Fault{Op: op, Context: mc.Path(), Reason: "the context.Context is nil"}))
 	}
 	return budget.CancelWaits(mc.ref, op, ctx)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/checked"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/osmem"
 )
@@ -61,7 +62,7 @@ func reallocAgain(c *kind.Core, op string, p, size uintptr, err error) (unsafe.P
 	switch err.(type) {
 	case nil:
 		return osmem.At(q), nil
-	case kind.Misuse:
+	case kind.Misuse, *checked.Finding:
 		panic(chunkFault(op, c, p, err))
 	}
 	return nil, explain(c, op, size, err)

@@ -40,7 +40,7 @@ import (
 // Fault, as is a total that is negative or from 1 byte to less than 16 MiB. Any goroutine.
 func ShareMemoryLimit(total int64) (stop func(), err error) {
 	if total < 0 || total > 0 && total < share.MinTotal {
-		panic(&Fault{Op: "ShareMemoryLimit", Reason: fmt.Sprintf("a total of %d bytes: it must be 0, or at least %d", total, share.MinTotal)})
+		panic(raise(&Fault{Op: "ShareMemoryLimit", Reason: fmt.Sprintf("a total of %d bytes: it must be 0, or at least %d", total, share.MinTotal)}))
 	}
 	if total == 0 {
 		if total, err = share.Known(); err != nil {
@@ -49,7 +49,7 @@ func ShareMemoryLimit(total int64) (stop func(), err error) {
 	}
 	stop, ok := share.Begin(total, share.PageHeap{Figures: residentFigures, Trim: func() { Trim() }})
 	if !ok {
-		panic(&Fault{Op: "ShareMemoryLimit", Reason: "a limit is shared already: call its stop first"})
+		panic(raise(&Fault{Op: "ShareMemoryLimit", Reason: "a limit is shared already: call its stop first"}))
 	}
 	return stop, nil
 }

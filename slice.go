@@ -11,6 +11,7 @@ import (
 	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/checked"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/osmem"
 	"github.com/gopalloc/palloc/internal/typerule"
@@ -62,9 +63,9 @@ func trySlice[T any](mc Context, op string, len, cap int) ([]T, error) {
 func (mc Context) sliceSize(op string, len, cap int, each uintptr) uintptr {
 	over, size := bits.Mul64(uint64(cap), uint64(each))
 	if len < 0 || cap < len || over != 0 || size > uint64(kind.MaxChunk) {
-		panic(&Fault{Op: op, Context: mc.Path(),
+		panic(raise(&Fault{Op: op, Context: mc.Path(),
 			Reason: fmt.Sprintf("length %d and capacity %d of elements of %d bytes: "+
-				"the length must be from 0 to the capacity, and the size must fit in the address space", len, cap, each)})
+				"the length must be from 0 to the capacity, and the size must fit in the address space", len, cap, each)}))
 	}
 	return uintptr(size)
 }
@@ -227,6 +228,9 @@ func curve(old, need uintptr) uintptr {
 // context, up to less than one more element, so that no other slice has a part of it. It
 // returns the tag bits of the chunk's header. It panics when the chunk was freed.
 func (mc Context) isWholeChunk(op string, p, size, each uintptr) (tag uint64, whole bool) {
+	if checked.Owns(p) {
+		return mc.isWholeChecked(op, p, size, each)
+	}
 	if !block.Readable(p) || !kinds.Traits(mc.ref.Core.Kind()).Headers {
 		return 0, false
 	}
@@ -239,6 +243,18 @@ func (mc Context) isWholeChunk(op string, p, size, each uintptr) (tag uint64, wh
 		panic(chunkFault(op, c, p, kind.TagFault(kinds.Methods[c.Kind()], tag)))
 	}
 	return tag, size > 0 && capacity-size < each
+}
+
+// isWholeChecked is isWholeChunk for an address in the memory of checked contexts.
+func (mc Context) isWholeChecked(op string, p, size, each uintptr) (tag uint64, whole bool) {
+	c, capacity, err := checked.Capacity(p)
+	if x, ok := err.(*checked.Finding); ok && x.Mistake == checked.Interior {
+		return 0, false
+	}
+	if err != nil {
+		panic(chunkFault(op, c, p, err))
+	}
+	return checked.Live, c == mc.ref.Core && size > 0 && capacity-size < each && kinds.Traits(c.Kind()).Frees
 }
 
 // copyBytes copies n bytes, from Go's memory or a context, into a context.

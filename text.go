@@ -42,7 +42,7 @@ func (mc Context) WriteStats(w io.Writer) error {
 // PostgreSQL: MemoryContextStatsDetail.
 func (mc Context) WriteStatsDetail(w io.Writer, levels, children int) error {
 	if levels < 0 || children < 0 {
-		panic(&Fault{Op: "Context.WriteStatsDetail", Reason: fmt.Sprintf("bounds of %d levels and %d children: they must be at least 0", levels, children)})
+		panic(raise(&Fault{Op: "Context.WriteStatsDetail", Reason: fmt.Sprintf("bounds of %d levels and %d children: they must be at least 0", levels, children)}))
 	}
 	return mc.snapshot("Context.WriteStatsDetail").WriteText(w, levels, children)
 }

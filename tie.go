@@ -98,7 +98,7 @@ func checkTie(op string, owner reflect.Value, mc Context) {
 		tree.OpenDropped("Tie")
 		return
 	}
-	panic(f)
+	panic(raise(f))
 }
 
 // drop is the cleanup: the runtime calls it when the owner is freed.
@@ -142,6 +142,7 @@ func (d Dropped) Delete() error {
 	if mc.ref.Detach(op) {
 		budget.RechargeBelow(mc.ref)
 	}
+	defer reportPending()
 	return mc.ref.DeleteDropped(op, func() { go deleteDropped(d) })
 }
 

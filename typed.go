@@ -98,8 +98,8 @@ func slowNew(c *kind.Core, size uintptr) uintptr {
 
 // refusePointers is acceptNew for NewUninitialized: it panics.
 func refusePointers(t *typerule.Type) {
-	panic(&Fault{Op: fmt.Sprintf("NewUninitialized[%v]", t.Reflect()),
-		Reason: "the type has pointers, and uninitialized memory would be read as pointers: use New"})
+	panic(raise(&Fault{Op: fmt.Sprintf("NewUninitialized[%v]", t.Reflect()),
+		Reason: "the type has pointers, and uninitialized memory would be read as pointers: use New"}))
 }
 
 // staleUninitialized is stale for NewUninitialized.

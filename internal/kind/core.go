@@ -68,6 +68,8 @@ const (
 	// ResetAligned is a bit for each alignment, from 16 to 4096, that an AllocSet notes:
 	// the alignment itself.
 	ResetAligned = 1<<13 - 1<<4
+
+	ResetElsewhere = 1 << 14 // memory that is not the page heap's, see AcquireElsewhere
 )
 
 // Private returns a kind's own part of the node, the second half of its slot. It is all

@@ -64,6 +64,25 @@ func (c *Core) uncharge(size uintptr) {
 	}
 }
 
+// AcquireElsewhere counts size bytes as a block of the node, which from acquires from another
+// source than the page heap.
+func (c *Core) AcquireElsewhere(size uintptr, from func() error) error {
+	p, err := c.reserve(size)
+	if err != nil {
+		return err
+	}
+	if err := from(); err != nil {
+		c.cancel(p)
+		return err
+	}
+	c.charge(p, size, 1)
+	c.NeedsReset |= ResetElsewhere
+	return nil
+}
+
+// ReleaseElsewhere counts a block of size bytes as released that AcquireElsewhere acquired.
+func (c *Core) ReleaseElsewhere(size uintptr) { c.uncharge(size) }
+
 // report tells CheckLimit what the owner holds, which is less than it was told before.
 func (c *Core) report(p *Core) {
 	if relaxed.Load32(&p.Has)&Limited != 0 {

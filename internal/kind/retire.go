@@ -40,6 +40,9 @@ func (c *Core) Retire() *Block {
 	if c.NeedsReset&ResetSpans != 0 {
 		c.Spans().forget()
 	}
+	if c.NeedsReset&ResetElsewhere != 0 {
+		RetireElsewhere(c)
+	}
 	if c.Tails != 0 {
 		relaxed.Store(&c.Tails, 0)
 	}
@@ -52,6 +55,10 @@ func (c *Core) Retire() *Block {
 	}
 	return BlockAt(c.Blocks)
 }
+
+// RetireElsewhere releases what a node has of memory that is not the page heap's. Package checked
+// sets it.
+var RetireElsewhere func(c *Core)
 
 // releaseBlocks is separate since a context that stays within its keeper has nothing to
 // release. A context that took several blocks but would fit a keeper gets a block of

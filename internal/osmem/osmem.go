@@ -62,3 +62,10 @@ func Use(s Source) { current = s }
 
 // Current returns the source in use.
 func Current() Source { return current }
+
+// A Protector is a Source that can make committed bytes inaccessible.
+type Protector interface {
+	// Protect empties committed bytes and makes them inaccessible, until they are committed
+	// again.
+	Protect(addr, size uintptr) error
+}

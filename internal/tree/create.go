@@ -5,6 +5,7 @@ import (
 
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/allocset"
+	"github.com/gopalloc/palloc/internal/kind/checked"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/kind/shared"
 	"github.com/gopalloc/palloc/internal/relaxed"
@@ -18,8 +19,10 @@ import (
 
 // Options are those of a creation. The zero value is the default.
 type Options struct {
-	First, Max uint32 // sizes of blocks, in bytes; 0: the default
-	Shared     bool   // of an AllocSet
+	First, Max uint32           // sizes of blocks, in bytes; 0: the default
+	Shared     bool             // of an AllocSet
+	Unchecked  bool             // even if parent is checked
+	Checked    checked.Settings // the zero Settings: those of parent
 
 	// Prepare, if not nil, is called with Arg before the kind opens the node. Its error is
 	// a kind.Misuse. It is no closure, so that a creation makes no garbage.
@@ -63,7 +66,12 @@ func createParentless(op, name string) Ref {
 		panicUnlocked(func() error { return Explain(nil, op, kind.SlotSize, err) })
 	}
 	s.setName(n)
-	s.open(allocset.ID, Options{})
+	id := allocset.ID
+	if checked.Environment.Mode != 0 {
+		id = checked.AllocSet
+		checked.Begin(&s.Core, id, name, checked.Environment)
+	}
+	s.open(id, Options{})
 	s.Has = IsPermanent
 	return s.Ref()
 }
@@ -131,6 +139,9 @@ func createNew(parent Ref, id kind.ID, name string) Ref {
 // CreateWith creates a child of parent, under the tree's lock. It panics when parent is
 // not live, when there is no memory, and with what o.Prepare returns.
 func CreateWith(parent Ref, id kind.ID, name string, o Options) Ref {
+	if (o.Checked.Mode != 0 || checked.Is(kind.KindOf(parent.Epoch))) && !o.Unchecked {
+		return createChecked(parent, id, name, o)
+	}
 	s := begin(parent, id, name)
 	if o.Prepare != nil {
 		if err := o.Prepare(&s.Core, o.Arg); err != nil {
@@ -143,6 +154,25 @@ func CreateWith(parent Ref, id kind.ID, name string, o Options) Ref {
 		}
 		id = shared.ID
 	}
+	return finish(parent, s, id, o)
+}
+
+// createChecked is CreateWith for a checked context.
+func createChecked(parent Ref, id kind.ID, name string, o Options) Ref {
+	if o.Shared {
+		id = shared.ID
+	}
+	id = checked.Of(id)
+	s := begin(parent, id, name)
+	if o.Prepare != nil {
+		if err := o.Prepare(&s.Core, o.Arg); err != nil {
+			s.abort(nil, id, err)
+		}
+	}
+	if o.Checked.Mode == 0 {
+		o.Checked = checked.SettingsOf(parent.Core)
+	}
+	checked.Begin(&s.Core, id, s.Name(), o.Checked)
 	return finish(parent, s, id, o)
 }
 
@@ -215,6 +245,17 @@ func (s *Node) open(id kind.ID, o Options) {
 	}
 	kinds.Methods[id].Open(&s.Core)
 	relaxed.Store64(&s.Epoch, kind.NextEpoch(s.Epoch, id))
+}
+
+// Afterwards is called after a reset or deletion if a checked context found something. The root package
+// sets it.
+var Afterwards func()
+
+// afterwards calls Afterwards if there is something to report. No lock is held.
+func afterwards() {
+	if checked.HasPending() {
+		Afterwards()
+	}
 }
 
 // Enroll puts a node, which is about to become a child of parent, under the budget that

@@ -71,6 +71,7 @@ func (mc Ref) reset() {
 		e := ending{op: op}
 		mc.deleteChildren(&e)
 		mc.resetWithin(&e)
+		afterwards()
 		return
 	case s.mark(): // cached children that are of no use make every reset look at them
 		Lock()
@@ -78,6 +79,7 @@ func (mc Ref) reset() {
 		Unlock()
 	}
 	mc.resetOnly(op)
+	afterwards()
 }
 
 // mustLive panics unless the context is live.
@@ -92,6 +94,7 @@ func (mc Ref) mustLive(op string) {
 func (mc Ref) ResetOnly() {
 	mc.mustLive("Context.ResetOnly")
 	mc.resetOnly("Context.ResetOnly")
+	afterwards()
 }
 
 func (mc Ref) resetOnly(op string) {
@@ -125,6 +128,7 @@ func (mc Ref) ResetChildren() {
 			list[i].resetClaimed(&e) // a callback may have deleted it
 		}
 	}
+	afterwards()
 }
 
 // isStillBelow reports whether the context, which was below top, has not been moved away.
@@ -168,6 +172,7 @@ func (mc Ref) deleteMore() {
 	if mc.Core == nil || s.Epoch != mc.Epoch || relaxed.Load32(&s.Has)&(HasCallbacks|IsPermanent) != 0 || !s.mayBeLeaf() || !mc.end() {
 		mc.delete()
 	}
+	afterwards()
 }
 
 // mayBeLeaf is a fast answer to isLeaf, which may be true for a node that is none.
@@ -270,6 +275,7 @@ func (mc Ref) deleteAllChildren() {
 	if mc.mustLive(e.op); !mc.Node().isLeaf() {
 		mc.deleteChildren(&e)
 	}
+	afterwards()
 }
 
 // remove deletes a context that has no children. When it has some, or a callback created

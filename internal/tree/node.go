@@ -72,6 +72,7 @@ import (
 	"unsafe"
 
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/checked"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
@@ -173,6 +174,7 @@ var Explain func(c *kind.Core, op string, size uintptr, err error) error
 type Gone struct {
 	Name   string // the last one, "" if it is not known
 	Reason string
+	Ended  checked.Stack // where it was deleted, if that was recorded
 }
 
 // Error returns the reason.
@@ -186,6 +188,9 @@ func (mc Ref) Gone() *Gone {
 	}
 	Lock()
 	defer Unlock()
+	if name, why, ok := checked.End(mc.Core, kind.NextEpoch(mc.Epoch, kind.None)); ok {
+		return &Gone{Name: name, Ended: why, Reason: "the context was deleted" + why.By()}
+	}
 	if mc.wasLast() {
 		return &Gone{Name: mc.Node().Name(), Reason: "the context was deleted: by itself, or when a context above it was reset or deleted"}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/allocset"
 	"github.com/gopalloc/palloc/internal/kind/bump"
+	"github.com/gopalloc/palloc/internal/kind/checked"
 	"github.com/gopalloc/palloc/internal/kind/generation"
 	"github.com/gopalloc/palloc/internal/kind/shared"
 	"github.com/gopalloc/palloc/internal/kind/slab"
@@ -24,6 +25,12 @@ var Methods = [kind.Kinds]kind.Methods{
 	slab.ID:        slab.Methods{},
 	shared.ID:      shared.Methods{},
 	shared.ShardID: shared.Shard{},
+
+	checked.AllocSet:   checked.Methods{For: allocset.Methods{}},
+	checked.Bump:       checked.Methods{For: bump.Methods{}},
+	checked.Generation: checked.Methods{For: generation.Methods{}},
+	checked.Slab:       checked.Methods{For: slab.Methods{}},
+	checked.Shared:     checked.Methods{For: shared.Methods{}},
 }
 
 // traits has the traits of each kind by its ID, so that to ask for them is no call.

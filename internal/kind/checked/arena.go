@@ -1,0 +1,300 @@
+package checked
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gopalloc/palloc/internal/block"
+	"github.com/gopalloc/palloc/internal/osmem"
+)
+
+// The address space of checked chunks.
+//
+// It holds: regions, and in them blocks of whole pages. After each block is a page that cannot
+// be accessed. A block is retired when none of its chunks is in use. If it is protected it
+// takes no memory, and a late access is a page fault. To protect a block costs system calls;
+// so only the first protectedFirst are, and later one for every protectedEvery chunks
+// that were allocated. Others keep their memory, filled, and are verified when they leave
+// the queue.
+//
+// Invariant: an address is in one block. It does not come back as long as its block is in
+// a queue.
+//
+// Cost: a lock of the process for each block acquired or retired, for a bounded number of
+// steps. Finding the block of an address takes no lock.
+
+const (
+	protectedFirst = 1024
+	protectedEvery = 4096
+
+	// What the queues hold, in bytes. The filled blocks take memory, as much as is in use in
+	// checked contexts at least.
+	leastFilled   = 1 << 20
+	mostProtected = 1 << (28 + 3*osmem.WideShift) // address space: 16 GiB, 256 MiB with 32 bits
+
+	regionSize = 1 << (24 + 3*osmem.WideShift) // 1 GiB, 16 MiB with 32 bits
+)
+
+// region is a reservation.
+type region struct {
+	base, size uintptr
+	used       uintptr                  // bytes up to the last block
+	blocks     []atomic.Pointer[chunks] // by page: the block that it is in, or was in last
+}
+
+// arena is the address space of the process.
+var arena struct {
+	mu        sync.Mutex
+	regions   atomic.Pointer[[]*region]
+	idle      map[uintptr][]*chunks // by size: blocks that left the queues
+	filled    queue
+	protected queue
+	inUse     uintptr // bytes of blocks that are not retired
+	credit    int     // chunks that were allocated, or count as such, for which no block was protected
+}
+
+func init() { arena.credit, arena.idle = protectedFirst*protectedEvery, map[uintptr][]*chunks{} }
+
+// queue is a queue of retired blocks.
+type queue struct {
+	blocks []*chunks
+	first  int
+	bytes  uintptr
+}
+
+func (q *queue) push(b *chunks) {
+	q.blocks = append(q.blocks, b)
+	q.bytes += b.size
+}
+
+// pop returns the block that has waited longest; nil while the queue has at most limit bytes.
+func (q *queue) pop(limit uintptr) *chunks {
+	if q.bytes <= limit || q.first == len(q.blocks) {
+		return nil
+	}
+	b := q.blocks[q.first]
+	q.blocks[q.first] = nil
+	if q.first++; q.first > 1024 && q.first > len(q.blocks)/2 {
+		q.blocks = append(q.blocks[:0:0], q.blocks[q.first:]...)
+		q.first = 0
+	}
+	q.bytes -= b.size
+	return b
+}
+
+// pageSize returns the size of the arena's pages.
+func pageSize() uintptr { return max(osmem.PageSize(), 4096) }
+
+// Owns reports whether an address is in the address space of checked chunks. Any goroutine.
+func Owns(p uintptr) bool { return regionOf(p) != nil }
+
+func regionOf(p uintptr) *region {
+	all := arena.regions.Load()
+	if all == nil {
+		return nil
+	}
+	for _, r := range *all {
+		if p-r.base < r.size {
+			return r
+		}
+	}
+	return nil
+}
+
+// blockAt returns the block that an address is in, or was in last; nil if there was none. An address
+// in the page after a block counts as that block's. Any goroutine.
+func blockAt(p uintptr) *chunks {
+	r := regionOf(p)
+	if r == nil {
+		return nil
+	}
+	return r.blocks[(p-r.base)/pageSize()].Load()
+}
+
+// acquire returns an empty block of at least size bytes. The error wraps osmem.ErrNoMemory.
+func acquire(size uintptr) (*chunks, error) {
+	size = (size + pageSize() - 1) &^ (pageSize() - 1)
+	if block.AcquireHook != nil {
+		if err := block.AcquireHook(size); err != nil {
+			return nil, err
+		}
+	}
+	arena.mu.Lock()
+	defer arena.mu.Unlock()
+	b := &chunks{size: size}
+	if list := arena.idle[size]; len(list) > 0 {
+		last := list[len(list)-1]
+		arena.idle[size] = list[:len(list)-1]
+		b.base, b.committed = last.base, last.committed
+	} else if err := b.reserve(); err != nil {
+		return nil, err
+	}
+	if !b.committed {
+		if err := osmem.Current().Commit(b.base, size); err != nil {
+			arena.idle[size] = append(arena.idle[size], b)
+			return nil, err
+		}
+	}
+	b.committed = true
+	b.enter()
+	arena.inUse += size
+	return b, nil
+}
+
+// reserve gives the block addresses that no block had. The arena's lock is held.
+func (b *chunks) reserve() error {
+	var list []*region
+	if all := arena.regions.Load(); all != nil {
+		list = *all
+	}
+	need := b.size + pageSize()
+	if n := len(list); n == 0 || list[n-1].size-list[n-1].used < need {
+		size := max(min(osmem.Current().RegionSize(), regionSize), need+pageSize())
+		base, err := osmem.Current().Reserve(size)
+		if err != nil {
+			return fmt.Errorf("the address space of checked chunks: %w", err)
+		}
+		r := &region{base: base, size: size, used: pageSize()}
+		if off := base % pageSize(); off != 0 { // Go's heap
+			r.base, r.size = base+pageSize()-off, size-pageSize()
+		}
+		r.blocks = make([]atomic.Pointer[chunks], r.size/pageSize()+1)
+		list = append(list[:n:n], r)
+		arena.regions.Store(&list)
+	}
+	r := list[len(list)-1]
+	b.base = r.base + r.used
+	r.used += need
+	return nil
+}
+
+// enter makes the block the one of its addresses. The arena's lock is held.
+func (b *chunks) enter() {
+	r := regionOf(b.base)
+	for p := b.base; p <= b.base+b.size; p += pageSize() {
+		r.blocks[(p-r.base)/pageSize()].Store(b)
+	}
+}
+
+// used returns how many bytes at the beginning of the block belong to slots.
+func (b *chunks) used() uintptr {
+	if b.dedicated != 0 {
+		return b.size
+	}
+	return b.cut
+}
+
+// retire puts a block without chunks into a queue. allocated is the number of chunks that its
+// context has allocated since the last time. It notes what it finds in blocks that leave a queue.
+func (b *chunks) retire(allocated int) {
+	if !b.has(Quarantine) || !mayProtect(allocated) || !b.protect() {
+		fill(b.base, b.used(), freedPage)
+	}
+	arena.mu.Lock()
+	arena.inUse -= b.size
+	if b.protected {
+		arena.protected.push(b)
+	} else {
+		arena.filled.push(b)
+	}
+	limit := max(leastFilled, arena.inUse)
+	if !b.has(Quarantine) {
+		limit = 0
+	}
+	var left [4]*chunks // more than one, so that a queue becomes shorter
+	n := 0
+	for n < len(left)-1 {
+		if left[n] = arena.filled.pop(limit); left[n] == nil {
+			break
+		}
+		n++
+	}
+	if left[n] = arena.protected.pop(mostProtected); left[n] != nil {
+		n++
+	}
+	arena.mu.Unlock()
+	for _, b := range left[:n] {
+		b.examine()
+	}
+	arena.mu.Lock()
+	for _, b := range left[:n] {
+		arena.idle[b.size] = append(arena.idle[b.size], b)
+	}
+	arena.mu.Unlock()
+}
+
+// mayProtect counts chunks that were allocated, and reports whether they pay for the protection
+// of a block.
+func mayProtect(allocated int) bool {
+	arena.mu.Lock()
+	defer arena.mu.Unlock()
+	arena.credit = min(arena.credit+allocated, protectedFirst*protectedEvery)
+	if arena.credit < protectedEvery {
+		return false
+	}
+	arena.credit -= protectedEvery
+	return true
+}
+
+// protect makes the block inaccessible and empties it, and reports whether it did.
+func (b *chunks) protect() bool {
+	p, ok := osmem.Current().(osmem.Protector)
+	if !ok || p.Protect(b.base, b.size) != nil {
+		return false
+	}
+	b.protected, b.committed = true, false
+	return true
+}
+
+// examine notes whether a filled block was written to.
+func (b *chunks) examine() {
+	if b.protected {
+		return
+	}
+	d := damage(b.base, b.used(), freedPage)
+	if d.to == 0 {
+		return
+	}
+	i, ok := b.find(d.from)
+	if !ok || len(b.records) == 0 {
+		note(&Finding{Mistake: WriteAfterFree, Core: b.core, Name: b.name, From: d.from, Bytes: d.to - d.from,
+			Text: fmt.Sprintf("memory at %#x in which no chunk was allocated was written to", d.from)})
+		return
+	}
+	f := b.finding(WriteAfterFree, i, fmt.Sprintf("%s was written to after it was %s: %s, the first of them at offset %d",
+		b.describe(i), b.endedBy(i), bytesText(d.to-d.from), int(d.from)-int(b.at(i))))
+	f.From, f.Bytes = d.from, d.to-d.from
+	note(f)
+}
+
+// ExplainAccess returns a finding about an access to protected memory at an address, nil if the
+// address is none of a checked context. Any goroutine.
+func ExplainAccess(p uintptr) *Finding {
+	b := blockAt(p)
+	if b == nil {
+		return nil
+	}
+	f := &Finding{Mistake: AccessAfterEnd, Core: b.core, Name: b.name, From: p, Bytes: 1}
+	i, ok := b.find(p)
+	switch {
+	case !b.retired.Load() && b.dedicated != 0 && p >= b.base+b.size:
+		f = b.finding(Overflow, 0, fmt.Sprintf("%s was accessed beyond its end: %s behind it", b.describe(0), bytesText(p-b.at(0)-b.sizeOf(0)+1)))
+	case ok && len(b.records) > 0:
+		f = b.finding(AccessAfterEnd, i, fmt.Sprintf("%s was accessed after it was %s: at offset %d", b.describe(i), b.endedBy(i), int(p)-int(b.at(i))))
+	default:
+		f.Text = fmt.Sprintf("memory at %#x was accessed in which there is no chunk", p)
+	}
+	f.From, f.Bytes = p, 1
+	return f
+}
+
+// ExamineAll verifies every block that waits in the queue of filled ones, and notes what it finds.
+func ExamineAll() {
+	arena.mu.Lock()
+	defer arena.mu.Unlock()
+	for _, b := range arena.filled.blocks[arena.filled.first:] {
+		b.examine()
+		fill(b.base, b.used(), freedPage)
+	}
+}

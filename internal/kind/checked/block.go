@@ -1,0 +1,332 @@
+package checked
+
+import (
+	"encoding/binary"
+	"fmt"
+	"sort"
+	"sync/atomic"
+
+	"github.com/gopalloc/palloc/internal/chunk"
+	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/osmem"
+)
+
+// Blocks of checked chunks, and the records of the chunks.
+//
+// Invariant: the records of a block are in the order of their addresses, and their slots
+// touch each other. A slot keeps its place as long as the block lives.
+//
+// Cost: 32 bytes of Go's heap for each slot; finding the slot of an address takes a load of
+// the word before it, or a binary search where that was overwritten.
+
+const (
+	front = 16 // bytes before a chunk: the number of its record, and the header
+	zone  = 8  // bytes after a chunk, at least, unless it ends at a page that cannot be accessed
+)
+
+// The states of a record.
+const (
+	inUse     uint8 = iota // the program has the chunk
+	freed                  // it waits in the quarantine, or to be allocated again
+	gone                   // its block was retired
+	condemned              // it was found damaged, and is not looked at again
+)
+
+// record is what is known of one chunk.
+type record struct {
+	off   uint32 // of the chunk from the beginning of the block
+	size  uint32 // bytes that were requested; of a dedicated block see there
+	room  uint32 // bytes from off to the end of the slot, likewise
+	made  Stack
+	ended Stack
+	typ   uint32 // number of the type that was recorded, 0 for none
+	state uint8
+	shift uint8 // the alignment, as a power of two
+	moves uint16
+}
+
+func (r *record) align() uintptr { return 1 << r.shift }
+
+// chunks is a block of checked chunks.
+type chunks struct {
+	base, size uintptr
+	core       *kind.Core
+	settings   Settings
+	cookie     uint64 // of the context when the block was acquired
+	name       string // of the context, once the block is retired
+
+	records   []record
+	cut       uintptr // bytes that are cut into slots
+	live      int     // chunks that the program has
+	waiting   uintptr // bytes of slots that wait in the quarantine
+	dedicated uintptr // not 0: the size of the only chunk, which ends at the block's end
+	room      uintptr // of a dedicated block: from the chunk to the end
+
+	retired   atomic.Bool
+	protected bool // nothing can be read or written
+	committed bool // it could be, before it was retired
+}
+
+// has reports whether something is checked in the block.
+func (b *chunks) has(m Mode) bool { return b.settings.Mode&m != 0 }
+
+// at returns the address of the chunk with a record.
+func (b *chunks) at(i int) uintptr { return b.base + uintptr(b.records[i].off) }
+
+// sizeOf returns how many bytes were requested.
+func (b *chunks) sizeOf(i int) uintptr {
+	if b.dedicated != 0 {
+		return b.dedicated - 1
+	}
+	return uintptr(b.records[i].size)
+}
+
+// roomOf returns how many bytes there are from the chunk to the end of its slot.
+func (b *chunks) roomOf(i int) uintptr {
+	if b.dedicated != 0 {
+		return b.room
+	}
+	return uintptr(b.records[i].room)
+}
+
+// word returns a word before a chunk.
+func word(addr uintptr) *uint64 { return (*uint64)(osmem.At(addr)) } // of a block that can be accessed
+
+// slot adds a slot with room bytes for a chunk at p, and returns the number of its record.
+func (b *chunks) slot(p, room, align uintptr) int {
+	r := record{off: uint32(p - b.base), room: uint32(room)}
+	for align > 1 {
+		align /= 2
+		r.shift++
+	}
+	b.records = append(b.records, r)
+	b.cut = p + room - b.base
+	return len(b.records) - 1
+}
+
+// begin makes the slot a live chunk of size bytes.
+func (b *chunks) begin(i int, size uintptr, made Stack) uintptr {
+	r := &b.records[i]
+	r.size, r.state, r.made, r.ended, r.typ, r.moves = uint32(size), inUse, made, 0, 0, 0
+	b.live++
+	p := b.at(i)
+	*word(p - 16) = uint64(i)
+	chunk.SetHeader(p, b.cookie|Live)
+	if b.has(Poison) {
+		fill(p, size, freshPage)
+	}
+	fill(p+size, b.roomOf(i)-size, zonePage)
+	return p
+}
+
+// end fills the chunk, which is free from now on.
+func (b *chunks) end(i int, why Stack) {
+	r := &b.records[i]
+	r.state, r.ended = freed, why
+	b.live--
+	p := b.at(i)
+	chunk.SetHeader(p, b.cookie|endedTag)
+	if b.has(Poison) {
+		fill(p, b.roomOf(i), freedPage)
+	}
+}
+
+// find returns the record in whose slot an address is; false if it is in none.
+func (b *chunks) find(p uintptr) (i int, ok bool) {
+	if !b.protected && !b.retired.Load() && p%chunk.Align == 0 && p >= b.base+front && p < b.base+b.size {
+		if n := *word(p - 16); n < uint64(len(b.records)) && b.at(int(n)) == p {
+			return int(n), true
+		}
+	}
+	i = sort.Search(len(b.records), func(i int) bool { return b.at(i)-front > p }) - 1
+	return i, i >= 0 && p-b.base < b.cut
+}
+
+// chunkAt returns the record of the live chunk that begins at p. The error is a *Finding.
+func (b *chunks) chunkAt(p uintptr) (int, error) {
+	i, ok := b.find(p)
+	if !ok {
+		return 0, &Finding{Mistake: Interior, Core: b.core, Name: b.name, From: p,
+			Text: "the address is not the start of a chunk: none was allocated there"}
+	}
+	if f := b.unfit(i, p); f != nil {
+		f.From = p
+		return i, f
+	}
+	return i, nil
+}
+
+// unfit returns why an address in the slot of a record is not where a live chunk begins, nil if it is.
+func (b *chunks) unfit(i int, p uintptr) *Finding {
+	const no = "the address is not the start of a chunk: it is "
+	begin, size := b.at(i), b.sizeOf(i)
+	inside := ""
+	if p > begin && p < begin+size {
+		inside = fmt.Sprintf(", and the address is %s from its beginning", bytesText(p-begin))
+	}
+	switch state := b.records[i].state; {
+	case state == gone:
+		return b.finding(Stale, i, fmt.Sprintf("the pointer is stale: %s was %s%s", b.describe(i), b.endedBy(i), inside))
+	case state == condemned:
+		return b.finding(DoubleFree, i, fmt.Sprintf("%s was found damaged before%s", b.describe(i), inside))
+	case state == freed:
+		return b.finding(DoubleFree, i, fmt.Sprintf("%s is already free: it was %s%s", b.describe(i), b.endedBy(i), inside))
+	case inside != "":
+		return b.finding(Interior, i, fmt.Sprintf(no+"inside of %s, %s from its beginning", b.describe(i), bytesText(p-begin)))
+	case p < begin:
+		return b.finding(Interior, i, fmt.Sprintf(no+"%s before %s", bytesText(begin-p), b.describe(i)))
+	case p > begin:
+		return b.finding(Interior, i, fmt.Sprintf(no+"%s behind the end of %s", bytesText(p-begin-size), b.describe(i)))
+	}
+	return nil
+}
+
+// Chunk returns the node of the live chunk that begins at p, which Owns reports to be of a checked
+// context. The error is a *Finding; the node may then be that of a former chunk, or nil.
+func Chunk(p uintptr) (*kind.Core, error) {
+	c, _, err := Capacity(p)
+	return c, err
+}
+
+// Capacity returns also how many bytes were requested for the chunk. p may be an address inside of a
+// live chunk, which is no error, but has capacity 0.
+func Capacity(p uintptr) (c *kind.Core, size uintptr, err error) {
+	b := blockAt(p)
+	if b == nil {
+		return nil, 0, &Finding{Mistake: Interior, From: p, Text: "the address is not the start of a chunk: none was allocated there"}
+	}
+	if !b.retired.Load() {
+		s := stateOf(b.core)
+		if err := s.enter(); err != nil {
+			return b.core, 0, err
+		}
+		defer s.leave()
+	}
+	i, err := b.chunkAt(p)
+	if err != nil {
+		return b.core, 0, err
+	}
+	return b.core, b.sizeOf(i), nil
+}
+
+// inspect verifies the bytes around a live chunk, or all of a freed one. It returns nil if they
+// are as they should be. A chunk with a finding is condemned.
+func (b *chunks) inspect(i int) *Finding {
+	r := &b.records[i]
+	var f *Finding
+	switch r.state {
+	case inUse:
+		if b.has(RedZones) {
+			f = b.inspectLive(i)
+		}
+	case freed:
+		if b.has(Poison) {
+			f = b.inspectFreed(i)
+		}
+	}
+	if f != nil {
+		r.state = condemned
+		if f.Chunk != b.at(i) { // the culprit is the chunk before
+			b.records[i-1].state = condemned
+		}
+	}
+	return f
+}
+
+// inspectLive verifies the words before a live chunk and the zone behind it.
+func (b *chunks) inspectLive(i int) *Finding {
+	p, size := b.at(i), b.sizeOf(i)
+	if d := damage(p+size, b.roomOf(i)-size, zonePage); d.to != 0 {
+		return b.overflow(i, d)
+	}
+	if d := b.damageBefore(i); d.to != 0 {
+		if i > 0 && b.records[i-1].state == inUse {
+			q, n := b.at(i-1), b.sizeOf(i-1)
+			if e := damage(q+n, b.roomOf(i-1)-n, zonePage); e.to != 0 && e.to == b.at(i)-front {
+				return b.overflow(i-1, span{e.from, d.to})
+			}
+		}
+		f := b.finding(Underflow, i, fmt.Sprintf("%s was written to before its beginning: %s, the first of them %s before it",
+			b.describe(i), bytesText(d.to-d.from), bytesText(p-d.from)))
+		f.From, f.Bytes = d.from, d.to-d.from
+		return f
+	}
+	return nil
+}
+
+// damageBefore returns which bytes before a live chunk were overwritten.
+func (b *chunks) damageBefore(i int) (d span) {
+	p := b.at(i)
+	var want [front]byte
+	binary.NativeEndian.PutUint64(want[:], uint64(i))
+	binary.NativeEndian.PutUint64(want[8:], b.cookie|Live)
+	if b.dedicated != 0 {
+		d = damage(b.base, uintptr(b.records[0].off)-front, zonePage)
+	}
+	for k, v := range osmem.Bytes(p-front, front) {
+		if v != want[k] {
+			at := p - front + uintptr(k)
+			if d.to == 0 {
+				d.from = at
+			}
+			d.to = at + 1
+		}
+	}
+	return d
+}
+
+// overflow returns the finding about bytes behind a chunk.
+func (b *chunks) overflow(i int, d span) *Finding {
+	end := b.at(i) + b.sizeOf(i)
+	f := b.finding(Overflow, i, fmt.Sprintf("%s was written to beyond its end: %s, the first of them %s behind it",
+		b.describe(i), bytesText(d.to-d.from), bytesText(d.from-end+1)))
+	f.From, f.Bytes = d.from, d.to-d.from
+	if i+1 < len(b.records) && d.to > b.at(i+1)-front {
+		f.Text += "; " + b.describe(i+1) + " may be damaged, too"
+		b.records[i+1].state = condemned
+	}
+	return f
+}
+
+// inspectFreed verifies that nothing was written to a freed chunk.
+func (b *chunks) inspectFreed(i int) *Finding {
+	d := damage(b.at(i), b.roomOf(i), freedPage)
+	if d.to == 0 {
+		return nil
+	}
+	if i > 0 && b.records[i-1].state == inUse && d.from == b.at(i) {
+		q, n := b.at(i-1), b.sizeOf(i-1)
+		if e := damage(q+n, b.roomOf(i-1)-n, zonePage); e.to == b.at(i)-front {
+			return b.overflow(i-1, span{e.from, d.to})
+		}
+	}
+	f := b.finding(WriteAfterFree, i, fmt.Sprintf("%s was written to after it was %s: %s, the first of them at offset %d",
+		b.describe(i), b.endedBy(i), bytesText(d.to-d.from), d.from-b.at(i)))
+	f.From, f.Bytes = d.from, d.to-d.from
+	return f
+}
+
+// verify inspects all chunks of the block.
+func (b *chunks) verify() (all []*Finding) {
+	for i := range b.records {
+		if f := b.inspect(i); f != nil {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// empty ends all chunks of the block at once: it verifies them and fills the block. It notes what
+// it finds.
+func (b *chunks) empty(why Stack) {
+	for _, f := range b.verify() {
+		note(f)
+	}
+	for i := range b.records {
+		if r := &b.records[i]; r.state == inUse {
+			r.state, r.ended = gone, why
+		}
+	}
+	b.live = 0
+	b.retired.Store(true)
+}
