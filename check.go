@@ -6,6 +6,7 @@ import (
 
 	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/checked"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/tree"
 )
@@ -51,15 +52,20 @@ func (e *CorruptionError) Error() string {
 // Check looks for memory that was overwritten, in the context and in all contexts below it:
 // it compares the headers of chunks, the free lists, the heads of blocks and the counts with
 // each other, and verifies the links of the tree. It returns nil when all agree; otherwise
-// it returns the first 16 findings, each a *CorruptionError, joined by errors.Join. It does
-// not look at what chunks contain, nor at what lies between the chunks of a Bump, which have
-// no headers. Owner only, of the context and all contexts below it. Other goroutines may
+// it returns the first 16 findings, each a *CorruptionError, or a *Fault where a checked context
+// found it, joined by errors.Join. It looks neither at what chunks contain nor at what lies
+// between the chunks of a Bump, which have no headers, unless the context is checked. Then it also
+// verifies the memory that was freed in all checked contexts. Owner only, of the context and all contexts below it. Other goroutines may
 // change the tree elsewhere meanwhile; links that they change during the call are not
 // compared.
 //
 // PostgreSQL: MemoryContextCheck.
 func (mc Context) Check() error {
 	var f findings
+	checked.ExamineAll()
+	for _, x := range checked.Pending() {
+		f.note(mc.ref.Node(), kind.Flaw{Cause: x})
+	}
 	for _, c := range mc.ref.Check("Context.Check", f.note, budget.NewAudit(mc.ref.Node(), f.note)) {
 		kinds.Methods[kind.KindOf(c.Epoch)].Check(c.Core, func(flaw kind.Flaw) { f.note(c.Node(), flaw) })
 	}
@@ -99,6 +105,10 @@ func (f *findings) err() error {
 	defer tree.Unlock()
 	var all []error
 	for _, at := range f.first {
+		if x, ok := at.Cause.(*checked.Finding); ok {
+			all = append(all, faultIn("Context.Check", x))
+			continue
+		}
 		all = append(all, &CorruptionError{
 			Context: dubiousPath(at.at), Kind: Kind(at.at.Kind()),
 			Block: at.Block, Address: at.Chunk, Reason: at.Reason,

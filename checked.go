@@ -48,14 +48,22 @@ import (
 //
 // PostgreSQL: MEMORY_CONTEXT_CHECKING, CLOBBER_FREED_MEMORY and the requests to Valgrind.
 func Checked(checks ...string) Option {
-	if len(checks) == 0 {
-		return Option{checked: checked.Default()}
+	s := checked.Default()
+	if len(checks) > 0 {
+		var err error
+		if s, err = checked.Parse(strings.Join(checks, ",")); err != nil {
+			panic(raise(&Fault{Op: "Checked", Reason: err.Error()}))
+		}
 	}
-	s, err := checked.Parse(strings.Join(checks, ","))
-	if err != nil {
-		panic(raise(&Fault{Op: "Checked", Reason: err.Error()}))
-	}
+	watchTypes(s)
 	return Option{checked: s}
+}
+
+// watchTypes makes the pointer rule tell the types of values, if they are to be recorded.
+func watchTypes(s checked.Settings) {
+	if s.Mode&checked.Types != 0 {
+		rule.Watch()
+	}
 }
 
 // IsChecked reports whether the context is checked. Any goroutine.

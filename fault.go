@@ -3,6 +3,7 @@ package palloc
 import (
 	"fmt"
 	"os"
+	"reflect"
 	"runtime"
 	"slices"
 	"sync"
@@ -114,6 +115,13 @@ func tell(f *Fault) bool {
 
 // faultOf returns the Fault about what a checked context found.
 func faultOf(op string, x *checked.Finding) *Fault {
+	tree.Lock()
+	defer tree.Unlock()
+	return faultIn(op, x)
+}
+
+// faultIn is faultOf for a caller that holds the tree's lock.
+func faultIn(op string, x *checked.Finding) *Fault {
 	f := &Fault{
 		Op: op, Mistake: Mistake(x.Mistake), Reason: x.Text, Context: x.Name,
 		Chunk: x.Chunk, Size: int(x.Size), From: x.From, Bytes: int(x.Bytes),
@@ -125,8 +133,6 @@ func faultOf(op string, x *checked.Finding) *Fault {
 	_, f.Ended = x.Ended.Frames()
 	_, f.Other = x.Other.Frames()
 	if c := x.Core; c != nil {
-		tree.Lock()
-		defer tree.Unlock()
 		if id := kind.KindOf(relaxed.Load64(&c.Epoch)); checked.Is(id) && (x.Name == "" || x.Name == kind.Slot[tree.Node](c).Name()) {
 			f.in(c)
 		}
@@ -136,6 +142,8 @@ func faultOf(op string, x *checked.Finding) *Fault {
 
 func init() {
 	tree.Afterwards = raisePending
+	checked.Exempt = func(t reflect.Type) bool { return rule.IsAllowed(t) }
+	watchTypes(checked.Environment)
 	if err := checked.EnvironmentError; err != nil {
 		fmt.Fprintln(os.Stderr, "palloc:", err)
 		os.Exit(2)

@@ -51,6 +51,7 @@ func trySlice[T any](mc Context, op string, len, cap int) ([]T, error) {
 	if size == 0 {
 		return make([]T, len, cap), nil // takes no memory
 	}
+	mc.expect(typerule.Of[T]())
 	p, err := mc.zeroed(op, size)
 	if err != nil {
 		return nil, err
@@ -141,6 +142,7 @@ func grow[T any](mc Context, op string, s, values []T, more int) ([]T, error) {
 	used, old := uintptr(len(s))*each, uintptr(cap(s))*each
 	need := mc.sliceSize(op, 0, len(s)+len(values)+more, each)
 	mc.isWholeChunk(op, at, old, each) // panics before anything is allocated
+	mc.expect(typerule.Of[T]())
 	p, room, err := mc.enlarge(op, at, used, old, need)
 	if err != nil {
 		return s, mc.refuse(op, need, err)
@@ -282,6 +284,7 @@ func clone[T any](mc Context, op string, s []T) ([]T, error) {
 	if size == 0 {
 		return make([]T, len(s)), nil // takes no memory
 	}
+	mc.expect(typerule.Of[T]())
 	p, err := budget.Alloc(mc.ref.Core, op, size)
 	if err != nil {
 		return nil, mc.refuse(op, size, err)

@@ -7,6 +7,7 @@ import (
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/allocset"
 	"github.com/gopalloc/palloc/internal/kind/bump"
+	"github.com/gopalloc/palloc/internal/kind/checked"
 	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/osmem"
 	"github.com/gopalloc/palloc/internal/typerule"
@@ -48,28 +49,28 @@ type maxBytes [1<<31<<(19*(^uintptr(0)>>63)) - 2]byte // the largest size that e
 
 // allocTyped only calls first: so it fits the budget for inlining New, which checkType does
 // not.
-func allocTyped(mc Context, t *typerule.Type, size uintptr, first typeStage, refuse func(*typerule.Type), next liveStage, byKind kindStage, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
+func allocTyped(mc Context, t *typerule.Type, size uintptr, first typeStage, refuse func(Context, *typerule.Type), next liveStage, byKind kindStage, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
 	return first(mc, t, size, refuse, next, byKind, fromBump, fromSet, stale, slow)
 }
 
 // checkType is the stage before checkLive: it applies the pointer rule.
-func checkType(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule.Type), next liveStage, byKind kindStage, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
+func checkType(mc Context, t *typerule.Type, size uintptr, refuse func(Context, *typerule.Type), next liveStage, byKind kindStage, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
 	if !rule.Accepts(t) {
-		refuse(t)
+		refuse(mc, t)
 	}
 	return next(mc, size, byKind, fromBump, fromSet, stale, slow)
 }
 
 // Stages as arguments of the stages before them.
 type (
-	typeStage func(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule.Type), next liveStage, byKind kindStage, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
+	typeStage func(mc Context, t *typerule.Type, size uintptr, refuse func(Context, *typerule.Type), next liveStage, byKind kindStage, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
 	liveStage func(mc Context, size uintptr, next kindStage, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr
 )
 
 // checkNoPointers is checkType for NewUninitialized: it refuses every type with pointers.
-func checkNoPointers(mc Context, t *typerule.Type, size uintptr, refuse func(*typerule.Type), next liveStage, byKind kindStage, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
+func checkNoPointers(mc Context, t *typerule.Type, size uintptr, refuse func(Context, *typerule.Type), next liveStage, byKind kindStage, fromBump kind.NoClassStage, fromSet kind.Stage, stale func(Context) uintptr, slow kind.Slow) uintptr {
 	if t.HasPointers() {
-		refuse(t)
+		refuse(mc, t)
 	}
 	return next(mc, size, byKind, fromBump, fromSet, stale, slow)
 }
@@ -86,7 +87,10 @@ func bumpConst(c *kind.Core, classless bool, size uintptr, next kind.Stage, slow
 }
 
 // acceptNew is mustAccept for New.
-func acceptNew(t *typerule.Type) { mustAccept("New", t) }
+func acceptNew(mc Context, t *typerule.Type) {
+	mustAccept("New", t)
+	mc.expect(t)
+}
 
 // staleNew is stale for New.
 func staleNew(mc Context) uintptr { panic(mc.gone("New")) }
@@ -97,7 +101,7 @@ func slowNew(c *kind.Core, size uintptr) uintptr {
 }
 
 // refusePointers is acceptNew for NewUninitialized: it panics.
-func refusePointers(t *typerule.Type) {
+func refusePointers(_ Context, t *typerule.Type) {
 	panic(raise(&Fault{Op: fmt.Sprintf("NewUninitialized[%v]", t.Reflect()),
 		Reason: "the type has pointers, and uninitialized memory would be read as pointers: use New"}))
 }
@@ -115,6 +119,7 @@ func slowUninitialized(c *kind.Core, size uintptr) uintptr {
 // PostgreSQL: palloc_extended with MCXT_ALLOC_NO_OOM and MCXT_ALLOC_ZERO.
 func TryNew[T any](mc Context) (*T, error) {
 	mc.ready("TryNew", typerule.Of[T]())
+	mc.expect(typerule.Of[T]())
 	p, err := mc.zeroed("TryNew", unsafe.Sizeof(*new(T)))
 	return (*T)(p), err // just allocated, of that size; or nil
 }
@@ -124,6 +129,13 @@ func (mc Context) ready(op string, t *typerule.Type) {
 	mc.check(op)
 	if !rule.Accepts(t) {
 		mustAccept(op, t)
+	}
+}
+
+// expect tells a checked context that its next chunk holds values of the type.
+func (mc Context) expect(t *typerule.Type) {
+	if t.HasPointers() && rule.Watched() && mc.Live() && checked.Is(mc.ref.Core.Kind()) {
+		checked.Expect(mc.ref.Core, t.Reflect())
 	}
 }
 

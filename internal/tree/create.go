@@ -247,6 +247,18 @@ func (s *Node) open(id kind.ID, o Options) {
 	relaxed.Store64(&s.Epoch, kind.NextEpoch(s.Epoch, id))
 }
 
+func init() { checked.Below = below }
+
+// below reports whether the context of a node is below that of another one, and returns its path.
+func below(c, above *kind.Core) (path string, ok bool) {
+	Lock()
+	defer Unlock()
+	if mc := RefOf(c); !mc.Owned() || !RefOf(above).Owned() || !mc.IsWithin(kind.Slot[Node](above)) {
+		return "", false
+	}
+	return PathOf(c), true
+}
+
 // Afterwards is called after a reset or deletion if a checked context found something. The root package
 // sets it.
 var Afterwards func()

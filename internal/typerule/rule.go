@@ -25,6 +25,7 @@ type Rule struct {
 	Marker reflect.Type // the struct that a type embeds by value to be accepted
 
 	accepted [256]atomic.Pointer[Type] // types with pointers, by hash
+	watched  atomic.Bool               // accepted stays empty
 	verdicts sync.Map                  // reflect.Type -> string: "", or why it is refused
 
 	// mu is held during the walk over a type, so that no verdict is stored that was
@@ -47,11 +48,22 @@ func (r *Rule) Refusal(t *Type) string {
 	if !known {
 		why = r.decide(of)
 	}
-	if why == "" {
+	if why == "" && !r.watched.Load() {
 		r.accepted[t.hash%uint32(len(r.accepted))].Store(t)
 	}
 	return why.(string)
 }
+
+// Watch makes Accepts report false for every type with pointers, so that Refusal is asked each time.
+func (r *Rule) Watch() {
+	r.watched.Store(true)
+	for i := range r.accepted {
+		r.accepted[i].Store(nil)
+	}
+}
+
+// Watched reports whether Watch was called.
+func (r *Rule) Watched() bool { return r.watched.Load() }
 
 func (r *Rule) decide(t reflect.Type) string {
 	r.mu.Lock()
@@ -90,6 +102,14 @@ func (r *Rule) Allow(t reflect.Type, reason string) string {
 // interface.
 func allowable(t reflect.Type) bool {
 	return t.PkgPath() != "" && t.Kind() != reflect.Interface && t.Kind() != reflect.UnsafePointer
+}
+
+// IsAllowed reports whether Allow accepted the type.
+func (r *Rule) IsAllowed(t reflect.Type) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, ok := r.allowed[t]
+	return ok
 }
 
 // Allowed returns the types that Allow accepted, with the reasons.

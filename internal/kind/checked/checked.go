@@ -129,6 +129,9 @@ func (m Methods) Free(c *kind.Core, p uintptr, tag uint64) error {
 	if !m.For.Traits().Frees {
 		return kind.Headerless(m.For)
 	}
+	if tag != Live {
+		return kind.TagFault(m, tag)
+	}
 	s := stateOf(c)
 	if err := s.enter(); err != nil {
 		return err
@@ -167,6 +170,7 @@ func (m Methods) Realloc(c *kind.Core, p uintptr, tag uint64, size uintptr) (uin
 	case size <= old:
 		return p, s.shrink(b, i, size)
 	}
+	s.nextType = b.records[i].typ
 	to, err := s.alloc(c, size, b.records[i].align())
 	if err != nil {
 		return 0, err
@@ -208,7 +212,13 @@ func (Methods) Compact(c *kind.Core) uintptr {
 	return s.compact(c)
 }
 
-func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats { return statsOf(c) }
+func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats {
+	t := statsOf(c)
+	if !chunks {
+		t.Chunks = 0
+	}
+	return t
+}
 
 func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
 	s := stateOf(c)
@@ -219,9 +229,10 @@ func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
 	defer s.leave()
 	for _, b := range s.blocks {
 		for _, f := range b.verify() {
-			report(kind.Flaw{Block: b.base, Chunk: f.Chunk, Reason: f.Error()})
+			report(kind.Flaw{Block: b.base, Chunk: f.Chunk, Reason: f.Error(), Cause: f})
 		}
 	}
+	s.checkPointers(report)
 	if held := s.held(); held != c.Total {
 		report(kind.Flaw{Reason: fmt.Sprintf("its blocks have %d bytes, and the accounts say %d", held, c.Total)})
 	}

@@ -27,7 +27,7 @@ var zonePage, freshPage, freedPage = pageOf(Zone), pageOf(Fresh), pageOf(Freed)
 func pageOf(pattern byte) *page {
 	var all page
 	copy(all[:], bytes.Repeat([]byte{pattern}, len(all)))
-	return &all
+	return &all // on Go's heap
 }
 
 // fill fills n bytes at p with a pattern.
