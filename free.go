@@ -88,8 +88,7 @@ func freeRare(p uintptr, h uint64, c *kind.Core) {
 // can be inlined.
 func freeSlow(p uintptr) {
 	if checked.Owns(p) {
-		c, tag := checkedAt("Free", p)
-		if err := kinds.Methods[c.Kind()].Free(c, p, tag); err != nil {
+		if c, err := checked.Free(p); err != nil {
 			panic(chunkFault("Free", c, p, err))
 		}
 		return

@@ -84,7 +84,7 @@ func TestAnOverflowIsNamedWithTheChunkThatItCameFrom(t *testing.T) {
 				header[i] = over.b
 			}
 			for op, call := range map[string]func(){
-				"Free": func() { palloc.FreePointer(list[1]) }, "Realloc": func() { palloc.Realloc(list[1], 500) },
+				"FreePointer": func() { palloc.FreePointer(list[1]) }, "Realloc": func() { palloc.Realloc(list[1], 500) },
 				"UsableSize": func() { palloc.UsableSize(list[1]) }, "ContextOf": func() { palloc.ContextOf(list[1]) },
 			} {
 				f := faultOf(t, call)

@@ -2,6 +2,7 @@ package checked
 
 import (
 	"fmt"
+	"math/bits"
 	"sync"
 	"sync/atomic"
 
@@ -25,12 +26,12 @@ import (
 // steps. Finding the block of an address takes no lock.
 
 const (
-	protectedFirst = 1024
-	protectedEvery = 4096
+	protectedFirst = 256
+	protectedEvery = 32 << 10
 
 	// What the queues hold, in bytes. The filled blocks take memory, as much as is in use in
 	// checked contexts at least.
-	leastFilled   = 1 << 20
+	leastFilled   = 256 << 10
 	mostProtected = 1 << (28 + 3*osmem.WideShift) // address space: 16 GiB, 256 MiB with 32 bits
 
 	regionSize = 1 << (24 + 3*osmem.WideShift) // 1 GiB, 16 MiB with 32 bits
@@ -56,6 +57,13 @@ var arena struct {
 
 func init() { arena.credit, arena.idle = protectedFirst*protectedEvery, map[uintptr][]*chunks{} }
 
+// InUse returns how many bytes of blocks are in use. Any goroutine.
+func InUse() uintptr {
+	arena.mu.Lock()
+	defer arena.mu.Unlock()
+	return arena.inUse
+}
+
 // queue is a queue of retired blocks.
 type queue struct {
 	blocks []*chunks
@@ -75,16 +83,19 @@ func (q *queue) pop(limit uintptr) *chunks {
 	}
 	b := q.blocks[q.first]
 	q.blocks[q.first] = nil
-	if q.first++; q.first > 1024 && q.first > len(q.blocks)/2 {
-		q.blocks = append(q.blocks[:0:0], q.blocks[q.first:]...)
+	if q.first++; q.first > 64 && q.first > len(q.blocks)/2 {
+		q.blocks = append(q.blocks[:0], q.blocks[q.first:]...)
 		q.first = 0
 	}
 	q.bytes -= b.size
 	return b
 }
 
-// pageSize returns the size of the arena's pages.
-func pageSize() uintptr { return max(osmem.PageSize(), 4096) }
+// pageSize is the size of the arena's pages, and pageShift its power of two.
+var (
+	pageSize  = max(osmem.PageSize(), 4096)
+	pageShift = bits.TrailingZeros64(uint64(pageSize))
+)
 
 // Owns reports whether an address is in the address space of checked chunks. Any goroutine.
 func Owns(p uintptr) bool { return regionOf(p) != nil }
@@ -109,12 +120,12 @@ func blockAt(p uintptr) *chunks {
 	if r == nil {
 		return nil
 	}
-	return r.blocks[(p-r.base)/pageSize()].Load()
+	return r.blocks[(p-r.base)>>pageShift].Load()
 }
 
 // acquire returns an empty block of at least size bytes. The error wraps osmem.ErrNoMemory.
 func acquire(size uintptr) (*chunks, error) {
-	size = (size + pageSize() - 1) &^ (pageSize() - 1)
+	size = (size + pageSize - 1) &^ (pageSize - 1)
 	if block.AcquireHook != nil {
 		if err := block.AcquireHook(size); err != nil {
 			return nil, err
@@ -122,23 +133,26 @@ func acquire(size uintptr) (*chunks, error) {
 	}
 	arena.mu.Lock()
 	defer arena.mu.Unlock()
-	b := &chunks{size: size}
+	var b *chunks
 	if list := arena.idle[size]; len(list) > 0 {
-		last := list[len(list)-1]
+		b = list[len(list)-1]
 		arena.idle[size] = list[:len(list)-1]
-		b.base, b.committed = last.base, last.committed
-	} else if err := b.reserve(); err != nil {
-		return nil, err
+	} else {
+		b = &chunks{size: size}
+		if err := b.reserve(); err != nil {
+			return nil, err
+		}
+		b.enter()
 	}
 	if !b.committed {
 		if err := osmem.Current().Commit(b.base, size); err != nil {
 			arena.idle[size] = append(arena.idle[size], b)
 			return nil, err
 		}
+		b.committed = true
 	}
-	b.committed = true
-	b.enter()
 	arena.inUse += size
+	b.renew()
 	return b, nil
 }
 
@@ -148,18 +162,18 @@ func (b *chunks) reserve() error {
 	if all := arena.regions.Load(); all != nil {
 		list = *all
 	}
-	need := b.size + pageSize()
+	need := b.size + pageSize
 	if n := len(list); n == 0 || list[n-1].size-list[n-1].used < need {
-		size := max(min(osmem.Current().RegionSize(), regionSize), need+pageSize())
+		size := max(min(osmem.Current().RegionSize(), regionSize), need+pageSize)
 		base, err := osmem.Current().Reserve(size)
 		if err != nil {
 			return fmt.Errorf("the address space of checked chunks: %w", err)
 		}
-		r := &region{base: base, size: size, used: pageSize()}
-		if off := base % pageSize(); off != 0 { // Go's heap
-			r.base, r.size = base+pageSize()-off, size-pageSize()
+		r := &region{base: base, size: size, used: pageSize}
+		if off := base % pageSize; off != 0 { // Go's heap
+			r.base, r.size = base+pageSize-off, size-pageSize
 		}
-		r.blocks = make([]atomic.Pointer[chunks], r.size/pageSize()+1)
+		r.blocks = make([]atomic.Pointer[chunks], r.size/pageSize+1)
 		list = append(list[:n:n], r)
 		arena.regions.Store(&list)
 	}
@@ -169,11 +183,20 @@ func (b *chunks) reserve() error {
 	return nil
 }
 
+// renew makes a block that was retired an empty one.
+func (b *chunks) renew() {
+	b.records, b.cut, b.live, b.dedicated, b.room, b.name = b.records[:0], 0, 0, 0, 0, ""
+	b.fresh = 0
+	b.protected, b.guarded = false, false
+	b.life++
+	b.retired.Store(false)
+}
+
 // enter makes the block the one of its addresses. The arena's lock is held.
 func (b *chunks) enter() {
 	r := regionOf(b.base)
-	for p := b.base; p <= b.base+b.size; p += pageSize() {
-		r.blocks[(p-r.base)/pageSize()].Store(b)
+	for p := b.base; p <= b.base+b.size; p += pageSize {
+		r.blocks[(p-r.base)>>pageShift].Store(b)
 	}
 }
 
@@ -188,7 +211,7 @@ func (b *chunks) used() uintptr {
 // retire puts a block without chunks into a queue. allocated is the number of chunks that its
 // context has allocated since the last time. It notes what it finds in blocks that leave a queue.
 func (b *chunks) retire(allocated int) {
-	if !b.has(Quarantine) || !mayProtect(allocated) || !b.protect() {
+	if !b.has(Quarantine) || !b.guarded && !mayProtect(allocated) || !b.protect() {
 		fill(b.base, b.used(), freedPage)
 	}
 	arena.mu.Lock()

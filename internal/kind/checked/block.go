@@ -3,11 +3,13 @@ package checked
 import (
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"sort"
 	"sync/atomic"
 
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/bump"
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
@@ -57,13 +59,15 @@ type chunks struct {
 
 	records   []record
 	cut       uintptr // bytes that are cut into slots
+	fresh     uintptr // bytes that were filled with Fresh since the block was acquired
 	live      int     // chunks that the program has
-	waiting   uintptr // bytes of slots that wait in the quarantine
 	dedicated uintptr // not 0: the size of the only chunk, which ends at the block's end
 	room      uintptr // of a dedicated block: from the chunk to the end
 
+	life      uint32 // how often the block was acquired
 	retired   atomic.Bool
 	protected bool // nothing can be read or written
+	guarded   bool // it has one chunk, which was to be guarded
 	committed bool // it could be, before it was retired
 }
 
@@ -94,13 +98,11 @@ func word(addr uintptr) *uint64 { return (*uint64)(osmem.At(addr)) } // of a blo
 
 // slot adds a slot with room bytes for a chunk at p, and returns the number of its record.
 func (b *chunks) slot(p, room, align uintptr) int {
-	r := record{off: uint32(p - b.base), room: uint32(room)}
-	for align > 1 {
-		align /= 2
-		r.shift++
-	}
-	b.records = append(b.records, r)
+	b.records = append(b.records, record{off: uint32(p - b.base), room: uint32(room), shift: uint8(bits.TrailingZeros64(uint64(align)))})
 	b.cut = p + room - b.base
+	if b.cut > b.fresh {
+		b.freshen(b.cut)
+	}
 	return len(b.records) - 1
 }
 
@@ -112,11 +114,22 @@ func (b *chunks) begin(i int, size uintptr, made Stack) uintptr {
 	p := b.at(i)
 	*word(p - 16) = uint64(i)
 	chunk.SetHeader(p, b.cookie|Live)
-	if b.has(Poison) {
-		fill(p, size, freshPage)
-	}
-	fill(p+size, b.roomOf(i)-size, zonePage)
 	return p
+}
+
+// refill makes a slot whose quarantine ended as one that was never used.
+func (b *chunks) refill(i int) { fill(b.at(i), b.roomOf(i), freshPage) }
+
+// freshStep is how many bytes are filled ahead of the slots.
+const freshStep = 1 << 10
+
+// freshen fills the block up to an offset with Fresh.
+func (b *chunks) freshen(to uintptr) {
+	if to > b.fresh {
+		to = min(max(to, b.fresh+freshStep), b.size)
+		fill(b.base+b.fresh, to-b.fresh, freshPage)
+		b.fresh = to
+	}
 }
 
 // end fills the chunk, which is free from now on.
@@ -209,6 +222,33 @@ func Capacity(p uintptr) (c *kind.Core, size uintptr, err error) {
 	return b.core, b.sizeOf(i), nil
 }
 
+// Free frees the chunk that begins at p. The error is a *Finding or a kind.Misuse; the node may be nil then.
+func Free(p uintptr) (c *kind.Core, err error) {
+	b := blockAt(p)
+	if b == nil || b.retired.Load() {
+		c, _, err = Capacity(p)
+		return c, err
+	}
+	return b.core, freeIn(b, p)
+}
+
+// freeIn frees a chunk of a block that is in use.
+func freeIn(b *chunks, p uintptr) error {
+	s := stateOf(b.core)
+	if !s.frees {
+		return kind.Headerless(bump.Methods{})
+	}
+	if err := s.enter(); err != nil {
+		return err
+	}
+	i, err := b.chunkAt(p)
+	if err == nil {
+		err = s.free(b.core, b, i)
+	}
+	s.leave()
+	return err
+}
+
 // inspect verifies the bytes around a live chunk, or all of a freed one. It returns nil if they
 // are as they should be. A chunk with a finding is condemned.
 func (b *chunks) inspect(i int) *Finding {
@@ -216,7 +256,7 @@ func (b *chunks) inspect(i int) *Finding {
 	var f *Finding
 	switch r.state {
 	case inUse:
-		if b.has(RedZones) {
+		if b.has(RedZones) && !b.isWhole(i) {
 			f = b.inspectLive(i)
 		}
 	case freed:
@@ -233,16 +273,23 @@ func (b *chunks) inspect(i int) *Finding {
 	return f
 }
 
+// isWhole reports whether the words before a live chunk and the zone behind it are as they were.
+func (b *chunks) isWhole(i int) bool {
+	p, size, room := b.at(i), b.sizeOf(i), b.roomOf(i)
+	return isFresh(p+size, room-size) && *word(p - 16) == uint64(i) && *word(p - 8) == b.cookie|Live &&
+		(b.dedicated == 0 || isFresh(b.base, uintptr(b.records[0].off)-front))
+}
+
 // inspectLive verifies the words before a live chunk and the zone behind it.
 func (b *chunks) inspectLive(i int) *Finding {
 	p, size := b.at(i), b.sizeOf(i)
-	if d := damage(p+size, b.roomOf(i)-size, zonePage); d.to != 0 {
+	if d := damage(p+size, b.roomOf(i)-size, freshPage); d.to != 0 {
 		return b.overflow(i, d)
 	}
 	if d := b.damageBefore(i); d.to != 0 {
 		if i > 0 && b.records[i-1].state == inUse {
 			q, n := b.at(i-1), b.sizeOf(i-1)
-			if e := damage(q+n, b.roomOf(i-1)-n, zonePage); e.to != 0 && e.to == b.at(i)-front {
+			if e := damage(q+n, b.roomOf(i-1)-n, freshPage); e.to != 0 && e.to == b.at(i)-front {
 				return b.overflow(i-1, span{e.from, d.to})
 			}
 		}
@@ -261,7 +308,7 @@ func (b *chunks) damageBefore(i int) (d span) {
 	binary.NativeEndian.PutUint64(want[:], uint64(i))
 	binary.NativeEndian.PutUint64(want[8:], b.cookie|Live)
 	if b.dedicated != 0 {
-		d = damage(b.base, uintptr(b.records[0].off)-front, zonePage)
+		d = damage(b.base, uintptr(b.records[0].off)-front, freshPage)
 	}
 	for k, v := range osmem.Bytes(p-front, front) {
 		if v != want[k] {
@@ -296,7 +343,7 @@ func (b *chunks) inspectFreed(i int) *Finding {
 	}
 	if i > 0 && b.records[i-1].state == inUse && d.from == b.at(i) {
 		q, n := b.at(i-1), b.sizeOf(i-1)
-		if e := damage(q+n, b.roomOf(i-1)-n, zonePage); e.to == b.at(i)-front {
+		if e := damage(q+n, b.roomOf(i-1)-n, freshPage); e.to == b.at(i)-front {
 			return b.overflow(i-1, span{e.from, d.to})
 		}
 	}
@@ -308,7 +355,11 @@ func (b *chunks) inspectFreed(i int) *Finding {
 
 // verify inspects all chunks of the block.
 func (b *chunks) verify() (all []*Finding) {
+	zones := b.has(RedZones)
 	for i := range b.records {
+		if b.records[i].state == inUse && (!zones || b.isWhole(i)) {
+			continue
+		}
 		if f := b.inspect(i); f != nil {
 			all = append(all, f)
 		}

@@ -8,7 +8,7 @@
 //	p-16      the number of the chunk's record
 //	p-8       the header, as in every kind
 //	p         what the program has: Fresh bytes until it writes
-//	p+size    Zone bytes, at least 8
+//	p+size    Fresh bytes, at least 8
 //
 // A chunk that is freed is filled with Freed bytes and waits in its context's quarantine,
 // which holds as much as the context has live. Then its bytes are verified and it may be
@@ -114,15 +114,16 @@ func (m Methods) alloc(c *kind.Core, size, align uintptr) (uintptr, error) {
 	if size > kind.MaxChunk-1<<16 || align > kind.MaxChunk/2 {
 		return 0, kind.TooLarge(max(size, align))
 	}
-	if fixed := uintptr(c.ChunkSize); size != fixed && m.For.Traits().OneSize {
-		return 0, kind.Misuse(fmt.Sprintf("this Slab has chunks of %d bytes, not of %d", fixed, int(size)))
-	}
 	s := stateOf(c)
+	if s.fixed != 0 && size != s.fixed-1 {
+		return 0, kind.Misuse(fmt.Sprintf("this Slab has chunks of %d bytes, not of %d", s.fixed-1, int(size)))
+	}
 	if err := s.enter(); err != nil {
 		return 0, err
 	}
-	defer s.leave()
-	return s.alloc(c, size, align)
+	p, err := s.alloc(c, size, align)
+	s.leave()
+	return p, err
 }
 
 func (m Methods) Free(c *kind.Core, p uintptr, tag uint64) error {
@@ -132,16 +133,11 @@ func (m Methods) Free(c *kind.Core, p uintptr, tag uint64) error {
 	if tag != Live {
 		return kind.TagFault(m, tag)
 	}
-	s := stateOf(c)
-	if err := s.enter(); err != nil {
-		return err
+	b := blockAt(p)
+	if b == nil {
+		return kind.NotAChunk
 	}
-	defer s.leave()
-	b, i, err := s.chunk(p)
-	if err != nil {
-		return err
-	}
-	return s.free(c, b, i)
+	return freeIn(b, p)
 }
 
 // Realloc keeps a chunk that shrinks where it is, and moves every other one, so that a

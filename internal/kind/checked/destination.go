@@ -59,10 +59,7 @@ func endsBefore(from, of *kind.Core, chunk string) string {
 // onGoHeap reports whether an address is certainly in Go's heap, where stacks are, too. With 64
 // bits the heap begins in a window of the address space in which nothing else is.
 func onGoHeap(p uintptr) bool {
-	const window = 38
-	if unsafe.Sizeof(p) < 8 {
-		return false
-	}
-	heap, static := uintptr(unsafe.Pointer(zonePage)), uintptr(unsafe.Pointer(&zonePage)) // only compared
-	return p>>(window%64) == heap>>(window%64) && heap>>(window%64) != static>>(window%64)
+	heap, static := uintptr(unsafe.Pointer(freshPage)), uintptr(unsafe.Pointer(&freshPage)) // only compared
+	window := func(p uintptr) uint64 { return uint64(p) >> 38 }                             // with 32 bits all are in one
+	return window(p) == window(heap) && window(heap) != window(static)
 }

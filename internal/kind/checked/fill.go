@@ -8,21 +8,21 @@ import (
 
 // The bytes with which memory is filled that a program must not use.
 //
-// Invariant: no two patterns are the same, so that a dump tells which memory was read.
+// Invariant: memory in which no chunk was allocated yet, and that around chunks, has the pattern of
+// what is allocated and not written to, so that it is written once for many chunks.
 //
 // Cost: that of a copy, and of a compare.
 
 // The patterns.
 const (
-	Zone  = 0x7e // around a chunk
-	Fresh = 0xbd // in a chunk that was allocated and not written to
+	Fresh = 0xbd // in a chunk that was allocated and not written to, and around chunks
 	Freed = 0xdf // in a chunk that was freed, or whose context was reset or deleted
 )
 
 // page is a page of one pattern.
 type page [4096]byte
 
-var zonePage, freshPage, freedPage = pageOf(Zone), pageOf(Fresh), pageOf(Freed)
+var freshPage, freedPage = pageOf(Fresh), pageOf(Freed)
 
 func pageOf(pattern byte) *page {
 	var all page
@@ -35,6 +35,25 @@ func fill(p, n uintptr, with *page) {
 	for b := osmem.Bytes(p, n); len(b) > 0; {
 		b = b[copy(b, with[:]):]
 	}
+}
+
+// isFresh reports whether n bytes at p have the pattern Fresh. p+n is a multiple of 8.
+func isFresh(p, n uintptr) bool {
+	if n > 256 {
+		return damage(p, n, freshPage).to == 0
+	}
+	end := p + n
+	for ; p < end && p%8 != 0; p++ {
+		if *(*byte)(osmem.At(p)) != Fresh {
+			return false
+		}
+	}
+	for ; p < end; p += 8 {
+		if *(*uint64)(osmem.At(p)) != Fresh*0x0101010101010101 {
+			return false
+		}
+	}
+	return true
 }
 
 // A span is some bytes of memory.

@@ -52,6 +52,9 @@ type Finding struct {
 // Error returns the finding in one line.
 func (f *Finding) Error() string { return f.Text }
 
+// Unwrap returns the finding as a misuse.
+func (f *Finding) Unwrap() error { return kind.Misuse(f.Text) }
+
 // describe returns the text about a chunk: "the chunk at 0x... (64 bytes, made at F:L)".
 func (b *chunks) describe(i int) string {
 	r := &b.records[i]

@@ -13,12 +13,12 @@ import (
 // Invariant: the word busy is not 0 while a goroutine is inside a method of the kind. A
 // goroutine that finds it so marks it, and the one inside leaves its stack.
 //
-// Cost: a compare-and-swap and a swap for each call. Every 256th call yields the processor
+// Cost: a load and two stores for each call. Every 256th call yields the processor
 // inside, so that goroutines that share a context meet soon.
 
 // The values of busy.
 const (
-	nobodyInside = iota
+	idle = iota
 	inside
 	wanted // inside, and another goroutine waits for its stack
 )
@@ -31,7 +31,7 @@ type visitor struct {
 
 // owner is the check of one context.
 type owner struct {
-	busy  atomic.Uint32
+	busy  uint32 // plain, as the flags of Go's maps: a goroutine that is missed once is met later
 	calls uint32
 	met   atomic.Pointer[visitor] // the goroutine inside, once it leaves
 }
@@ -42,9 +42,10 @@ func (s *state) enter() error {
 	case s.shared:
 		s.mu.Lock()
 	case !s.has(Owner):
-	case !s.busy.CompareAndSwap(nobodyInside, inside):
+	case s.busy != idle:
 		return s.collide()
 	default:
+		s.busy = inside
 		if s.calls++; s.calls%256 == 0 {
 			runtime.Gosched()
 		}
@@ -58,19 +59,20 @@ func (s *state) leave() {
 	case s.shared:
 		s.mu.Unlock()
 	case !s.has(Owner):
-	case s.busy.CompareAndSwap(inside, nobodyInside):
-	default:
+	case s.busy == wanted:
 		s.met.Store(here())
-		s.busy.Store(nobodyInside)
+		s.busy = idle
+	default:
+		s.busy = idle
 	}
 }
 
 // collide waits for the stack of the goroutine inside, and returns what to report.
 func (s *state) collide() error {
-	s.busy.CompareAndSwap(inside, wanted)
+	s.busy = wanted
 	me := here()
 	f := &Finding{Mistake: TwoGoroutines, Core: s.core, Op: opOf(me.stack)}
-	for begin := time.Now(); s.busy.Load() != nobodyInside && time.Since(begin) < time.Second; {
+	for begin := time.Now(); s.met.Load() == nil && time.Since(begin) < 50*time.Millisecond; {
 		runtime.Gosched()
 	}
 	f.Text = fmt.Sprintf("the context is used by %s while another goroutine is inside: create it with Shared, or give each goroutine its own", me.name)

@@ -3,79 +3,81 @@ package checked
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // Stacks, kept once each and named by a number.
 //
 // Invariant: a number is never used again for another stack. There are at most maxStacks;
-// later ones are 0, which is none.
+// later ones are 0, which is none. Two calls with the same return addresses have the same stack.
 //
-// Cost: the walk over the stack, and a look into a map under a lock for readers.
+// Cost: a walk along the frame pointers, and a look into a table. A stack that is new is walked as
+// the runtime does, which takes microseconds, under a lock.
 
 // A Stack is the number of a call stack, 0 for none.
 type Stack uint32
 
 const (
-	depth     = 24      // frames that are kept of a stack, those of palloc included
+	depth     = 32      // frames that are kept of a stack, those of palloc and inlined ones included
+	physical  = 10      // return addresses that tell stacks apart
 	maxStacks = 1 << 20 // a program has some hundred
-	shards    = 16
+	recents   = 1 << 12
 )
 
-type stackKey [depth]uintptr
+// site is a stack by its return addresses.
+type site struct {
+	pcs    [physical]uintptr
+	number Stack
+}
+
+// recent are stacks that were seen lately, by a hash.
+var recent [recents]atomic.Pointer[site]
 
 // stacks are those that were seen.
 var stacks struct {
 	sync.Mutex
-	all []*stackKey // by number; the first is none
-	by  [shards]struct {
-		sync.RWMutex
-		numbers map[stackKey]Stack
-	}
+	sites  map[[physical]uintptr]*site
+	frames [][]uintptr // by number, with inlined calls; the first is none
 }
 
 // capture returns the stack of the caller, without skip frames.
 func capture(skip int) Stack {
-	var key stackKey
-	if runtime.Callers(skip+1, key[:]) == 0 {
-		return 0
+	var pcs [physical]uintptr
+	framePCs(&pcs)
+	sum := uint64(0)
+	for _, pc := range pcs {
+		sum = (sum ^ uint64(pc)) * 0x9e3779b97f4a7c15
 	}
-	sum := uintptr(0)
-	for _, pc := range key[:12] {
-		sum = sum*31 + pc
+	at := &recent[sum>>52]
+	if s := at.Load(); s != nil && s.pcs == pcs {
+		return s.number
 	}
-	at := &stacks.by[(sum^sum>>13)%shards]
-	at.RLock()
-	n, ok := at.numbers[key]
-	at.RUnlock()
-	if ok {
-		return n
-	}
-	at.Lock()
-	defer at.Unlock()
-	if n, ok = at.numbers[key]; ok {
-		return n
-	}
-	if at.numbers == nil {
-		at.numbers = map[stackKey]Stack{}
-	}
-	n = newStack(key)
-	at.numbers[key] = n
-	return n
+	s := siteOf(&pcs, skip+1)
+	at.Store(s)
+	return s.number
 }
 
-func newStack(key stackKey) Stack {
+// siteOf is capture for a stack that was not seen lately.
+func siteOf(pcs *[physical]uintptr, skip int) *site {
 	stacks.Lock()
 	defer stacks.Unlock()
-	if len(stacks.all) == 0 {
-		stacks.all = append(stacks.all, nil)
+	if s := stacks.sites[*pcs]; s != nil {
+		return s
 	}
-	if len(stacks.all) == maxStacks {
-		return 0
+	if stacks.sites == nil {
+		stacks.sites, stacks.frames = map[[physical]uintptr]*site{}, [][]uintptr{nil}
 	}
-	stacks.all = append(stacks.all, &key)
-	return Stack(len(stacks.all) - 1)
+	s := &site{pcs: *pcs}
+	if n := len(stacks.frames); n < maxStacks {
+		var all [depth]uintptr
+		s.number = Stack(n)
+		stacks.frames = append(stacks.frames, slices.Clone(all[:runtime.Callers(skip+1, all[:])]))
+		stacks.sites[*pcs] = s
+	}
+	return s
 }
 
 const module = "github.com/gopalloc/palloc"
@@ -94,9 +96,9 @@ func (s Stack) Frames() (op string, program []runtime.Frame) {
 		return "", nil
 	}
 	stacks.Lock()
-	key := stacks.all[s]
+	pcs := stacks.frames[s]
 	stacks.Unlock()
-	return Split(key[:])
+	return Split(pcs)
 }
 
 // Split returns of a stack the function of palloc that was called, "" for none, and the

@@ -19,8 +19,15 @@ import (
 
 // slot names the slot of a chunk.
 type slot struct {
-	b *chunks
-	i int32
+	b    *chunks
+	i    int32
+	life uint32 // of the block: if it has another one, the slot is gone
+	room uint32
+}
+
+// freed reports whether the slot is still one of a freed chunk.
+func (at slot) freed() bool {
+	return at.b.life == at.life && !at.b.retired.Load() && at.b.records[at.i].state == freed
 }
 
 // state is the state of one node.
@@ -28,6 +35,8 @@ type state struct {
 	core     *kind.Core
 	name     string
 	shared   bool
+	frees    bool    // single chunks
+	fixed    uintptr // 1 more than the size of all chunks, 0 for any
 	settings Settings
 	mu       sync.Mutex // of a Shared context
 	owner
@@ -96,6 +105,10 @@ func stateOf(c *kind.Core) *state {
 func Begin(c *kind.Core, id kind.ID, name string, with Settings) {
 	s := stateOf(c)
 	s.name, s.shared, s.settings = name, id.IsConcurrent(), with
+	s.frees, s.fixed = id != Bump, 0
+	if id == Slab {
+		s.fixed = uintptr(c.ChunkSize) + 1
+	}
 }
 
 // SettingsOf returns the settings of a checked context.
@@ -138,7 +151,14 @@ func (s *state) alloc(c *kind.Core, size, align uintptr) (p uintptr, err error) 
 
 // place returns a slot for a chunk.
 func (s *state) place(c *kind.Core, size, align uintptr) (*chunks, int, error) {
-	if size+zone > chunk.MaxSize || align > 256 || s.guards() {
+	if s.guards() {
+		b, i, err := s.dedicate(c, size, align)
+		if err == nil {
+			b.guarded = true
+		}
+		return b, i, err
+	}
+	if size+zone > chunk.MaxSize || align > 256 {
 		return s.dedicate(c, size, align)
 	}
 	class := chunk.Class(size + zone)
@@ -186,7 +206,7 @@ func (b *chunks) next(align uintptr) uintptr {
 // nextSize returns the size of the next block: as much as the context has, up to a limit.
 func (s *state) nextSize(c *kind.Core) uintptr {
 	const most = 64 << 10
-	return min(max(uintptr(c.FirstBlock), c.Total/2, pageSize()), max(most, uintptr(c.FirstBlock)))
+	return min(max(uintptr(c.FirstBlock), c.Total/2, pageSize), max(most, uintptr(c.FirstBlock)))
 }
 
 // reuse takes a slot off a free list.
@@ -195,13 +215,14 @@ func (s *state) reuse(class uint64) (*chunks, int, bool) {
 	for len(list) > 0 {
 		at := list[len(list)-1]
 		list = list[:len(list)-1]
-		if !at.b.retired.Load() && at.b.records[at.i].state == freed {
+		if at.freed() {
 			if f := at.b.inspect(int(at.i)); f != nil {
 				note(f)
 				continue
 			}
 			s.idle[class] = list
 			relaxed.Store32(&s.freeSlots, s.freeSlots-1)
+			at.b.refill(int(at.i))
 			return at.b, int(at.i), true
 		}
 	}
@@ -215,16 +236,16 @@ func (s *state) dedicate(c *kind.Core, size, align uintptr) (*chunks, int, error
 	if err != nil {
 		return nil, 0, err
 	}
-	p := (b.base + b.size - size) &^ (align - 1)
+	p := (b.base + b.size - max(size, 1)) &^ (align - 1)
+	b.freshen(b.size)
 	i := b.slot(p, 0, align)
 	b.dedicated, b.room = size+1, b.base+b.size-p
-	fill(b.base, p-front-b.base, zonePage)
 	return b, i, nil
 }
 
 // newBlock acquires a block that counts as the context's.
 func (s *state) newBlock(c *kind.Core, size uintptr) (b *chunks, err error) {
-	size = (size + pageSize() - 1) &^ (pageSize() - 1)
+	size = (size + pageSize - 1) &^ (pageSize - 1)
 	if err = c.AcquireElsewhere(size, func() (err error) { b, err = acquire(size); return err }); err != nil {
 		return nil, err
 	}
@@ -273,12 +294,12 @@ func (s *state) free(c *kind.Core, b *chunks, i int) error {
 }
 
 // leastWaiting is how many bytes a quarantine may hold at least.
-const leastWaiting = 16 << 10
+const leastWaiting = 8 << 10
 
 // wait puts a slot into the quarantine.
 func (s *state) wait(b *chunks, i int) {
-	s.waiting = append(s.waiting, slot{b, int32(i)})
-	s.waited += b.roomOf(i)
+	s.waiting = append(s.waiting, slot{b, int32(i), b.life, b.records[i].room})
+	s.waited += uintptr(b.records[i].room)
 }
 
 // expire ends the quarantine of the oldest slots until at most limit bytes wait. It returns the first
@@ -291,8 +312,8 @@ func (s *state) expire(limit uintptr) (found *Finding) {
 		at := s.waiting[s.first]
 		s.waiting[s.first] = slot{}
 		s.first++
-		s.waited -= at.b.roomOf(int(at.i))
-		if at.b.retired.Load() || at.b.records[at.i].state != freed {
+		s.waited -= uintptr(at.room)
+		if !at.freed() {
 			continue
 		}
 		if f := at.b.inspect(int(at.i)); f != nil {
@@ -325,7 +346,7 @@ func (s *state) shrink(b *chunks, i int, size uintptr) error {
 	} else {
 		b.records[i].size = uint32(size)
 	}
-	fill(b.at(i)+size, b.roomOf(i)-size, zonePage)
+	fill(b.at(i)+size, b.roomOf(i)-size, freshPage)
 	return nil
 }
 

@@ -23,6 +23,11 @@ type Kind struct {
 	ID      kind.ID
 	Methods kind.Methods
 	Hot     bool // it has stages on the hot path; all others stay out of it
+
+	// InUse is how many bytes of blocks are in use where the kind's blocks come from, nil for the
+	// page heap. Begin, if not nil, readies a node before the kind opens it.
+	InUse func() uintptr
+	Begin func(c *kind.Core)
 }
 
 // blockSizes are first and largest blocks, in KiB.
@@ -76,16 +81,27 @@ type subject struct {
 	before uintptr // in use of the page heap before the test
 }
 
+// inUse returns how many bytes of blocks are in use where the kind's come from.
+func (k Kind) inUse() uintptr {
+	if k.InUse != nil {
+		return k.InUse()
+	}
+	return block.ReadStats().InUse
+}
+
 func newSubject(t *testing.T, k Kind, first, most uint32) *subject {
 	c, err := kind.OpenSlot()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &subject{T: t, Kind: k, Traits: k.Methods.Traits(), c: c, before: block.ReadStats().InUse}
+	s := &subject{T: t, Kind: k, Traits: k.Methods.Traits(), c: c, before: k.inUse()}
 	c.Epoch = kind.NextEpoch(0, k.ID)
 	c.SetSizes(first, most)
 	if s.OneSize {
 		s.fix(64)
+	}
+	if k.Begin != nil {
+		k.Begin(c)
 	}
 	k.Methods.Open(c)
 	return s
@@ -97,7 +113,7 @@ func (s *subject) fix(size uintptr) { s.c.ChunkSize = uint32(size) }
 func (s *subject) close() {
 	s.empty()
 	s.c.Epoch = 0
-	if after := block.ReadStats().InUse; after != s.before {
+	if after := s.inUse(); after != s.before {
 		s.Errorf("the context's end leaves %d bytes in use, %d before it", after, s.before)
 	}
 	if s.c.Total != 0 || s.c.BlockCount != 0 {
@@ -117,6 +133,9 @@ func (s *subject) restart(size uintptr) {
 	s.empty()
 	if s.OneSize {
 		s.fix(size)
+	}
+	if s.Begin != nil {
+		s.Begin(s.c)
 	}
 	s.Methods.Open(s.c)
 }
@@ -181,7 +200,7 @@ func (s *subject) holds(p, n, from uintptr) {
 // inBlock checks that the block of p is the node's.
 func (s *subject) inBlock(p uintptr) {
 	s.Helper()
-	if s.c.BlockOf(p) == nil {
+	if s.InUse == nil && s.c.BlockOf(p) == nil {
 		s.Fatalf("the chunk at %#x lies in no block of its context", p)
 	}
 }

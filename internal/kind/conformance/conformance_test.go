@@ -11,6 +11,7 @@ import (
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/allocset"
 	"github.com/gopalloc/palloc/internal/kind/bump"
+	"github.com/gopalloc/palloc/internal/kind/checked"
 	"github.com/gopalloc/palloc/internal/kind/conformance"
 	"github.com/gopalloc/palloc/internal/kind/conformance/redzone"
 	"github.com/gopalloc/palloc/internal/kind/generation"
@@ -28,7 +29,12 @@ var hot = []kind.ID{allocset.ID, bump.ID, generation.ID, slab.ID}
 func subjects() (list []conformance.Kind) {
 	for id, m := range kinds.Methods {
 		if id := kind.ID(id); m != nil && id != shared.ID && id != shared.ShardID {
-			list = append(list, conformance.Kind{ID: id, Methods: m, Hot: slices.Contains(hot, id)})
+			k := conformance.Kind{ID: id, Methods: m, Hot: slices.Contains(hot, id)}
+			if checked.Is(id) {
+				k.Methods, k.InUse = named{m, "Checked" + m.Name()}, checked.InUse
+				k.Begin = func(c *kind.Core) { checked.Begin(c, id, "test", checked.Default()) }
+			}
+			list = append(list, k)
 		}
 	}
 	return append(list,

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"math/rand/v2"
 
-	"github.com/gopalloc/palloc/internal/block"
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
 )
@@ -126,7 +125,7 @@ func (s *subject) cycles() {
 		s.consistent()
 		s.Methods.Reset(s.c)
 		s.consistent()
-		if held := block.ReadStats().InUse - first; held > kind.MaxKeeper {
+		if held := s.inUse() - first; held > kind.MaxKeeper {
 			s.Fatalf("cycle %d leaves %d bytes", cycle, held)
 		}
 	}
@@ -250,7 +249,7 @@ func (s *subject) absurd() {
 }
 
 func (s *subject) accounts() {
-	sum := func() uintptr { return block.ReadStats().InUse - s.before }
+	sum := func() uintptr { return s.inUse() - s.before }
 	for i := range uintptr(2000) {
 		p := s.alloc(s.size(i % 300))
 		if i%3 == 0 && s.Frees {
@@ -319,9 +318,9 @@ func (s *subject) traffic() {
 
 // compact checks that Compact releases exactly what the accounts decrease by.
 func (s *subject) compact() {
-	before := block.ReadStats().InUse
+	before := s.inUse()
 	gave := s.Methods.Compact(s.c)
-	if fell := before - block.ReadStats().InUse; gave != fell {
+	if fell := before - s.inUse(); gave != fell {
 		s.Fatalf("Compact returns %d bytes, and %d were released", gave, fell)
 	}
 	if s.Frees && s.Methods.Compact(s.c) != 0 {

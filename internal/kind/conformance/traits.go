@@ -50,8 +50,11 @@ func (s *subject) tags() {
 	if s.Methods.Freed(tag) || kind.TagFault(s.Methods, tag) != kind.NotAChunk {
 		s.Fatalf("the tag %#x of a live chunk passes for that of a freed one", tag)
 	}
-	if at, n := kind.Around(s.Methods, s.c, p+1); at > p || p+64 > at+n {
+	if at, n := kind.Around(s.Methods, s.c, p+1); s.InUse == nil && (at > p || p+64 > at+n) {
 		s.Fatalf("around the chunk at %#x is found one at %#x of %d bytes", p, at, n)
+	}
+	if !s.Frees {
+		return
 	}
 	s.free(p)
 	if tag = chunk.Header(p) ^ s.c.Cookie; !s.Methods.Freed(tag) {
