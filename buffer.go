@@ -16,7 +16,7 @@ import (
 //
 // Invariant: the bytes are all of one chunk. While it lives, the context's cookie and the
 // chunk's header are as they were when it was allocated: a reset or a deletion changes the
-// first, a free the second. One case is not noticed: a chunk that was freed by other means
+// first, a free the second. A copy of the Buffer has another address than self. One case is not noticed: a chunk that was freed by other means
 // and allocated again with the same size. When memory to grow is refused, the Buffer stays
 // as it was.
 //
@@ -26,7 +26,7 @@ import (
 // A Buffer holds bytes in a context and grows as they are written. Its methods are those of
 // bytes.Buffer and strings.Builder, without those that read: use Buffer.Bytes. Create one
 // with NewBuffer; the zero Buffer has no context, and every use of it panics. Do not copy a
-// Buffer: once one copy grew or was freed, use of the other panics as a rule.
+// Buffer that was written to: writing to the copy is a Fault.
 //
 // The bytes are invalid once the context is reset or deleted: every use is then a *Fault. A
 // Buffer that was never written to has no bytes, and stays valid over a reset. When memory
@@ -41,6 +41,7 @@ type Buffer struct {
 	cookie uint64     // the owner's cookie when the chunk was allocated
 	header uint64     // the chunk's header then
 	where  *uint64    // the header's address; without a header that of noHeader, which is 0
+	self   *Buffer    // the Buffer that got the chunk: a copy differs from it
 }
 
 // noHeader stands for a missing header: in a Bump, and without a chunk.
@@ -113,6 +114,7 @@ func (b *Buffer) hold(p, room uintptr, n int) {
 		b.where, b.owner = (*uint64)(osmem.At(p-chunk.HeaderSize)), b.mc.shardOf(p)
 	}
 	b.cookie, b.header = b.owner.Cookie, *b.where
+	b.self = (*Buffer)(osmem.At(uintptr(unsafe.Pointer(b)))) // the pointer itself, which so does not make the Buffer escape
 }
 
 // tag returns the tag bits of the chunk's header.
@@ -127,7 +129,7 @@ func (b *Buffer) isAt(was []byte) bool {
 }
 
 // fits reports whether n more bytes can be written without growing.
-func (b *Buffer) fits(n int) bool { return n <= cap(b.buf)-len(b.buf) && b.live() }
+func (b *Buffer) fits(n int) bool { return n <= cap(b.buf)-len(b.buf) && b.self == b && b.live() }
 
 // Write appends p, which may be bytes of the Buffer itself. The error is nil or an
 // *OutOfMemoryError. Owner only.
@@ -198,6 +200,9 @@ func (b *Buffer) reserve(op string, n int) error {
 // separate so that write stays short.
 func (b *Buffer) extend(op string, p []byte, spare int) error {
 	b.check(op)
+	if b.self != b && b.self != nil {
+		panic(raise(&Fault{Op: op, Context: b.mc.Path(), Address: b.address(), Reason: "the Buffer was copied after it was written to: pass a pointer to it"}))
+	}
 	need := uintptr(len(b.buf)) + uintptr(len(p)) + uintptr(spare)
 	if need > kind.MaxChunk {
 		return b.mc.refuse(op, need, kind.TooLarge(need))

@@ -390,11 +390,13 @@ func TestABufferIsVoidWhenItsBytesAre(t *testing.T) {
 			scribble(next.Bytes(), 1)
 			wantVoid(t, b, "Top/test/c", "invalid")
 			if k != palloc.KindBump {
-				grown, freed := *next, *next
-				grown.Write(make([]byte, 2*next.Cap()))
+				copied, freed := *next, *next
+				for _, n := range []int{1, 2 * next.Cap()} {
+					wantFault(t, func() { copied.Write(make([]byte, n)) }, "Buffer.Write", "Top/test/c", "was copied")
+				}
+				freed.Free()
 				wantVoid(t, next, "Top/test/c", "invalid")
-				wantVoid(t, &freed, "Top/test/c", "invalid")
-				grown.Free()
+				wantVoid(t, &copied, "Top/test/c", "invalid")
 				wantEmpty(t, c)
 				b = written()
 				palloc.FreePointer(chunkOf(b))

@@ -297,7 +297,8 @@ func clone[T any](mc Context, op string, s []T) ([]T, error) {
 }
 
 // FreeSlice frees the chunk of a slice that MakeSlice, Append, Grow or Clone returned, also
-// when it was shortened at its end. For a slice without capacity it does nothing. It panics
+// when it was shortened at its end. For a slice without capacity it does nothing, but in a checked
+// context it panics if that is a part of a chunk. It panics
 // with a *Fault when s does not begin at the start of a live chunk, such as s[1:], or is in
 // a Bump: see Kind.Frees. Owner only.
 //
@@ -305,5 +306,17 @@ func clone[T any](mc Context, op string, s []T) ([]T, error) {
 func FreeSlice[T any](s []T) {
 	if uintptr(cap(s))*unsafe.Sizeof(*new(T)) != 0 {
 		FreePointer(unsafe.Pointer(unsafe.SliceData(s)))
+	} else if s != nil {
+		freeNothing(uintptr(unsafe.Pointer(unsafe.SliceData(s)))) // a number, to be looked up
+	}
+}
+
+// freeNothing panics if a slice without capacity is of a live chunk of a checked context.
+func freeNothing(p uintptr) {
+	if !checked.Owns(p) {
+		return
+	}
+	if c, err := checked.Chunk(p); err == nil {
+		panic(chunkFault("FreeSlice", c, p, kind.Misuse(fmt.Sprintf("the slice has no capacity, so that nothing is freed: free the chunk at %#x by the whole slice", p))))
 	}
 }

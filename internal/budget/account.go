@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/checked"
 	"github.com/gopalloc/palloc/internal/relaxed"
 	"github.com/gopalloc/palloc/internal/tree"
 )
@@ -30,11 +31,12 @@ type account struct {
 	held, peak atomic.Int64
 	limit      int64
 	soft       int64
-	watermark  int64  // above which callbacks run for the soft limit: that limit, or more once it was passed
-	critical   int    // open critical sections
-	recording  bool   // of the peak, by ResetPeak
-	released   int64  // bytes released since the account was opened
-	changes    uint64 // of held
+	watermark  int64         // above which callbacks run for the soft limit: that limit, or more once it was passed
+	critical   int           // open critical sections
+	entered    checked.Stack // where the last one was opened, if that is recorded
+	recording  bool          // of the peak, by ResetPeak
+	released   int64         // bytes released since the account was opened
+	changes    uint64        // of held
 
 	listeners listenerSet // of the contexts below it, at any depth
 	reclaimer *reclaimer  // nil: none
@@ -104,13 +106,21 @@ func reserve(c *kind.Core, holds uintptr) error {
 	return nil
 }
 
+// openedBy returns where the last critical section was opened, if that is recorded.
+func (a *account) openedBy() string {
+	if a.entered == 0 {
+		return ""
+	}
+	return ", opened" + a.entered.By()
+}
+
 // check returns why the context may not hold more bytes, nil when it may.
 func (ch *charge) check(c *kind.Core, more int64) error {
 	for a := ch.account; a != nil; a = a.parent {
 		held := a.held.Load()
 		switch {
 		case a.critical > 0 && relaxed.Load32(&c.Has)&tree.AllowsCritical == 0:
-			return kind.Misuse("a critical section is open: in it only contexts with AllowInCriticalSection acquire blocks")
+			return kind.Misuse("a critical section is open" + a.openedBy() + ": in it only contexts with AllowInCriticalSection acquire blocks")
 		case more > a.available(c):
 			return &LimitError{account: a, Held: held, More: more, Limit: a.limit}
 		case more > a.watermark-held:

@@ -18,6 +18,7 @@ import (
 	"sync"
 
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/checked"
 	"github.com/gopalloc/palloc/internal/relaxed"
 	"github.com/gopalloc/palloc/internal/tree"
 )
@@ -94,7 +95,11 @@ func StopPeak(mc tree.Ref, op string) {
 // EnterCritical opens a critical section, which leave closes. Any goroutine.
 func EnterCritical(mc tree.Ref, op string) (leave func()) {
 	var a *account
-	withAccount(mc, op, func(own *account) { a = own; a.critical++ })
+	withAccount(mc, op, func(own *account) {
+		a = own
+		a.critical++
+		a.entered = checked.Here(mc.Core)
+	})
 	return sync.OnceFunc(func() {
 		budgets.Lock()
 		defer budgets.Unlock()

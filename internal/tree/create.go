@@ -211,7 +211,7 @@ func finish(parent Ref, s *Node, id kind.ID, o Options) Ref {
 	}
 	s.open(id, o)
 	link(parent.Node(), s)
-	if creations.recorders > 0 {
+	if creations.recorders > 0 || checked.Records(&s.Core, id) {
 		s.recordCreation()
 	}
 	mc := s.Ref()
