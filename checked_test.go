@@ -2,11 +2,14 @@ package palloc_test
 
 import (
 	"errors"
+	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/gopalloc/palloc"
+	"github.com/gopalloc/palloc/internal/osmem"
 )
 
 // Checked contexts. The fault matrix has one cell for each misuse; here is what else they promise.
@@ -87,5 +90,135 @@ func TestPointersToWhatEndsBefore(t *testing.T) {
 	r.next = nil
 	if err := mc.Check(); err != nil {
 		t.Error(err)
+	}
+}
+
+// protects skips a test where memory cannot be protected.
+func protects(t *testing.T) {
+	if osmem.Current().Name() == osmem.GoHeap.Name() {
+		t.Skip("contexts are on Go's heap here, which cannot be protected")
+	}
+}
+
+// TestAnAccessAfterTheResetIsExplained reads memory that a reset took back.
+func TestAnAccessAfterTheResetIsExplained(t *testing.T) {
+	protects(t)
+	mc := palloc.NewAllocSet(palloc.Top(), "access", palloc.Checked("guard"))
+	defer mc.Delete()
+	s := palloc.CloneString(mc, strings.Repeat("x", 60))
+	mc.Reset()
+	var seen []*palloc.Fault
+	defer palloc.OnFault(func(f *palloc.Fault) { seen = append(seen, f) })()
+	f := faultOf(t, func() {
+		defer palloc.ExplainFaults()()
+		t.Log(s[5])
+	})
+	if f == nil || f.Mistake != palloc.AccessAfterEnd || len(seen) != 1 || seen[0] != f || f.Context != "Top/access" {
+		t.Fatalf("the Fault is %+v, and OnFault was told %v", f, seen)
+	}
+	for _, part := range []string{"60 bytes, made by CloneString at", "reset by Context.Reset at", "at offset 5"} {
+		if !strings.Contains(f.Reason, part) {
+			t.Errorf("the reason lacks %q: %s", part, f.Reason)
+		}
+	}
+	if !strings.HasSuffix(f.Call[0].Function, "TestAnAccessAfterTheResetIsExplained.func2") {
+		t.Errorf("the access was in %s", f.Call[0].Function)
+	}
+}
+
+func TestExplainFaultsPassesOnOtherPanics(t *testing.T) {
+	defer func() {
+		if r := recover(); r != "mine" || palloc.AsFault(r) != nil {
+			t.Errorf("recovered %v", r)
+		}
+	}()
+	defer palloc.ExplainFaults()()
+	panic("mine")
+}
+
+// TestAStoppedObserverIsToldNothing, and the others still are.
+func TestAStoppedObserverIsToldNothing(t *testing.T) {
+	var first, second int
+	stop := palloc.OnFault(func(*palloc.Fault) { first++ })
+	defer palloc.OnFault(func(*palloc.Fault) { second++ })()
+	misuse := func() { palloc.FreePointer(nil) }
+	faultOf(t, misuse)
+	stop()
+	faultOf(t, misuse)
+	if first != 1 || second != 2 {
+		t.Errorf("told %d and %d times", first, second)
+	}
+	wantFault(t, func() { palloc.OnFault(nil) }, "OnFault", "", "nil")
+}
+
+func TestChecksThatDoNotExistAreAFault(t *testing.T) {
+	for _, checks := range []string{"chekced", "sample=0", "sample=x", "sample"} {
+		wantFault(t, func() { palloc.Checked(checks) }, "Checked", "", checks)
+	}
+}
+
+// TestTheSubtreeIsChecked: what is created below a checked context is, and nothing beside it.
+func TestTheSubtreeIsChecked(t *testing.T) {
+	root := palloc.NewAllocSet(palloc.Top(), "plain")
+	defer root.Delete()
+	mc := palloc.NewGeneration(root, "checked", palloc.Checked())
+	for _, k := range []struct {
+		kind palloc.Kind
+		make func(palloc.Context, string, ...palloc.Option) palloc.Context
+	}{{palloc.KindAllocSet, palloc.NewAllocSet}, {palloc.KindGeneration, palloc.NewGeneration}, {palloc.KindBump, palloc.NewBump}} {
+		for _, parent := range []palloc.Context{root, mc} {
+			for range 2 { // the second one could take the node of the first
+				c := k.make(parent, "child")
+				if c.IsChecked() != (parent == mc) || c.Kind() != k.kind {
+					t.Errorf("below %q a %v is checked: %v", parent.Path(), c.Kind(), c.IsChecked())
+				}
+				c.Delete()
+			}
+		}
+	}
+	if c := palloc.NewAllocSet(mc, "shared", palloc.Shared()); !c.IsShared() || !c.IsChecked() {
+		t.Error("a Shared context below a checked one is not both")
+	}
+}
+
+// TestLiveChunksAreGroupedByLine: a thousand of one line, and one of another.
+func TestLiveChunksAreGroupedByLine(t *testing.T) {
+	mc := palloc.NewAllocSet(palloc.Top(), "live", palloc.Checked())
+	defer mc.Delete()
+	for range 1000 {
+		mc.Alloc(64)
+	}
+	palloc.NewSlab(mc, "below", 16).Alloc(16)
+	palloc.FreePointer(mc.Alloc(64))
+	all := palloc.LiveChunks(mc)
+	if len(all) != 2 || all[0].Count != 1000 || all[0].Size != 64 || all[1].Count != 1 || all[1].Context != "Top/live/below" {
+		t.Fatalf("the live chunks are %v", all)
+	}
+	var text strings.Builder
+	if err := palloc.WriteLeaks(&text, mc); err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{`1 × "below"`, "created at checked_test.go:", "1000 chunks of 64 bytes in \"Top/live\", made at "} {
+		if !strings.Contains(text.String(), part) {
+			t.Errorf("the leaks lack %q:\n%s", part, text.String())
+		}
+	}
+}
+
+// TestBadSettingsEndTheProgram with one line and exit status 2.
+func TestBadSettingsEndTheProgram(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Skip("this system does not name the test's own program: ", err)
+	}
+	cmd := exec.Command(self, "-test.run=^$")
+	cmd.Env = append(os.Environ(), "PALLOCDEBUG=redzones")
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		t.Skip("this program cannot start itself: ", err)
+	}
+	if exit.ExitCode() != 2 || strings.Count(string(out), "\n") != 1 || !strings.Contains(string(out), `no check is called "redzones"`) {
+		t.Errorf("exit status %d, and\n%s", exit.ExitCode(), out)
 	}
 }

@@ -25,7 +25,7 @@ import (
 type Option func(*rules)
 
 type rules struct {
-	chunks, contexts, whole bool
+	chunks, contexts, whole, unchecked bool
 }
 
 // AllowChunks lets the root that New returned hold chunks at the end: for tests of
@@ -41,11 +41,16 @@ func AllowContexts() Option { return func(r *rules) { r.contexts = true } }
 // test created elsewhere or moved away. It is for tests that run alone.
 func WholeTree() Option { return func(r *rules) { r.whole = true } }
 
-// New creates a context for a test: an AllocSet below Top with the test's name. It
+// Unchecked makes the root an ordinary context. It is for tests that look at sizes or measure time.
+func Unchecked() Option { return func(r *rules) { r.unchecked = true } }
+
+// New creates a context for a test: an AllocSet below Top with the test's name. It is checked, see
+// palloc.Checked, and so are the contexts that the test creates below it: what they find fails the
+// test. It
 // belongs to the test's goroutine and is deleted at the end of the test, after all
 // that was registered later with Cleanup. The test fails when there is a context
-// below it then, or a chunk in it that was not freed, and is shown the tree, and,
-// while palloc.RecordCreations is on, the lines that created what is left. A test
+// below it then, or a chunk in it that was not freed, and is shown the tree, and the lines that
+// created what is left. A test
 // that deletes the context itself has left nothing. A test that failed or was skipped
 // is not judged, since it may not have come to where it frees.
 func New(t testing.TB, options ...Option) palloc.Context {
@@ -58,7 +63,11 @@ func New(t testing.TB, options ...Option) palloc.Context {
 	if r.whole {
 		before = lookAround()
 	}
-	root := palloc.NewAllocSet(palloc.Top(), t.Name())
+	var create []palloc.Option
+	if !r.unchecked {
+		create = append(create, palloc.Checked())
+	}
+	root := palloc.NewAllocSet(palloc.Top(), t.Name(), create...)
 	t.Cleanup(func() {
 		t.Helper()
 		complaint := r.judge(root)
@@ -94,7 +103,7 @@ func (r rules) judge(root palloc.Context) string {
 		return fmt.Sprintf("deleting the contexts that are left: %v", err) + shown
 	}
 	if !r.chunks && !root.IsEmpty() {
-		return "chunks are left in the test's context:" + shown
+		return "chunks are left in the test's context:" + shown + chunks(root)
 	}
 	return ""
 }
@@ -105,6 +114,15 @@ func tree(mc palloc.Context) string {
 	b.WriteByte('\n')
 	mc.WriteStats(&b) // a Builder takes everything
 	return strings.TrimRight(b.String(), "\n")
+}
+
+// chunks returns the live chunks of a context by the lines that allocated them.
+func chunks(mc palloc.Context) string {
+	var b strings.Builder
+	for _, g := range palloc.LiveChunks(mc) {
+		fmt.Fprintf(&b, "\n%v", g)
+	}
+	return b.String()
 }
 
 // creations returns the lines that created what is left, as far as that is known.
@@ -118,11 +136,15 @@ func creations(root palloc.Context) string {
 	return b.String()
 }
 
-// contained runs a deletion, and returns what a callback panicked with. That callback is
-// not run again by the next deletion.
+// contained runs a deletion, and returns what a callback panicked with, or what a checked context
+// found. That callback is not run again by the next deletion.
 func contained(end func()) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
+			if f := palloc.AsFault(r); f != nil && f.Mistake != palloc.Misuse {
+				err = f
+				return
+			}
 			err = fmt.Errorf("a callback panicked: %v", r)
 		}
 	}()

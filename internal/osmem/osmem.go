@@ -45,6 +45,9 @@ type Source interface {
 	// content is lost. They stay committed, readable and writable, also when
 	// Discard fails; then each byte may have its old content.
 	Discard(addr, size uintptr) error
+	// Protect empties committed bytes and makes them inaccessible until they are committed
+	// again. On an error nothing changed.
+	Protect(addr, size uintptr) error
 	// DiscardFrees reports whether Discard really lowers the resident size.
 	DiscardFrees() bool
 	// DiscardZeroes reports whether discarded bytes read as zero until they are
@@ -62,10 +65,3 @@ func Use(s Source) { current = s }
 
 // Current returns the source in use.
 func Current() Source { return current }
-
-// A Protector is a Source that can make committed bytes inaccessible.
-type Protector interface {
-	// Protect empties committed bytes and makes them inaccessible, until they are committed
-	// again.
-	Protect(addr, size uintptr) error
-}

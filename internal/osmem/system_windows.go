@@ -63,3 +63,8 @@ func (system) Discard(addr, size uintptr) error {
 
 func (system) Populates() bool             { return false }
 func (system) Populate(addr, size uintptr) {}
+
+// Protect decommits the pages.
+func (system) Protect(addr, size uintptr) error {
+	return windows.VirtualFree(addr, size, windows.MEM_DECOMMIT)
+}

@@ -262,8 +262,7 @@ func mayProtect(allocated int) bool {
 
 // protect makes the block inaccessible and empties it, and reports whether it did.
 func (b *chunks) protect() bool {
-	p, ok := osmem.Current().(osmem.Protector)
-	if !ok || p.Protect(b.base, b.size) != nil {
+	if osmem.Current().Protect(b.base, b.size) != nil {
 		return false
 	}
 	b.protected, b.committed = true, false

@@ -250,7 +250,7 @@ func (s *state) dedicate(c *kind.Core, size, align uintptr) (*chunks, int, error
 	p := (b.base + b.size - max(size, 1)) &^ (align - 1)
 	b.freshen(b.size)
 	i := b.slot(p, 0, align)
-	b.dedicated, b.room = size+1, b.base+b.size-p
+	b.dedicated, b.room, b.cut = size+1, b.base+b.size-p, b.size
 	return b, i, nil
 }
 
