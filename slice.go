@@ -233,10 +233,17 @@ func (mc Context) isWholeChunk(op string, p, size, each uintptr) (tag uint64, wh
 	if checked.Owns(p) {
 		return mc.isWholeChecked(op, p, size, each)
 	}
-	if !block.Readable(p) || !kinds.Traits(mc.ref.Core.Kind()).Headers {
+	if !block.Readable(p) {
 		return 0, false
 	}
 	c := mc.shardOf(p)
+	if size > 0 && p-c.Cur < c.End-c.Cur {
+		f := (&Fault{Op: op, Address: p, Mistake: StalePointer, Context: mc.Path(), Reason: "the slice is of before a reset: its memory is not allocated"})
+		panic(raise(f))
+	}
+	if !kinds.Traits(mc.ref.Core.Kind()).Headers {
+		return 0, false
+	}
 	if tag = chunk.Header(p) ^ c.Cookie; tag >= chunk.TagLimit {
 		return 0, false
 	}
@@ -297,8 +304,7 @@ func clone[T any](mc Context, op string, s []T) ([]T, error) {
 }
 
 // FreeSlice frees the chunk of a slice that MakeSlice, Append, Grow or Clone returned, also
-// when it was shortened at its end. For a slice without capacity it does nothing, but in a checked
-// context it panics if that is a part of a chunk. It panics
+// when it was shortened at its end. For a slice without capacity it does nothing. It panics
 // with a *Fault when s does not begin at the start of a live chunk, such as s[1:], or is in
 // a Bump: see Kind.Frees. Owner only.
 //
@@ -311,12 +317,29 @@ func FreeSlice[T any](s []T) {
 	}
 }
 
-// freeNothing panics if a slice without capacity is of a live chunk of a checked context.
+// freeNothing panics if a slice without capacity begins where a live chunk does.
 func freeNothing(p uintptr) {
-	if !checked.Owns(p) {
+	if !checked.Owns(p) && !block.Readable(p) {
 		return
 	}
-	if c, err := checked.Chunk(p); err == nil {
+	if c := liveChunk(p); c != nil {
 		panic(chunkFault("FreeSlice", c, p, kind.Misuse(fmt.Sprintf("the slice has no capacity, so that nothing is freed: free the chunk at %#x by the whole slice", p))))
 	}
+}
+
+// liveChunk returns the node of the live chunk that begins at p, an address in committed memory; nil
+// if there is none.
+func liveChunk(p uintptr) *kind.Core {
+	if checked.Owns(p) {
+		if c, err := checked.Chunk(p); err == nil {
+			return c
+		}
+		return nil
+	}
+	h := chunk.Header(p)
+	c := kind.At(chunk.Index(h))
+	if h^c.Cookie >= chunk.TagLimit || c.Kind() == kind.None || kind.Capacity(kinds.Methods[c.Kind()], c, p, h^c.Cookie) == 0 {
+		return nil
+	}
+	return c
 }

@@ -54,7 +54,7 @@ func outerSize(size, align uintptr) uintptr { return max(size, 1) + align + chun
 func (c *Core) redirect(p uintptr, shift int) (q uintptr) {
 	q = alignedIn(p, shift)
 	*wayBack(q) = uint64(q-p)<<8 | uint64(shift)
-	chunk.SetHeader(q, c.Cookie|chunk.Redirect)
+	chunk.SetHeader(q, c.Cookie^chunk.Redirect)
 	return q
 }
 
@@ -86,7 +86,7 @@ func Free(m Methods, c *Core, p uintptr, tag uint64) error {
 	if err != nil {
 		return err
 	}
-	chunk.SetHeader(p, c.Cookie|chunk.RedirectFreed)
+	chunk.SetHeader(p, c.Cookie^chunk.RedirectFreed)
 	return m.Free(c, whole, tag)
 }
 
@@ -125,10 +125,10 @@ func (c *Core) reallocAligned(m Methods, p, whole uintptr, tag uint64, capacity,
 	if size <= usable {
 		return c.shrinkAligned(m, p, whole, tag, capacity, size)
 	}
-	chunk.SetHeader(p, c.Cookie|chunk.RedirectFreed) // before the outer chunk can be allocated again
+	chunk.SetHeader(p, c.Cookie^chunk.RedirectFreed) // before the outer chunk can be allocated again
 	to, err := m.Realloc(c, whole, tag, outerSize(size, 1<<shift))
 	if err != nil {
-		chunk.SetHeader(p, c.Cookie|chunk.Redirect)
+		chunk.SetHeader(p, c.Cookie^chunk.Redirect)
 		return 0, err
 	}
 	copy(osmem.Bytes(alignedIn(to, shift), usable), osmem.Bytes(to+gap, usable))
@@ -147,6 +147,6 @@ func (c *Core) shrinkAligned(m Methods, p, whole uintptr, tag uint64, capacity, 
 		return p, nil
 	}
 	Copy(to, p, size)
-	chunk.SetHeader(p, c.Cookie|chunk.RedirectFreed)
+	chunk.SetHeader(p, c.Cookie^chunk.RedirectFreed)
 	return to, m.Free(c, whole, tag)
 }

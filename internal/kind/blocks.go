@@ -36,7 +36,12 @@ func (b *Block) End() uintptr { return b.Address() + b.Size }
 // Acquire gets a block of at least size bytes for the node. It is on no list yet.
 func (c *Core) Acquire(size uintptr) (*Block, error) {
 	if c.isAlone() {
+		if c.NeedsReset&acquiring != 0 {
+			return nil, TwoAcquire
+		}
+		c.NeedsReset |= acquiring
 		addr, got, err := block.Acquire(size)
+		c.NeedsReset &^= acquiring
 		if err != nil {
 			return nil, err
 		}
@@ -48,11 +53,16 @@ func (c *Core) Acquire(size uintptr) (*Block, error) {
 
 // acquire gets a block of at most the reserved bytes from a function of the page heap.
 func (c *Core) acquire(reserved uintptr, from func() (addr, got uintptr, err error)) (*Block, error) {
+	if c.NeedsReset&acquiring != 0 {
+		return nil, TwoAcquire
+	}
 	p, err := c.reserve(reserved)
 	if err != nil {
 		return nil, err
 	}
+	c.NeedsReset |= acquiring
 	addr, got, err := from()
+	c.NeedsReset &^= acquiring
 	if err != nil {
 		c.cancel(p)
 		return nil, err
@@ -140,9 +150,27 @@ func (c *Core) PeekBlock(list *uintptr) *Block {
 	return BlockAt(addr)
 }
 
+// isLinked reports whether the next block on a list can be followed: it is not if the head of
+// the block was overwritten.
+func (b *Block) isLinked() bool { return b.Next == 0 || block.Readable(b.Next) }
+
+// isOurs reports whether a block of the node begins at an address that a list leads to. If the head of
+// the block, or that of the one before, was overwritten, it notes that.
+func (c *Core) isOurs(addr uintptr) bool {
+	if block.Readable(addr) && BlockAt(addr).Owner == c.Number() {
+		return true
+	}
+	Damaged(c, addr)
+	return false
+}
+
+// Damaged is told of a block whose head was overwritten, at a reset or a deletion. What was on the
+// list behind it is lost. Package checked sets it.
+var Damaged func(c *Core, addr uintptr)
+
 // releaseList releases all blocks of a list but one.
 func (c *Core) releaseList(list uintptr, but uintptr) {
-	for addr := list; addr != 0; {
+	for addr := list; addr != 0 && c.isOurs(addr); {
 		b := BlockAt(addr)
 		addr = b.Next
 		if b.Address() != but {

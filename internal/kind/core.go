@@ -69,6 +69,8 @@ const (
 	// the alignment itself.
 	ResetAligned = 1<<13 - 1<<4
 
+	acquiring = 1 << 13 // a goroutine is acquiring a block, see occupy
+
 	ResetElsewhere = 1 << 14 // memory that is not the page heap's, see AcquireElsewhere
 )
 

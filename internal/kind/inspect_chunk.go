@@ -19,7 +19,7 @@ func (x *Inspection) CheckLarge(b *Block) {
 		return
 	}
 	p := b.Address() + largeHead
-	if h, want := chunk.Header(p), x.c.Cookie|chunk.Large; h != want {
+	if h, want := chunk.Header(p), x.c.Cookie^chunk.Large; h != want {
 		x.Flaw(b.Address(), p, "the header of the large chunk is %#016x, and should be %#016x", h, want)
 		return
 	}
@@ -35,7 +35,7 @@ func (x *Inspection) CheckAligned(b *Block, p, capacity uintptr) {
 		if q < p || q-p > capacity {
 			return
 		}
-		if chunk.Header(q) != x.c.Cookie|chunk.Redirect {
+		if chunk.Header(q) != x.c.Cookie^chunk.Redirect {
 			continue
 		}
 		back := *wayBack(q)

@@ -53,7 +53,10 @@ func (c *Core) FreeLarge(p uintptr) error {
 	if b == nil {
 		return NotAChunk
 	}
-	chunk.SetHeader(p, c.Cookie|chunk.LargeFreed)
+	if !b.isLinked() {
+		return headOverwritten(b.Address())
+	}
+	chunk.SetHeader(p, c.Cookie^chunk.LargeFreed)
 	Unlink(&c.Large, b)
 	c.Release(b)
 	return nil
@@ -135,7 +138,7 @@ func (c *Core) allocGrowable(size uintptr) (uintptr, error) {
 func (c *Core) begin(b *Block) uintptr {
 	Link(&c.Large, b)
 	p := b.Address() + largeHead
-	chunk.SetHeader(p, c.Cookie|chunk.Large)
+	chunk.SetHeader(p, c.Cookie^chunk.Large)
 	return p
 }
 

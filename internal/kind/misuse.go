@@ -19,6 +19,14 @@ const NotAChunk = Misuse("the address is not the start of a chunk")
 // AlreadyFree: there is a free chunk at the pointer. A reset leaves free chunks, too.
 const AlreadyFree = Misuse("the chunk is already free: it was freed, or its context was reset")
 
+// TwoAcquire: a goroutine finds another one at work in a context of one owner.
+const TwoAcquire = Misuse("two goroutines use the context at once, which is not Shared: give each its own, or create it with Shared")
+
+// headOverwritten explains a block that cannot be released.
+func headOverwritten(addr uintptr) Misuse {
+	return Misuse(fmt.Sprintf("the head of the block at %#x was written to: a chunk before it was written to beyond its end, or one in it before its beginning", addr))
+}
+
 // TooLarge refuses a size beyond MaxChunk, or a negative one.
 func TooLarge(size uintptr) Misuse {
 	if int(size) < 0 {

@@ -83,6 +83,9 @@ func (c *Core) releaseBlocks() {
 func (c *Core) keeper() (best uintptr) {
 	for addr, most := c.Blocks, uintptr(0); addr != 0 && most < MaxKeeper; {
 		b := BlockAt(addr)
+		if b.Owner != c.Number() || !b.isLinked() {
+			return 0 // the head was overwritten: releaseList notes it
+		}
 		if b.Size <= MaxKeeper && b.Size > most {
 			best, most = addr, b.Size
 		}

@@ -169,7 +169,7 @@ func cutTail(c *kind.Core) {
 	}
 	rest := leave(c, c.Remaining(), least)
 	if rest != 0 {
-		*at(c.Cur) = c.Cookie | chunk.Tail
+		*at(c.Cur) = c.Cookie ^ chunk.Tail
 	}
 	relaxed.Store(&c.Tails, c.Tails+rest)
 }

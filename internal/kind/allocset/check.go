@@ -58,7 +58,7 @@ type sweep struct {
 // tag returns what the headers of a node's chunks begin with: a shard's are marked.
 func tag(c *kind.Core) uint64 {
 	if c.Owner() != c {
-		return c.Cookie | chunk.Shared
+		return c.Cookie ^ chunk.Shared
 	}
 	return c.Cookie
 }

@@ -26,7 +26,7 @@ func fill(b *broken) {
 	b.Fill(200, 64)
 	b.Fill(3, 20_000)
 	for i := 100; i < 110; i++ {
-		allocset.Push(b.C, b.Chunks[i], b.C.Cookie|class, class)
+		allocset.Push(b.C, b.Chunks[i], b.C.Cookie^class, class)
 	}
 	b.Chunks = b.Chunks[:100]
 }
@@ -50,7 +50,7 @@ var breaks = []conformance.Break{
 		return b.Chunks[50]
 	}},
 	{Name: "a large chunk's header in a shared block", Words: "no chunk of this context begins with that", Do: func(b *broken) uintptr {
-		conformance.Overwrite(b, conformance.Header(b.Chunks[50]), b.C.Cookie|chunk.Large)
+		conformance.Overwrite(b, conformance.Header(b.Chunks[50]), b.C.Cookie^chunk.Large)
 		return b.Chunks[50]
 	}},
 	{Name: "the header of the chunk cut last", Words: "no chunk of this context begins with that", Do: func(b *broken) uintptr {
@@ -63,7 +63,7 @@ var breaks = []conformance.Break{
 	}},
 	{Name: "a chunk larger than what is left of its block", Words: "and the block was cut for", Do: func(b *broken) uintptr {
 		p := b.Shared(1).Address() + kind.BlockHeader + chunk.HeaderSize
-		conformance.Overwrite(b, conformance.Header(p), b.C.Cookie|(chunk.Classes-1))
+		conformance.Overwrite(b, conformance.Header(p), b.C.Cookie^(chunk.Classes-1))
 		return p
 	}},
 	{Name: "the account of tails", Words: "at their ends, and the accounts say", Do: conformance.Somewhere(func(b *broken) { conformance.Overwrite(b, &b.C.Tails, b.C.Tails+8) })},
@@ -77,7 +77,7 @@ var breaks = []conformance.Break{
 	}},
 	{Name: "the free list leads into a large block", Words: "in no block that chunks share", Do: func(b *broken) uintptr {
 		p := b.Large(0).Address() + 4096
-		conformance.Overwrite(b, conformance.Header(p), b.C.Cookie|chunk.Freed|class)
+		conformance.Overwrite(b, conformance.Header(p), b.C.Cookie^chunk.Freed|class)
 		conformance.Overwrite(b, conformance.Link(freed(b, 4)), p)
 		return p
 	}},
@@ -88,13 +88,13 @@ var breaks = []conformance.Break{
 		}
 		b.Undo(func() { block.Release(addr, size) })
 		*kind.BlockAt(addr) = kind.Block{Size: size, Owner: b.C.Number()}
-		chunk.SetHeader(addr+512, b.C.Cookie|chunk.Freed|class)
+		chunk.SetHeader(addr+512, b.C.Cookie^chunk.Freed|class)
 		conformance.Overwrite(b, conformance.Link(freed(b, 4)), addr+512)
 		return addr + 512
 	}},
 	{Name: "the free list leads to the end of a block", Words: "in no block that chunks share", Do: func(b *broken) uintptr {
 		p := b.Shared(1).End() - 8
-		conformance.Overwrite(b, conformance.Header(p), b.C.Cookie|chunk.Freed|class)
+		conformance.Overwrite(b, conformance.Header(p), b.C.Cookie^chunk.Freed|class)
 		conformance.Overwrite(b, conformance.Link(freed(b, 4)), p)
 		return p
 	}},
@@ -113,11 +113,11 @@ var breaks = []conformance.Break{
 	{Name: "a circle of freed chunks", Words: "goes on here, and headers tell of", Do: conformance.Somewhere(func(b *broken) { conformance.Overwrite(b, conformance.Link(freed(b, 4)), freed(b, 2)) })},
 	{Name: "the free list ends too early", Words: "and is not the", Do: conformance.Somewhere(func(b *broken) { conformance.Overwrite(b, conformance.Link(freed(b, 4)), 0) })},
 	{Name: "a chunk freed by its header only", Words: "and is not the", Do: conformance.Somewhere(func(b *broken) {
-		conformance.Overwrite(b, conformance.Header(b.Chunks[3]), b.C.Cookie|chunk.Freed|class)
+		conformance.Overwrite(b, conformance.Header(b.Chunks[3]), b.C.Cookie^chunk.Freed|class)
 	})},
 	{Name: "the free list leads into a chunk", Words: "and is not the", Do: func(b *broken) uintptr {
 		big := b.Alloc(1000)
-		conformance.Overwrite(b, conformance.Header(big+96), b.C.Cookie|chunk.Freed|class)
+		conformance.Overwrite(b, conformance.Header(big+96), b.C.Cookie^chunk.Freed|class)
 		conformance.Overwrite(b, conformance.Link(big+96), freed(b, 6))
 		conformance.Overwrite(b, conformance.Link(freed(b, 4)), big+96) // as many as before
 		return 0

@@ -34,7 +34,7 @@ func Unmark(tag uint64) uint64 {
 
 // Open makes a kept block one free piece.
 func (Cold) Open(c *kind.Core) {
-	c.Prefix = c.Cookie | chunk.Shared
+	c.Prefix = c.Cookie ^ chunk.Shared
 	begin(c)
 	Methods{}.Open(c)
 	abandon(c)
@@ -91,4 +91,4 @@ func (m Cold) Reset(c *kind.Core) {
 }
 
 // Check is an AllocSet's, of marked headers.
-func (Cold) Check(c *kind.Core, report func(kind.Flaw)) { check(c, report, c.Cookie|chunk.Shared) }
+func (Cold) Check(c *kind.Core, report func(kind.Flaw)) { check(c, report, c.Cookie^chunk.Shared) }

@@ -72,13 +72,13 @@ func release(c *kind.Core, addr, size uintptr, b *kind.Block) {
 		}
 	}
 	if open && addr == c.End {
-		*at(addr) = c.Cookie | chunk.Coalesced
+		*at(addr) = c.Cookie ^ chunk.Coalesced
 		relaxed.Store(&c.End, addr+size)
 		return
 	}
 	if addr > first {
 		if start := pieceBefore(c, addr, first); start != 0 {
-			*at(addr) = c.Cookie | chunk.Coalesced
+			*at(addr) = c.Cookie ^ chunk.Coalesced
 			remove(c, start, addr-start)
 			size += addr - start
 			addr = start
@@ -86,7 +86,7 @@ func release(c *kind.Core, addr, size uintptr, b *kind.Block) {
 	}
 	switch {
 	case open && addr+size == c.Cur:
-		*at(addr) = c.Cookie | chunk.Coalesced
+		*at(addr) = c.Cookie ^ chunk.Coalesced
 		relaxed.Store(&c.Cur, addr)
 	case addr == first && addr+size == end:
 		insertWhole(c, addr, size)

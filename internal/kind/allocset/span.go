@@ -58,7 +58,7 @@ func isPiece(tag uint64) bool { return tag >= chunk.Span && tag <= chunk.Unliste
 func pieceTag(c *kind.Core, addr uintptr) uint64 { return ^*at(addr) ^ c.Cookie }
 
 // setPiece writes an inverted header.
-func setPiece(c *kind.Core, addr uintptr, tag uint64) { *at(addr) = ^(c.Cookie | tag) }
+func setPiece(c *kind.Core, addr uintptr, tag uint64) { *at(addr) = ^(c.Cookie ^ tag) }
 
 // pieceAt returns the size of the piece that begins at addr in block b, 0 when none
 // does.
@@ -165,7 +165,7 @@ func count(s *kind.Spans, size uintptr, pieces uint32) {
 // remove ends the piece of a size at addr, which becomes a part of something else.
 func remove(c *kind.Core, addr, size uintptr) {
 	tag := tagAt(c, addr)
-	*at(addr) = c.Cookie | chunk.Coalesced
+	*at(addr) = c.Cookie ^ chunk.Coalesced
 	if tag == chunk.Tail || tag == chunk.SmallSpan+1 || tag == chunk.UnlistedSpan {
 		relaxed.Store(&c.Tails, c.Tails-size)
 		return

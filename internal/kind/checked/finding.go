@@ -133,6 +133,13 @@ func note(err error) {
 // HasPending reports whether there are findings of which no caller has been told. Any goroutine.
 func HasPending() bool { return pending.some.Load() }
 
+func init() {
+	kind.Damaged = func(c *kind.Core, addr uintptr) {
+		note(&Finding{Mistake: Overflow, Core: c, From: addr, Text: fmt.Sprintf("the head of the block at %#x was written to: "+
+			"a chunk before it was written to beyond its end, or one in it before its beginning", addr)})
+	}
+}
+
 // Pending returns the findings of which no caller has been told. Any goroutine.
 func Pending() (list []*Finding) {
 	if !pending.some.Load() {

@@ -62,7 +62,7 @@ func (s *sweep) current() {
 // block compares the head of a block with its chunks.
 func (s *sweep) block(b *block) {
 	addr, current := b.Address(), b.Address() == s.c.Blocks
-	if _, ok := b.Order(); !ok || b.tag != s.c.Cookie|chunk.Generation|uint64(b.Size-kind.BlockUnit) {
+	if _, ok := b.Order(); !ok || b.tag != s.c.Cookie^chunk.Generation|uint64(b.Size-kind.BlockUnit) {
 		s.Stop(addr, 0, "its tag is %#016x, which is not that of a block of %d bytes here", b.tag, b.Size)
 		return
 	}

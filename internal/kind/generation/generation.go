@@ -55,7 +55,7 @@ func (Methods) Open(c *kind.Core) {
 
 // begin makes a block, empty, the one to allocate from.
 func begin(c *kind.Core, b *kind.Block) {
-	c.Prefix = c.Cookie | chunk.Generation | uint64(b.Size-kind.BlockUnit)
+	c.Prefix = c.Cookie ^ chunk.Generation | uint64(b.Size-kind.BlockUnit)
 	*at(b) = block{Block: *b, tag: c.Prefix, left: currentBias}
 	c.SetCurrent(b, head)
 }
@@ -149,7 +149,7 @@ func (Methods) Free(c *kind.Core, p uintptr, tag uint64) error {
 	case !isLive(tag):
 		return kind.TagFault(Methods{}, tag)
 	}
-	h := c.Cookie | tag
+	h := c.Cookie ^ tag
 	b := blockOf(p, h)
 	if h^b.tag >= chunk.Classes {
 		return kind.NotAChunk

@@ -100,7 +100,7 @@ func (Methods) Open(c *kind.Core) {
 }
 
 // mark makes the headers of the shard's chunks different from an AllocSet's.
-func mark(p *kind.Shard) { p.Prefix = p.Cookie | chunk.Shared }
+func mark(p *kind.Shard) { p.Prefix = p.Cookie ^ chunk.Shared }
 
 // Alloc allocates in a shard that no other goroutine uses, the caller's own first.
 // Before it acquires a block it looks for free memory in other shards; when a block is

@@ -24,7 +24,7 @@ func TestTheCheckFindsEachBreakOfLargeChunks(t *testing.T) {
 	}
 	conformance.RunBreaks(t, slab.ID, slab.Methods{}, fill, []conformance.Break{
 		{Name: "the header of a large chunk", Words: "the header of the large chunk is", Do: func(b *broken) uintptr {
-			conformance.Overwrite(b, conformance.Header(b.Chunks[1]), b.C.Cookie|chunk.LargeFreed)
+			conformance.Overwrite(b, conformance.Header(b.Chunks[1]), b.C.Cookie^chunk.LargeFreed)
 			return b.Chunks[1]
 		}},
 		{Name: "a large block said to be shared", Words: "which is not that of a block of", Do: conformance.InLarge(1, func(b *broken, k *kind.Block) { conformance.Overwrite(b, &k.Dedicated, 0) })},

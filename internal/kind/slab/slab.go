@@ -108,7 +108,7 @@ func begin(c *kind.Core, b *kind.Block) {
 // tag returns the header of live chunks of a block.
 func tag(c *kind.Core, b *kind.Block) uint64 {
 	frame, _ := b.Order()
-	return c.Cookie | chunk.Slab | frame
+	return c.Cookie ^ chunk.Slab | frame
 }
 
 // Alloc is the slow path: a wrong size, a large chunk, or nothing local.
@@ -295,7 +295,7 @@ func (Methods) Free(c *kind.Core, p uintptr, tag uint64) error {
 		return kind.TagFault(Methods{}, tag)
 	}
 	ok := true
-	Sort(p, c.Cookie|tag, c, Keep, ToBlock, func(uintptr, uint64, *kind.Core) { ok = false })
+	Sort(p, c.Cookie^tag, c, Keep, ToBlock, func(uintptr, uint64, *kind.Core) { ok = false })
 	if !ok {
 		return kind.NotAChunk
 	}

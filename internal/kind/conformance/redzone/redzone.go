@@ -77,7 +77,7 @@ func (Methods) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error) 
 	}
 	p := (q + front + align - 1) &^ (align - 1)
 	*word(p - 16) = uint64(p-q)<<8 | uint64(bits.TrailingZeros64(uint64(align)))
-	chunk.SetHeader(p, c.Cookie|live)
+	chunk.SetHeader(p, c.Cookie^live)
 	lay(c, p, q, size)
 	return p, nil
 }
@@ -127,7 +127,7 @@ func (Methods) Free(c *kind.Core, p uintptr, tag uint64) error {
 			b = b[n:]
 		}
 	}
-	chunk.SetHeader(p, c.Cookie|freed)
+	chunk.SetHeader(p, c.Cookie^freed)
 	return below.Free(c, q, chunk.Header(q)^c.Cookie)
 }
 
