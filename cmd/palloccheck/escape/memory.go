@@ -82,7 +82,7 @@ func eachLoad(cell *ssa.Alloc, do func(*ssa.UnOp)) {
 func (l *lifetime) laterStore(root ssa.Value, path string, at ssa.Instruction) bool {
 	found := false
 	eachStore(root, "", func(p string, other ssa.Instruction, stored ssa.Value) {
-		if p != path || other == at || found {
+		if p != path || other == at || found || isFrom(stored, root, path) {
 			return
 		}
 		if _, isStore := other.(*ssa.Store); isStore && other.Parent() == at.Parent() && flow.Reaches(at, other) {
@@ -90,6 +90,16 @@ func (l *lifetime) laterStore(root ssa.Value, path string, at ssa.Instruction) b
 		}
 	})
 	return found
+}
+
+// isFrom reports whether a value was read from the same place.
+func isFrom(v, root ssa.Value, path string) bool {
+	load, ok := flow.IsLoad(v)
+	if !ok {
+		return false
+	}
+	r, p := rootOf(load.X)
+	return r == root && p == path
 }
 
 var errorType = types.Universe.Lookup("error").Type().Underlying().(*types.Interface)

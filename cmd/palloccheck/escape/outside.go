@@ -22,11 +22,17 @@ func (l *lifetime) outlives(address ssa.Value, store *ssa.Store) bool {
 // isOutside reports whether memory exists when the function begins, and is not the context's.
 func (l *lifetime) isOutside(v ssa.Value) bool {
 	for range 100 {
-		if v == nil || l.refers(v) {
+		if v == nil {
+			return false
+		}
+		if c, isChunk := flow.ChunkOf(v); isChunk && l.belongs(c.Context) {
 			return false
 		}
 		root, _ := rootOf(v)
 		load, isLoad := flow.IsLoad(root)
+		if isLoad && l.refers(load) {
+			return false
+		}
 		if !isLoad {
 			return l.existed(root)
 		}

@@ -6,7 +6,7 @@ import (
 	"github.com/gopalloc/palloc/cmd/palloccheck/api"
 )
 
-// A Chunk is memory of a context.
+// A Chunk is memory of a context. The zero Source is one that is not known.
 type Chunk struct {
 	Context Source
 	Call    *ssa.Call // the call that allocated it, or a Buffer's that lent it
@@ -42,7 +42,7 @@ func chunkOf(v ssa.Value, depth int) (c Chunk, ok bool) {
 			return c, true
 		case api.Lends[name]:
 			c.Context, c.Call = BufferContext(args[0]), call
-			return c, c.Context.Value != nil
+			return c, true
 		case api.Resizes[name]:
 			old, known := chunkOf(args[0], depth)
 			return Chunk{old.Context, call, c.Whole}, known
