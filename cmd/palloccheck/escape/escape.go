@@ -35,7 +35,7 @@ func run(pass *analysis.Pass) (any, error) {
 	r := report.New(pass)
 	for _, fn := range pass.ResultOf[buildssa.Analyzer].(*buildssa.SSA).SrcFuncs {
 		for i := range flow.Instructions(fn) {
-			if body := flow.ScopeFunction(i); body != nil && len(body.Blocks) > 0 && body.Pkg == fn.Pkg {
+			if body := flow.ScopeFunction(i); body != nil && len(body.Blocks) > 0 && body.Pkg == fn.Pkg && len(body.Params) > 0 {
 				l := newLifetime(r, body, flow.Source{Value: body.Params[len(body.Params)-1]})
 				l.scope = i
 				l.check()

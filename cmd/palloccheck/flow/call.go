@@ -96,7 +96,11 @@ func Literal(v ssa.Value) *ssa.Function {
 	case *ssa.Function:
 		return x
 	case *ssa.MakeClosure:
-		return x.Fn.(*ssa.Function)
+		fn := x.Fn.(*ssa.Function)
+		if method, ok := fn.Object().(*types.Func); ok && fn.Synthetic != "" {
+			return fn.Prog.FuncValue(method) // of the method value
+		}
+		return fn
 	}
 	return nil
 }

@@ -47,7 +47,7 @@ func chunkOf(v ssa.Value, depth int) (c Chunk, ok bool) {
 			old, known := chunkOf(args[0], depth)
 			return Chunk{old.Context, call, c.Whole}, known
 		}
-		next = aliased(call)
+		next = Aliased(call)
 		if next == nil {
 			return c, false
 		}
@@ -66,7 +66,7 @@ func part(v ssa.Value) ssa.Value {
 	case *ssa.IndexAddr:
 		return x.X
 	case *ssa.Extract:
-		if call, ok := x.Tuple.(*ssa.Call); ok && x.Index == 0 || ok && aliased(call) != nil {
+		if call, ok := x.Tuple.(*ssa.Call); ok && x.Index == 0 || ok && Aliased(call) != nil {
 			return call
 		}
 	}
@@ -101,9 +101,9 @@ func init() {
 	aliases["slices.Clip"] = true
 }
 
-// aliased returns the value of which the result of a call is a part, nil if it is none or
+// Aliased returns the value of which the result of a call is a part, nil if it is none or
 // not known.
-func aliased(call *ssa.Call) ssa.Value {
+func Aliased(call *ssa.Call) ssa.Value {
 	if b, ok := call.Call.Value.(*ssa.Builtin); ok {
 		switch b.Name() {
 		case "String", "StringData", "Slice", "SliceData", "Add": // of package unsafe

@@ -45,7 +45,9 @@ func heap(v ssa.Value, seen map[ssa.Value]bool) string {
 			}
 		}
 	case *ssa.Slice:
-		if _, isArray := x.X.(*ssa.Alloc); isArray {
+		if array, isArray := x.X.(*ssa.Alloc); isArray && array.Comment == "makeslice" {
+			return "the result of make"
+		} else if isArray {
 			return "the array of the slice"
 		}
 		if _, isChunk := flow.ChunkOf(x); !isChunk {
@@ -60,6 +62,9 @@ func heap(v ssa.Value, seen map[ssa.Value]bool) string {
 			return made(call, seen)
 		}
 	case *ssa.Call:
+		if whole := flow.Aliased(x); whole != nil {
+			return heap(whole, seen)
+		}
 		return made(x, seen)
 	case *ssa.Alloc:
 		return "the address of a Go variable"

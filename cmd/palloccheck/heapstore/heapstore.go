@@ -74,7 +74,7 @@ func promised(address ssa.Value) bool {
 	for {
 		switch x := address.(type) {
 		case *ssa.FieldAddr:
-			if embeds(x.X.Type().Underlying().(*types.Pointer).Elem()) {
+			if p, ok := x.X.Type().Underlying().(*types.Pointer); ok && embeds(p.Elem()) {
 				return true
 			}
 			address = x.X

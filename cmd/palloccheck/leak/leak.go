@@ -58,11 +58,11 @@ func check(r *report.Reporter, context *ssa.Call) {
 		return
 	}
 	end := u.forgets(context)
-	outlived := isTop(flow.Of(args[0]))
+	parent := flow.Of(args[0])
+	outlived := isTop(parent) || len(u.keeps) == 0 && isField(parent) && !r.IsTest(context.Pos())
 	switch {
 	case end == nil:
-	case !outlived && !u.isEarly(end) && (len(u.keeps) > 0 || r.IsTest(context.Pos())):
-		// its parent may end it; that of a test does as a rule
+	case !outlived && !u.isEarly(end): // its parent may end it
 	case len(u.keeps) == 0:
 		if !leaves(context) {
 			r.At(context.Pos(), "the context of %s is never deleted, and lives as long as its parent: add defer mc.Delete()", name)
@@ -84,12 +84,26 @@ func lastPos(i ssa.Instruction) token.Pos {
 
 // isTop reports whether a parent lives as long as the process.
 func isTop(parent flow.Source) bool {
-	call, ok := parent.Value.(*ssa.Call)
-	if !ok {
-		return false
+	switch v := parent.Value.(type) {
+	case *ssa.Call:
+		name, _ := flow.Palloc(v)
+		return name == "Top" || name == "Emergency"
+	case *ssa.UnOp:
+		_, isGlobal := v.X.(*ssa.Global)
+		return isGlobal
 	}
-	name, _ := flow.Palloc(call)
-	return name == "Top" || name == "Emergency"
+	return false
+}
+
+// isField reports whether a parent is a field of a struct, which outlives a call as a rule,
+// except in tests.
+func isField(parent flow.Source) bool {
+	load, ok := flow.IsLoad(parent.Value)
+	if !ok {
+		return parent.Path != ""
+	}
+	_, ok = load.X.(*ssa.FieldAddr)
+	return ok
 }
 
 // endsWithParent reports whether a context ends with a parent whose end is in sight: a

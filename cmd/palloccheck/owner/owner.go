@@ -46,29 +46,43 @@ func run(pass *analysis.Pass) (any, error) {
 // A start is an instruction that starts a goroutine.
 type start struct {
 	at   ssa.Instruction
-	body *ssa.Function
-	args []ssa.Value // of body
+	uses []flow.Source // the contexts that the goroutine uses
 }
 
 // startOf returns the goroutine that an instruction starts: a go statement, or a call of a
 // method Go with a function, as sync.WaitGroup and errgroup.Group have it.
 func startOf(i ssa.Instruction) (s start, ok bool) {
+	s.at = i
 	switch i := i.(type) {
 	case *ssa.Go:
-		s = start{i, flow.Literal(i.Call.Value), i.Call.Args}
+		if name, args := flow.PallocCommon(&i.Call); api.OwnerOnly[name] {
+			s.uses = []flow.Source{flow.Of(args[0])}
+		} else {
+			s.uses = ofBody(i, i.Call.Value, i.Call.Args)
+		}
+		return s, true
 	case *ssa.Call:
 		f := flow.Callee(&i.Call)
-		if f == nil || f.Name() != "Go" || f.Signature().Recv() == nil || len(i.Call.Args) == 0 {
-			return s, false
+		if f != nil && f.Name() == "Go" && f.Signature().Recv() != nil && len(i.Call.Args) > 0 {
+			s.uses = ofBody(i, i.Call.Args[len(i.Call.Args)-1], nil)
+			return s, true
 		}
-		s = start{i, flow.Literal(i.Call.Args[len(i.Call.Args)-1]), nil}
 	}
-	return s, s.body != nil && len(s.body.Blocks) > 0 && s.body.Pkg == i.Parent().Pkg
+	return s, false
+}
+
+// ofBody returns the contexts that the function of a goroutine uses.
+func ofBody(at ssa.Instruction, body ssa.Value, args []ssa.Value) []flow.Source {
+	fn := flow.Literal(body)
+	if fn == nil || len(fn.Blocks) == 0 || fn.Pkg != at.Parent().Pkg {
+		return nil
+	}
+	return usedBy(fn, args, 0)
 }
 
 // check reports the contexts that the goroutine uses at the same time as another.
 func (s start) check(r *report.Reporter) {
-	for _, context := range usedBy(s.body, s.args, 0) {
+	for _, context := range s.uses {
 		if !isExclusive(context) || !flow.Known(context.Value, s.at) {
 			continue
 		}
@@ -93,7 +107,7 @@ func (s start) conflicts(i ssa.Instruction, context flow.Source) bool {
 		return false
 	}
 	if other, ok := startOf(i); ok {
-		return contains(usedBy(other.body, other.args, 0), context)
+		return contains(other.uses, context)
 	}
 	if _, isDefer := i.(*ssa.Defer); isDefer {
 		return false

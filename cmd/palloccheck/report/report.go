@@ -48,7 +48,9 @@ func (r *Reporter) lineOf(pos token.Pos) line {
 }
 
 // IsTest reports whether a place is in a file of tests.
-func (r *Reporter) IsTest(pos token.Pos) bool { return strings.HasSuffix(r.lineOf(pos).file, "_test.go") }
+func (r *Reporter) IsTest(pos token.Pos) bool {
+	return strings.HasSuffix(r.lineOf(pos).file, "_test.go")
+}
 
 // Line returns the number of the line at pos, for a message.
 func (r *Reporter) Line(pos token.Pos) int { return r.lineOf(pos).number }

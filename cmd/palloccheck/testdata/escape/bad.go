@@ -158,6 +158,13 @@ func body(mc palloc.Context) error {
 	return errors.New(palloc.CloneString(mc, "named")) // want `the returned error refers to memory`
 }
 
+func (r *result) method(mc palloc.Context) error {
+	r.name = palloc.CloneString(mc, "text") // want `is stored where it lives on`
+	return nil
+}
+
+func methodValue(top palloc.Context, r *result) error { return palloc.Scope(top, "s", r.method) }
+
 func namedFunction(top palloc.Context) error { return palloc.Scope(top, "s", body) }
 
 func storedInAResult(top palloc.Context, text string) (answer string, err error) {

@@ -98,8 +98,14 @@ func (s *server) request() int {
 	return len(words)
 }
 
-func belowAParameter(parent palloc.Context) {
-	mc := palloc.NewAllocSet(parent, "work") // want `never deleted`
+func belowAGlobal() {
+	mc := palloc.NewAllocSet(global, "work") // want `never deleted`
+	mc.Alloc(10)
+}
+
+func (s *server) belowAFieldThatChanges(other palloc.Context) {
+	s.mc = other
+	mc := palloc.NewAllocSet(s.mc, "work") // want `never deleted`
 	mc.Alloc(10)
 }
 

@@ -55,6 +55,24 @@ func deletedThroughTheScope() error {
 	})
 }
 
+// What is below a parameter ends with it, as in a Scope.
+func belowAParameter(parent palloc.Context) int {
+	mc := palloc.NewBump(parent, "rows")
+	return len(palloc.MakeSlice[int](mc, 10, 10))
+}
+
+func (s *server) handle(mc palloc.Context) error {
+	palloc.NewBump(mc, "rows").Alloc(10)
+	return nil
+}
+
+func inAScopeOfAMethod(s *server) error { return palloc.Scope(s.mc, "request", s.handle) }
+
+func belowWhatAFunctionReturns() {
+	mc := palloc.NewBump(returned(), "rows")
+	mc.Alloc(10)
+}
+
 func returned() palloc.Context {
 	mc := palloc.NewAllocSet(palloc.Top(), "c")
 	mc.SetLimit(1 << 20)
