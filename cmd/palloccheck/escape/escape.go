@@ -93,7 +93,7 @@ func (l *lifetime) checkFunction(fn *ssa.Function) {
 				l.At(i.Pos(), "the panic refers to memory of %s: copy it", l.name())
 			}
 		case *ssa.Store:
-			if l.refers(i.Val) && l.outlives(i.Addr, i) && !l.replaced(i) {
+			if l.refers(i.Val) && l.outlives(i.Addr, i) && !l.replaced(i) && !l.cleared(i) {
 				l.At(storePos(i), "memory of %s is stored where it lives on: copy it with %s", l.name(), copier(i.Val))
 			}
 		case *ssa.MapUpdate:

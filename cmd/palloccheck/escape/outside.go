@@ -101,6 +101,45 @@ func (l *lifetime) replaced(s *ssa.Store) bool {
 	return false
 }
 
+// cleared reports whether the place is set to something else at the end of the function, by a
+// deferred function, or to nothing by the caller after the Scope.
+func (l *lifetime) cleared(s *ssa.Store) bool {
+	root, path := rootOf(s.Addr)
+	same := func(i ssa.Instruction) (*ssa.Store, bool) {
+		other, ok := i.(*ssa.Store)
+		if !ok {
+			return nil, false
+		}
+		r, p := rootOf(other.Addr)
+		return other, p == path && samePlace(r, root)
+	}
+	for i := range flow.Instructions(l.fn) {
+		d, ok := i.(*ssa.Defer)
+		if !ok || flow.Literal(d.Call.Value) == nil {
+			continue
+		}
+		for i := range flow.Instructions(flow.Literal(d.Call.Value)) {
+			if other, ok := same(i); ok && !l.refers(other.Val) {
+				return true
+			}
+		}
+	}
+	if l.scope == nil {
+		return false
+	}
+	for i := range flow.After(l.scope, nil) {
+		if other, ok := same(i); ok && isNothing(other.Val) {
+			return true
+		}
+	}
+	return false
+}
+
+func isNothing(v ssa.Value) bool {
+	c, ok := v.(*ssa.Const)
+	return ok && (c.Value == nil || c.Value.ExactString() == `""`)
+}
+
 // samePlace reports whether two addresses are the same, if both are read from one variable.
 func samePlace(a, b ssa.Value) bool {
 	if a == b {

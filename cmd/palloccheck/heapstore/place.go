@@ -10,7 +10,8 @@ import (
 )
 
 // inContext reports whether the struct around a field is in a context. That of a variable or
-// of a literal is if it is copied there, and one behind any other pointer is by its promise.
+// of a literal is if it is copied there, and one behind any other pointer is by its promise. The
+// elements of a slice that is not known may be on Go's heap.
 func inContext(address ssa.Value) bool {
 	for {
 		switch x := address.(type) {
@@ -24,11 +25,11 @@ func inContext(address ssa.Value) bool {
 			address = x.X
 			continue
 		}
-		source := flow.Of(address).Value
-		if source == address {
+		source := flow.Of(address)
+		if source.Value == address || source.Path != "" {
 			break
 		}
-		address = source
+		address = source.Value
 	}
 	switch x := address.(type) {
 	case *ssa.Alloc:
@@ -42,7 +43,7 @@ func inContext(address ssa.Value) bool {
 		_, ok := flow.ChunkOf(x)
 		return ok
 	case *ssa.UnOp:
-		return x.Op == token.MUL && !isGlobal(x.X)
+		return x.Op == token.MUL && !isGlobal(x.X) && (isPointer(x) || promised(x.X))
 	case *ssa.Parameter:
 		return true
 	}
@@ -51,6 +52,11 @@ func inContext(address ssa.Value) bool {
 
 func isGlobal(v ssa.Value) bool {
 	_, ok := v.(*ssa.Global)
+	return ok
+}
+
+func isPointer(v ssa.Value) bool {
+	_, ok := v.Type().Underlying().(*types.Pointer)
 	return ok
 }
 

@@ -112,10 +112,24 @@ func (f *function) useOfContext(end, use ssa.Instruction, context flow.Source, w
 		if api.IsBuffer(a.Type()) {
 			of = flow.BufferContext(a)
 		}
+		if asked(of, end, use) {
+			continue
+		}
 		if what.Itself && of == context || what.Below && of.Value != nil && isBelow(of, context) && createdBefore(of, end) {
 			f.At(posOf(use), "the context is used after the %s at line %d", name, f.Line(end.Pos()))
 		}
 	}
+}
+
+// asked reports whether the program asks in between whether the context is live.
+func asked(context flow.Source, end, use ssa.Instruction) bool {
+	for i := range flow.Instructions(use.Parent()) {
+		name, args := flow.Palloc(i)
+		if name == "Context.Live" && flow.Of(args[0]) == context && flow.Dominates(end, i) && flow.Dominates(i, use) {
+			return true
+		}
+	}
+	return false
 }
 
 // createdBefore reports whether a context was created each time before the end.

@@ -347,6 +347,14 @@ func (r *result) storedAfterDefer(top palloc.Context) {
 	r.name = palloc.CloneString(mc, "text") // want `memory of the context that is deleted on return is stored where it lives on`
 }
 
+func generic[T any](top palloc.Context, values []T) (out []T) {
+	_ = palloc.Scope(top, "s", func(mc palloc.Context) error {
+		out = palloc.Clone(mc, values) // want `is stored where it lives on`
+		return nil
+	})
+	return out
+}
+
 func namedResultAfterDefer(top palloc.Context) (text string, err error) {
 	mc := palloc.NewBump(top, "c")
 	defer mc.Delete()

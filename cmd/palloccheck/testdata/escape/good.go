@@ -222,6 +222,48 @@ func inTheCallersContext(mc palloc.Context, text string) string {
 	return palloc.CloneString(mc, palloc.CloneString(work, text))
 }
 
+func clearedByADefer(top palloc.Context, r *result) error {
+	return palloc.Scope(top, "s", func(mc palloc.Context) error {
+		defer func() { r.name = "" }()
+		r.name = palloc.CloneString(mc, "text")
+		return nil
+	})
+}
+
+func clearedAfterwards(top palloc.Context, r *result) {
+	_ = palloc.Scope(top, "s", func(mc palloc.Context) error {
+		r.rows = palloc.MakeSlice[row](mc, 1, 1)
+		return nil
+	})
+	r.rows = nil
+}
+
+func deletedOnlyOnFailure(top palloc.Context) (best *row, err error) {
+	mc := palloc.NewBump(top, "c")
+	defer func() {
+		if err != nil {
+			mc.Delete()
+		}
+	}()
+	return palloc.New[row](mc), nil
+}
+
+func genericCopy[T any](top palloc.Context, values []T) (out []T) {
+	_ = palloc.Scope(top, "s", func(mc palloc.Context) error {
+		all := palloc.Clone(mc, values)
+		out = append(out[:0:0], all...)
+		return nil
+	})
+	return out
+}
+
+func sent(top palloc.Context, to chan<- string) error {
+	return palloc.Scope(top, "s", func(mc palloc.Context) error {
+		to <- palloc.CloneString(mc, "the receiver may be done before the Scope")
+		return nil
+	})
+}
+
 func lengthAfterDefer(top palloc.Context) int {
 	mc := palloc.NewAllocSet(top, "c")
 	defer mc.Delete()

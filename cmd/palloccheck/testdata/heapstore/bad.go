@@ -180,6 +180,10 @@ func (r *row) method(n int) {
 	r.name = fmt.Sprint(n) // want `the result of fmt.Sprint is on Go's heap`
 }
 
+func throughASlice(r *row, n int) {
+	r.words[0].name = fmt.Sprint(n) // want `the result of fmt.Sprint is on Go's heap`
+}
+
 func throughAPointer(r *row, n int) {
 	r.next.name = fmt.Sprint(n) // want `the result of fmt.Sprint is on Go's heap`
 }

@@ -79,6 +79,12 @@ func goStructThatPointsToAContext(mc palloc.Context, n int) *plain {
 	return p
 }
 
+func inASliceOfAStruct(t *table, n int) {
+	t.rows[n].name = fmt.Sprint(n)
+}
+
+type table struct{ rows []row }
+
 func clonedLater(mc palloc.Context, n int) {
 	name := fmt.Sprint(n)
 	name = palloc.CloneString(mc, name)

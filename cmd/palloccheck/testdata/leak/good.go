@@ -31,6 +31,66 @@ func deletedOnBothPaths(fail bool) error {
 	return nil
 }
 
+func deferredByAFunction() {
+	mc := palloc.NewAllocSet(palloc.Top(), "c")
+	defer finish(mc)
+	mc.Alloc(10)
+}
+
+func deferredWithAnArgument() {
+	mc := palloc.NewAllocSet(palloc.Top(), "c")
+	defer func(mc palloc.Context) { mc.Delete() }(mc)
+	mc.Alloc(10)
+}
+
+func oneOfSeveral(kind int) {
+	var mc palloc.Context
+	switch kind {
+	case 0:
+		mc = palloc.NewAllocSet(palloc.Top(), "c")
+	case 1:
+		mc = palloc.NewBump(palloc.Top(), "c")
+	}
+	defer mc.Delete()
+	mc.Alloc(10)
+}
+
+func inAnArray() {
+	both := [2]palloc.Context{palloc.NewAllocSet(palloc.Top(), "a"), palloc.NewAllocSet(palloc.Top(), "b")}
+	for _, mc := range both {
+		mc.Delete()
+	}
+}
+
+func servesForEver(requests <-chan int) {
+	mc := palloc.NewAllocSet(palloc.Top(), "c")
+	for {
+		select {
+		case n := <-requests:
+			mc.Alloc(n)
+			mc.Reset()
+		}
+	}
+}
+
+func generic[T any](values []T) int {
+	mc := palloc.NewAllocSet(palloc.Top(), "c")
+	defer mc.Delete()
+	return len(palloc.Clone(mc, values))
+}
+
+func inARangeOverAFunction(all func(func(int) bool)) int {
+	mc := palloc.NewAllocSet(palloc.Top(), "c")
+	defer mc.Delete()
+	for n := range all {
+		if n == 0 {
+			return 0
+		}
+		mc.Alloc(n)
+	}
+	return 1
+}
+
 func deferredInALiteral() {
 	mc := palloc.NewAllocSet(palloc.Top(), "c")
 	defer func() {

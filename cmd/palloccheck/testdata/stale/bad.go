@@ -199,6 +199,12 @@ func inALoop(mc palloc.Context, all []int) {
 	}
 }
 
+func generic[T any](mc palloc.Context) T {
+	p := palloc.New[T](mc)
+	palloc.Free(p)
+	return *p // want `memory is used after the Free`
+}
+
 func inAClosure(mc palloc.Context) func() {
 	return func() {
 		mc.Delete()

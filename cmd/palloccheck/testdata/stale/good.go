@@ -123,6 +123,38 @@ func emptied(mc palloc.Context) []int {
 	return palloc.Append(mc, s, 1)
 }
 
+func asksBeforeItUses(outer palloc.Context, move func()) {
+	inner := palloc.NewBump(outer, "inner")
+	move()
+	outer.Delete()
+	if inner.Live() {
+		inner.Delete()
+	}
+}
+
+func genericFree[T any](mc palloc.Context, v T) T {
+	p := palloc.New[T](mc)
+	*p = v
+	v = *p
+	palloc.Free(p)
+	return v
+}
+
+func removedFromAMap(mc palloc.Context, all map[*row]int) {
+	r := palloc.New[row](mc)
+	all[r] = 1
+	palloc.Free(r)
+	delete(all, r)
+}
+
+func movedInACallback(mc, elsewhere palloc.Context) {
+	below := palloc.NewBump(mc, "below")
+	inner := palloc.NewBump(below, "inner")
+	inner.BeforeReset(func() { below.SetParent(elsewhere) })
+	mc.Delete()
+	below.Alloc(10)
+}
+
 func childMovedAway(mc, elsewhere palloc.Context) {
 	below := palloc.NewBump(mc, "below")
 	r := palloc.New[row](below)
