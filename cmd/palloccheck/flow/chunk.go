@@ -9,20 +9,30 @@ import (
 // A Chunk is memory of a context. The zero Source is one that is not known.
 type Chunk struct {
 	Context Source
-	Call    *ssa.Call // the call that allocated it, or a Buffer's that lent it
-	Whole   bool      // the value is what the call returned, not a part of it
+	At      ssa.Instruction // where it is computed: the call that allocated it, or joined paths
+	Call    *ssa.Call       // the call that allocated it, or a Buffer's that lent it; nil for joined paths
+	Whole   bool            // the value is what the call returned, not a part of it
 }
 
 // ChunkOf follows a pointer, slice or string back to the call of palloc that allocated it, or
 // to that of a function of the package that allocates it in the context that is its argument.
-func ChunkOf(v ssa.Value) (c Chunk, ok bool) { return chunkOf(v, 0) }
+func ChunkOf(v ssa.Value) (c Chunk, ok bool) { return search{}.chunk(v) }
 
-func chunkOf(v ssa.Value, depth int) (c Chunk, ok bool) {
+// A search is the state of following a value.
+type search struct {
+	depth  int               // of functions that were entered
+	joined map[*ssa.Phi]bool // the joined paths on the way, of loops
+}
+
+func (s search) chunk(v ssa.Value) (c Chunk, ok bool) {
 	c.Whole = true
 	for range 1000 { // longer chains are loops
 		v = Of(v).Value
-		if c, ok := returned(v, depth); ok {
+		if c, ok := s.returned(v); ok {
 			return c, true
+		}
+		if phi, isPhi := v.(*ssa.Phi); isPhi {
+			return s.join(phi)
 		}
 		next := part(v)
 		if next != nil {
@@ -35,17 +45,8 @@ func chunkOf(v ssa.Value, depth int) (c Chunk, ok bool) {
 		if !isCall {
 			return c, false
 		}
-		name, args := Palloc(call)
-		switch {
-		case api.Allocates[name]:
-			c.Context, c.Call = Of(args[0]), call
-			return c, true
-		case api.Lends[name]:
-			c.Context, c.Call = BufferContext(args[0]), call
-			return c, true
-		case api.Resizes[name]:
-			old, known := chunkOf(args[0], depth)
-			return Chunk{old.Context, call, c.Whole}, known
+		if context, known := s.allocated(call); known {
+			return Chunk{context, call, call, c.Whole}, true
 		}
 		next = Aliased(call)
 		if next == nil {
@@ -54,6 +55,57 @@ func chunkOf(v ssa.Value, depth int) (c Chunk, ok bool) {
 		c.Whole, v = false, next
 	}
 	return c, false
+}
+
+// allocated returns the context of the memory that a call of palloc returns.
+func (s search) allocated(call *ssa.Call) (context Source, ok bool) {
+	name, args := Palloc(call)
+	switch {
+	case api.Allocates[name]:
+		return Of(args[0]), true
+	case api.Lends[name]:
+		return BufferContext(args[0]), true
+	case api.Resizes[name]:
+		old, known := s.chunk(args[0])
+		return old.Context, known
+	}
+	return Source{}, false
+}
+
+// join returns the chunk where paths meet, if it is of the same context on each, or nil: a
+// slice that a loop appends to.
+func (s search) join(phi *ssa.Phi) (c Chunk, ok bool) {
+	if s.joined[phi] {
+		return c, false
+	}
+	inner := search{s.depth, map[*ssa.Phi]bool{phi: true}}
+	for p := range s.joined {
+		inner.joined[p] = true
+	}
+	for _, edge := range phi.Edges {
+		if _, isConst := edge.(*ssa.Const); isConst || edge == phi {
+			continue
+		}
+		next, known := inner.chunk(edge)
+		if !known || ok && next.Context != c.Context {
+			return Chunk{}, false
+		}
+		c, ok = Chunk{Context: next.Context, At: phi}, true
+	}
+	return c, ok && c.Context.Value != nil
+}
+
+// Base follows a value back as ChunkOf does, but no further than what it is a part of.
+func Base(v ssa.Value) Source {
+	for range 1000 {
+		of := Of(v)
+		next := part(of.Value)
+		if next == nil || of.Path != "" {
+			return of
+		}
+		v = next
+	}
+	return Source{Value: v}
 }
 
 // part returns what v is a part of: a slice of a slice, the address of a field or element.

@@ -7,9 +7,9 @@ const maxDepth = 4
 
 // returned tells the context of a result of a function of this package, if the function
 // allocates it in a context that is its parameter.
-func returned(v ssa.Value, depth int) (c Chunk, ok bool) {
+func (s search) returned(v ssa.Value) (c Chunk, ok bool) {
 	call, index := resultOf(v)
-	if call == nil || depth == maxDepth {
+	if call == nil || s.depth == maxDepth {
 		return c, false
 	}
 	fn := call.Call.StaticCallee()
@@ -25,7 +25,7 @@ func returned(v ssa.Value, depth int) (c Chunk, ok bool) {
 		if _, isConst := ret.Results[index].(*ssa.Const); isConst {
 			continue
 		}
-		inner, known := chunkOf(ret.Results[index], depth+1)
+		inner, known := search{depth: s.depth + 1}.chunk(ret.Results[index])
 		at := parameter(fn, inner.Context)
 		if !known || at < 0 || param >= 0 && at != param {
 			return c, false
@@ -35,7 +35,7 @@ func returned(v ssa.Value, depth int) (c Chunk, ok bool) {
 	if param < 0 {
 		return c, false
 	}
-	return Chunk{Context: Of(call.Call.Args[param]), Call: call}, true
+	return Chunk{Context: Of(call.Call.Args[param]), At: call, Call: call}, true
 }
 
 // resultOf returns the call of which v is a result, and its index.

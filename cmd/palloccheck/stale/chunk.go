@@ -7,39 +7,53 @@ import (
 	"github.com/gopalloc/palloc/cmd/palloccheck/flow"
 )
 
-// chunkEnds reports uses of a chunk after it was freed or moved.
+// chunkEnds reports uses of a chunk after it was freed or moved. The chunk is known by the call
+// that allocated it, or by the value that was freed.
 func (f *function) chunkEnds(end ssa.Instruction, v ssa.Value, name string) {
 	c, ok := flow.ChunkOf(v)
-	if !ok || !flow.Dominates(c.Call, end) || isAppend(name) && !mayMove(c) || isCompared(end, c) {
+	ok = ok && c.Call != nil
+	base := flow.Base(v)
+	switch {
+	case ok && !flow.Dominates(c.Call, end), !ok && !isFixed(base, end):
+		return
+	case isAppend(name) && (!ok || !mayMove(c)), isCompared(end, v):
 		return
 	}
 	for use := range f.after(end) {
-		for _, v := range used(use) {
-			if other, ok := flow.ChunkOf(v); ok && other.Call == c.Call {
+		for _, u := range used(use) {
+			other, known := flow.ChunkOf(u)
+			if ok && known && other.Call == c.Call || !ok && flow.Base(u) == base {
 				f.At(posOf(use), "memory is used after the %s at line %d: %s", name, f.Line(end.Pos()), instead(name))
 			}
 		}
 	}
 }
 
+// isFixed reports whether a value is the same at the end and after it.
+func isFixed(base flow.Source, end ssa.Instruction) bool {
+	switch base.Value.(type) {
+	case *ssa.Const, *ssa.Global, *ssa.Alloc:
+		return false
+	}
+	return base.Path == "" && flow.Known(base.Value, end)
+}
+
 func isAppend(name string) bool { return name == "Append" || name == "Grow" }
 
 // isCompared reports whether the program compares the old address with the new one: then it
 // knows whether the chunk moved.
-func isCompared(end ssa.Instruction, old flow.Chunk) bool {
-	call, ok := end.(*ssa.Call)
+func isCompared(end ssa.Instruction, old ssa.Value) bool {
+	moved, ok := end.(*ssa.Call)
 	if !ok {
 		return false
 	}
+	base, result := flow.Base(old), flow.Source{Value: moved}
 	for i := range flow.Instructions(end.Parent()) {
-		b, ok := i.(*ssa.BinOp)
-		if !ok {
-			continue
-		}
-		x, okX := flow.ChunkOf(b.X)
-		y, okY := flow.ChunkOf(b.Y)
-		if okX && okY && (x.Call == call && y.Call == old.Call || x.Call == old.Call && y.Call == call) {
-			return true
+		if b, ok := i.(*ssa.BinOp); ok {
+			x, y := flow.Base(b.X), flow.Base(b.Y)
+			if x == base && y == result || x == result && y == base {
+				return true
+			}
 		}
 	}
 	return false
@@ -90,7 +104,7 @@ func (f *function) bufferChanges(end ssa.Instruction, buffer ssa.Value, name str
 	for use := range f.after(end) {
 		for _, v := range used(use) {
 			c, ok := flow.ChunkOf(v)
-			if !ok || !flow.Dominates(c.Call, end) {
+			if !ok || c.Call == nil || !flow.Dominates(c.Call, end) {
 				continue
 			}
 			if lent, args := flow.Palloc(c.Call); api.Lends[lent] && flow.Of(args[0]) == of {

@@ -83,7 +83,7 @@ func (f *function) contextEnds(end ssa.Instruction, context flow.Source, what ap
 		}
 		for _, v := range used(use) {
 			c, ok := flow.ChunkOf(v)
-			if !ok || !flow.Dominates(c.Call, end) {
+			if !ok || !flow.Dominates(c.At, end) {
 				continue
 			}
 			own, below := c.Context == context, isBelow(c.Context, context)

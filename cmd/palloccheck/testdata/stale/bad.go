@@ -191,6 +191,52 @@ func ofAHelper(mc palloc.Context) {
 	fmt.Println(s) // want `memory of a context is used after the Context.Reset`
 }
 
+func grownInALoop(mc palloc.Context, n int) int {
+	var rows []row
+	for i := range n {
+		rows = palloc.Append(mc, rows, row{n: i})
+	}
+	mc.Reset()
+	return rows[0].n // want `memory of a context is used after the Context.Reset`
+}
+
+func parse(mc palloc.Context, lines []string) (rows []row, err error) {
+	for _, line := range lines {
+		if line == "" {
+			return nil, io.EOF
+		}
+		rows = palloc.Append(mc, rows, row{name: palloc.CloneString(mc, line)})
+	}
+	return rows, nil
+}
+
+func grownInAHelper(mc palloc.Context, lines []string) error {
+	rows, err := parse(mc, lines)
+	mc.Reset()
+	for _, r := range rows { // want `memory of a context is used after the Context.Reset`
+		fmt.Println(r.n)
+	}
+	return err
+}
+
+func freedOfAMap(pages map[int][]byte) {
+	page := pages[1]
+	palloc.FreeSlice(page)
+	page[0] = 1 // want `memory is used after the FreeSlice`
+}
+
+func freedParameter(r *row) int {
+	palloc.Free(r)
+	return r.n // want `memory is used after the Free`
+}
+
+func freedNext(r *row, list []*row) {
+	palloc.Free(list[0])
+	next := list[1]
+	palloc.Free(next)
+	next.n = 1 // want `memory is used after the Free`
+}
+
 func inALoop(mc palloc.Context, all []int) {
 	for _, n := range all {
 		s := label(mc, n)

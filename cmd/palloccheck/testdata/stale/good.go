@@ -209,6 +209,53 @@ func appended(mc palloc.Context) []int {
 	return s
 }
 
+func grownAndReset(mc palloc.Context, n int) {
+	var rows []row
+	for i := range n {
+		rows = palloc.Append(mc, rows, row{n: i})
+		if len(rows) == 100 {
+			fmt.Println(rows[0].n)
+			mc.Reset()
+			rows = nil
+		}
+	}
+}
+
+func grownInOneOfTwo(a, b palloc.Context, first bool) int {
+	rows := palloc.MakeSlice[row](b, 1, 1)
+	if first {
+		rows = palloc.Append(a, rows, row{})
+	}
+	a.Reset()
+	return len(rows) + rows[0].n
+}
+
+func freedList(first *row) {
+	for r := first; r != nil; {
+		next := r.next()
+		palloc.Free(r)
+		r = next
+	}
+}
+
+func (r *row) next() *row { return nil }
+
+func freedQueue(queue [][]byte) [][]byte {
+	for len(queue) > 10 {
+		palloc.FreeSlice(queue[0])
+		queue = queue[1:]
+	}
+	return queue
+}
+
+func freedField(t *table) {
+	palloc.FreeSlice(t.rows)
+	t.rows = nil
+	fmt.Println(t.rows)
+}
+
+type table struct{ rows []row }
+
 func appendedToGoMemory(mc palloc.Context) int {
 	s := []int{1, 2}
 	longer := palloc.Append(mc, s, 3)
