@@ -1,6 +1,8 @@
 package flow
 
 import (
+	"slices"
+
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/gopalloc/palloc/cmd/palloccheck/api"
@@ -20,8 +22,8 @@ func ChunkOf(v ssa.Value) (c Chunk, ok bool) { return search{}.chunk(v) }
 
 // A search is the state of following a value.
 type search struct {
-	depth  int               // of functions that were entered
-	joined map[*ssa.Phi]bool // the joined paths on the way, of loops
+	depth  int                // of functions that were entered
+	joined map[ssa.Value]bool // the joined paths on the way, of loops
 }
 
 func (s search) chunk(v ssa.Value) (c Chunk, ok bool) {
@@ -32,7 +34,10 @@ func (s search) chunk(v ssa.Value) (c Chunk, ok bool) {
 			return c, true
 		}
 		if phi, isPhi := v.(*ssa.Phi); isPhi {
-			return s.join(phi)
+			return s.join(phi, phi, phi.Edges)
+		}
+		if load, isLoad := IsLoad(v); isLoad && Cell(load.X) != nil {
+			return s.variable(load, Cell(load.X))
 		}
 		next := part(v)
 		if next != nil {
@@ -72,27 +77,62 @@ func (s search) allocated(call *ssa.Call) (context Source, ok bool) {
 	return Source{}, false
 }
 
-// join returns the chunk where paths meet, if it is of the same context on each, or nil: a
+// join returns the chunk that may be one of several, if each is of the same context, or nil: a
 // slice that a loop appends to.
-func (s search) join(phi *ssa.Phi) (c Chunk, ok bool) {
-	if s.joined[phi] {
+func (s search) join(at ssa.Instruction, joint ssa.Value, all []ssa.Value) (c Chunk, ok bool) {
+	if s.joined[joint] {
 		return c, false
 	}
-	inner := search{s.depth, map[*ssa.Phi]bool{phi: true}}
-	for p := range s.joined {
-		inner.joined[p] = true
+	inner := search{s.depth, map[ssa.Value]bool{joint: true}}
+	for v := range s.joined {
+		inner.joined[v] = true
 	}
-	for _, edge := range phi.Edges {
-		if _, isConst := edge.(*ssa.Const); isConst || edge == phi {
+	for _, v := range all {
+		if _, isConst := v.(*ssa.Const); isConst || v == joint {
 			continue
 		}
-		next, known := inner.chunk(edge)
+		next, known := inner.chunk(v)
 		if !known || ok && next.Context != c.Context {
 			return Chunk{}, false
 		}
-		c, ok = Chunk{Context: next.Context, At: phi}, true
+		c, ok = Chunk{Context: next.Context, At: at}, true
 	}
 	return c, ok && c.Context.Value != nil
+}
+
+// variable returns the chunk that is read from a variable which is set several times.
+func (s search) variable(load *ssa.UnOp, cell *ssa.Alloc) (c Chunk, ok bool) {
+	stores, known := Stores(cell)
+	if !known {
+		return c, false
+	}
+	stores = slices.DeleteFunc(stores, func(s *ssa.Store) bool { // of a return, which sets the result to itself
+		from, ok := IsLoad(s.Val)
+		return ok && Cell(from.X) == cell
+	})
+	var all []ssa.Value
+	for _, store := range stores {
+		if isReadBy(store, load, stores) {
+			all = append(all, store.Val)
+		}
+	}
+	return s.join(load, cell, all)
+}
+
+// isReadBy reports whether a load may read what a store wrote, of all stores to the variable.
+func isReadBy(store *ssa.Store, load *ssa.UnOp, all []*ssa.Store) bool {
+	if store.Parent() != load.Parent() {
+		return true
+	}
+	for i := range After(store, func(i ssa.Instruction) bool {
+		other, ok := i.(*ssa.Store)
+		return ok && slices.Contains(all, other)
+	}) {
+		if i == ssa.Instruction(load) {
+			return true
+		}
+	}
+	return false
 }
 
 // Base follows a value back as ChunkOf does, but no further than what it is a part of.

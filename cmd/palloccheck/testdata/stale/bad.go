@@ -219,6 +219,19 @@ func grownInAHelper(mc palloc.Context, lines []string) error {
 	return err
 }
 
+func lines(mc palloc.Context, text string) (all []row) {
+	for line := range strings.Lines(text) {
+		all = palloc.Append(mc, all, row{name: palloc.CloneString(mc, line)})
+	}
+	return all
+}
+
+func grownInARangeOverAFunction(mc palloc.Context) int {
+	all := lines(mc, "text")
+	mc.Reset()
+	return all[0].n // want `memory of a context is used after the Context.Reset`
+}
+
 func freedOfAMap(pages map[int][]byte) {
 	page := pages[1]
 	palloc.FreeSlice(page)

@@ -221,6 +221,16 @@ func grownAndReset(mc palloc.Context, n int) {
 	}
 }
 
+func filledAgainByAClosure(mc palloc.Context) int {
+	var all []row
+	fill := func() { all = palloc.Append(mc, all, row{}) }
+	fill()
+	mc.Reset()
+	all = nil
+	fill()
+	return all[0].n
+}
+
 func grownInOneOfTwo(a, b palloc.Context, first bool) int {
 	rows := palloc.MakeSlice[row](b, 1, 1)
 	if first {
