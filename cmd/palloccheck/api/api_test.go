@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	_ "github.com/gopalloc/palloc" // the programs in testdata, which go mod tidy does not read, import it
+
 	"github.com/gopalloc/palloc/cmd/palloccheck/api"
 )
 

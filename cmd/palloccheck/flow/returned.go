@@ -22,7 +22,7 @@ func (s search) returned(v ssa.Value) (c Chunk, ok bool) {
 		if !isReturn {
 			continue
 		}
-		if _, isConst := ret.Results[index].(*ssa.Const); isConst {
+		if isConst(ret.Results[index]) {
 			continue
 		}
 		inner, known := search{depth: s.depth + 1}.chunk(ret.Results[index])
@@ -36,6 +36,20 @@ func (s search) returned(v ssa.Value) (c Chunk, ok bool) {
 		return c, false
 	}
 	return Chunk{Context: Of(call.Call.Args[param]), At: call, Call: call}, true
+}
+
+// isConst reports whether v is a constant, also one in a variable that only ever has constants.
+func isConst(v ssa.Value) bool {
+	if load, ok := IsLoad(v); ok && Cell(load.X) != nil {
+		stores, known := Stores(Cell(load.X))
+		for _, s := range stores {
+			_, fixed := s.Val.(*ssa.Const)
+			known = known && fixed
+		}
+		return known
+	}
+	_, ok := v.(*ssa.Const)
+	return ok
 }
 
 // resultOf returns the call of which v is a result, and its index.

@@ -226,6 +226,26 @@ func lines(mc palloc.Context, text string) (all []row) {
 	return all
 }
 
+func parseLines(mc palloc.Context, text string) ([]row, error) {
+	var all []row
+	for line := range strings.Lines(text) {
+		if line == "" {
+			return nil, io.EOF
+		}
+		all = palloc.Append(mc, all, row{name: palloc.CloneString(mc, line)})
+	}
+	return all, nil
+}
+
+func grownWithAnErrorInBetween(mc palloc.Context) int {
+	all, err := parseLines(mc, "text")
+	if err != nil {
+		return 0
+	}
+	mc.Reset()
+	return all[0].n // want `memory of a context is used after the Context.Reset`
+}
+
 func grownInARangeOverAFunction(mc palloc.Context) int {
 	all := lines(mc, "text")
 	mc.Reset()
