@@ -1,8 +1,6 @@
 package flow
 
 import (
-	"slices"
-
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/gopalloc/palloc/cmd/palloccheck/api"
@@ -37,7 +35,11 @@ func (s search) chunk(v ssa.Value) (c Chunk, ok bool) {
 			return s.join(phi, phi, phi.Edges)
 		}
 		if load, isLoad := IsLoad(v); isLoad && Cell(load.X) != nil {
-			return s.variable(load, Cell(load.X))
+			all, known := written(load)
+			if !known {
+				return c, false
+			}
+			return s.join(load, Cell(load.X), all)
 		}
 		next := part(v)
 		if next != nil {
@@ -98,41 +100,6 @@ func (s search) join(at ssa.Instruction, joint ssa.Value, all []ssa.Value) (c Ch
 		c, ok = Chunk{Context: next.Context, At: at}, true
 	}
 	return c, ok && c.Context.Value != nil
-}
-
-// variable returns the chunk that is read from a variable which is set several times.
-func (s search) variable(load *ssa.UnOp, cell *ssa.Alloc) (c Chunk, ok bool) {
-	stores, known := Stores(cell)
-	if !known {
-		return c, false
-	}
-	stores = slices.DeleteFunc(stores, func(s *ssa.Store) bool { // of a return, which sets the result to itself
-		from, ok := IsLoad(s.Val)
-		return ok && Cell(from.X) == cell
-	})
-	var all []ssa.Value
-	for _, store := range stores {
-		if isReadBy(store, load, stores) {
-			all = append(all, store.Val)
-		}
-	}
-	return s.join(load, cell, all)
-}
-
-// isReadBy reports whether a load may read what a store wrote, of all stores to the variable.
-func isReadBy(store *ssa.Store, load *ssa.UnOp, all []*ssa.Store) bool {
-	if store.Parent() != load.Parent() {
-		return true
-	}
-	for i := range After(store, func(i ssa.Instruction) bool {
-		other, ok := i.(*ssa.Store)
-		return ok && slices.Contains(all, other)
-	}) {
-		if i == ssa.Instruction(load) {
-			return true
-		}
-	}
-	return false
 }
 
 // Base follows a value back as ChunkOf does, but no further than what it is a part of.

@@ -38,20 +38,6 @@ func (s search) returned(v ssa.Value) (c Chunk, ok bool) {
 	return Chunk{Context: Of(call.Call.Args[param]), At: call, Call: call}, true
 }
 
-// isConst reports whether v is a constant, also one in a variable that only ever has constants.
-func isConst(v ssa.Value) bool {
-	if load, ok := IsLoad(v); ok && Cell(load.X) != nil {
-		stores, known := Stores(Cell(load.X))
-		for _, s := range stores {
-			_, fixed := s.Val.(*ssa.Const)
-			known = known && fixed
-		}
-		return known
-	}
-	_, ok := v.(*ssa.Const)
-	return ok
-}
-
 // resultOf returns the call of which v is a result, and its index.
 func resultOf(v ssa.Value) (call *ssa.Call, index int) {
 	if e, ok := v.(*ssa.Extract); ok {
