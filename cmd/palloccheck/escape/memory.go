@@ -11,6 +11,11 @@ import (
 	"github.com/gopalloc/palloc/cmd/palloccheck/flow"
 )
 
+// Stores into memory, by the fields on the way.
+//
+// Invariant: all elements of an array, slice or map are one place.
+// Cost: a step for each use of the memory's address.
+
 func fieldPath(n int) string { return "." + strconv.Itoa(n) }
 
 // rootOf returns the memory that an address is in, and the fields on the way to it.

@@ -9,6 +9,10 @@ import (
 	"github.com/gopalloc/palloc/cmd/palloccheck/flow"
 )
 
+// Which memory lives on after the function.
+//
+// Invariant: memory that the function made does not, whatever it is stored in later.
+
 // outlives reports whether the memory at an address is used after the function.
 func (l *lifetime) outlives(address ssa.Value, store *ssa.Store) bool {
 	root, _ := rootOf(address)

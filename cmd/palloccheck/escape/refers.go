@@ -11,6 +11,11 @@ import (
 	"github.com/gopalloc/palloc/cmd/palloccheck/flow"
 )
 
+// Which values lead to memory of a context.
+//
+// Invariant: a value leads there if it does on one of the paths to it. What was read from
+// memory does only if the store is in sight.
+
 // belongs reports whether a context is that of the lifetime, or was created below it.
 func (l *lifetime) belongs(context flow.Source) bool {
 	for range 100 {

@@ -9,6 +9,10 @@ import (
 	"github.com/gopalloc/palloc/cmd/palloccheck/api"
 )
 
+// Which function an instruction calls, and what its arguments say.
+//
+// Invariant: a call through a variable or an interface is named only if one function can be meant.
+
 // Callee returns the function or method that a call calls, nil if that is not known.
 func Callee(c *ssa.CallCommon) *types.Func {
 	if c.IsInvoke() {

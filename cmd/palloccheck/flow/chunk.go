@@ -6,6 +6,11 @@ import (
 	"github.com/gopalloc/palloc/cmd/palloccheck/api"
 )
 
+// Which context memory belongs to.
+//
+// Invariant: where paths meet, memory belongs to a context only if it does on each path.
+// Cost: a step for each value on the way, and for each path that meets.
+
 // A Chunk is memory of a context. The zero Source is one that is not known.
 type Chunk struct {
 	Context Source

@@ -6,6 +6,11 @@ import (
 	"golang.org/x/tools/go/ssa"
 )
 
+// What comes after what.
+//
+// Invariant: a caught panic is not followed; a deferred call is where it is deferred.
+// Cost: a step for each instruction that is reached.
+
 // Instructions returns an iterator over the instructions of a function.
 func Instructions(fn *ssa.Function) iter.Seq[ssa.Instruction] {
 	return func(yield func(ssa.Instruction) bool) {

@@ -2,6 +2,10 @@ package flow
 
 import "golang.org/x/tools/go/ssa"
 
+// Functions of the package that return memory of a context which they are given.
+//
+// Invariant: each of their returns gives such memory, or a constant.
+
 // maxDepth bounds how many functions of the package are followed, one called by the other.
 const maxDepth = 4
 

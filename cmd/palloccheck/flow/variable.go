@@ -6,6 +6,10 @@ import (
 	"golang.org/x/tools/go/ssa"
 )
 
+// Variables that are set several times.
+//
+// Invariant: a store that another one always overwrites before the load is not read.
+
 // written returns the values that a load of a variable may read, of a variable that is set
 // several times. What closures store may be read at any time.
 func written(load *ssa.UnOp) (all []ssa.Value, known bool) {

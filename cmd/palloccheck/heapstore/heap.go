@@ -9,6 +9,10 @@ import (
 	"github.com/gopalloc/palloc/cmd/palloccheck/flow"
 )
 
+// Whether a value is on Go's heap.
+//
+// Invariant: a value that came from elsewhere, such as a parameter, is not known to be there.
+
 // makes are functions whose result is always new memory of Go's heap, except for short or
 // fixed texts, on which a program cannot rely.
 var makes = map[string]bool{}

@@ -9,6 +9,8 @@ import (
 	"github.com/gopalloc/palloc/cmd/palloccheck/flow"
 )
 
+// Whether a struct is in a context.
+
 // inContext reports whether the struct around a field is in a context. That of a variable or
 // of a literal is if it is copied there, and one behind any other pointer is by its promise. The
 // elements of a slice that is not known may be on Go's heap.

@@ -7,6 +7,11 @@ import (
 	"github.com/gopalloc/palloc/cmd/palloccheck/flow"
 )
 
+// What a function does with a context that it created.
+//
+// Invariant: what is not known keeps the context.
+// Cost: a step for each use, and for each use in functions of the package that it is passed to.
+
 // uses are the places of a function that end a context or hand it on.
 type uses struct {
 	keeps    map[ssa.Instruction]bool

@@ -9,6 +9,10 @@ import (
 	"github.com/gopalloc/palloc/cmd/palloccheck/flow"
 )
 
+// Which contexts a function uses as only their owner may.
+//
+// Invariant: what it does after it waited for another goroutine does not count.
+
 // maxDepth bounds how many functions are followed, one called by the other.
 const maxDepth = 3
 

@@ -7,6 +7,8 @@ import (
 	"github.com/gopalloc/palloc/cmd/palloccheck/flow"
 )
 
+// Chunks that are freed or moved, and the bytes of a Buffer.
+
 // chunkEnds reports uses of a chunk after it was freed or moved. The chunk is known by the call
 // that allocated it, or by the value that was freed.
 func (f *function) chunkEnds(end ssa.Instruction, v ssa.Value, name string) {

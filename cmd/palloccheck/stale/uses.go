@@ -11,6 +11,10 @@ import (
 	"github.com/gopalloc/palloc/cmd/palloccheck/flow"
 )
 
+// Which memory an instruction uses.
+//
+// Invariant: the length of a slice and the address in a pointer are no memory of a context.
+
 // after returns an iterator over the instructions that control reaches only after the end.
 func (f *function) after(end ssa.Instruction) iter.Seq[ssa.Instruction] {
 	return func(yield func(ssa.Instruction) bool) {
