@@ -1,7 +1,7 @@
 // Palloccheck reports simple mistakes with github.com/gopalloc/palloc. It is a tool for go
 // vet:
 //
-//	go install github.com/gopalloc/palloc/cmd/palloccheck
+//	go install ./cmd/palloccheck # in the root of a clone
 //	go vet -vettool=$(which palloccheck) ./...
 //
 // Invariant: it reads a package and what the compiler exported of its imports; it runs nothing.
