@@ -62,7 +62,7 @@ func stale(mc Context) uintptr { panic(mc.gone("Context.Alloc")) }
 // slow is separate so that the kinds' stages can be inlined. It handles new blocks, large
 // sizes, kinds that are not inlined, and errors.
 func slow(c *kind.Core, size uintptr) uintptr {
-	if budget.HasOwnerRequests() {
+	if budget.HasDetour() {
 		return slower(c, size)
 	}
 	return allocset.Medium(c, size, slower)

@@ -242,12 +242,12 @@ func (b *Buffer) enlarge(op string, need uintptr) (to, room uintptr, err error) 
 	}
 	to, err = withSpare(c.Owner(), op, curve(old, need), need, func(size uintptr) (uintptr, error) {
 		b.mustBeAt(op, was)
-		return kind.Realloc(kinds.Methods[c.Kind()], c, at, b.tag(), size)
+		return kind.Realloc(methodsAt(c, at), c, at, b.tag(), size)
 	})
 	if err != nil {
 		return 0, 0, err
 	}
-	return to, kind.Capacity(kinds.Methods[c.Kind()], c, to, chunk.Header(to)^c.Cookie), nil
+	return to, kind.Capacity(methodsAt(c, to), c, to, chunk.Header(to)^c.Cookie), nil
 }
 
 // mustBeAt panics when a callback of OnPressure used the Buffer while it was growing.
@@ -342,7 +342,7 @@ func (b *Buffer) Free() {
 		return
 	}
 	c := b.owner
-	if err := kind.Free(kinds.Methods[c.Kind()], c, b.address(), b.tag()); err != nil {
+	if err := kind.Free(methodsAt(c, b.address()), c, b.address(), b.tag()); err != nil {
 		panic(chunkFault("Buffer.Free", c, b.address(), err))
 	}
 	b.drop()

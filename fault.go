@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/checked"
 	"github.com/gopalloc/palloc/internal/relaxed"
@@ -133,7 +134,7 @@ func faultIn(op string, x *checked.Finding) *Fault {
 	_, f.Ended = x.Ended.Frames()
 	_, f.Other = x.Other.Frames()
 	if c := x.Core; c != nil {
-		if id := kind.KindOf(relaxed.Load64(&c.Epoch)); checked.Is(id) && (x.Name == "" || x.Name == kind.Slot[tree.Node](c).Name()) {
+		if id := kind.KindOf(relaxed.Load64(&c.Epoch)); id != kind.None && (x.Name == "" || x.Name == kind.Slot[tree.Node](c).Name()) {
 			f.in(c)
 		}
 	}
@@ -144,6 +145,9 @@ func init() {
 	tree.Afterwards = raisePending
 	checked.Exempt = func(t reflect.Type) bool { return rule.IsAllowed(t) }
 	watchTypes(checked.Environment)
+	if s := checked.Environment; s.Mode == 0 && s.Sample != 0 {
+		budget.Sample(s.Sample)
+	}
 	if err := checked.EnvironmentError; err != nil {
 		fmt.Fprintln(os.Stderr, "palloc:", err)
 		os.Exit(2)

@@ -57,7 +57,7 @@ func ContextOf(p unsafe.Pointer) Context {
 // takes. It panics when there is no live chunk.
 func measure(op string, p uintptr) (c *kind.Core, usable, taken uintptr) {
 	c, tag := chunkAt(op, p)
-	usable, taken, err := kind.Measure(kinds.Methods[c.Kind()], c, p, tag)
+	usable, taken, err := kind.Measure(methodsAt(c, p), c, p, tag)
 	if err != nil {
 		panic(chunkFault(op, c, p, err))
 	}
@@ -79,6 +79,16 @@ func chunkAt(op string, p uintptr) (c *kind.Core, tag uint64) {
 		panic(headerFault(op, p, h))
 	}
 	return c, h ^ c.Cookie
+}
+
+// methodsAt returns the methods for the chunk at p of a node. A guarded chunk of an ordinary context
+// has those of checked ones.
+func methodsAt(c *kind.Core, p uintptr) kind.Methods {
+	m := kinds.Methods[c.Kind()]
+	if checked.Owns(p) && !checked.Is(c.Kind()) {
+		return checked.Methods{For: m}
+	}
+	return m
 }
 
 // checkedAt is chunkAt for an address in the memory of checked contexts.

@@ -7,7 +7,6 @@ import (
 	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/checked"
-	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
@@ -46,7 +45,7 @@ func realloc(op string, p, size uintptr) (unsafe.Pointer, error) {
 		budget.AnswerFor(c.Owner(), op)
 		c, tag = chunkAt(op, p) // a callback may have freed it
 	}
-	q, err := kind.Realloc(kinds.Methods[c.Kind()], c, p, tag, size)
+	q, err := kind.Realloc(methodsAt(c, p), c, p, tag, size)
 	if err != nil {
 		return reallocAgain(c, op, p, size, err)
 	}
@@ -57,7 +56,7 @@ func realloc(op string, p, size uintptr) (unsafe.Pointer, error) {
 func reallocAgain(c *kind.Core, op string, p, size uintptr, err error) (unsafe.Pointer, error) {
 	q, err := budget.Retry(c, op, false, err, func() (uintptr, error) {
 		c, tag := chunkAt(op, p) // a callback may have freed it
-		return kind.Realloc(kinds.Methods[c.Kind()], c, p, tag, size)
+		return kind.Realloc(methodsAt(c, p), c, p, tag, size)
 	})
 	switch err.(type) {
 	case nil:

@@ -156,7 +156,7 @@ func grow[T any](mc Context, op string, s, values []T, more int) ([]T, error) {
 	if whole {
 		// Cannot fail: the chunk is live, and of this context.
 		c := mc.shardOf(at)
-		_ = kind.Free(kinds.Methods[c.Kind()], c, at, tag)
+		_ = kind.Free(methodsAt(c, at), c, at, tag)
 	}
 	return grown, nil
 }
@@ -197,7 +197,7 @@ func (mc Context) roomAt(p, size uintptr) uintptr {
 		return (size + chunk.Align - 1) &^ (chunk.Align - 1)
 	}
 	c := mc.shardOf(p)
-	return kind.Capacity(kinds.Methods[c.Kind()], c, p, chunk.Header(p)^c.Cookie)
+	return kind.Capacity(methodsAt(c, p), c, p, chunk.Header(p)^c.Cookie)
 }
 
 // withSpare tries to allocate size bytes and, while that is refused, smaller sizes down to

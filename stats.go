@@ -2,6 +2,7 @@ package palloc
 
 import (
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/checked"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/relaxed"
 	"github.com/gopalloc/palloc/internal/tree"
@@ -94,7 +95,9 @@ func (mc Context) stats(chunks bool) (s kind.Stats) {
 			return s
 		}
 	}
-	return kinds.Methods[kind.KindOf(mc.ref.Epoch)].Stats(mc.ref.Core, chunks)
+	s = kinds.Methods[kind.KindOf(mc.ref.Epoch)].Stats(mc.ref.Core, chunks)
+	checked.AddGuarded(mc.ref.Core, &s)
+	return s
 }
 
 func public(s kind.Stats) Stats {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/checked"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/tree"
 )
@@ -54,8 +55,13 @@ var errReopened = errors.New("callbacks removed the limit and set it again, seve
 // Alloc allocates a chunk in a context of any kind, by the slow path. When a limit refuses
 // it has memory freed and tries again.
 func Alloc(c *kind.Core, op string, size uintptr) (uintptr, error) {
-	if HasOwnerRequests() {
-		AnswerFor(c, op)
+	if HasDetour() {
+		if HasOwnerRequests() {
+			AnswerFor(c, op)
+		}
+		if p := checked.Guarded(c, kinds.Traits(c.Kind()), size); p != 0 {
+			return p, nil
+		}
 	}
 	p, err := kinds.Methods[c.Kind()].Alloc(c, size)
 	if err == nil {

@@ -150,27 +150,21 @@ func (c *Core) PeekBlock(list *uintptr) *Block {
 	return BlockAt(addr)
 }
 
-// isLinked reports whether the next block on a list can be followed: it is not if the head of
-// the block was overwritten.
-func (b *Block) isLinked() bool { return b.Next == 0 || block.Readable(b.Next) }
+// plausible reports whether a list can be followed to an address. It cannot if the head of the block
+// from which it comes was overwritten.
+func plausible(addr uintptr) bool { return block.InFirstRegion(addr) || block.Readable(addr) }
 
-// isOurs reports whether a block of the node begins at an address that a list leads to. If the head of
-// the block, or that of the one before, was overwritten, it notes that.
-func (c *Core) isOurs(addr uintptr) bool {
-	if block.Readable(addr) && BlockAt(addr).Owner == c.Number() {
-		return true
-	}
-	Damaged(c, addr)
-	return false
-}
-
-// Damaged is told of a block whose head was overwritten, at a reset or a deletion. What was on the
-// list behind it is lost. Package checked sets it.
+// Damaged is told where a list of blocks leads that cannot be followed, at a reset or a deletion. What
+// is behind is lost. Package checked sets it.
 var Damaged func(c *Core, addr uintptr)
 
 // releaseList releases all blocks of a list but one.
 func (c *Core) releaseList(list uintptr, but uintptr) {
-	for addr := list; addr != 0 && c.isOurs(addr); {
+	for addr := list; addr != 0; {
+		if !plausible(addr) {
+			Damaged(c, addr)
+			return
+		}
 		b := BlockAt(addr)
 		addr = b.Next
 		if b.Address() != but {

@@ -60,15 +60,19 @@ func (c *Core) Retire() *Block {
 // sets it.
 var RetireElsewhere func(c *Core)
 
+// HeldElsewhere returns how many bytes and blocks that are. Package checked sets it.
+var HeldElsewhere func(c *Core) (bytes uintptr, blocks uint32)
+
 // releaseBlocks is separate since a context that stays within its keeper has nothing to
 // release. A context that took several blocks but would fit a keeper gets a block of
 // that size the next time, so that one that does the same again comes to hold one block
 // for it. Of what is larger the largest keeper is kept.
 func (c *Core) releaseBlocks() {
-	keeper := c.keeper()
+	keeper := uintptr(0)
 	if used := c.Total - c.Remaining(); used <= MaxKeeper && relaxed.Load32(&c.Has)&KeepsBlock == 0 {
-		keeper = 0
 		c.learn(used)
+	} else {
+		keeper = c.keeper()
 	}
 	c.releaseList(c.Large, keeper)
 	c.releaseList(c.Blocks, keeper)
@@ -82,10 +86,10 @@ func (c *Core) releaseBlocks() {
 // latest; 0 when all are too large.
 func (c *Core) keeper() (best uintptr) {
 	for addr, most := c.Blocks, uintptr(0); addr != 0 && most < MaxKeeper; {
-		b := BlockAt(addr)
-		if b.Owner != c.Number() || !b.isLinked() {
-			return 0 // the head was overwritten: releaseList notes it
+		if !plausible(addr) {
+			return 0 // releaseList notes it
 		}
+		b := BlockAt(addr)
 		if b.Size <= MaxKeeper && b.Size > most {
 			best, most = addr, b.Size
 		}

@@ -1,7 +1,6 @@
 package checked
 
 import (
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 
@@ -198,14 +197,13 @@ func (s *state) guards() bool {
 	if s.has(Guard) {
 		return true
 	}
-	n := s.settings.Sample
-	if n == 0 {
+	if s.settings.Sample == 0 {
 		return false
 	}
 	if s.countdown--; s.countdown > 0 {
 		return false
 	}
-	s.countdown = 1 + rand.Int64N(2*n-1) // n on average
+	s.countdown = distance(s.settings.Sample)
 	return true
 }
 
