@@ -43,7 +43,7 @@ func unlink(s *Node) {
 	}
 	relaxed.Store32(&s.Parent, 0)
 	s.prevSibling = 0
-	relaxed.Store32(&s.NextSibling, 0)
+	relaxed.StoreRelease32(&s.NextSibling, 0) // who goes on from here sees that evictions was counted
 }
 
 // moves counts the contexts that were moved.

@@ -28,13 +28,15 @@
 #define FIRST     6 /* the first child of P */
 #define NEXT(n)   (6 + (n)) /* of C and X: 7, 8 */
 #define DATA(n)   (9 + (n)) /* what the owner of a node's memory writes */
-#define WORDS     12
+#define EVICTIONS 12
+#define WORDS     13
 
 #define PROCS 4
 
 #define ANY_LEAVES(p) \
 	leaves(p, 0) leaves(p, 1) leaves(p, 2) leaves(p, 3) leaves(p, 4) leaves(p, 5) \
-	leaves(p, 6) leaves(p, 7) leaves(p, 8) leaves(p, 9) leaves(p, 10) leaves(p, 11)
+	leaves(p, 6) leaves(p, 7) leaves(p, 8) leaves(p, 9) leaves(p, 10) leaves(p, 11) \
+	leaves(p, 12)
 
 #ifdef NO_FENCE_UNLOCK
 #define UNLOCK_IS_NO_FENCE
@@ -42,7 +44,6 @@
 
 #include "processors.h"
 
-byte evictions;
 byte owners[3];               /* of each node's memory */
 bit created[3];               /* the node is a context, created below the first life of P */
 bit older;                    /* X was created before C, and there is no node for a third child */
@@ -55,16 +56,20 @@ inline unlink(p, n) {
 	load(p, NEXT(n), nextOf);
 	load(p, FIRST, at);
 	if
-	:: at == n -> store(p, FIRST, nextOf)
+	:: at == n -> releaseStore(p, FIRST, nextOf)
 	:: else -> /* the list has two nodes at most */
-		store(p, NEXT(at), nextOf)
+		releaseStore(p, NEXT(at), nextOf)
 	fi;
+#ifndef NO_RELEASE_NEXT
+	releaseStore(p, NEXT(n), NONE)
+#else
 	store(p, NEXT(n), NONE)
+#endif
 }
 
 /* leafOf sets leaf: all children of P are cached. Ref.together. */
 inline leafOf(p) {
-	seen = evictions;
+	load(p, EVICTIONS, seen);
 	leaf = true;
 	load(p, FIRST, at);
 	do
@@ -74,7 +79,8 @@ inline leafOf(p) {
 		leaf = (word == 1);
 		load(p, NEXT(at), at)
 	od;
-	leaf = leaf && evictions == seen
+	load(p, EVICTIONS, word);
+	leaf = leaf && word == seen
 }
 
 /* The owner of P deletes it. Ref.end, and Ref.deleteChildren where P has children. */
@@ -211,7 +217,7 @@ proctype Taker(byte p) {
 
 /* Another goroutine evicts C. Node.evict. */
 proctype Evictor(byte p) {
-	byte at, nextOf;
+	byte at, nextOf, word;
 	bool ok;
 	acquire();
 	load(p, FIRST, at);
@@ -226,7 +232,8 @@ proctype Evictor(byte p) {
 		:: ok ->
 			own(C);
 #ifndef NO_COUNT_EVICTIONS
-			atomic { fence(p); evictions++ };
+			load(p, EVICTIONS, word);
+			releaseStore(p, EVICTIONS, word + 1);
 #endif
 			unlink(p, C);
 			disown(C)

@@ -45,7 +45,7 @@ inline unlink(p, n) {
 	store(p, FIRST(n), nextOf);
 #endif
 	store(p, PARENT_M, NONE);
-	store(p, NEXT_M, NONE)
+	releaseStore(p, NEXT_M, NONE)
 }
 
 /* Moves M from one parent to the other. The fence is a store of the parent. move. */
@@ -206,7 +206,7 @@ proctype Owner(byte p) {
 	bool ok, leaf;
 	if
 	:: true
-	:: true -> goto parent /* without the first two */
+	:: true -> goto parent
 	fi;
 	end(p, word == 1, ok);
 	if
@@ -223,8 +223,8 @@ proctype Owner(byte p) {
 	fi;
 	load(p, FIRST(P), at);
 	if
-	:: at != M -> goto parent
-	:: else
+	:: true -> goto parent /* without the second */
+	:: at == M
 	fi;
 	take(p, CACHED_M, ok);
 	if

@@ -6,7 +6,9 @@
  * only if they are to the same word. A release store leaves it after all earlier ones, and
  * later loads may come before it: a plain store of amd64, and weaker than STLR of arm64, which
  * a later LDAR waits for. An atomic store, a swap or an unlock waits until the buffer is
- * empty. So on amd64, where stores leave in order, all that can happen is among what the model
+ * empty, and an atomic load or a swap comes next where it is used so. Where plain stores come
+ * next, as after an atomic add, the model has a release store: on arm64 they may be seen before
+ * what LDAXR and STLXR stored. So on amd64, where stores leave in order, all that can happen is among what the model
  * looks at.
  *
  * Loads are in order, since all that matter are atomic in Go: LDAR on arm64, and a load between
@@ -26,8 +28,7 @@
 byte memory[WIDTH];
 byte pending[PROCS * WIDTH];  /* value in the buffer */
 short waits[PROCS];           /* bit v: word v is in the buffer */
-byte released[PROCS];         /* 1 + the word of a release store in the buffer, or 0 */
-short before[PROCS];          /* the words that leave before it */
+short before[PROCS * WIDTH];  /* of a release store in the buffer: the words that leave before it */
 byte running = PROCS;         /* those that are not done */
 
 #define has(p, v) ((waits[p] >> (v)) & 1)
@@ -50,11 +51,11 @@ inline store(p, v, x) {
 
 inline fence(p) { waits[p] == 0 }
 
+/* It waits for an earlier store to the same word. */
 inline releaseStore(p, v, x) {
 	d_step {
-		assert(released[p] == 0);
-		before[p] = waits[p] & ~(1 << (v));
-		released[p] = 1 + (v);
+		!has(p, v) ->
+		before[(p) * WIDTH + (v)] = waits[p] & ~(1 << (v));
 		pending[(p) * WIDTH + (v)] = x;
 		waits[p] = waits[p] | (1 << (v));
 	}
@@ -88,15 +89,21 @@ inline release(p) {
 }
 
 /* A store leaves the buffer of p. */
+hidden byte w;
+
 #define leaves(p, v) \
-	:: atomic { has(p, v) && !(released[p] == 1 + (v) && (waits[p] & before[p])) -> \
+	:: d_step { has(p, v) && !before[(p) * WIDTH + (v)] -> \
 		memory[v] = pending[(p) * WIDTH + (v)]; \
 		waits[p] = waits[p] & ~(1 << (v)); \
 		pending[(p) * WIDTH + (v)] = 0; \
-		if \
-		:: released[p] == 1 + (v) -> released[p] = 0; before[p] = 0 \
-		:: else \
-		fi }
+		w = 0; \
+		do \
+		:: w < WIDTH -> \
+			before[(p) * WIDTH + w] = before[(p) * WIDTH + w] & ~(1 << (v)); \
+			w++ \
+		:: else -> break \
+		od; \
+		w = 0 }
 
 #ifdef UNLOCK_IS_NO_FENCE
 #define LEAVES(p) ANY_LEAVES(p) leaves(p, LOCK)
