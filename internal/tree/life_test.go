@@ -19,12 +19,12 @@ import (
 
 // models are the models, and how many states each has at least.
 var models = map[string]int{
-	"drop.pml":  20_000,
+	"drop.pml":  15_000,
 	"life.pml":  450_000,
 	"limit.pml": 150,
-	"move.pml":  750_000,
-	"reuse.pml": 150_000,
-	"side.pml":  4000,
+	"move.pml":  500_000,
+	"reuse.pml": 140_000,
+	"side.pml":  3900,
 }
 
 // TestModels: no order of steps breaks a model, and it breaks without any of its fences and
