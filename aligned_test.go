@@ -173,3 +173,15 @@ func TestAlignedChunksKeepContentAndAlignment(t *testing.T) {
 		})
 	}
 }
+
+// TestABumpAlignsForThePriceOfTheGap: what comes after an aligned chunk begins at its end.
+func TestABumpAlignsForThePriceOfTheGap(t *testing.T) {
+	mc := palloc.NewBump(newRoot(t), "bump", palloc.BlockSizes(64<<10, 64<<10))
+	for n := range 20 {
+		mc.Alloc(8 * (1 + n%7))
+		aligned := uintptr(mc.AllocAligned(64, 64))
+		if next := uintptr(mc.Alloc(8)); next != aligned+64 {
+			t.Errorf("a chunk at %#x follows an aligned one of 64 bytes at %#x", next, aligned)
+		}
+	}
+}

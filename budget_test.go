@@ -597,3 +597,18 @@ func TestAKeeperThatIsIdleMakesRoom(t *testing.T) {
 		wantOrder(t, mc)
 	})
 }
+
+// TestAnyoneMayReadABudget reads a budget while another goroutine changes it.
+func TestAnyoneMayReadABudget(t *testing.T) {
+	mc := newRoot(t)
+	mc.SetLimit(1 << 20)
+	together(2, func(i int) {
+		for n := range 2000 {
+			if i == 0 {
+				mc.SetLimit(int64(1+n%2) << 20)
+			} else if limit := mc.Budget().Limit; limit != 1<<20 && limit != 2<<20 {
+				t.Errorf("the limit is %d", limit)
+			}
+		}
+	})
+}

@@ -424,6 +424,32 @@ func TestAMoveBetweenParentsThatEndLosesNothing(t *testing.T) {
 	wantSound(t, "afterwards", mc)
 }
 
+// TestAMoveLeavesTheNextContextAlone moves a context while its owner deletes it and creates
+// another one of that name, which stays where it was created.
+func TestAMoveLeavesTheNextContextAlone(t *testing.T) {
+	rounds := sized(5000, 1000)
+	mc := newRoot(t)
+	from, to := palloc.NewAllocSet(mc, "from"), palloc.NewAllocSet(mc, "to")
+	var pause atomic.Int64
+	for n := range rounds {
+		c := palloc.NewAllocSet(from, "c")
+		var next palloc.Context
+		atOnce(func() { movesTo(c, to) }, func() {
+			for range n % 97 { // so that other moments meet
+				pause.Add(1)
+			}
+			c.Delete()
+			next = palloc.NewAllocSet(from, "c")
+		})
+		if next.Parent() != from {
+			t.Fatalf("round %d: another context was moved", n)
+		}
+		next.Delete()
+	}
+	wantEmpty(t, to)
+	wantSound(t, "afterwards", mc)
+}
+
 // movesTo moves a context, and reports whether both existed.
 func movesTo(c, to palloc.Context) (ok bool) {
 	defer func() {

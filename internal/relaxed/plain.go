@@ -2,14 +2,26 @@
 
 package relaxed
 
+import (
+	"math/bits"
+	"sync/atomic"
+)
+
 // Store sets the owner's word.
 func Store(p *uintptr, v uintptr) { *p = v }
 
 // Store32 sets the owner's 32-bit word.
 func Store32(p *uint32, v uint32) { *p = v }
 
-// Store64 sets the owner's 64-bit word.
-func Store64(p *uint64, v uint64) { *p = v }
+// Store64 sets the owner's 64-bit word. Where words have 32 bits a plain store is two, and
+// readers could see one of them.
+func Store64(p *uint64, v uint64) {
+	if bits.UintSize == 32 {
+		atomic.StoreUint64(p, v)
+		return
+	}
+	*p = v
+}
 
 // StoreRelease32 sets a 32-bit word after all earlier writes of this goroutine: a
 // goroutine that loads v sees them, too.

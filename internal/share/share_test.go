@@ -109,6 +109,20 @@ func TestGoKeepsWhatItCannotDoWithout(t *testing.T) {
 	runtime.KeepAlive(live)
 }
 
+// TestTrimIsForLack: the caller's Trim costs it its cached memory, and is called where free pages
+// are not enough for Go, and only there.
+func TestTrimIsForLack(t *testing.T) {
+	outside(t)
+	var h heap
+	begin(t, 16*total, &h)
+	time.Sleep(1500 * time.Millisecond) // the gap between two is a second
+	if n := h.trims.Load(); n != 0 {
+		t.Errorf("%d trims with nothing in contexts", n)
+	}
+	h.resident.Store(16 * total)
+	eventually(t, "contexts are trimmed when they have all there is", func() bool { return h.trims.Load() > 0 })
+}
+
 func TestOneShareAtATime(t *testing.T) {
 	goroutines := runtime.NumGoroutine()
 	var h heap

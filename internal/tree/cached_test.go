@@ -3,7 +3,6 @@ package tree_test
 import (
 	"testing"
 
-	"github.com/gopalloc/palloc/internal/kind/allocset"
 	"github.com/gopalloc/palloc/internal/tree"
 )
 
@@ -11,7 +10,6 @@ import (
 // one leaves its parent, and look at it when it is cached elsewhere. It must not take what
 // follows there for the rest of the children.
 func TestALookAtTheChildrenNoticesOneThatLeft(t *testing.T) {
-	create := func(parent tree.Ref, name string) tree.Ref { return tree.Create(parent, allocset.ID, name) }
 	top := create(tree.Root(), "top")
 	defer top.Delete()
 	here, elsewhere := create(top, "here"), create(top, "elsewhere")

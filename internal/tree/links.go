@@ -43,7 +43,7 @@ func unlink(s *Node) {
 	}
 	relaxed.Store32(&s.Parent, 0)
 	s.prevSibling = 0
-	relaxed.Store32(&s.NextSibling, 0)
+	relaxed.StoreRelease32(&s.NextSibling, 0) // who goes on from here sees that evictions was counted
 }
 
 // moves counts the contexts that were moved.
@@ -107,17 +107,43 @@ func (mc Ref) Move(op string, parent Ref) (below bool) {
 	case cycle:
 		refuse(parent.Core, op, "the new parent is the context itself or lies below it: that would be a cycle")
 	}
-	from := At(mc.Node().Parent)
-	had := from.Has
-	relaxed.Store32(&from.Has, had|HasCreation) // a deletion that finds no child there waits for the lock
-	move(mc.Node(), parent.Node())
-	if !parent.Live() { // deleted meanwhile
-		move(mc.Node(), from) // with the bit: that deletion looks at the children again
+	if !mc.moveTo(parent, op) {
 		refuse(mc.Core, op, "the new parent was deleted")
 	}
-	relaxed.Store32(&from.Has, had)
 	return Moved(mc.Node())
 }
+
+// moveTo moves the context, and reports whether parent was live; else the context is where it
+// was. It panics when the context was deleted meanwhile. The tree's lock must be held.
+func (mc Ref) moveTo(parent Ref, op string) (ok bool) {
+	s := mc.Node()
+	had := s.hold() // its deletion waits for the lock
+	if !mc.Live() {
+		s.unhold(had)
+		panicUnlocked(func() error { return mc.gone(op) })
+	}
+	from := At(s.Parent)
+	fromHad := from.hold() // and so does one of the parent that finds no child there
+	move(s, parent.Node())
+	if ok = parent.Live(); ok {
+		from.unhold(fromHad)
+	} else { // deleted meanwhile
+		move(s, from) // with the bit: that deletion looks at the children again
+	}
+	s.unhold(had)
+	return ok
+}
+
+// hold makes the context's deletion take the lock, until unhold. It returns the word Has as it
+// was. The tree's lock must be held.
+func (s *Node) hold() (had uint32) {
+	had = s.Has
+	atomic.StoreUint32(&s.Has, had|HasCreation) // and a fence: see the package comment
+	return had
+}
+
+// unhold ends hold. The tree's lock must be held.
+func (s *Node) unhold(had uint32) { relaxed.Store32(&s.Has, had) }
 
 // refuse panics since op was misused with the context of c. The tree's lock must be held.
 func refuse(c *kind.Core, op, reason string) {

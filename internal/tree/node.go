@@ -38,10 +38,10 @@
 //
 // What these leave to chance is settled by fences. On both sides of a race a goroutine
 // writes one word, passes a fence, and reads the word that the other one writes. So at least
-// one of them sees the other. testdata/life.pml is a model of the steps without the lock, and
-// of what others do under it meanwhile: spin looks at all orders in which they and their
-// stores can happen, and finds an error when a fence or a check is missing. An atomic store,
-// a swap or an unlock is the fence:
+// one of them sees the other. The models in testdata have the steps without the lock, and
+// what others do under it meanwhile: spin looks at all orders in which they and their stores
+// can happen, and finds an error when a fence or a check is missing. docs/CONCURRENCY.md says
+// which instructions the fences are. An atomic store, a swap or an unlock is one:
 //
 //   - A goroutine that creates a child, or moves one, links or takes its node, then reads
 //     whether the parent is live. A goroutine that deletes the parent writes its epoch, then
@@ -53,6 +53,10 @@
 //     puts it back when the new one was. So it sets HasCreation in the old parent before,
 //     and leaves the bit there when it puts the context back. The deletion reads its
 //     children, then Has: it finds the child, or takes the lock and looks again.
+//   - The context itself may be deleted while it is moved, and its node cached, and another
+//     one created from that. So the move sets HasCreation in the context, too, passes a
+//     fence, and then reads whether it is live. The deletion writes the epoch, then reads
+//     Has. So there is no move, or the deletion waits for it.
 //   - A goroutine that adds an entry about a context to a side table sets the bit in Has,
 //     then reads whether the context is live: see LockToEnter. The deletion writes the
 //     epoch, then reads Has. So the entry is not made, or the deletion takes the lock.

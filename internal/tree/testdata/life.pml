@@ -1,13 +1,9 @@
 /*
  * The steps in a context's life that take no lock, as a model for spin: a creation from a
  * cached node, a deletion by the owner, and what others do meanwhile under the tree's lock.
- * See the package comment of internal/tree.
+ * See the package comment of internal/tree, and docs/CONCURRENCY.md.
  *
- * Processors: each process has a buffer of stores that others do not see yet. Plain stores
- * leave it in any order, as on arm64, riscv64 and ppc64; a release store leaves it after all
- * earlier ones, and later loads may come before it, as on amd64. An atomic store, a swap or
- * an unlock waits until the buffer is empty. Loads are in order, since all that matter are
- * atomic: on arm64 a load-acquire comes after an earlier store-release.
+ * Processors: see processors.h.
  *
  * Invariant, at the end: no context is live below a parent that its creator knew and that
  * is deleted. Always: no node has two owners, and who takes a cached node sees what its last
@@ -16,8 +12,8 @@
  * Mutants: with a name that begins with NO_ defined, a fence or a check is missing, and spin
  * finds an error.
  *
- * Not modelled: moves of contexts, entries in side tables, the deletion of dropped contexts,
- * and a cached node that is freed and cached with another parent after it was found.
+ * Moves, entries in side tables, dropped contexts, and a cached node that is used elsewhere
+ * by the time it is taken have models of their own: move.pml, side.pml, drop.pml, reuse.pml.
  */
 
 /* Nodes: P the parent, C a cached child of it, X a node for a new child. */
@@ -32,121 +28,48 @@
 #define FIRST     6 /* the first child of P */
 #define NEXT(n)   (6 + (n)) /* of C and X: 7, 8 */
 #define DATA(n)   (9 + (n)) /* what the owner of a node's memory writes */
-#define WORDS     12
+#define EVICTIONS 12
+#define WORDS     13
 
 #define PROCS 4
 
-byte memory[WORDS];
-byte pending[PROCS * WORDS];  /* value in the buffer */
-short waits[PROCS];           /* bit v: word v is in the buffer */
-byte released[PROCS];         /* the word of a release store in the buffer, or WORDS */
-short before[PROCS];          /* the words that leave before it */
-bit lock;
-byte evictions;
+#define ANY_LEAVES(p) \
+	leaves(p, 0) leaves(p, 1) leaves(p, 2) leaves(p, 3) leaves(p, 4) leaves(p, 5) \
+	leaves(p, 6) leaves(p, 7) leaves(p, 8) leaves(p, 9) leaves(p, 10) leaves(p, 11) \
+	leaves(p, 12)
+
+#ifdef NO_FENCE_UNLOCK
+#define UNLOCK_IS_NO_FENCE
+#endif
+
+#include "processors.h"
+
 byte owners[3];               /* of each node's memory */
 bit created[3];               /* the node is a context, created below the first life of P */
 bit older;                    /* X was created before C, and there is no node for a third child */
-byte running = PROCS;
-
-#define has(p, v) ((waits[p] >> (v)) & 1)
-
-inline load(p, v, to) {
-	d_step {
-		if
-		:: has(p, v) -> to = pending[(p) * WORDS + (v)]
-		:: else -> to = memory[v]
-		fi
-	}
-}
-
-inline store(p, v, x) {
-	d_step {
-		pending[(p) * WORDS + (v)] = x;
-		waits[p] = waits[p] | (1 << (v));
-	}
-}
-
-inline fence(p) { waits[p] == 0 }
-
-inline releaseStore(p, v, x) {
-	d_step {
-		before[p] = waits[p] & ~(1 << (v));
-		released[p] = v;
-		pending[(p) * WORDS + (v)] = x;
-		waits[p] = waits[p] | (1 << (v));
-	}
-}
-
-/* An atomic store: the buffer is empty before and after it. */
-inline atomicStore(p, v, x) {
-	atomic { fence(p); memory[v] = x }
-}
-
-/* A compare and swap of a word CACHED from 1 to 0. */
-inline take(p, n, ok) {
-	atomic {
-		fence(p);
-		ok = (memory[CACHED(n)] == 1);
-		if
-		:: ok -> memory[CACHED(n)] = 0
-		:: else
-		fi
-	}
-}
-
-inline acquire() { atomic { lock == 0 -> lock = 1 } }
-
-inline release(p) {
-#ifndef NO_FENCE_UNLOCK
-	atomic { fence(p); lock = 0 }
-#else
-	lock = 0
-#endif
-}
 
 inline own(n)    { atomic { owners[n]++; assert(owners[n] == 1) } }
 inline disown(n) { owners[n]-- }
-
-/* A store leaves the buffer of p. */
-#define leaves(p, v) \
-	:: atomic { has(p, v) && !(released[p] == (v) && (waits[p] & before[p])) -> \
-		memory[v] = pending[(p) * WORDS + (v)]; \
-		waits[p] = waits[p] & ~(1 << (v)); \
-		pending[(p) * WORDS + (v)] = 0; \
-		if \
-		:: released[p] == (v) -> released[p] = WORDS; before[p] = 0 \
-		:: else \
-		fi }
-
-#define anyLeaves(p) \
-	leaves(p, 0) leaves(p, 1) leaves(p, 2) leaves(p, 3) leaves(p, 4) leaves(p, 5) \
-	leaves(p, 6) leaves(p, 7) leaves(p, 8) leaves(p, 9) leaves(p, 10) leaves(p, 11)
-
-active proctype Processors() {
-end:
-	do
-	anyLeaves(0)
-	anyLeaves(1)
-	anyLeaves(2)
-	anyLeaves(3)
-	od
-}
 
 /* unlink removes a child of P. The lock is held. */
 inline unlink(p, n) {
 	load(p, NEXT(n), nextOf);
 	load(p, FIRST, at);
 	if
-	:: at == n -> store(p, FIRST, nextOf)
+	:: at == n -> releaseStore(p, FIRST, nextOf)
 	:: else -> /* the list has two nodes at most */
-		store(p, NEXT(at), nextOf)
+		releaseStore(p, NEXT(at), nextOf)
 	fi;
+#ifndef NO_RELEASE_NEXT
+	releaseStore(p, NEXT(n), NONE)
+#else
 	store(p, NEXT(n), NONE)
+#endif
 }
 
 /* leafOf sets leaf: all children of P are cached. Ref.together. */
 inline leafOf(p) {
-	seen = evictions;
+	load(p, EVICTIONS, seen);
 	leaf = true;
 	load(p, FIRST, at);
 	do
@@ -156,7 +79,8 @@ inline leafOf(p) {
 		leaf = (word == 1);
 		load(p, NEXT(at), at)
 	od;
-	leaf = leaf && evictions == seen
+	load(p, EVICTIONS, word);
+	leaf = leaf && word == seen
 }
 
 /* The owner of P deletes it. Ref.end, and Ref.deleteChildren where P has children. */
@@ -213,7 +137,7 @@ proctype Creator(byte p) {
 	load(p, FIRST, at);
 	if
 	:: at == C ->
-		take(p, C, ok);
+		take(p, CACHED(C), ok);
 		if
 		:: ok ->
 			own(C);
@@ -278,7 +202,7 @@ done:
 proctype Taker(byte p) {
 	byte word;
 	bool ok;
-	take(p, P, ok);
+	take(p, CACHED(P), ok);
 	if
 	:: ok ->
 		own(P);
@@ -293,7 +217,7 @@ proctype Taker(byte p) {
 
 /* Another goroutine evicts C. Node.evict. */
 proctype Evictor(byte p) {
-	byte at, nextOf;
+	byte at, nextOf, word;
 	bool ok;
 	acquire();
 	load(p, FIRST, at);
@@ -303,12 +227,13 @@ proctype Evictor(byte p) {
 	od;
 	if
 	:: at == C ->
-		take(p, C, ok);
+		take(p, CACHED(C), ok);
 		if
 		:: ok ->
 			own(C);
 #ifndef NO_COUNT_EVICTIONS
-			atomic { fence(p); evictions++ };
+			load(p, EVICTIONS, word);
+			releaseStore(p, EVICTIONS, word + 1);
 #endif
 			unlink(p, C);
 			disown(C)
@@ -337,12 +262,11 @@ init {
 			owners[X] = 1;
 			created[X] = 1
 		fi;
-		released[0] = WORDS; released[1] = WORDS; released[2] = WORDS; released[3] = WORDS;
 		run Deleter(0);
 		run Creator(1);
 		run Taker(2);
 		run Evictor(3)
 	}
-	running == 0 && waits[0] == 0 && waits[1] == 0 && waits[2] == 0 && waits[3] == 0;
+	finished();
 	assert(!created[C] && !created[X])
 }

@@ -1,0 +1,3 @@
+module github.com/gopalloc/palloc/mutants
+
+go 1.26.0
