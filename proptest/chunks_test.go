@@ -198,10 +198,23 @@ func (m *model) freeOne() {
 		m.free(c)
 		if n := c.node; n.frees() {
 			m.fault(n, "a double free is a Fault", func() { palloc.FreePointer(c.at) })
-		} else {
+		} else if m.follows(c) {
 			m.fault(n, "a free in a Bump is a Fault", func() { palloc.FreePointer(c.at) })
 		}
 	}
+}
+
+// follows reports whether the word before a Bump's chunk is known to be the content of
+// another chunk, all of it written. What was not written may be a header of an earlier
+// context, which is no Fault to misuse.
+func (m *model) follows(c *piece) bool {
+	for _, other := range c.node.pieces {
+		end := uintptr(other.at) + uintptr(other.size)
+		if other.slice == nil && other.size >= 8 && end == uintptr(c.at) {
+			return true
+		}
+	}
+	return false
 }
 
 // freeMany frees some chunks of a context, in one of three orders.

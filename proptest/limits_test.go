@@ -109,11 +109,11 @@ func (m *model) misuse() {
 			n.mc.Alloc(-1)
 		})
 	case 1:
-		if c := m.pickPiece(); c != nil && c.size >= 24 && c.node.frees() {
+		if c := m.pickPiece(); c != nil && c.size >= 24 && c.size <= sparse && c.slice == nil && c.node.frees() {
 			m.fault(c.node, "a free of the middle of a chunk is a Fault", func() { palloc.FreePointer(unsafe.Add(c.at, 8+c.size/2&^7)) })
 		}
 	case 2:
-		if c := m.pickPiece(); c != nil && !c.node.frees() {
+		if c := m.pickPiece(); c != nil && !c.node.frees() && m.follows(c) {
 			m.fault(c.node, "a free in a Bump is a Fault", func() { palloc.Realloc(c.at, 8) })
 		}
 	case 3:
