@@ -15,18 +15,18 @@ type barrier struct {
 	here  int
 	round int
 	over  bool
-	ends  func() bool
 }
 
-// wait returns once all workers have called it, and reports whether the work is over.
-func (b *barrier) wait() bool {
+// wait returns once all workers have called it. The last one asks whether the work is over,
+// before any other goes on; wait reports that to all.
+func (b *barrier) wait(isOver func() bool) bool {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	round := b.round
 	if b.here++; b.here == workers {
 		b.here = 0
 		b.round++
-		b.over = b.ends()
+		b.over = isOver()
 		b.all.Broadcast()
 		return b.over
 	}

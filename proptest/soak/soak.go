@@ -15,9 +15,8 @@ import (
 
 // A soak: workers that do rounds of mixed work, and the clock that takes the samples.
 //
-// Invariant: every worker holds as much as its limit allows at the end of each round, when
-// all wait for each other. So what is resident has its highest value once a round, from the
-// first round on.
+// Invariant: samples are taken when every worker holds as much as its limit allows, and all
+// wait for each other. So each sample is of the same state, from the first round on.
 //
 // Cost: that of the work.
 
@@ -53,13 +52,13 @@ func (s *soak) run() (*verdict, error) {
 	defer debug.SetGCPercent(debug.SetGCPercent(25)) // Go's heap, which varies, stays small beside the contexts
 	v := &verdict{long: s.long, seed: s.seed}
 	top := palloc.NewAllocSet(palloc.Top(), "soak")
-	f := newFloor(top, &v.done)
+	f := newFloor(top, v, s.report)
 	var group sync.WaitGroup
 	for i := range workers {
 		w := f.newWorker(rand.New(rand.NewPCG(s.seed, uint64(i))))
 		group.Go(w.work)
 	}
-	s.watch(v, f)
+	s.watch(f)
 	f.stop.Store(true)
 	group.Wait()
 	f.drain()
@@ -68,22 +67,36 @@ func (s *soak) run() (*verdict, error) {
 	return v, nil
 }
 
-// watch takes a sample each second until the time is over or something is wrong.
-func (s *soak) watch(v *verdict, f *floor) {
-	begin := time.Now()
-	clock := time.NewTicker(time.Second)
+// watch waits until the time is over or something is wrong.
+func (s *soak) watch(f *floor) {
+	clock := time.NewTicker(100 * time.Millisecond)
 	defer clock.Stop()
-	for range clock.C {
-		at := time.Since(begin)
-		resident, ok := process.ResidentBytes()
-		if !ok || at > s.long || f.wrong() != nil {
+	for now := range clock.C {
+		if now.Sub(f.begin) > s.long || f.wrong() != nil {
 			return
 		}
-		v.add(at, resident)
-		if s.report != nil {
-			s.report(at, resident)
-		}
 	}
+}
+
+// sample takes a sample if the last one is a second old. All workers wait. What the page heap
+// retains for reuse is not counted: it may grow to a sixteenth of what contexts held at most,
+// which takes hours.
+func (f *floor) sample() bool {
+	at := time.Since(f.begin)
+	if at-f.sampled < time.Second {
+		return false
+	}
+	f.sampled = at
+	resident, ok := process.ResidentBytes()
+	if !ok {
+		f.fail(errors.New("the system does not tell what is resident any more"))
+	}
+	retained := palloc.PageHeap().Retained
+	f.verdict.add(at, resident-retained, retained)
+	if f.report != nil {
+		f.report(at, resident)
+	}
+	return false
 }
 
 // A floor is where the workers meet: what they share, and hand to each other.
@@ -92,21 +105,25 @@ type floor struct {
 	shared palloc.Context // for chunks that one worker makes and another one frees
 	done   *tally
 	stop   atomic.Bool
+	begin  time.Time
 	chunks chan chunk    // of shared
 	whole  chan *session // contexts that change their owner
 	meet   barrier
+
+	verdict *verdict
+	report  func(at time.Duration, resident int64)
+	sampled time.Duration // when the last sample was taken
 
 	mutex sync.Mutex
 	first error
 }
 
-func newFloor(top palloc.Context, done *tally) *floor {
+func newFloor(top palloc.Context, v *verdict, report func(time.Duration, int64)) *floor {
 	f := &floor{
-		top: top, done: done,
+		top: top, done: &v.done, begin: time.Now(), verdict: v, report: report,
 		shared: palloc.NewAllocSet(top, "shared", palloc.Shared()),
 		chunks: make(chan chunk, 512), whole: make(chan *session, 64),
 	}
-	f.meet.ends = f.stop.Load
 	f.meet.all.L = &f.meet.mutex
 	return f
 }

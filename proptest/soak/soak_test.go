@@ -53,10 +53,10 @@ func TestAVerdictComparesWithTheWarmUp(t *testing.T) {
 		ok          bool
 	}{{1000, 1010, true}, {1000, 1011, false}, {1000, 900, true}, {0, 1000, false}, {1000, 0, false}} {
 		v := &verdict{long: time.Hour}
-		v.add(time.Minute, c.warm)
-		v.add(2*time.Minute, c.warm/2)
-		v.add(30*time.Minute, c.later)
-		v.add(40*time.Minute, c.later/2)
+		v.add(time.Minute, c.warm, 0)
+		v.add(2*time.Minute, c.warm/2, 0)
+		v.add(30*time.Minute, c.later, 0)
+		v.add(40*time.Minute, c.later/2, 0)
 		if v.ok() != c.ok {
 			t.Errorf("after %d in the warm-up, %d is: %v", c.warm, c.later, v)
 		}

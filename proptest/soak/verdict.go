@@ -18,20 +18,22 @@ const maxRise = 0.01
 
 // A verdict is what a soak found.
 type verdict struct {
-	long    time.Duration
-	seed    uint64
-	samples int
-	warm    int64 // the highest sample of the warm-up, in bytes
-	most    int64 // the highest sample after it, in bytes
-	done    tally
-	wrong   error // a chunk or a count that is not as it should be; nil for none
+	long     time.Duration
+	seed     uint64
+	samples  int
+	warm     int64 // the highest sample of the warm-up, in bytes
+	most     int64 // the highest sample after it, in bytes
+	retained int64 // the most that the page heap retained, which is not in the samples
+	done     tally
+	wrong    error // a chunk or a count that is not as it should be; nil for none
 }
 
 // warmUp returns how long the warm-up takes.
 func (v *verdict) warmUp() time.Duration { return max(v.long/10, 10*time.Second) }
 
 // add adds a sample that was taken at a time since the beginning.
-func (v *verdict) add(at time.Duration, resident int64) {
+func (v *verdict) add(at time.Duration, resident, retained int64) {
+	v.retained = max(v.retained, retained)
 	v.samples++
 	if at <= v.warmUp() {
 		v.warm = max(v.warm, resident)
@@ -56,8 +58,8 @@ func (v *verdict) String() string {
 	if !v.ok() {
 		word = "FAIL"
 	}
-	text := fmt.Sprintf("soak: %s: %s, seed %d: resident at most %s in the first %s, %s after it (%+.2f %%, at most %+.0f %%), %d samples; %s",
-		word, v.long, v.seed, mebibytes(v.warm), v.warmUp(), mebibytes(v.most), 100*v.rise(), 100*maxRise, v.samples, &v.done)
+	text := fmt.Sprintf("soak: %s: %s, seed %d: resident at most %s in the first %s, %s after it (%+.2f %%, at most %+.0f %%), without the %s that were retained at most; %d samples, %s",
+		word, v.long, v.seed, mebibytes(v.warm), v.warmUp(), mebibytes(v.most), 100*v.rise(), 100*maxRise, mebibytes(v.retained), v.samples, &v.done)
 	if v.wrong != nil {
 		text += ": " + v.wrong.Error()
 	}

@@ -66,6 +66,7 @@ type worker struct {
 	records  palloc.Context // Slab
 	recorded []*record
 	sessions []*session
+	pressed  int // callbacks of OnPressure since fill began
 }
 
 // A record is what a Slab of the workers holds.
@@ -87,23 +88,23 @@ const recordSize = 64 // bytes of a record
 func (w *worker) work() {
 	for {
 		w.fill()
-		w.meet.wait()
+		w.meet.wait(w.sample)
 		for range steps {
 			w.step()
 		}
 		if w.done.rounds.Add(1); w.r.IntN(8) == 0 {
 			w.drop()
 		}
-		if w.meet.wait() {
+		if w.meet.wait(w.stop.Load) {
 			w.drop()
 			return
 		}
 	}
 }
 
-// fill puts chunks into the cache until the limit refuses more than it has.
+// fill puts chunks into the cache until the limit makes the worker free some.
 func (w *worker) fill() {
-	for before := w.done.pressures.Load(); w.root.Budget().Held < share*15/16 && w.done.pressures.Load() < before+1000; {
+	for w.pressed = 0; w.pressed == 0; {
 		w.put()
 	}
 }
@@ -203,6 +204,7 @@ func (w *worker) remove(i int) {
 // evict frees chunks at random for the request that exceeds the limit.
 func (w *worker) evict(p palloc.Pressure) error {
 	w.done.pressures.Add(1)
+	w.pressed++
 	for freed := int64(0); freed < 2*p.Need && len(w.cached) > 0; {
 		i := w.r.IntN(len(w.cached))
 		freed += int64(len(w.cached[i].bytes))
