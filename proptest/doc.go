@@ -4,7 +4,7 @@
 //
 //	go test ./proptest/...                                    # all of it, some two minutes
 //	go test -short ./proptest/...                             # less of each
-//	go test -run Programs ./proptest -programs 1000000        # the state machines for an hour or two
-//	go test -run '^$' -fuzz FuzzAllocSet -fuzztime 30m ./proptest
+//	go test -run Programs ./proptest -programs 1000000 -timeout 0        # the state machines for an hour or two
+//	go test -run '^$' -fuzz '^FuzzAllocSet$' -fuzztime 30m -fuzzminimizetime 1x ./proptest
 //	go run ./proptest/soak -for 2h
 package proptest

@@ -11,7 +11,10 @@ import (
 
 // Fuzz targets: the state machines of each kind, and what grows in a context.
 //
-//	go test -run '^$' -fuzz '^FuzzAllocSet$' -fuzztime 30m ./proptest
+//	go test -run '^$' -fuzz '^FuzzAllocSet$' -fuzztime 30m -fuzzminimizetime 1x ./proptest
+//
+// The programs of a process share its page heap, so that their coverage differs from run to
+// run; -fuzzminimizetime 1x keeps the fuzzer from spending its time on that.
 //
 // Likewise FuzzTree, FuzzShared, FuzzGeneration, FuzzBump, FuzzSlab and FuzzGrow; FuzzAppend
 // and FuzzBuffer in the root, and FuzzRead in ./trace. The corpus in testdata/fuzz is run by
