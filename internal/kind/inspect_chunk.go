@@ -27,23 +27,29 @@ func (x *Inspection) CheckLarge(b *Block) {
 }
 
 // CheckAligned checks, for a live chunk at p that may hold an aligned address, that this
-// leads back to p. Where the address may lie follows from the chunk and the alignment;
-// only its own header tells that there is one.
+// leads back to p. Where the address may lie follows from the chunk and the alignment; only
+// its own header, and the word before, tell that there is one. Both may be content: a former
+// header over which a few bytes were written, and anything. So one of the distance and the
+// alignment must be right, or there is no aligned address.
 func (x *Inspection) CheckAligned(b *Block, p, capacity uintptr) {
 	for shift := 4; shift < bits.UintSize; shift++ {
 		q := alignedIn(p, shift)
-		if q < p || q-p > capacity {
+		if q < p || q-p >= capacity {
 			return
 		}
 		if chunk.Header(q) != x.c.Cookie^chunk.Redirect {
 			continue
 		}
-		back := *wayBack(q)
-		if back>>8 != uint64(q-p) || alignedIn(p, int(back&0xff)) != q {
+		back, own := *wayBack(q)>>8, shiftOf(q)
+		near, fits := back == uint64(q-p), own >= 4 && alignedIn(p, own) == q
+		switch {
+		case near && fits:
+			return
+		case near || fits && back%chunk.Align == 0 && back < uint64(b.Size):
 			x.Flaw(b.Address(), q, "the aligned chunk leads back by %d bytes, to a multiple of 1<<%d; it is in the chunk at %#x, %d bytes before",
-				back>>8, back&0xff, p, q-p)
+				back, own, p, q-p)
+			return
 		}
-		return
 	}
 }
 

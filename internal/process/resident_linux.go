@@ -26,6 +26,10 @@ func MarkResident() Resident {
 	return Resident{base, ok}
 }
 
+// ResidentBytes returns how many bytes are resident now, and false when the system does
+// not tell. Any goroutine.
+func ResidentBytes() (int64, bool) { return statusBytes("VmRSS:") }
+
 // Peak returns how many bytes more than at the mark have been resident since, or
 // nil when the system does not tell.
 func (m Resident) Peak() *int64 {

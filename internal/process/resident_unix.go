@@ -15,6 +15,9 @@ type Resident int64
 // MarkResident returns the high-water mark.
 func MarkResident() Resident { return Resident(highWater()) }
 
+// ResidentBytes returns false: the system tells only the most that was resident.
+func ResidentBytes() (int64, bool) { return 0, false }
+
 // Peak returns how many bytes the high-water mark has risen since, or nil when it
 // has not.
 func (m Resident) Peak() *int64 {

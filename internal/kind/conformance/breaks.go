@@ -230,7 +230,7 @@ var Large = []Break{
 	}},
 	{"an aligned chunk in a large one", "the aligned chunk leads back by", func(b *Broken) uintptr {
 		q := b.aligned(20_000, 4096)
-		Overwrite(b, word(q-16), 0)
+		Overwrite(b, word(q-16), *word(q - 16)-8<<8)
 		return q
 	}},
 	{"a size that is no size of a block", "and the page heap has a block of", InLarge(0, func(b *Broken, k *kind.Block) { Overwrite(b, &k.Size, k.Size+1) })},

@@ -138,6 +138,13 @@ func ReleaseBlock(c *kind.Core, b *block) {
 	relaxed.Store(&c.Tails, c.Tails-uintptr(b.tail))
 	leave(c, b)
 	kind.Unlink(&c.Blocks, &b.Block)
+	giveBack(c, b)
+}
+
+// giveBack releases a block. Its tag, which would pass for the header of a chunk of 8 bytes,
+// must not stay in memory that another context gets.
+func giveBack(c *kind.Core, b *block) {
+	b.tag = 0
 	c.Release(&b.Block)
 }
 

@@ -133,7 +133,7 @@ func (Methods) Compact(c *kind.Core) uintptr {
 	size := b.Size
 	kind.Unlink(&c.Blocks, b)
 	c.CloseCurrent()
-	c.Release(b)
+	giveBack(c, at(b))
 	if c.Blocks == 0 {
 		c.Prefix = c.Cookie
 		return size
