@@ -6,6 +6,7 @@ import (
 
 	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/checked"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/tree"
 )
@@ -51,9 +52,9 @@ func (e *CorruptionError) Error() string {
 // Check looks for memory that was overwritten, in the context and in all contexts below it:
 // it compares the headers of chunks, the free lists, the heads of blocks and the counts with
 // each other, and verifies the links of the tree. It returns nil when all agree; otherwise
-// it returns the first 16 findings, each a *CorruptionError, joined by errors.Join. It does
-// not look at what chunks contain, nor at what lies between the chunks of a Bump, which have
-// no headers. Owner only, of the context and all contexts below it. Other goroutines may
+// it returns the first 16 findings, each a *CorruptionError, or a *Fault if a checked context
+// found it, joined by errors.Join. Unless the context is checked it does not look at what
+// chunks contain, nor at what lies between the chunks of a Bump, which have no headers. Owner only, of the context and all contexts below it. Other goroutines may
 // change the tree elsewhere meanwhile; links that they change during the call are not
 // compared.
 //
@@ -95,19 +96,27 @@ func (f *findings) err() error {
 	if len(f.first) == 0 {
 		return nil
 	}
-	tree.Lock()
-	defer tree.Unlock()
 	var all []error
 	for _, at := range f.first {
-		all = append(all, &CorruptionError{
-			Context: dubiousPath(at.at), Kind: Kind(at.at.Kind()),
-			Block: at.Block, Address: at.Chunk, Reason: at.Reason,
-		})
+		all = append(all, at.err())
 	}
 	if f.more > 0 {
 		all = append(all, fmt.Errorf("palloc: corruption: %d more findings", f.more))
 	}
 	return errors.Join(all...)
+}
+
+// err returns the finding as an error: a *Fault if a checked context found it.
+func (at finding) err() error {
+	if x, ok := at.Found.(*checked.Finding); ok {
+		return faultOf("Context.Check", x)
+	}
+	tree.Lock()
+	defer tree.Unlock()
+	return &CorruptionError{
+		Context: dubiousPath(at.at), Kind: Kind(at.at.Kind()),
+		Block: at.Block, Address: at.Chunk, Reason: at.Reason,
+	}
 }
 
 // maxDubiousLevels is the number of levels that dubiousPath follows: damaged links may form

@@ -39,6 +39,14 @@ func (s *stingy) Reserve(size uintptr) (uintptr, error) {
 	return s.Source.Reserve(size)
 }
 
+// Protect makes memory inaccessible where the backing allocator can.
+func (s *stingy) Protect(addr, size uintptr) error {
+	if p, ok := s.Source.(osmem.Protector); ok {
+		return p.Protect(addr, size)
+	}
+	return errors.New("nothing can be protected")
+}
+
 func (s *stingy) Commit(addr, size uintptr) error {
 	if s.refuse {
 		return osmem.ErrNoMemory

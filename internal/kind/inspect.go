@@ -21,6 +21,7 @@ type Flaw struct {
 	Block  uintptr // address of the block concerned, 0 where there is none
 	Chunk  uintptr // of the chunk, behind its header; 0 where there is none
 	Reason string  // what was found, and what should be
+	Found  error   // what a checked context found, nil for other flaws
 }
 
 // Inspection is a look at all that a node holds.
@@ -45,7 +46,7 @@ func Inspect(c *Core, report func(Flaw)) *Inspection {
 
 // Flaw reports a flaw of a block, of a chunk, or of neither.
 func (x *Inspection) Flaw(block, chunk uintptr, format string, args ...any) {
-	x.report(Flaw{block, chunk, fmt.Sprintf(format, args...)})
+	x.report(Flaw{Block: block, Chunk: chunk, Reason: fmt.Sprintf(format, args...)})
 }
 
 // Stop reports a flaw because of which some memory cannot be looked at. It returns false.

@@ -14,8 +14,8 @@ import (
 // It holds: regions, and in them blocks of whole pages. After each block is a page that cannot
 // be accessed. A block is retired when none of its chunks is in use. If it is protected it
 // takes no memory, and a late access is a page fault. To protect a block costs system calls;
-// so only the first protectedFirst are, and later one for every protectedEvery chunks
-// that were allocated. Others keep their memory, filled, and are verified when they leave
+// so only those with Guard are, the first protectedFirst, and later one for every
+// protectedEvery chunks that were allocated. Others keep their memory, filled, and are verified when they leave
 // the queue.
 //
 // Invariant: an address is in one block. It does not come back as long as its block is in
@@ -188,7 +188,7 @@ func (b *chunks) used() uintptr {
 // retire puts a block without chunks into a queue. allocated is the number of chunks that its
 // context has allocated since the last time. It notes what it finds in blocks that leave a queue.
 func (b *chunks) retire(allocated int) {
-	if !b.has(Quarantine) || !mayProtect(allocated) || !b.protect() {
+	if !b.has(Quarantine) || !b.has(Guard) && !mayProtect(allocated) || !b.protect() {
 		fill(b.base, b.used(), freedPage)
 	}
 	arena.mu.Lock()
