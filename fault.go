@@ -127,7 +127,7 @@ func faultOf(op string, x *checked.Finding) *Fault {
 	if c := x.Core; c != nil {
 		tree.Lock()
 		defer tree.Unlock()
-		if id := kind.KindOf(relaxed.Load64(&c.Epoch)); checked.Is(id) && (x.Name == "" || x.Name == kind.Slot[tree.Node](c).Name()) {
+		if now := relaxed.Load64(&c.Epoch); checked.Is(kind.KindOf(now)) && (x.Epoch == 0 || x.Epoch == now) {
 			f.in(c)
 		}
 	}

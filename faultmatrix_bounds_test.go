@@ -151,10 +151,7 @@ func overSlice(c *cell) {
 		n -= 8
 	}
 	wide := unsafe.Slice((*byte)(p), n+8)
-	c.call = here()
-	for i := range 8 {
-		wide[n+i] = 'A'
-	}
+	c.call.do(func() { copy(wide[n:], "AAAAAAAA") })
 }
 
 func readBehind(c *cell) {

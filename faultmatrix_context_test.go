@@ -37,11 +37,11 @@ var others = []misuse{
 	{rows: "69", what: "BeforeReset callback that creates a child, forever", kinds: "A", do: childForever,
 		want: wanted{mistake: isMisuse, facts: "call", says: "1000", by: "count"}},
 	{rows: "70", what: "OnPressure callback resets the context that allocates", kinds: "AGBH", do: resetUnderPressure,
-		want: wanted{mistake: isMisuse, facts: "call", says: "reset|callback", by: "handle"}},
+		want: wanted{mistake: isGone, facts: "call", says: "a callback of OnPressure reset", by: "handle"}},
 	{rows: "B39", what: "OnPressure callback resets the context that allocates", kinds: "AGB", do: resetUnderPressure,
-		want: wanted{mistake: isMisuse, facts: "call", says: "reset|callback", by: "handle"}},
+		want: wanted{mistake: isGone, facts: "call", says: "a callback of OnPressure reset", by: "handle"}},
 	{rows: "B39", what: "BeforeReset callback deletes the context that is reset", kinds: "S", do: deleteInReset,
-		want: wanted{mistake: isMisuse, facts: "call", says: "reset|callback|delet", by: "handle"}},
+		want: wanted{mistake: isGone, says: "deleted by Context.Delete", by: "handle"}},
 	{rows: "76", what: "EnterCritical without leave", kinds: "A", do: neverLeave,
 		want: wanted{mistake: isMisuse, facts: "call", says: "$made", by: "section"}},
 	{rows: "77", what: "BeforeReset(nil)", kinds: "A", do: nilCallback,
@@ -89,6 +89,7 @@ func deleteTwice(c *cell) {
 
 func makeCycle(c *cell) {
 	child := palloc.NewAllocSet(c.mc, "c")
+	c.name = "victim/c"
 	if c.right {
 		c.call.do(func() { child.SetParent(c.mc) })
 	} else {

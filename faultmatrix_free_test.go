@@ -61,12 +61,13 @@ func stranger(get func(c *cell) (p unsafe.Pointer)) func(c *cell) {
 func stale(end func(c *cell), f func(p unsafe.Pointer)) func(c *cell) {
 	return func(c *cell) {
 		_, p, _ := c.chunks()
-		if c.live = nil; c.right {
+		c.live = nil
+		if c.right && c.letter != 'B' {
 			f(p)
-			end(c)
+		}
+		if end(c); c.right {
 			return
 		}
-		end(c)
 		c.call.do(func() { f(p) })
 	}
 }

@@ -29,7 +29,7 @@ const (
 	isEnded = "chunk size made ended call "
 
 	// afterFree are the ways to go on after a write to a freed chunk.
-	afterFree = "use compact reset delete check later"
+	afterFree = "use compact reset delete check"
 )
 
 // writeFreed is a misuse that frees the victim, and writes n bytes to it.
@@ -75,11 +75,11 @@ var lifetimes = []misuse{
 		want: wanted{mistake: isFreedWrite, facts: isEnded + "bytes=8", says: "$ended", by: "poison"}},
 	{rows: "14", what: "write after free, behind the first word", kinds: "ASGH", then: afterFree, do: writeFreed(16, 8),
 		want: wanted{mistake: isFreedWrite, facts: isEnded + "bytes=8", says: "$ended", by: "poison"}},
-	{rows: "B13", what: "write after free", kinds: "ASG", sizes: seeded, then: "later", do: writeFreed(16, 8),
+	{rows: "B13", what: "write after free", kinds: "ASG", sizes: seeded, then: "settle", do: writeFreed(16, 8),
 		want: wanted{mistake: isLate, facts: isEnded + "bytes=8", says: "$ended", by: "poison, protected page"}},
 	{rows: "15", what: "write after free, chunk allocated again", kinds: "ASH", then: afterFree, do: writeReused,
 		want: wanted{mistake: isFreedWrite, facts: isEnded + "bytes=8", says: "$ended", by: "quarantine"}},
-	{rows: "B19", what: "write after free, chunk allocated again", kinds: "ASG", sizes: seeded, then: "later", do: writeReused,
+	{rows: "B19", what: "write after free, chunk allocated again", kinds: "ASG", sizes: seeded, then: "settle", do: writeReused,
 		want: wanted{mistake: isLate, facts: isEnded + "bytes=8", says: "$ended", by: "quarantine"}},
 	{rows: "16", what: "read after free", kinds: "ASGH", do: readFreed,
 		want: wanted{mistake: isLate, facts: isEnded, reads: checkedFreed, by: "poison"}},
@@ -101,7 +101,7 @@ var lifetimes = []misuse{
 		want: wanted{mistake: isLate, facts: isEnded + "bytes=4", says: "$ended", by: "protected page, quarantine"}},
 	{rows: "B20", what: "pointer kept over ResetOnly", kinds: "ASGB", sizes: seeded, then: "later", do: afterEnd(resetOnly, writeTo),
 		want: wanted{mistake: isLate, facts: isEnded + "bytes=4", says: "$ended", by: "protected page, quarantine"}},
-	{rows: "B21", what: "old slice used after Grow moved it", kinds: "AG", sizes: seeded, then: "later", do: useGrown,
+	{rows: "B21", what: "old slice used after Grow moved it", kinds: "AG", sizes: seeded, then: "settle", do: useGrown,
 		want: wanted{mistake: isLate, facts: isEnded + "bytes=8", says: "moved by Grow", by: "poison, protected page"}},
 	{rows: "50", what: "append within capacity after Reset", kinds: "AGBH", then: "later", do: appendWithin,
 		want: wanted{mistake: isLate, facts: "chunk made ended", says: "$ended", by: "protected page, quarantine"}},

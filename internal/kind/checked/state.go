@@ -228,7 +228,7 @@ func (s *state) newBlock(c *kind.Core, size uintptr) (b *chunks, err error) {
 	if err = c.AcquireElsewhere(size, func() (err error) { b, err = acquire(size); return err }); err != nil {
 		return nil, err
 	}
-	b.core, b.cookie, b.settings = c, c.Cookie, s.settings
+	b.core, b.epoch, b.cookie, b.settings = c, c.Epoch, c.Cookie, s.settings
 	s.blocks = append(s.blocks, b)
 	return b, nil
 }
@@ -342,6 +342,7 @@ func (s *state) chunk(p uintptr) (*chunks, int, error) {
 
 // retire releases a block without chunks in use.
 func (s *state) retire(c *kind.Core, b *chunks, why Stack) {
+	b.name = s.name
 	b.empty(why)
 	for i, other := range s.blocks {
 		if other == b {
@@ -353,7 +354,6 @@ func (s *state) retire(c *kind.Core, b *chunks, why Stack) {
 		}
 	}
 	size := b.size
-	b.name = s.name
 	b.retire(s.allocated)
 	s.allocated = 0
 	c.ReleaseElsewhere(size)
@@ -409,7 +409,9 @@ func (s *state) reset(c *kind.Core) {
 // compact ends the quarantine of all chunks, and returns how many bytes of blocks it released.
 func (s *state) compact(c *kind.Core) uintptr {
 	before := c.Total
-	s.expire(0)
+	if f := s.expire(0); f != nil {
+		note(f)
+	}
 	s.leaveCurrent(c)
 	return before - c.Total
 }
