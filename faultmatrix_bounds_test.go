@@ -57,7 +57,7 @@ func needsProtection(*cell) string {
 }
 
 var bounds = []misuse{
-	{rows: "1 B11", what: "overflow into the rounding", kinds: "AGBH", less: 3, then: anyWay, do: over(1, 0xff),
+	{rows: "1", what: "overflow into the rounding", kinds: "AGBH", spare: "AGBH", less: 3, then: anyWay, do: over(1, 0xff),
 		want: wanted{mistake: isOver, facts: isAround + "bytes=1", says: "(61 bytes", by: "red zone"}},
 	{rows: "B11", what: "overflow into the rounding", kinds: "ASGB", sizes: seeded, less: 3, then: anyWay, do: over(1, 0xff),
 		want: wanted{mistake: isOver, facts: isAround + "bytes=1", says: "beyond its end", by: "red zone"}},
@@ -71,7 +71,7 @@ var bounds = []misuse{
 		want: wanted{mistake: isOver, facts: isAround + "bytes=8", says: "$made", by: "red zone"}},
 	{rows: "B02", what: "overflow by 8 bytes", kinds: "ASGB", sizes: seeded, then: anyWay, do: over(8, 'A'),
 		want: wanted{mistake: isOver, facts: isAround + "bytes=8", says: "$made", by: "red zone"}},
-	{rows: "5", what: "overflow by 8 bytes, then reset", kinds: "ASGBH", then: "reset", do: over(8, 'A'),
+	{rows: "5", what: "overflow by 8 bytes, then reset", kinds: "ASGBH", spare: "B", then: "reset", do: over(8, 'A'),
 		want: wanted{mistake: isOver, facts: isAround + "bytes=8", says: "$made", by: "red zone"}},
 	{rows: "6", what: "overflow by 32 bytes", kinds: "ASGBH", then: anyWay, do: over(32, 'A'),
 		want: wanted{mistake: isOver, facts: isAround + "bytes=32", says: "$made", by: "red zone"}},
@@ -83,7 +83,7 @@ var bounds = []misuse{
 		want: wanted{mistake: isOver, facts: "chunk size made call", says: "$made", by: "red zone"}},
 	{rows: "B04", what: "overflow by 1 MiB", kinds: "ASGB", sizes: seeded, do: over(1<<20, 'A'), skip: needsProtection,
 		want: wanted{mistake: isOver, facts: isAround, says: "$made", by: "guard page"}},
-	{rows: "9", what: "overflow of a large chunk by 8 bytes, at its block's end", kinds: "AGBH", sizes: []int{20000}, then: anyWay, do: overLarge,
+	{rows: "9", what: "overflow of a large chunk by 8 bytes, at its block's end", kinds: "AGBH", spare: "B", sizes: []int{20000}, then: anyWay, do: overLarge,
 		want: wanted{mistake: isOver, facts: isAround, says: "(20000 bytes", by: "guard page"}},
 	{rows: "10", what: "underflow by 1 byte", kinds: "ASGBH", then: anyWay, do: under(1),
 		want: wanted{mistake: isUnder, facts: isAround + "bytes=1", says: "before its beginning", by: "header"}},

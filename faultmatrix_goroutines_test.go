@@ -1,6 +1,8 @@
 package palloc_test
 
 import (
+	"flag"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -30,12 +32,14 @@ func noRaceDetector(*cell) string {
 	return ""
 }
 
-// meet is a misuse by two goroutines. In the right program they take turns.
+// meet is a misuse by two goroutines, of which none gets far ahead of the other. In the right
+// program they take turns.
 func meet(free bool) func(c *cell) {
 	return func(c *cell) {
 		var turn sync.Mutex
 		var met atomic.Bool
 		var wg sync.WaitGroup
+		var round [2]atomic.Int64
 		var found [2]*cell
 		deadline := time.Now().Add(c.patience())
 		for g := range found {
@@ -43,7 +47,10 @@ func meet(free bool) func(c *cell) {
 			found[g] = &one
 			wg.Go(func() {
 				one.catch(func() {
-					for i := 0; !met.Load() && time.Now().Before(deadline) && (!c.right || i < 20); i++ {
+					for i := int64(0); !met.Load() && time.Now().Before(deadline) && (!c.right || i < 5); i++ {
+						for round[g].Store(i); i > round[1-g].Load()+2 && !met.Load() && time.Now().Before(deadline); {
+							time.Sleep(time.Microsecond)
+						}
 						if c.right {
 							turn.Lock()
 						}
@@ -53,6 +60,7 @@ func meet(free bool) func(c *cell) {
 						}
 					}
 				})
+				round[g].Store(1 << 62)
 				met.Store(met.Load() || len(one.faults) > 0)
 			})
 		}
@@ -77,7 +85,7 @@ func (c *cell) patience() time.Duration {
 
 func (c *cell) allocateSome(free bool) {
 	var list []unsafe.Pointer
-	for range 50 {
+	for range 200 {
 		list = append(list, c.mc.Alloc(c.size))
 	}
 	for _, p := range list {
@@ -87,22 +95,26 @@ func (c *cell) allocateSome(free bool) {
 	}
 }
 
+var rounds = flag.Int("rounds", 20, "how often TestFaultMatrixGoroutinesMeetEachTime runs each cell")
+
+// TestFaultMatrixGoroutinesMeetEachTime has both goroutines take turns on one processor, and run on
+// several.
 func TestFaultMatrixGoroutinesMeetEachTime(t *testing.T) {
 	if raced {
 		t.Skip("the race detector reports it, and fails the test")
 	}
-	runs := 200
-	if testing.Short() {
-		runs = 10
-	}
-	for i := range goroutines {
-		for _, c := range goroutines[i].cells() {
-			for range runs {
-				one := *c
-				one.run("")
-				one.end()
-				if amiss := one.verdict(); amiss != "" {
-					t.Fatalf("%v: %s", &one, amiss)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	for processors, runs := range map[int]int{1: *rounds, max(2, runtime.NumCPU()): 3} {
+		runtime.GOMAXPROCS(processors)
+		for i := range goroutines {
+			for _, c := range goroutines[i].cells() {
+				for range runs {
+					one := *c
+					one.run("")
+					one.end()
+					if amiss := one.verdict(); amiss != "" {
+						t.Fatalf("%d processors: %v: %s", processors, &one, amiss)
+					}
 				}
 			}
 		}

@@ -69,11 +69,11 @@ type matrixNode struct {
 }
 
 var lifetimes = []misuse{
-	{rows: "12", what: "write after free, first word", kinds: "ASGH", then: afterFree, do: writeFreed(0, 8),
+	{rows: "12", what: "write after free, first word", kinds: "ASGH", spare: "G", then: afterFree, do: writeFreed(0, 8),
 		want: wanted{mistake: isFreedWrite, facts: isEnded + "bytes=8", says: "$ended", by: "poison"}},
-	{rows: "13", what: "write after free, a pointer to live memory", kinds: "ASGH", then: afterFree, do: writeFreedPointer,
+	{rows: "13", what: "write after free, a pointer to live memory", kinds: "ASGH", spare: "G", then: afterFree, do: writeFreedPointer,
 		want: wanted{mistake: isFreedWrite, facts: isEnded + "bytes=8", says: "$ended", by: "poison"}},
-	{rows: "14", what: "write after free, behind the first word", kinds: "ASGH", then: afterFree, do: writeFreed(16, 8),
+	{rows: "14", what: "write after free, behind the first word", kinds: "ASGH", spare: "ASGH", then: afterFree, do: writeFreed(16, 8),
 		want: wanted{mistake: isFreedWrite, facts: isEnded + "bytes=8", says: "$ended", by: "poison"}},
 	{rows: "B13", what: "write after free", kinds: "ASG", sizes: seeded, then: "settle", do: writeFreed(16, 8),
 		want: wanted{mistake: isLate, facts: isEnded + "bytes=8", says: "$ended", by: "poison, protected page"}},

@@ -30,6 +30,7 @@ type misuse struct {
 	less  int      // bytes by which the size requested is less than that
 	words []string // of Checked
 	want  wanted
+	spare string // kinds in which an ordinary build takes no harm
 	then  string // the ways in which the program may go on, of goOn; "" for none
 	skip  func(c *cell) string
 	do    func(c *cell) // the misuse, or what is right
@@ -451,6 +452,7 @@ type score struct{ caught, cells, silent, twins int }
 
 func TestFaultMatrix(t *testing.T) {
 	var all score
+	each := make([]score, len(misuses))
 	for i := range misuses {
 		m := &misuses[i]
 		if slices.Contains(pendingCells, m.rows) {
@@ -458,10 +460,19 @@ func TestFaultMatrix(t *testing.T) {
 			continue
 		}
 		for _, c := range m.cells() {
-			all.add(t, c)
+			each[i].add(t, c)
 		}
+		all.caught, all.cells = all.caught+each[i].caught, all.cells+each[i].cells
+		all.silent, all.twins = all.silent+each[i].silent, all.twins+each[i].twins
 	}
 	t.Logf("caught %d of %d, silent %d of %d", all.caught, all.cells, all.silent, all.twins)
+	if why := noOrdinary(); why != "" {
+		t.Logf("the ordinary build is not run: %s", why)
+		return
+	}
+	answers := ordinaryAnswers(t)
+	logShare(t, answers)
+	wantTable(t, each, answers)
 }
 
 // add runs a cell with each way to go on, and its twin.
