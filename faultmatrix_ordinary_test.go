@@ -52,14 +52,12 @@ func noOrdinary() string {
 	return ""
 }
 
-// ordinaryCells returns the cells that are run: those of the matrix, and of other misuses the ones with the
-// smallest size.
+// ordinaryCells returns the cells that are run: those of the matrix, and of other misuses the ones of 4 KiB.
 func ordinaryCells() (keys []answerKey) {
 	for i := range misuses {
-		smallest := map[byte]bool{}
-		for _, c := range misuses[i].cells() {
-			if !smallest[c.letter] {
-				smallest[c.letter] = true
+		m := &misuses[i]
+		for _, c := range m.cells() {
+			if len(m.sizes) < 2 || c.size+m.less == 4<<10 {
 				keys = append(keys, answerKey{i, c.letter, c.size})
 			}
 		}
