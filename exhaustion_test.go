@@ -29,6 +29,12 @@ var system = &stingy{}
 func TestMain(m *testing.M) {
 	system.Source = osmem.Current()
 	osmem.Use(system)
+	if p, ok := system.Source.(osmem.Protector); ok {
+		osmem.Use(struct {
+			*stingy
+			osmem.Protector
+		}{system, p})
+	}
 	os.Exit(m.Run())
 }
 
@@ -37,14 +43,6 @@ func (s *stingy) Reserve(size uintptr) (uintptr, error) {
 		return 0, osmem.ErrNoMemory
 	}
 	return s.Source.Reserve(size)
-}
-
-// Protect makes memory inaccessible where the backing allocator can.
-func (s *stingy) Protect(addr, size uintptr) error {
-	if p, ok := s.Source.(osmem.Protector); ok {
-		return p.Protect(addr, size)
-	}
-	return errors.New("nothing can be protected")
 }
 
 func (s *stingy) Commit(addr, size uintptr) error {

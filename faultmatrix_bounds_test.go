@@ -159,7 +159,11 @@ func readBehind(c *cell) {
 	if c.right {
 		return
 	}
-	for i := range 16 { // chunks begin at multiples of 16
+	n := 8 // bytes of a zone
+	if protects() {
+		n = 16 // chunks begin at multiples of 16, and end less than that before the page
+	}
+	for i := range n {
 		c.look(p, c.size+i)
 	}
 }

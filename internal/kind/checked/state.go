@@ -7,6 +7,7 @@ import (
 
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/osmem"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
@@ -209,13 +210,18 @@ func (s *state) reuse(class uint64) (*chunks, int, bool) {
 	return nil, 0, false
 }
 
-// dedicate returns a block for one chunk, which ends at a page that cannot be accessed.
+// dedicate returns a block for one chunk, which ends at a page that cannot be accessed, or at a zone
+// where there is no such page.
 func (s *state) dedicate(c *kind.Core, size, align uintptr) (*chunks, int, error) {
-	b, err := s.newBlock(c, front+size+align)
+	behind := uintptr(zone)
+	if _, ok := osmem.Current().(osmem.Protector); ok {
+		behind = 0
+	}
+	b, err := s.newBlock(c, front+size+align+behind)
 	if err != nil {
 		return nil, 0, err
 	}
-	p := (b.base + b.size - size) &^ (align - 1)
+	p := (b.base + b.size - behind - size) &^ (align - 1)
 	i := b.slot(p, 0, align)
 	b.dedicated, b.room = size+1, b.base+b.size-p
 	fill(b.base, p-front-b.base, zonePage)
