@@ -64,7 +64,7 @@ func (mc Context) Check() error {
 	var f findings
 	checked.ExamineAll()
 	for _, x := range checked.Pending() {
-		f.note(mc.ref.Node(), kind.Flaw{Cause: x})
+		f.note(mc.ref.Node(), kind.Flaw{Found: x})
 	}
 	for _, c := range mc.ref.Check("Context.Check", f.note, budget.NewAudit(mc.ref.Node(), f.note)) {
 		kinds.Methods[kind.KindOf(c.Epoch)].Check(c.Core, func(flaw kind.Flaw) { f.note(c.Node(), flaw) })
@@ -101,23 +101,27 @@ func (f *findings) err() error {
 	if len(f.first) == 0 {
 		return nil
 	}
-	tree.Lock()
-	defer tree.Unlock()
 	var all []error
 	for _, at := range f.first {
-		if x, ok := at.Cause.(*checked.Finding); ok {
-			all = append(all, faultIn("Context.Check", x))
-			continue
-		}
-		all = append(all, &CorruptionError{
-			Context: dubiousPath(at.at), Kind: Kind(at.at.Kind()),
-			Block: at.Block, Address: at.Chunk, Reason: at.Reason,
-		})
+		all = append(all, at.err())
 	}
 	if f.more > 0 {
 		all = append(all, fmt.Errorf("palloc: corruption: %d more findings", f.more))
 	}
 	return errors.Join(all...)
+}
+
+// err returns the finding as an error: a *Fault if a checked context found it.
+func (at finding) err() error {
+	if x, ok := at.Found.(*checked.Finding); ok {
+		return faultOf("Context.Check", x)
+	}
+	tree.Lock()
+	defer tree.Unlock()
+	return &CorruptionError{
+		Context: dubiousPath(at.at), Kind: Kind(at.at.Kind()),
+		Block: at.Block, Address: at.Chunk, Reason: at.Reason,
+	}
 }
 
 // maxDubiousLevels is the number of levels that dubiousPath follows: damaged links may form

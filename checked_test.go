@@ -93,16 +93,16 @@ func TestPointersToWhatEndsBefore(t *testing.T) {
 	}
 }
 
-// protects skips a test where memory cannot be protected.
-func protects(t *testing.T) {
-	if osmem.Current().Name() == osmem.GoHeap.Name() {
+// mustProtect skips a test where memory cannot be protected.
+func mustProtect(t *testing.T) {
+	if !osmem.Current().Protects() {
 		t.Skip("contexts are on Go's heap here, which cannot be protected")
 	}
 }
 
 // TestAnAccessAfterTheResetIsExplained reads memory that a reset took back.
 func TestAnAccessAfterTheResetIsExplained(t *testing.T) {
-	protects(t)
+	mustProtect(t)
 	mc := palloc.NewAllocSet(palloc.Top(), "access", palloc.Checked("guard"))
 	defer mc.Delete()
 	s := palloc.CloneString(mc, strings.Repeat("x", 60))

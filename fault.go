@@ -134,7 +134,7 @@ func faultIn(op string, x *checked.Finding) *Fault {
 	_, f.Ended = x.Ended.Frames()
 	_, f.Other = x.Other.Frames()
 	if c := x.Core; c != nil {
-		if id := kind.KindOf(relaxed.Load64(&c.Epoch)); id != kind.None && (x.Name == "" || x.Name == kind.Slot[tree.Node](c).Name()) {
+		if now := relaxed.Load64(&c.Epoch); kind.KindOf(now) != kind.None && (x.Epoch == 0 || x.Epoch == now) {
 			f.in(c)
 		}
 	}

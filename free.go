@@ -114,5 +114,9 @@ func freeSlow(p uintptr) {
 func (mc Context) Compact() int64 {
 	mc.check("Context.Compact")
 	budget.Compactions.Add(1)
-	return int64(kinds.Methods[mc.ref.Core.Kind()].Compact(mc.ref.Core))
+	released := kinds.Methods[mc.ref.Core.Kind()].Compact(mc.ref.Core)
+	if checked.HasPending() {
+		raisePending()
+	}
+	return int64(released)
 }

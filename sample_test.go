@@ -20,7 +20,7 @@ const sampleCase = "PALLOC_TEST_SAMPLE"
 // sampling runs a test again in a process that samples.
 func sampling(t *testing.T, every string) (isChild bool) {
 	t.Helper()
-	protects(t)
+	mustProtect(t)
 	if os.Getenv(sampleCase) != "" {
 		return true
 	}

@@ -21,7 +21,7 @@ type Flaw struct {
 	Block  uintptr // address of the block concerned, 0 where there is none
 	Chunk  uintptr // of the chunk, behind its header; 0 where there is none
 	Reason string  // what was found, and what should be
-	Cause  error   // of a checked context: the finding
+	Found  error   // what a checked context found, nil for other flaws
 }
 
 // Inspection is a look at all that a node holds.

@@ -47,6 +47,7 @@ func (*goHeap) Populates() bool                  { return false }
 func (*goHeap) Populate(addr, size uintptr)      {}
 func (*goHeap) Discard(addr, size uintptr) error { return errKept }
 
+func (*goHeap) Protects() bool                   { return false }
 func (*goHeap) Protect(addr, size uintptr) error { return errKept }
 
 var errKept = errors.New("memory of Go's heap is neither discarded nor protected")

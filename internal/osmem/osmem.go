@@ -45,6 +45,9 @@ type Source interface {
 	// content is lost. They stay committed, readable and writable, also when
 	// Discard fails; then each byte may have its old content.
 	Discard(addr, size uintptr) error
+	// Protects reports whether bytes that are not committed cannot be accessed, and Protect
+	// can make them so again.
+	Protects() bool
 	// Protect empties committed bytes and makes them inaccessible until they are committed
 	// again. On an error nothing changed.
 	Protect(addr, size uintptr) error

@@ -42,6 +42,8 @@ func (system) Commit(addr, size uintptr) error {
 	return nil
 }
 
+func (system) Protects() bool { return true }
+
 // Protect maps the range anew, without access, which empties it as well.
 func (system) Protect(addr, size uintptr) error {
 	_, err := unix.MmapPtr(-1, 0, At(addr), size, unix.PROT_NONE, unix.MAP_FIXED|unix.MAP_PRIVATE|unix.MAP_ANON|reserveFlags)

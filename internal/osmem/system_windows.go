@@ -64,6 +64,8 @@ func (system) Discard(addr, size uintptr) error {
 func (system) Populates() bool             { return false }
 func (system) Populate(addr, size uintptr) {}
 
+func (system) Protects() bool { return true }
+
 // Protect decommits the pages.
 func (system) Protect(addr, size uintptr) error {
 	return windows.VirtualFree(addr, size, windows.MEM_DECOMMIT)

@@ -15,8 +15,8 @@ import (
 // It holds: regions, and in them blocks of whole pages. After each block is a page that cannot
 // be accessed. A block is retired when none of its chunks is in use. If it is protected it
 // takes no memory, and a late access is a page fault. To protect a block costs system calls;
-// so only the first protectedFirst are, and later one for every protectedEvery chunks
-// that were allocated. Others keep their memory, filled, and are verified when they leave
+// so only those with Guard are, the first protectedFirst, and later one for every
+// protectedEvery chunks that were allocated. Others keep their memory, filled, and are verified when they leave
 // the queue.
 //
 // Invariant: an address is in one block. It does not come back as long as its block is in
@@ -280,7 +280,7 @@ func (b *chunks) examine() {
 	}
 	i, ok := b.find(d.from)
 	if !ok || len(b.records) == 0 {
-		note(&Finding{Mistake: WriteAfterFree, Core: b.core, Name: b.name, From: d.from, Bytes: d.to - d.from,
+		note(&Finding{Mistake: WriteAfterFree, Core: b.core, Epoch: b.epoch, Name: b.name, From: d.from, Bytes: d.to - d.from,
 			Text: fmt.Sprintf("memory at %#x in which no chunk was allocated was written to", d.from)})
 		return
 	}
@@ -293,15 +293,23 @@ func (b *chunks) examine() {
 // ExplainAccess returns a finding about an access to protected memory at an address, nil if the
 // address is none of a checked context. Any goroutine.
 func ExplainAccess(p uintptr) *Finding {
-	b := blockAt(p)
-	if b == nil {
-		return nil
-	}
-	f := &Finding{Mistake: AccessAfterEnd, Core: b.core, Name: b.name, From: p, Bytes: 1}
-	i, ok := b.find(p)
+	b, behind := blockAt(p), blockAt(p+pageSize)
 	switch {
-	case !b.retired.Load() && b.dedicated != 0 && p >= b.base+b.size:
+	case b == nil && behind == nil:
+		return nil
+	case b == nil:
+		b = behind
+	}
+	f := &Finding{Mistake: AccessAfterEnd, Core: b.core, Epoch: b.epoch, Name: b.name, From: p, Bytes: 1}
+	i, ok := b.find(p)
+	live := !b.retired.Load()
+	switch {
+	case live && b.dedicated != 0 && p >= b.base+b.size:
 		f = b.finding(Overflow, 0, fmt.Sprintf("%s was accessed beyond its end: %s behind it", b.describe(0), bytesText(p-b.at(0)-b.sizeOf(0)+1)))
+	case live && p >= b.base+b.size && b.overran() != nil:
+		f = b.overran()
+	case p-b.base >= b.size && behind != nil && behind.underran() != nil:
+		f = behind.underran()
 	case ok && len(b.records) > 0:
 		f = b.finding(AccessAfterEnd, i, fmt.Sprintf("%s was accessed after it was %s: at offset %d", b.describe(i), b.endedBy(i), int(p)-int(b.at(i))))
 	default:
@@ -309,6 +317,29 @@ func ExplainAccess(p uintptr) *Finding {
 	}
 	f.From, f.Bytes = p, 1
 	return f
+}
+
+// overran returns a finding about bytes that were overwritten up to the block's end, nil if none were.
+func (b *chunks) overran() *Finding {
+	last := len(b.records) - 1
+	if b.dedicated != 0 || last < 0 || b.damageBehind(last).to != b.base+b.cut {
+		return nil
+	}
+	at := b.origin(last)
+	return b.finding(Overflow, at, fmt.Sprintf("%s was written to beyond its end, up to the end of the block at %#x", b.describe(at), b.base+b.size))
+}
+
+// underran returns a finding about bytes that were overwritten from the block's beginning on, nil if
+// none were.
+func (b *chunks) underran() *Finding {
+	if b.retired.Load() || len(b.records) == 0 || b.damageBefore(0).from != b.base {
+		return nil
+	}
+	at := 0
+	for b.joins(at) {
+		at++
+	}
+	return b.finding(Underflow, at, fmt.Sprintf("%s was written to before its beginning, down to that of the block at %#x", b.describe(at), b.base))
 }
 
 // ExamineAll verifies every block that waits in the queue of filled ones, and notes what it finds.

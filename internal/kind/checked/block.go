@@ -54,7 +54,8 @@ type chunks struct {
 	base, size uintptr
 	core       *kind.Core
 	settings   Settings
-	cookie     uint64 // of the context when the block was acquired
+	epoch      uint64 // of the context when the block was acquired
+	cookie     uint64 // likewise
 	name       string // of the context, once the block is retired
 
 	records   []record
@@ -114,6 +115,9 @@ func (b *chunks) begin(i int, size uintptr, made Stack) uintptr {
 	p := b.at(i)
 	*word(p - 16) = uint64(i)
 	chunk.SetHeader(p, b.cookie|Live)
+	if zone := b.roomOf(i) - size; !isFresh(p+size, zone) { // a chunk before was written to beyond its end: its own zone tells
+		fill(p+size, zone, freshPage)
+	}
 	return p
 }
 
@@ -146,6 +150,9 @@ func (b *chunks) end(i int, why Stack) {
 
 // find returns the record in whose slot an address is; false if it is in none.
 func (b *chunks) find(p uintptr) (i int, ok bool) {
+	if b.dedicated != 0 {
+		return 0, p-b.base < b.size
+	}
 	if !b.protected && !b.retired.Load() && p%chunk.Align == 0 && p >= b.base+front && p < b.base+b.size {
 		if n := *word(p - 16); n < uint64(len(b.records)) && b.at(int(n)) == p {
 			return int(n), true
@@ -159,7 +166,7 @@ func (b *chunks) find(p uintptr) (i int, ok bool) {
 func (b *chunks) chunkAt(p uintptr) (int, error) {
 	i, ok := b.find(p)
 	if !ok {
-		return 0, &Finding{Mistake: Interior, Core: b.core, Name: b.name, From: p,
+		return 0, &Finding{Mistake: Interior, Core: b.core, Epoch: b.epoch, Name: b.name, From: p,
 			Text: "the address is not the start of a chunk: none was allocated there"}
 	}
 	if f := b.unfit(i, p); f != nil {
@@ -266,9 +273,6 @@ func (b *chunks) inspect(i int) *Finding {
 	}
 	if f != nil {
 		r.state = condemned
-		if f.Chunk != b.at(i) { // the culprit is the chunk before
-			b.records[i-1].state = condemned
-		}
 	}
 	return f
 }
@@ -282,31 +286,41 @@ func (b *chunks) isWhole(i int) bool {
 
 // inspectLive verifies the words before a live chunk and the zone behind it.
 func (b *chunks) inspectLive(i int) *Finding {
-	p, size := b.at(i), b.sizeOf(i)
-	if d := damage(p+size, b.roomOf(i)-size, freshPage); d.to != 0 {
-		return b.overflow(i, d)
+	before := b.damageBefore(i)
+	if at := b.origin(i); at != i {
+		return b.overflow(at, i)
 	}
-	if d := b.damageBefore(i); d.to != 0 {
-		if i > 0 && b.records[i-1].state == inUse {
-			q, n := b.at(i-1), b.sizeOf(i-1)
-			if e := damage(q+n, b.roomOf(i-1)-n, freshPage); e.to != 0 && e.to == b.at(i)-front {
-				return b.overflow(i-1, span{e.from, d.to})
-			}
-		}
-		f := b.finding(Underflow, i, fmt.Sprintf("%s was written to before its beginning: %s, the first of them %s before it",
-			b.describe(i), bytesText(d.to-d.from), bytesText(p-d.from)))
-		f.From, f.Bytes = d.from, d.to-d.from
-		return f
+	if before.to != 0 {
+		return b.underflow(i, before)
+	}
+	if b.damageBehind(i).to != 0 {
+		return b.overflow(i, i)
 	}
 	return nil
 }
 
-// damageBefore returns which bytes before a live chunk were overwritten.
+// damageBehind returns which bytes of the zone behind a chunk were overwritten.
+func (b *chunks) damageBehind(i int) (d span) {
+	if r := &b.records[i]; r.state == inUse {
+		n := b.sizeOf(i)
+		return damage(b.at(i)+n, b.roomOf(i)-n, freshPage)
+	}
+	return d
+}
+
+// damageBefore returns which bytes before a live or freed chunk were overwritten.
 func (b *chunks) damageBefore(i int) (d span) {
-	p := b.at(i)
+	p, tag := b.at(i), Live
+	switch b.records[i].state {
+	case inUse:
+	case freed:
+		tag = endedTag
+	default:
+		return d
+	}
 	var want [front]byte
 	binary.NativeEndian.PutUint64(want[:], uint64(i))
-	binary.NativeEndian.PutUint64(want[8:], b.cookie|Live)
+	binary.NativeEndian.PutUint64(want[8:], b.cookie|uint64(tag))
 	if b.dedicated != 0 {
 		d = damage(b.base, uintptr(b.records[0].off)-front, freshPage)
 	}
@@ -322,30 +336,71 @@ func (b *chunks) damageBefore(i int) (d span) {
 	return d
 }
 
-// overflow returns the finding about bytes behind a chunk.
-func (b *chunks) overflow(i int, d span) *Finding {
-	end := b.at(i) + b.sizeOf(i)
+// joins reports whether bytes were overwritten from the zone behind a live chunk into the words
+// before the next one.
+func (b *chunks) joins(i int) bool {
+	return i+1 < len(b.records) && b.damageBehind(i).to == b.at(i+1)-front && b.damageBefore(i+1).from == b.at(i+1)-front
+}
+
+// origin returns the chunk from whose end bytes were overwritten up to the words before a chunk;
+// the chunk itself if from none.
+func (b *chunks) origin(i int) int {
+	for i > 0 && b.joins(i-1) {
+		i--
+	}
+	return i
+}
+
+// underflow returns the finding about bytes before a chunk.
+func (b *chunks) underflow(i int, d span) *Finding {
+	f := b.finding(Underflow, i, fmt.Sprintf("%s was written to before its beginning: %s, the first of them %s before it",
+		b.describe(i), bytesText(d.to-d.from), bytesText(b.at(i)-d.from)))
+	f.From, f.Bytes = d.from, d.to-d.from
+	return f
+}
+
+// overflow returns the finding about bytes behind a chunk, up to those before the chunk last at least.
+// All chunks from the first to the last that is damaged are condemned.
+func (b *chunks) overflow(i, last int) *Finding {
+	for b.joins(last) {
+		last++
+	}
+	d, end := b.damageBehind(i), b.at(i)+b.sizeOf(i)
+	if last > i {
+		d.to = b.damageBefore(last).to
+	}
+	if e := b.damageBehind(last); e.to != 0 && last > i {
+		d.to = e.to
+	}
 	f := b.finding(Overflow, i, fmt.Sprintf("%s was written to beyond its end: %s, the first of them %s behind it",
 		b.describe(i), bytesText(d.to-d.from), bytesText(d.from-end+1)))
 	f.From, f.Bytes = d.from, d.to-d.from
-	if i+1 < len(b.records) && d.to > b.at(i+1)-front {
-		f.Text += "; " + b.describe(i+1) + " may be damaged, too"
-		b.records[i+1].state = condemned
+	if last > i {
+		f.Text += "; " + b.describe(i+1) + " is damaged, too"
+	}
+	if last > i+1 {
+		f.Text += fmt.Sprintf(", and %d chunks behind that one", last-i-1)
+	}
+	for k := i; k <= last; k++ {
+		b.records[k].state = condemned
 	}
 	return f
 }
 
-// inspectFreed verifies that nothing was written to a freed chunk.
+// inspectFreed verifies that nothing was written to a freed chunk, nor to the words before it.
 func (b *chunks) inspectFreed(i int) *Finding {
-	d := damage(b.at(i), b.roomOf(i), freedPage)
-	if d.to == 0 {
-		return nil
-	}
-	if i > 0 && b.records[i-1].state == inUse && d.from == b.at(i) {
-		q, n := b.at(i-1), b.sizeOf(i-1)
-		if e := damage(q+n, b.roomOf(i-1)-n, freshPage); e.to == b.at(i)-front {
-			return b.overflow(i-1, span{e.from, d.to})
+	d, before := damage(b.at(i), b.roomOf(i), freedPage), b.damageBefore(i)
+	switch at := b.origin(i); {
+	case at != i:
+		f := b.overflow(at, i)
+		if d.from == b.at(i) {
+			f.Bytes = max(f.Bytes, d.to-f.From)
 		}
+		return f
+	case d.to == 0 && before.to == 0:
+		return nil
+	case d.to == 0:
+		return b.underflow(i, before)
 	}
 	f := b.finding(WriteAfterFree, i, fmt.Sprintf("%s was written to after it was %s: %s, the first of them at offset %d",
 		b.describe(i), b.endedBy(i), bytesText(d.to-d.from), d.from-b.at(i)))

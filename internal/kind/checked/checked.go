@@ -225,7 +225,7 @@ func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
 	defer s.leave()
 	for _, b := range s.blocks {
 		for _, f := range b.verify() {
-			report(kind.Flaw{Block: b.base, Chunk: f.Chunk, Reason: f.Error(), Cause: f})
+			report(kind.Flaw{Block: b.base, Chunk: f.Chunk, Reason: f.Error(), Found: f})
 		}
 	}
 	s.checkPointers(report)

@@ -40,7 +40,8 @@ type Finding struct {
 	Op      string // what was called when it was found, "" if only the caller knows
 	Text    string
 	Core    *kind.Core // of the context concerned
-	Name    string     // its name, if it is gone
+	Epoch   uint64     // of that context, 0 if it is the node's present one
+	Name    string     // its name, if its memory was taken back
 
 	Chunk       uintptr // where the chunk concerned begins, 0 for none
 	Size        uintptr // bytes that were requested for it
@@ -94,7 +95,7 @@ func (b *chunks) endedBy(i int) string {
 // finding begins a finding about a chunk.
 func (b *chunks) finding(m Mistake, i int, text string) *Finding {
 	r := &b.records[i]
-	return &Finding{Mistake: m, Text: text, Core: b.core, Name: b.name, Chunk: b.at(i), Size: b.sizeOf(i), Made: r.made, Ended: r.ended}
+	return &Finding{Mistake: m, Text: text, Core: b.core, Epoch: b.epoch, Name: b.name, Chunk: b.at(i), Size: b.sizeOf(i), Made: r.made, Ended: r.ended}
 }
 
 // bytesText returns a number of bytes in words.

@@ -148,7 +148,7 @@ func (b *chunks) checkValues(i int, l *layout, report func(kind.Flaw)) {
 			}
 			x := b.finding(WrongPointer, i, fmt.Sprintf("%s in %s leads to %s (%#x)", name, b.describe(i), wrong, to))
 			x.From, x.Bytes = at, wordSize
-			report(kind.Flaw{Block: b.base, Chunk: p, Reason: x.Text, Cause: x})
+			report(kind.Flaw{Block: b.base, Chunk: p, Reason: x.Text, Found: x})
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/osmem"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
@@ -239,13 +240,18 @@ func (s *state) reuse(class uint64) (*chunks, int, bool) {
 	return nil, 0, false
 }
 
-// dedicate returns a block for one chunk, which ends at a page that cannot be accessed.
+// dedicate returns a block for one chunk, which ends at a page that cannot be accessed, or at a zone
+// where there is no such page.
 func (s *state) dedicate(c *kind.Core, size, align uintptr) (*chunks, int, error) {
-	b, err := s.newBlock(c, front+size+align)
+	behind := uintptr(zone)
+	if osmem.Current().Protects() {
+		behind = 0
+	}
+	b, err := s.newBlock(c, front+size+align+behind)
 	if err != nil {
 		return nil, 0, err
 	}
-	p := (b.base + b.size - max(size, 1)) &^ (align - 1)
+	p := (b.base + b.size - behind - max(size, 1)) &^ (align - 1)
 	b.freshen(b.size)
 	i := b.slot(p, 0, align)
 	b.dedicated, b.room, b.cut = size+1, b.base+b.size-p, b.size
@@ -258,7 +264,7 @@ func (s *state) newBlock(c *kind.Core, size uintptr) (b *chunks, err error) {
 	if err = c.AcquireElsewhere(size, func() (err error) { b, err = acquire(size); return err }); err != nil {
 		return nil, err
 	}
-	b.core, b.cookie, b.settings = c, c.Cookie, s.settings
+	b.core, b.epoch, b.cookie, b.settings = c, c.Epoch, c.Cookie, s.settings
 	s.blocks = append(s.blocks, b)
 	return b, nil
 }
@@ -372,6 +378,7 @@ func (s *state) chunk(p uintptr) (*chunks, int, error) {
 
 // retire releases a block without chunks in use.
 func (s *state) retire(c *kind.Core, b *chunks, why Stack) {
+	b.name = s.name
 	b.empty(why)
 	for i, other := range s.blocks {
 		if other == b {
@@ -383,7 +390,6 @@ func (s *state) retire(c *kind.Core, b *chunks, why Stack) {
 		}
 	}
 	size := b.size
-	b.name = s.name
 	b.retire(s.allocated)
 	s.allocated = 0
 	c.ReleaseElsewhere(size)
@@ -439,7 +445,9 @@ func (s *state) reset(c *kind.Core) {
 // compact ends the quarantine of all chunks, and returns how many bytes of blocks it released.
 func (s *state) compact(c *kind.Core) uintptr {
 	before := c.Total
-	s.expire(0)
+	if f := s.expire(0); f != nil {
+		note(f)
+	}
 	s.leaveCurrent(c)
 	return before - c.Total
 }
