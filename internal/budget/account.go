@@ -30,11 +30,12 @@ type account struct {
 	held, peak atomic.Int64
 	limit      int64
 	soft       int64
-	watermark  int64  // above which callbacks run for the soft limit: that limit, or more once it was passed
-	critical   int    // open critical sections
-	recording  bool   // of the peak, by ResetPeak
-	released   int64  // bytes released since the account was opened
-	changes    uint64 // of held
+	watermark  int64         // above which callbacks run for the soft limit: that limit, or more once it was passed
+	critical   int           // open critical sections
+	entered    *tree.Callers // who opened the first of them
+	recording  bool          // of the peak, by ResetPeak
+	released   int64         // bytes released since the account was opened
+	changes    uint64        // of held
 
 	listeners listenerSet // of the contexts below it, at any depth
 	reclaimer *reclaimer  // nil: none
@@ -110,7 +111,8 @@ func (ch *charge) check(c *kind.Core, more int64) error {
 		held := a.held.Load()
 		switch {
 		case a.critical > 0 && relaxed.Load32(&c.Has)&tree.AllowsCritical == 0:
-			return kind.Misuse("a critical section is open: in it only contexts with AllowInCriticalSection acquire blocks")
+			return kind.Misuse("a critical section is open: in it only contexts with AllowInCriticalSection acquire blocks; " +
+				"it was opened at " + a.entered.Line())
 		case more > a.available(c):
 			return &LimitError{account: a, Held: held, More: more, Limit: a.limit}
 		case more > a.watermark-held:

@@ -15,6 +15,7 @@
 package budget
 
 import (
+	"runtime"
 	"sync"
 
 	"github.com/gopalloc/palloc/internal/kind"
@@ -94,7 +95,14 @@ func StopPeak(mc tree.Ref, op string) {
 // EnterCritical opens a critical section, which leave closes. Any goroutine.
 func EnterCritical(mc tree.Ref, op string) (leave func()) {
 	var a *account
-	withAccount(mc, op, func(own *account) { a = own; a.critical++ })
+	by := new(tree.Callers)
+	runtime.Callers(2, by[:])
+	withAccount(mc, op, func(own *account) {
+		if a = own; a.critical == 0 {
+			a.entered = by
+		}
+		a.critical++
+	})
 	return sync.OnceFunc(func() {
 		budgets.Lock()
 		defer budgets.Unlock()
