@@ -8,7 +8,7 @@ import (
 
 // The fault matrix: writes and reads beyond a chunk's end and before its beginning, and to the words around it.
 
-// isOver and isUnder are what must be told of a write around a chunk.
+// isAround is what must be told of a write around a chunk.
 const isAround = "chunk size made call "
 
 var (

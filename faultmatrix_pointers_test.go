@@ -6,7 +6,8 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// The fault matrix: pointers in contexts to memory that does not live as long.
+// The fault matrix: pointers in contexts to memory that does not live as long. A Go pointer in a uintptr or
+// in bytes is out of reach: no type says that it is one. Go's vet finds the conversion.
 
 // matrixLinked has a pointer that must lead into contexts.
 type matrixLinked struct {

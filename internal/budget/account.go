@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 
 	"github.com/gopalloc/palloc/internal/kind"
-	"github.com/gopalloc/palloc/internal/kind/checked"
 	"github.com/gopalloc/palloc/internal/relaxed"
 	"github.com/gopalloc/palloc/internal/tree"
 )
@@ -33,7 +32,7 @@ type account struct {
 	soft       int64
 	watermark  int64         // above which callbacks run for the soft limit: that limit, or more once it was passed
 	critical   int           // open critical sections
-	entered    checked.Stack // where the last one was opened, if that is recorded
+	entered    *tree.Callers // who opened the first of them
 	recording  bool          // of the peak, by ResetPeak
 	released   int64         // bytes released since the account was opened
 	changes    uint64        // of held
@@ -106,21 +105,14 @@ func reserve(c *kind.Core, holds uintptr) error {
 	return nil
 }
 
-// openedBy returns where the last critical section was opened, if that is recorded.
-func (a *account) openedBy() string {
-	if a.entered == 0 {
-		return ""
-	}
-	return ", opened" + a.entered.By()
-}
-
 // check returns why the context may not hold more bytes, nil when it may.
 func (ch *charge) check(c *kind.Core, more int64) error {
 	for a := ch.account; a != nil; a = a.parent {
 		held := a.held.Load()
 		switch {
 		case a.critical > 0 && relaxed.Load32(&c.Has)&tree.AllowsCritical == 0:
-			return kind.Misuse("a critical section is open" + a.openedBy() + ": in it only contexts with AllowInCriticalSection acquire blocks")
+			return kind.Misuse("a critical section is open: in it only contexts with AllowInCriticalSection acquire blocks; " +
+				"it was opened at " + a.entered.Line())
 		case more > a.available(c):
 			return &LimitError{account: a, Held: held, More: more, Limit: a.limit}
 		case more > a.watermark-held:

@@ -15,10 +15,10 @@
 package budget
 
 import (
+	"runtime"
 	"sync"
 
 	"github.com/gopalloc/palloc/internal/kind"
-	"github.com/gopalloc/palloc/internal/kind/checked"
 	"github.com/gopalloc/palloc/internal/relaxed"
 	"github.com/gopalloc/palloc/internal/tree"
 )
@@ -95,10 +95,13 @@ func StopPeak(mc tree.Ref, op string) {
 // EnterCritical opens a critical section, which leave closes. Any goroutine.
 func EnterCritical(mc tree.Ref, op string) (leave func()) {
 	var a *account
+	by := new(tree.Callers)
+	runtime.Callers(2, by[:])
 	withAccount(mc, op, func(own *account) {
-		a = own
+		if a = own; a.critical == 0 {
+			a.entered = by
+		}
 		a.critical++
-		a.entered = checked.Here(mc.Core)
 	})
 	return sync.OnceFunc(func() {
 		budgets.Lock()

@@ -117,14 +117,6 @@ func SettingsOf(c *kind.Core) Settings { return stateOf(c).settings }
 // has reports whether something is checked in the context.
 func (s *state) has(m Mode) bool { return s.settings.Mode&m != 0 }
 
-// Here returns the stack of the caller, if the context of a node is checked and stacks are recorded.
-func Here(c *kind.Core) Stack {
-	if !Is(c.Kind()) {
-		return 0
-	}
-	return stateOf(c).record(2)
-}
-
 // Records reports whether stacks are recorded in the context that a node is about to become.
 func Records(c *kind.Core, id kind.ID) bool { return Is(id) && stateOf(c).has(Stacks) }
 
