@@ -138,7 +138,7 @@ var badFrees = []misuse{
 	{rows: "39", what: "Realloc of an interior pointer", kinds: "ASGBH", do: reallocInside,
 		want: wanted{mistake: isInside, facts: isPointer, says: "16 bytes from its beginning", by: "address"}},
 	{rows: "61", what: "FreeSlice(s[:0:0])", kinds: "A", do: freeNothing,
-		want: wanted{by: "chunks by line"}},
+		want: wanted{mistake: isMisuse, facts: "call", says: "no capacity", by: "address"}},
 	{rows: "74", what: "fake header in user data, freed", kinds: "A", do: fakeHeader,
 		want: wanted{mistake: isInside, facts: isPointer, says: "8 bytes from its beginning", by: "address"}},
 }

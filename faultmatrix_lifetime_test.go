@@ -12,7 +12,7 @@ import (
 
 // The bytes that a stray read yields.
 const (
-	checkedZone  = 0x7e
+	checkedZone  = 0xbd
 	checkedFresh = 0xbd
 	checkedFreed = 0xdf
 )

@@ -26,7 +26,7 @@ var pointersTo = []misuse{
 	{rows: "B37", what: "New of a type with a Go pointer", kinds: "ASGB", do: storeType,
 		want: wanted{mistake: isMisuse, facts: "call", says: "NoHeapPointers", by: "types"}},
 	{rows: "48", what: "Go pointer kept in a context", kinds: "A", then: "check", do: keepGoPointer,
-		want: wanted{mistake: isWrong, facts: "chunk made", says: "matrixLinked.p leads to Go's heap", by: "types"}},
+		want: wanted{mistake: isWrong, facts: "chunk made", says: "leads to Go's heap", by: "types"}},
 	{rows: "49", what: "pointer to a shorter-lived context", kinds: "A", then: "check", do: keepShorter,
 		want: wanted{mistake: isWrong, facts: "chunk made", says: "matrixNode.next", by: "types"}},
 }

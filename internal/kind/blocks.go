@@ -99,6 +99,10 @@ func (c *Core) AcquireShared(need, most uintptr) (*Block, error) {
 
 // Release gives a block that is on no list back to the page heap.
 func (c *Core) Release(b *Block) {
+	if b.Owner != c.Number() { // nothing that the head says is true
+		Damaged(c, b.Address())
+		return
+	}
 	c.uncharge(b.Size)
 	block.ReleaseGrowable(b.Address(), b.Size, b.capacity())
 }
@@ -114,13 +118,21 @@ func Link(list *uintptr, b *Block) {
 
 // Unlink takes a block off its list.
 func Unlink(list *uintptr, b *Block) {
-	if b.Next != 0 {
+	switch {
+	case b.Next == 0:
+	case plausible(b.Next):
 		BlockAt(b.Next).Prev = b.Prev
+	default:
+		Damaged(nil, b.Address())
+		b.Next = 0
 	}
-	if b.Prev != 0 {
-		BlockAt(b.Prev).Next = b.Next
-	} else {
+	switch {
+	case b.Prev == 0:
 		*list = b.Next
+	case plausible(b.Prev):
+		BlockAt(b.Prev).Next = b.Next
+	default:
+		*list = 0 // what comes before is lost
 	}
 }
 
@@ -154,8 +166,17 @@ func (c *Core) PeekBlock(list *uintptr) *Block {
 // from which it comes was overwritten.
 func plausible(addr uintptr) bool { return block.InFirstRegion(addr) || block.Readable(addr) }
 
-// Damaged is told where a list of blocks leads that cannot be followed, at a reset or a deletion. What
-// is behind is lost. Package checked sets it.
+// Owns returns nil if the head of a block of the node says that it is the node's, else a Misuse: it was
+// overwritten.
+func (c *Core) Owns(b *Block) error {
+	if b.Owner == c.Number() {
+		return nil
+	}
+	return headOverwritten(b.Address())
+}
+
+// Damaged is told of a block of a node, nil if that is not known, whose head was overwritten, or of
+// the address to which it leads. What is on its list is lost. Package checked sets it.
 var Damaged func(c *Core, addr uintptr)
 
 // releaseList releases all blocks of a list but one.

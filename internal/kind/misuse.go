@@ -22,7 +22,7 @@ const AlreadyFree = Misuse("the chunk is already free: it was freed, or its cont
 // TwoAcquire: a goroutine finds another one at work in a context of one owner.
 const TwoAcquire = Misuse("two goroutines use the context at once, which is not Shared: give each its own, or create it with Shared")
 
-// headOverwritten explains a block that cannot be released.
+// headOverwritten explains a block that cannot be used.
 func headOverwritten(addr uintptr) Misuse {
 	return Misuse(fmt.Sprintf("the head of the block at %#x was written to: a chunk before it was written to beyond its end, or one in it before its beginning", addr))
 }

@@ -242,14 +242,15 @@ func Free(p uintptr) (c *kind.Core, err error) {
 // freeIn frees a chunk of a block that is in use.
 func freeIn(b *chunks, p uintptr) error {
 	s := stateOf(b.core)
-	if !s.frees {
-		return kind.Headerless(bump.Methods{})
-	}
 	if err := s.enter(); err != nil {
 		return err
 	}
 	i, err := b.chunkAt(p)
-	if err == nil {
+	switch {
+	case err != nil:
+	case !s.frees:
+		err = kind.Headerless(bump.Methods{})
+	default:
 		err = s.free(b.core, b, i)
 	}
 	s.leave()

@@ -127,9 +127,6 @@ func (m Methods) alloc(c *kind.Core, size, align uintptr) (uintptr, error) {
 }
 
 func (m Methods) Free(c *kind.Core, p uintptr, tag uint64) error {
-	if !m.For.Traits().Frees {
-		return kind.Headerless(m.For)
-	}
 	if tag != Live {
 		return kind.TagFault(m, tag)
 	}

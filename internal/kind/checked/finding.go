@@ -136,7 +136,7 @@ func HasPending() bool { return pending.some.Load() }
 
 func init() {
 	kind.Damaged = func(c *kind.Core, addr uintptr) {
-		note(&Finding{Mistake: Overflow, Core: c, From: addr, Text: fmt.Sprintf("the head of a block was written to, since it leads to %#x: "+
+		note(&Finding{Mistake: Overflow, Core: c, From: addr, Text: fmt.Sprintf("the head of a block was written to, as is seen at %#x: "+
 			"a chunk before it was written to beyond its end, or one in it before its beginning", addr)})
 	}
 }

@@ -94,7 +94,11 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 // freed.
 func refill(c *kind.Core, whole uintptr) error {
 	if c.Blocks != 0 {
-		if b := kind.BlockAt(c.Blocks); isEmpty(c, b) && whole <= b.Size-head {
+		b := kind.BlockAt(c.Blocks)
+		if err := c.Owns(b); err != nil {
+			return err
+		}
+		if isEmpty(c, b) && whole <= b.Size-head {
 			begin(c, b)
 			return nil
 		} else if goOn(c, at(b), whole) || reopen(c, whole, lookAhead, (*block).isSparse) {

@@ -134,6 +134,9 @@ func refill(c *kind.Core) error {
 		return refillNew(c)
 	}
 	current := at(kind.BlockAt(c.Blocks))
+	if err := c.Owns(&current.Block); err != nil {
+		return err
+	}
 	best := current
 	if !current.worth() {
 		best = fullest(current.Next)
