@@ -29,12 +29,12 @@ const (
 	protectedFirst = 256
 	protectedEvery = 32 << 10
 
-	// What the queues hold, in bytes. The filled blocks take memory, as much as is in use in
-	// checked contexts at least.
-	leastFilled   = 256 << 10
+	// What the queues hold, in bytes. The filled blocks take memory: a quarter of what is in use in
+	// checked contexts, or leastFilled.
+	leastFilled   = 128 << 10
 	mostProtected = 1 << (28 + 3*osmem.WideShift) // address space: 16 GiB, 256 MiB with 32 bits
 
-	regionSize = 1 << (24 + 3*osmem.WideShift) // 1 GiB, 16 MiB with 32 bits
+	regionSize = 1 << (24 + 2*osmem.WideShift) // 256 MiB, 16 MiB with 32 bits
 )
 
 // region is a reservation.
@@ -221,7 +221,7 @@ func (b *chunks) retire(allocated int) {
 	} else {
 		arena.filled.push(b)
 	}
-	limit := max(leastFilled, arena.inUse)
+	limit := max(leastFilled, arena.inUse/4)
 	if !b.has(Quarantine) {
 		limit = 0
 	}

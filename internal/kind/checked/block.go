@@ -18,7 +18,7 @@ import (
 // Invariant: the records of a block are in the order of their addresses, and their slots
 // touch each other. A slot keeps its place as long as the block lives.
 //
-// Cost: 32 bytes of Go's heap for each slot; finding the slot of an address takes a load of
+// Cost: 24 bytes of Go's heap for each slot; finding the slot of an address takes a load of
 // the word before it, or a binary search where that was overwritten.
 
 const (
@@ -41,10 +41,9 @@ type record struct {
 	room  uint32 // bytes from off to the end of the slot, likewise
 	made  Stack
 	ended Stack
-	typ   uint32 // number of the type that was recorded, 0 for none
+	typ   uint16 // number of the type that was recorded, 0 for none
 	state uint8
 	shift uint8 // the alignment, as a power of two
-	moves uint16
 }
 
 func (r *record) align() uintptr { return 1 << r.shift }
@@ -97,8 +96,14 @@ func (b *chunks) roomOf(i int) uintptr {
 // word returns a word before a chunk.
 func word(addr uintptr) *uint64 { return (*uint64)(osmem.At(addr)) } // of a block that can be accessed
 
+// usualSlot is how many bytes a slot is expected to have.
+const usualSlot = 160
+
 // slot adds a slot with room bytes for a chunk at p, and returns the number of its record.
 func (b *chunks) slot(p, room, align uintptr) int {
+	if b.records == nil {
+		b.records = make([]record, 0, b.size/usualSlot+1)
+	}
 	b.records = append(b.records, record{off: uint32(p - b.base), room: uint32(room), shift: uint8(bits.TrailingZeros64(uint64(align)))})
 	b.cut = p + room - b.base
 	if b.cut > b.fresh {
@@ -110,7 +115,7 @@ func (b *chunks) slot(p, room, align uintptr) int {
 // begin makes the slot a live chunk of size bytes.
 func (b *chunks) begin(i int, size uintptr, made Stack) uintptr {
 	r := &b.records[i]
-	r.size, r.state, r.made, r.ended, r.typ, r.moves = uint32(size), inUse, made, 0, 0, 0
+	r.size, r.state, r.made, r.ended, r.typ = uint32(size), inUse, made, 0, 0
 	b.live++
 	p := b.at(i)
 	*word(p - 16) = uint64(i)

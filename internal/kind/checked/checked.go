@@ -11,7 +11,7 @@
 //	p+size    Fresh bytes, at least 8
 //
 // A chunk that is freed is filled with Freed bytes and waits in its context's quarantine,
-// which holds as much as the context has live. Then its bytes are verified and it may be
+// which holds half as much as the context has in use. Then its bytes are verified and it may be
 // allocated again. A large chunk, and one in Guard or in Sample chunks, ends at a page that
 // cannot be accessed. A block whose chunks are all gone, by a reset, a deletion or
 // one by one, is retired: it cannot be accessed, or is filled and verified later; see
@@ -25,7 +25,7 @@
 // Invariant: a checked context holds no memory of the page heap. Cur and End are 0, so that
 // no stage of the hot path takes a chunk.
 //
-// Cost: each byte is written twice and read once more; 64 bytes a chunk.
+// Cost: each byte is written twice and read once more; some 50 bytes a chunk.
 package checked
 
 import (

@@ -20,6 +20,9 @@ import (
 // maxFields is the number of pointers of one value that are looked at.
 const maxFields = 1 << 12
 
+// maxLayouts is the number of types that are known; chunks of others are not looked at.
+const maxLayouts = 1 << 16
+
 // A field is a word of a value that holds a pointer.
 type field struct {
 	off   uintptr
@@ -37,7 +40,7 @@ type layout struct {
 
 var layouts struct {
 	sync.RWMutex
-	numbers map[reflect.Type]uint32
+	numbers map[reflect.Type]uint16
 	all     []*layout // the first is none
 }
 
@@ -52,7 +55,7 @@ func Expect(c *kind.Core, t reflect.Type) {
 	}
 }
 
-func numberOf(t reflect.Type) uint32 {
+func numberOf(t reflect.Type) uint16 {
 	layouts.RLock()
 	n, ok := layouts.numbers[t]
 	layouts.RUnlock()
@@ -64,10 +67,10 @@ func numberOf(t reflect.Type) uint32 {
 	layouts.Lock()
 	defer layouts.Unlock()
 	if layouts.numbers == nil {
-		layouts.numbers, layouts.all = map[reflect.Type]uint32{}, []*layout{nil}
+		layouts.numbers, layouts.all = map[reflect.Type]uint16{}, []*layout{nil}
 	}
-	if n, ok = layouts.numbers[t]; !ok && len(l.fields) > 0 {
-		n = uint32(len(layouts.all))
+	if n, ok = layouts.numbers[t]; !ok && len(l.fields) > 0 && len(layouts.all) < maxLayouts {
+		n = uint16(len(layouts.all))
 		layouts.all = append(layouts.all, l)
 	}
 	layouts.numbers[t] = n
@@ -75,7 +78,7 @@ func numberOf(t reflect.Type) uint32 {
 }
 
 // layoutOf returns the layout with a number, nil for 0.
-func layoutOf(n uint32) *layout {
+func layoutOf(n uint16) *layout {
 	if n == 0 {
 		return nil
 	}

@@ -49,7 +49,7 @@ type state struct {
 	waited    uintptr               // bytes of the slots in waiting
 	allocated int                   // chunks since a block was retired
 	countdown int64                 // chunks until one is guarded
-	nextType  uint32                // of the next chunk
+	nextType  uint16                // of the next chunk
 
 	inUse     uintptr // bytes of live chunks; others read these three
 	chunks    uint32  // live
@@ -289,7 +289,7 @@ func (s *state) free(c *kind.Core, b *chunks, i int) error {
 	} else if f == nil {
 		s.wait(b, i)
 	}
-	if g := s.expire(max(leastWaiting, s.inUse)); f == nil {
+	if g := s.expire(max(leastWaiting, s.inUse/2)); f == nil {
 		f = g
 	} else if g != nil {
 		note(g)
@@ -300,8 +300,8 @@ func (s *state) free(c *kind.Core, b *chunks, i int) error {
 	return nil
 }
 
-// leastWaiting is how many bytes a quarantine may hold at least.
-const leastWaiting = 8 << 10
+// leastWaiting is how many bytes a quarantine may hold at least. It may hold half of what is in use.
+const leastWaiting = 4 << 10
 
 // wait puts a slot into the quarantine.
 func (s *state) wait(b *chunks, i int) {
