@@ -6,7 +6,7 @@
 //	bits 16..37  version of the context, a new one at every reset and deletion
 //	bits  0..15  tag bits: the kind of chunk, its size class, live or freed
 //
-// A core keeps its own index and version in the same places, and Salt in the low byte: its cookie. So header
+// A core keeps its own index and version in the same places, and LowByte in the low byte: its cookie. So header
 // XOR cookie is below TagLimit exactly when the header is valid, and then is the tag
 // bits. One load, one XOR and one compare tell a live chunk from a freed one, from
 // one that a reset or deletion took back, from the middle of a chunk and from other
@@ -29,9 +29,9 @@ const (
 	HeaderSize = 8 // bytes in front of a chunk
 	Align      = 8 // every chunk begins at a multiple of this
 
-	// Salt is the low byte of every cookie, so that no header of a live chunk stays one when its
+	// LowByte is the low byte of every cookie, so that no header of a live chunk stays one when its
 	// low byte is overwritten by 0 or by 0xff.
-	Salt = 0x80
+	LowByte = 0x80
 
 	versionShift = 16
 	versionMask  = 1<<(IndexShift-versionShift) - 1
@@ -102,9 +102,9 @@ func SetHeader(p uintptr, h uint64) { *(*uint64)(osmem.At(p - HeaderSize)) = h }
 func Index(h uint64) uint32 { return uint32(h >> IndexShift) }
 
 // Cookie returns the cookie of a core: its index and the low 22 bits of its version,
-// where headers have them, and Salt. A header is a cookie XOR a tag.
+// where headers have them, and LowByte. A header is a cookie XOR a tag.
 func Cookie(index uint32, version uint64) uint64 {
-	return uint64(index)<<IndexShift | version&versionMask<<versionShift | Salt
+	return uint64(index)<<IndexShift | version&versionMask<<versionShift | LowByte
 }
 
 // NextCookie returns the cookie with another version. The step is odd, so that all

@@ -37,7 +37,7 @@ type Inspection struct {
 // number of the node is certain, by which everything is found.
 func Inspect(c *Core, report func(Flaw)) *Inspection {
 	x := &Inspection{c: c, report: report, blocks: map[uintptr]bool{}}
-	if At(c.Number()) != c || c.Cookie%chunk.TagLimit != chunk.Salt {
+	if At(c.Number()) != c || c.Cookie%chunk.TagLimit != chunk.LowByte {
 		x.Flaw(0, 0, "the core's cookie is %#016x, which is not one of this core", c.Cookie)
 		return nil
 	}
