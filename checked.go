@@ -1,11 +1,16 @@
 package palloc
 
 import (
+	"fmt"
+	"os"
+	"reflect"
 	"runtime"
 	"runtime/debug"
 	"strings"
 
+	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/kind/checked"
+	"github.com/gopalloc/palloc/internal/tree"
 )
 
 // Checked contexts, which find misuse of their memory.
@@ -128,4 +133,17 @@ func faultAt(recovered any) *Fault {
 	f := faultOf("access", x)
 	f.Call = call
 	return f
+}
+
+func init() {
+	tree.Afterwards = raisePending
+	checked.Exempt = func(t reflect.Type) bool { return rule.IsAllowed(t) }
+	watchTypes(checked.Environment)
+	if s := checked.Environment; s.Mode == 0 && s.Sample != 0 {
+		budget.Sample(s.Sample)
+	}
+	if err := checked.EnvironmentError; err != nil {
+		fmt.Fprintln(os.Stderr, "palloc:", err)
+		os.Exit(2)
+	}
 }

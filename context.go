@@ -6,11 +6,6 @@ import (
 	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
-	"github.com/gopalloc/palloc/internal/kind/allocset"
-	"github.com/gopalloc/palloc/internal/kind/bump"
-	"github.com/gopalloc/palloc/internal/kind/generation"
-	"github.com/gopalloc/palloc/internal/kind/kinds"
-	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/tree"
 )
 
@@ -25,41 +20,11 @@ import (
 // PostgreSQL: MemoryContext.
 type Context struct{ ref tree.Ref }
 
-// A Kind is how a context allocates. The zero Kind is none.
-type Kind uint8
-
-// The kinds of contexts.
-const (
-	KindAllocSet   Kind = Kind(allocset.ID)
-	KindSlab       Kind = Kind(slab.ID)
-	KindGeneration Kind = Kind(generation.ID)
-	KindBump       Kind = Kind(bump.ID)
-)
-
-// String returns the name of the kind: AllocSet, Slab, Generation or Bump.
-func (k Kind) String() string {
-	if m := kinds.Methods[k]; m != nil {
-		return m.Name()
-	}
-	return "no kind"
-}
-
-// Frees reports whether single chunks of contexts of the kind can be freed. Those of a Bump
-// cannot: to free one is a *Fault, so that no program relies on it. Code that accepts a
-// context of any kind asks before: if mc.Kind().Frees() { palloc.FreeSlice(s) }. Any
-// goroutine.
-//
-// PostgreSQL: pfree of a Bump's chunk is an error.
-func (k Kind) Frees() bool { return kinds.Methods[k] == nil || kinds.Methods[k].Traits().Frees }
-
 // Kind returns the kind with which the context was created. Any goroutine.
 func (mc Context) Kind() Kind {
 	mc.check("Context.Kind")
 	return kindIn(mc.ref.Epoch)
 }
-
-// kindIn returns the kind in an epoch. That of a Shared context is KindAllocSet.
-func kindIn(epoch uint64) Kind { return Kind(kinds.Traits(kind.KindOf(epoch)).ShownAs) }
 
 // IsShared reports whether the context was created with Shared. Any goroutine.
 func (mc Context) IsShared() bool {

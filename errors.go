@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -13,46 +12,6 @@ import (
 	"github.com/gopalloc/palloc/internal/kind/checked"
 	"github.com/gopalloc/palloc/internal/tree"
 )
-
-// A Fault is a misuse of palloc. The function that was misused panics with it: for example a
-// free of a pointer to no chunk, the use of a deleted context, a negative size. It is a
-// mistake in the program, like an index out of range. The memory of all contexts is as it
-// was before the call, but for what a checked context found. See also OnFault.
-type Fault struct {
-	Op      string          // the function that was called: "Context.Alloc", "FreeSlice"; "access" for none
-	Reason  string          // what is wrong, and what to do
-	Context string          // path of the context concerned, "" if unknown
-	Address uintptr         // the pointer passed, 0 for none
-	Ident   string          // the context's Ident
-	Kind    Kind            // the context's kind, 0 if unknown
-	Mistake Mistake         // what kind of misuse it is
-	Call    []runtime.Frame // where the program called Op, the innermost frame first
-
-	// What a checked context knows. Frames are those of the program, the innermost first.
-	Chunk uintptr         // where the chunk concerned begins, 0 for none
-	Size  int             // bytes that were requested for it
-	From  uintptr         // the first byte that was written to, or the address that was passed
-	Bytes int             // number of bytes from the first to the last that was written to
-	Made  []runtime.Frame // where the chunk was allocated
-	Ended []runtime.Frame // where it was freed, moved, or its context reset or deleted
-	Other []runtime.Frame // where another goroutine was
-}
-
-// Error returns the fault in one line.
-func (f *Fault) Error() string {
-	text := "palloc: " + f.Op
-	if f.Address != 0 {
-		text += fmt.Sprintf("(%#x)", f.Address)
-	}
-	text += ": " + f.Reason
-	switch {
-	case f.Context != "" && f.Ident != "":
-		text += fmt.Sprintf(" (context %q, ident %q)", f.Context, f.Ident)
-	case f.Context != "":
-		text += fmt.Sprintf(" (context %q)", f.Context)
-	}
-	return text
-}
 
 // An OutOfMemoryError reports that memory ran out: the operating system or a budget refused
 // it, and the callbacks of OnPressure freed too little. It is a condition, not a mistake.

@@ -3,13 +3,11 @@ package palloc
 import (
 	"fmt"
 	"os"
-	"reflect"
 	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 
-	"github.com/gopalloc/palloc/internal/budget"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/checked"
 	"github.com/gopalloc/palloc/internal/relaxed"
@@ -21,6 +19,46 @@ import (
 // Invariant: every Fault passes raise before a function panics with it. No lock is held then.
 //
 // Cost: a walk over the stack.
+
+// A Fault is a misuse of palloc. The function that was misused panics with it: for example a
+// free of a pointer to no chunk, the use of a deleted context, a negative size. It is a
+// mistake in the program, like an index out of range. The memory of all contexts is as it
+// was before the call, but for what a checked context found. See also OnFault.
+type Fault struct {
+	Op      string          // the function that was called: "Context.Alloc", "FreeSlice"; "access" for none
+	Reason  string          // what is wrong, and what to do
+	Context string          // path of the context concerned, "" if unknown
+	Address uintptr         // the pointer passed, 0 for none
+	Ident   string          // the context's Ident
+	Kind    Kind            // the context's kind, 0 if unknown
+	Mistake Mistake         // what kind of misuse it is
+	Call    []runtime.Frame // where the program called Op, the innermost frame first
+
+	// What a checked context knows. Frames are those of the program, the innermost first.
+	Chunk uintptr         // where the chunk concerned begins, 0 for none
+	Size  int             // bytes that were requested for it
+	From  uintptr         // the first byte that was written to, or the address that was passed
+	Bytes int             // number of bytes from the first to the last that was written to
+	Made  []runtime.Frame // where the chunk was allocated
+	Ended []runtime.Frame // where it was freed, moved, or its context reset or deleted
+	Other []runtime.Frame // where another goroutine was
+}
+
+// Error returns the fault in one line.
+func (f *Fault) Error() string {
+	text := "palloc: " + f.Op
+	if f.Address != 0 {
+		text += fmt.Sprintf("(%#x)", f.Address)
+	}
+	text += ": " + f.Reason
+	switch {
+	case f.Context != "" && f.Ident != "":
+		text += fmt.Sprintf(" (context %q, ident %q)", f.Context, f.Ident)
+	case f.Context != "":
+		text += fmt.Sprintf(" (context %q)", f.Context)
+	}
+	return text
+}
 
 // A Mistake is the kind of misuse that a Fault is about.
 type Mistake uint8
@@ -114,6 +152,17 @@ func tell(f *Fault) bool {
 	return len(*p) > 0
 }
 
+// in sets the context that the Fault is about, by its node. The caller holds the tree's
+// lock.
+func (f *Fault) in(c *kind.Core) *Fault {
+	c = c.Owner()
+	f.Context = tree.PathOf(c)
+	if id := c.Kind(); id != kind.None {
+		f.Kind, f.Ident = kindIn(relaxed.Load64(&c.Epoch)), kind.Slot[tree.Node](c).Ident()
+	}
+	return f
+}
+
 // faultOf returns the Fault about what a checked context found.
 func faultOf(op string, x *checked.Finding) *Fault {
 	tree.Lock()
@@ -139,19 +188,6 @@ func faultIn(op string, x *checked.Finding) *Fault {
 		}
 	}
 	return f
-}
-
-func init() {
-	tree.Afterwards = raisePending
-	checked.Exempt = func(t reflect.Type) bool { return rule.IsAllowed(t) }
-	watchTypes(checked.Environment)
-	if s := checked.Environment; s.Mode == 0 && s.Sample != 0 {
-		budget.Sample(s.Sample)
-	}
-	if err := checked.EnvironmentError; err != nil {
-		fmt.Fprintln(os.Stderr, "palloc:", err)
-		os.Exit(2)
-	}
 }
 
 // raisePending panics with the first finding of which no caller was told, after the observers were

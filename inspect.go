@@ -9,7 +9,6 @@ import (
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/checked"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
-	"github.com/gopalloc/palloc/internal/relaxed"
 	"github.com/gopalloc/palloc/internal/tree"
 )
 
@@ -162,17 +161,6 @@ func whereabouts(m kind.Methods, c *kind.Core, p uintptr) (near string, inside b
 		return fmt.Sprintf(": it may have been overwritten, from the chunk at %#x, whose %d bytes end before it", at, size), false
 	}
 	return fmt.Sprintf(": headers may have been overwritten, behind the chunk at %#x, of %d bytes", at, size), false
-}
-
-// in sets the context that the Fault is about, by its node. The caller holds the tree's
-// lock.
-func (f *Fault) in(c *kind.Core) *Fault {
-	c = c.Owner()
-	f.Context = tree.PathOf(c)
-	if id := c.Kind(); id != kind.None {
-		f.Kind, f.Ident = kindIn(relaxed.Load64(&c.Epoch)), kind.Slot[tree.Node](c).Ident()
-	}
-	return f
 }
 
 // ownerOf returns the node whose block contains p, nil if none does or the block's head
