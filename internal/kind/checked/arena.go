@@ -15,7 +15,7 @@ import (
 // It holds: regions, and in them blocks of whole pages. After each block is a page that cannot
 // be accessed. A block is retired when none of its chunks is in use. If it is protected it
 // takes no memory, and a late access is a page fault. To protect a block costs system calls;
-// so only those with Guard are, the first protectedFirst, and later one for every
+// so only large ones and those with Guard are, the first protectedFirst, and later one for every
 // protectedEvery chunks that were allocated. Others keep their memory, filled, and are verified when they leave
 // the queue.
 //
@@ -28,6 +28,9 @@ import (
 const (
 	protectedFirst = 256
 	protectedEvery = 32 << 10
+
+	// A block of so many bytes is always protected: to fill it would take as long.
+	alwaysProtected = 64 << 10
 
 	// What the queues hold, in bytes. The filled blocks take memory: a quarter of what is in use in
 	// checked contexts, or leastFilled.
@@ -211,7 +214,7 @@ func (b *chunks) used() uintptr {
 // retire puts a block without chunks into a queue. allocated is the number of chunks that its
 // context has allocated since the last time. It notes what it finds in blocks that leave a queue.
 func (b *chunks) retire(allocated int) {
-	if !b.has(Quarantine) || !b.guarded && !mayProtect(allocated) || !b.protect() {
+	if !b.has(Quarantine) || !b.guarded && b.size < alwaysProtected && !mayProtect(allocated) || !b.protect() {
 		fill(b.base, b.used(), freedPage)
 	}
 	arena.mu.Lock()
