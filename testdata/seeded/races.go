@@ -62,8 +62,8 @@ var races = []seed{
 		mc := palloc.NewBump(palloc.Top(), "m")
 		both(wrong, func() { palloc.New[int](mc) }, func() { mc.Delete() })
 	}},
-	{"race", "Append and Append to slices of their own, AllocSet", func(wrong int) {
-		mc := palloc.NewAllocSet(palloc.Top(), "m")
+	{"race", "Append and Append to slices of their own, Bump", func(wrong int) {
+		mc := palloc.NewBump(palloc.Top(), "m")
 		a, b := palloc.MakeSlice[int](mc, 4, 4), palloc.MakeSlice[int](mc, 4, 4)
 		both(wrong, func() { palloc.Append(mc, a, 1) }, func() { palloc.Append(mc, b, 1) })
 	}},
