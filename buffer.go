@@ -231,11 +231,11 @@ func (b *Buffer) grow(op string, p []byte, need uintptr) error {
 }
 
 // enlarge returns a chunk of at least need bytes that holds what was written, and its
-// capacity. The first chunk, and every chunk of a Bump, is allocated as Append does; others
-// are resized, in place if they can be.
+// capacity. The first chunk, and every chunk of a Bump, is allocated as Append does, also where
+// a checked Bump has headers; others are resized, in place if they can be.
 func (b *Buffer) enlarge(op string, need uintptr) (to, room uintptr, err error) {
 	was, at, old, c := b.buf, b.address(), uintptr(cap(b.buf)), b.owner
-	if b.where == &noHeader {
+	if b.where == &noHeader || !kinds.Traits(c.Kind()).Frees {
 		to, room, err = b.mc.enlarge(op, at, uintptr(len(was)), old, need)
 		b.mustBeAt(op, was)
 		return to, room, err

@@ -222,3 +222,15 @@ func TestBadSettingsEndTheProgram(t *testing.T) {
 		t.Errorf("exit status %d, and\n%s", exit.ExitCode(), out)
 	}
 }
+
+// A checked Bump's chunks have headers, but cannot be resized either.
+func TestABufferGrowsInACheckedBump(t *testing.T) {
+	b := palloc.NewBuffer(palloc.NewBump(newRoot(t), "c", palloc.Checked()))
+	for range 200 {
+		b.WriteString("some text")
+	}
+	if want := strings.Repeat("some text", 200); b.String() != want {
+		t.Errorf("%d bytes, want %d", b.Len(), len(want))
+	}
+	wantFault(t, b.Free, "Buffer.Free", "Top/test/c", "can be freed")
+}

@@ -46,7 +46,7 @@ var floors = [][]string{
 	{"internal/kind"},
 	{"internal/chunk", "internal/block", "internal/cgroup"},
 	{"internal/osmem"},
-	{"internal/relaxed", "internal/process"},
+	{"internal/relaxed", "internal/process", "internal/asan"},
 }
 
 // unsafeFiles are the files that may import unsafe.

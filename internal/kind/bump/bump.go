@@ -91,7 +91,7 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 		return 0, kind.TooLarge(size)
 	}
 	size = max(size+chunk.Align-1, chunk.Align) &^ (chunk.Align - 1)
-	if size > c.Remaining() {
+	if size > c.End-c.Cur { // plain loads, after which the race detector sees another goroutine
 		if c.WantsOwn(size, minOwn) && c.Cur != 0 {
 			return allocOwn(c, size)
 		}

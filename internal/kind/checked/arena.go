@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/gopalloc/palloc/internal/asan"
 	"github.com/gopalloc/palloc/internal/block"
 	"github.com/gopalloc/palloc/internal/osmem"
 )
@@ -35,6 +36,7 @@ const (
 	// What the queues hold, in bytes. The filled blocks take memory: a quarter of what is in use in
 	// checked contexts, or leastFilled.
 	leastFilled   = 128 << 10
+	leastPoisoned = 64 << 20                      // in a build with -asan, which protects none
 	mostProtected = 1 << (28 + 3*osmem.WideShift) // address space: 16 GiB, 256 MiB with 32 bits
 
 	regionSize = 1 << (24 + 2*osmem.WideShift) // 256 MiB, 16 MiB with 32 bits
@@ -44,8 +46,12 @@ const (
 type region struct {
 	base, size uintptr
 	used       uintptr                  // bytes up to the last block
+	shift      int                      // the power of two of the size of pages in blocks; of a region for one block, more than its own
 	blocks     []atomic.Pointer[chunks] // by page: the block that it is in, or was in last
 }
+
+// at returns where the block of an address is noted.
+func (r *region) at(p uintptr) *atomic.Pointer[chunks] { return &r.blocks[(p-r.base)>>r.shift] }
 
 // arena is the address space of the process.
 var arena struct {
@@ -123,7 +129,7 @@ func blockAt(p uintptr) *chunks {
 	if r == nil {
 		return nil
 	}
-	return r.blocks[(p-r.base)>>pageShift].Load()
+	return r.at(p).Load()
 }
 
 // acquire returns an empty block of at least size bytes. The error wraps osmem.ErrNoMemory.
@@ -148,7 +154,11 @@ func acquire(size uintptr) (*chunks, error) {
 		b.enter()
 	}
 	if !b.committed {
-		if err := osmem.Current().Commit(b.base, size); err != nil {
+		whole := size
+		if asan.Enabled {
+			whole += pageSize // where Go's nil checks may look before the sanitizer is asked
+		}
+		if err := osmem.Current().Commit(b.base, whole); err != nil {
 			arena.idle[size] = append(arena.idle[size], b)
 			return nil, err
 		}
@@ -156,6 +166,7 @@ func acquire(size uintptr) (*chunks, error) {
 	}
 	arena.inUse += size
 	b.renew()
+	asan.Poison(b.base, size+pageSize)
 	return b, nil
 }
 
@@ -172,11 +183,14 @@ func (b *chunks) reserve() error {
 		if err != nil {
 			return fmt.Errorf("the address space of checked chunks: %w", err)
 		}
-		r := &region{base: base, size: size, used: pageSize}
+		r := &region{base: base, size: size, used: pageSize, shift: pageShift}
 		if off := base % pageSize; off != 0 { // Go's heap
 			r.base, r.size = base+pageSize-off, size-pageSize
 		}
-		r.blocks = make([]atomic.Pointer[chunks], r.size/pageSize+1)
+		if size == need+pageSize { // it may be large; a table of its pages would be, too
+			r.shift = bits.Len64(uint64(size))
+		}
+		r.blocks = make([]atomic.Pointer[chunks], r.size>>r.shift+1)
 		list = append(list[:n:n], r)
 		arena.regions.Store(&list)
 	}
@@ -198,8 +212,8 @@ func (b *chunks) renew() {
 // enter makes the block the one of its addresses. The arena's lock is held.
 func (b *chunks) enter() {
 	r := regionOf(b.base)
-	for p := b.base; p <= b.base+b.size; p += pageSize {
-		r.blocks[(p-r.base)>>pageShift].Store(b)
+	for i := (b.base - r.base) >> r.shift; i <= (b.base+b.size-r.base)>>r.shift; i++ {
+		r.blocks[i].Store(b)
 	}
 }
 
@@ -225,6 +239,9 @@ func (b *chunks) retire(allocated int) {
 		arena.filled.push(b)
 	}
 	limit := max(leastFilled, arena.inUse/4)
+	if asan.Enabled {
+		limit = max(leastPoisoned, arena.inUse)
+	}
 	if !b.has(Quarantine) {
 		limit = 0
 	}
@@ -265,6 +282,9 @@ func mayProtect(allocated int) bool {
 
 // protect makes the block inaccessible and empties it, and reports whether it did.
 func (b *chunks) protect() bool {
+	if asan.Enabled {
+		return false // a nil check would fault before the sanitizer is asked
+	}
 	if osmem.Current().Protect(b.base, b.size) != nil {
 		return false
 	}

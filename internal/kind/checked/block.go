@@ -7,6 +7,7 @@ import (
 	"sort"
 	"sync/atomic"
 
+	"github.com/gopalloc/palloc/internal/asan"
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/bump"
@@ -118,12 +119,24 @@ func (b *chunks) begin(i int, size uintptr, made Stack) uintptr {
 	r.size, r.state, r.made, r.ended, r.typ = uint32(size), inUse, made, 0, 0
 	b.live++
 	p := b.at(i)
-	*word(p - 16) = uint64(i)
+	b.open(p, size)
+	if !asan.Enabled {
+		*word(p - 16) = uint64(i)
+	}
 	chunk.SetHeader(p, b.cookie|Live)
-	if zone := b.roomOf(i) - size; !isFresh(p+size, zone) { // a chunk before was written to beyond its end: its own zone tells
+	if zone := b.roomOf(i) - size; !asan.Enabled && !isFresh(p+size, zone) { // a chunk before was written to beyond its end: its own zone tells
 		fill(p+size, zone, freshPage)
 	}
 	return p
+}
+
+// open lets the program access a chunk, and this package its header, in a build with -asan. What is
+// around them stays poisoned.
+func (b *chunks) open(p, size uintptr) {
+	if asan.Enabled {
+		asan.Unpoison(p-8, 8+size)
+		paint(p, size, freshPage)
+	}
 }
 
 // refill makes a slot whose quarantine ended as one that was never used.
@@ -158,7 +171,7 @@ func (b *chunks) find(p uintptr) (i int, ok bool) {
 	if b.dedicated != 0 {
 		return 0, p-b.base < b.size
 	}
-	if !b.protected && !b.retired.Load() && p%chunk.Align == 0 && p >= b.base+front && p < b.base+b.size {
+	if !asan.Enabled && !b.protected && !b.retired.Load() && p%chunk.Align == 0 && p >= b.base+front && p < b.base+b.size {
 		if n := *word(p - 16); n < uint64(len(b.records)) && b.at(int(n)) == p {
 			return int(n), true
 		}
@@ -286,7 +299,7 @@ func (b *chunks) inspect(i int) *Finding {
 // isWhole reports whether the words before a live chunk and the zone behind it are as they were.
 func (b *chunks) isWhole(i int) bool {
 	p, size, room := b.at(i), b.sizeOf(i), b.roomOf(i)
-	return isFresh(p+size, room-size) && *word(p - 16) == uint64(i) && *word(p - 8) == b.cookie|Live &&
+	return isFresh(p+size, room-size) && (asan.Enabled || *word(p - 16) == uint64(i)) && *word(p - 8) == b.cookie|Live &&
 		(b.dedicated == 0 || isFresh(b.base, uintptr(b.records[0].off)-front))
 }
 
@@ -330,9 +343,13 @@ func (b *chunks) damageBefore(i int) (d span) {
 	if b.dedicated != 0 {
 		d = damage(b.base, uintptr(b.records[0].off)-front, freshPage)
 	}
-	for k, v := range osmem.Bytes(p-front, front) {
-		if v != want[k] {
-			at := p - front + uintptr(k)
+	first := 0
+	if asan.Enabled {
+		first = 8 // only the header can be accessed
+	}
+	for k, v := range osmem.Bytes(p-front+uintptr(first), front-uintptr(first)) {
+		if v != want[first+k] {
+			at := p - front + uintptr(first+k)
 			if d.to == 0 {
 				d.from = at
 			}

@@ -3,6 +3,7 @@ package checked
 import (
 	"bytes"
 
+	"github.com/gopalloc/palloc/internal/asan"
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
@@ -10,6 +11,10 @@ import (
 //
 // Invariant: memory in which no chunk was allocated yet, and that around chunks, has the pattern of
 // what is allocated and not written to, so that it is written once for many chunks.
+//
+// In a build with -asan such memory is poisoned, so that the sanitizer reports an access at its
+// instruction, a read, too. Its bytes are not verified. Code that the sanitizer does not see, as that
+// which reads strings, finds the pattern in what was freed.
 //
 // Cost: that of a copy, and of a compare.
 
@@ -30,8 +35,17 @@ func pageOf(pattern byte) *page {
 	return &all // on Go's heap
 }
 
-// fill fills n bytes at p with a pattern.
+// fill ends the use of n bytes at p. p+n is a multiple of 8.
 func fill(p, n uintptr, with *page) {
+	if with == freedPage || !asan.Enabled {
+		asan.Unpoison(p, n)
+		paint(p, n, with)
+	}
+	asan.Poison(p, n)
+}
+
+// paint writes a pattern to n bytes at p.
+func paint(p, n uintptr, with *page) {
 	for b := osmem.Bytes(p, n); len(b) > 0; {
 		b = b[copy(b, with[:]):]
 	}
@@ -39,7 +53,7 @@ func fill(p, n uintptr, with *page) {
 
 // isFresh reports whether n bytes at p have the pattern Fresh. p+n is a multiple of 8.
 func isFresh(p, n uintptr) bool {
-	if n > 256 {
+	if asan.Enabled || n > 256 {
 		return damage(p, n, freshPage).to == 0
 	}
 	end := p + n
@@ -62,6 +76,9 @@ type span struct{ from, to uintptr }
 // damage returns the first to the last of n bytes at p that differ from a pattern; the zero span
 // if none does.
 func damage(p, n uintptr, from *page) (d span) {
+	if asan.Enabled {
+		return d // the sanitizer would have ended the program
+	}
 	for at, b := p, osmem.Bytes(p, n); len(b) > 0; {
 		size := min(len(b), len(from))
 		if !bytes.Equal(b[:size], from[:size]) {

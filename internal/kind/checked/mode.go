@@ -5,6 +5,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/gopalloc/palloc/internal/asan"
 )
 
 // What is checked in a context.
@@ -71,5 +73,14 @@ func Parse(text string) (s Settings, err error) {
 	return s, nil
 }
 
-// Environment is what PALLOCDEBUG said when the process began, and why it was refused.
-var Environment, EnvironmentError = Parse(os.Getenv(Variable))
+// Environment is what PALLOCDEBUG said when the process began, and why it was refused. A build with
+// -asan checks everything if the variable says nothing.
+var Environment, EnvironmentError = environment()
+
+func environment() (Settings, error) {
+	text := os.Getenv(Variable)
+	if asan.Enabled && text == "" {
+		return Default(), nil
+	}
+	return Parse(text)
+}

@@ -79,7 +79,7 @@ func (Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 	}
 	class := chunk.Class(size)
 	whole := chunk.TotalSize(class)
-	if whole > c.Remaining() {
+	if whole > c.End-c.Cur { // plain loads, after which the race detector sees another goroutine
 		if err := refill(c, whole); err != nil {
 			return 0, err
 		}
