@@ -98,6 +98,7 @@ func TestTryAllocIsAlloc(t *testing.T) {
 }
 
 func TestTheChunkFreedLastIsAllocatedFirst(t *testing.T) {
+	mustBePlain(t)
 	c := palloc.NewAllocSet(newRoot(t), "c")
 	for _, size := range []int{1, 8, 24, 100, 1000, 1025, 4096, 8192} {
 		a, b, other := c.Alloc(size), c.Alloc(size), c.Alloc(size*2+8)

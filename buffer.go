@@ -217,25 +217,28 @@ func (b *Buffer) extend(op string, p []byte, spare int) error {
 // grow moves the Buffer to a chunk of at least need bytes and appends p. If p is bytes of
 // the Buffer itself, they move with it; only a Bump leaves them in place.
 func (b *Buffer) grow(op string, p []byte, need uintptr) error {
-	was, from := b.buf, uintptr(unsafe.Pointer(unsafe.SliceData(p)))-b.address()
+	was, from, resized := b.buf, uintptr(unsafe.Pointer(unsafe.SliceData(p)))-b.address(), b.resizes()
 	to, room, err := b.enlarge(op, need)
 	if err != nil {
 		return b.mc.refuse(op, need, err)
 	}
 	b.hold(to, room, len(was))
-	if from < uintptr(cap(was)) && b.where != &noHeader {
+	if from < uintptr(cap(was)) && resized {
 		p = b.buf[from : from+uintptr(len(p)) : room]
 	}
 	b.buf = append(b.buf, p...)
 	return nil
 }
 
+// resizes reports whether the chunk can be resized: there is one, and its context frees.
+func (b *Buffer) resizes() bool { return b.where != &noHeader && kinds.Traits(b.owner.Kind()).Frees }
+
 // enlarge returns a chunk of at least need bytes that holds what was written, and its
 // capacity. The first chunk, and every chunk of a Bump, is allocated as Append does, also where
 // a checked Bump has headers; others are resized, in place if they can be.
 func (b *Buffer) enlarge(op string, need uintptr) (to, room uintptr, err error) {
 	was, at, old, c := b.buf, b.address(), uintptr(cap(b.buf)), b.owner
-	if b.where == &noHeader || !kinds.Traits(c.Kind()).Frees {
+	if !b.resizes() {
 		to, room, err = b.mc.enlarge(op, at, uintptr(len(was)), old, need)
 		b.mustBeAt(op, was)
 		return to, room, err

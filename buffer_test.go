@@ -282,6 +282,7 @@ func TestAGrowingBufferHasOneChunk(t *testing.T) {
 }
 
 func TestABufferGrowsInPlaceAtTheEndOfABumpsBlock(t *testing.T) {
+	mustBePlain(t)
 	c := palloc.NewBump(newFresh(t), "c", palloc.BlockSizes(64<<10, 64<<10))
 	b := palloc.NewBuffer(c)
 	b.WriteByte('x')
@@ -372,6 +373,7 @@ func TestBufferUsesAreAllMethods(t *testing.T) {
 }
 
 func TestABufferIsVoidWhenItsBytesAre(t *testing.T) {
+	mustBePlain(t)
 	for _, size := range []int{1, 64, 2000, 100_000} {
 		each(t, growing, func(t *testing.T, k palloc.Kind) {
 			mc := newRoot(t)
@@ -435,6 +437,7 @@ func TestABufferWithoutBytesLivesOn(t *testing.T) {
 }
 
 func TestABufferOfADeletedContextIsVoidEvenIfItWasEmpty(t *testing.T) {
+	mustBePlain(t)
 	each(t, growing, func(t *testing.T, k palloc.Kind) {
 		mc := newRoot(t)
 		c := newKind(mc, k, "c", 0)
@@ -620,6 +623,7 @@ func TestAPressureCallbackMayNotUseTheBufferThatGrows(t *testing.T) {
 }
 
 func TestABufferMakesNoGarbage(t *testing.T) {
+	mustBePlain(t)
 	if raced {
 		t.Skip("the race detector allocates where the program does not")
 	}

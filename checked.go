@@ -49,6 +49,11 @@ import (
 // The variable PALLOCDEBUG of the environment makes every context checked, with a list of the same
 // words: PALLOCDEBUG=checked,-stacks. With other words the program ends when it begins.
 //
+// A build with -asan makes every context checked, unless PALLOCDEBUG is set. AddressSanitizer then reports
+// Go code that reads or writes beyond a chunk, or one that was freed or reset, at that line; memory
+// is not protected there. It does not see the 8 bytes before a chunk, of which writes are found as
+// above, nor reads of a string's bytes, and for the built-in copy it names the runtime's line.
+//
 // UsableSize of a checked chunk is the size requested, and Realloc moves a chunk that grows.
 //
 // PostgreSQL: MEMORY_CONTEXT_CHECKING, CLOBBER_FREED_MEMORY and the requests to Valgrind.

@@ -102,6 +102,7 @@ func mustProtect(t *testing.T) {
 
 // TestAnAccessAfterTheResetIsExplained reads memory that a reset took back.
 func TestAnAccessAfterTheResetIsExplained(t *testing.T) {
+	mustBePlain(t)
 	mustProtect(t)
 	mc := palloc.NewAllocSet(palloc.Top(), "access", palloc.Checked("guard"))
 	defer mc.Delete()
@@ -159,6 +160,7 @@ func TestChecksThatDoNotExistAreAFault(t *testing.T) {
 
 // TestTheSubtreeIsChecked: what is created below a checked context is, and nothing beside it.
 func TestTheSubtreeIsChecked(t *testing.T) {
+	mustBePlain(t)
 	root := palloc.NewAllocSet(palloc.Top(), "plain")
 	defer root.Delete()
 	mc := palloc.NewGeneration(root, "checked", palloc.Checked())

@@ -244,6 +244,7 @@ func found(err error) (list []*palloc.CorruptionError) {
 }
 
 func TestCheckFindsWhatIsBrokenInTheTree(t *testing.T) {
+	mustBePlain(t)
 	for _, b := range breaks {
 		t.Run(b.name, func(t *testing.T) {
 			f := newKin(t)
@@ -299,6 +300,7 @@ func (f *kin) free() *links {
 }
 
 func TestCheckOfTheRootFindsWhatIsBrokenOutsideTheTree(t *testing.T) {
+	mustBePlain(t)
 	for _, b := range breaksOfTop {
 		t.Run(b.name, func(t *testing.T) {
 			f := newKin(t)

@@ -227,6 +227,7 @@ func eachFreeable(t *testing.T, f func(t *testing.T, s freeable, mc, c palloc.Co
 }
 
 func TestAResetEndsEveryChunk(t *testing.T) {
+	mustBePlain(t)
 	eachFreeable(t, func(t *testing.T, s freeable, _, c palloc.Context) {
 		live, freed := s.from(c), s.from(c)
 		if s.kind != palloc.KindBump {

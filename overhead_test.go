@@ -12,6 +12,7 @@ import (
 // TestAnAllocSetHoldsLittleMoreThanWasAsked allocates chunks of 1 to 1024 bytes, and
 // compares the memory held with their sum. A Slab allocates 512 bytes each time.
 func TestAnAllocSetHoldsLittleMoreThanWasAsked(t *testing.T) {
+	mustBePlain(t)
 	const most = 1.15
 	each(t, kinds, func(t *testing.T, k palloc.Kind) {
 		for _, chunks := range []int{2_000, 20_000, 400_000} {

@@ -6,8 +6,9 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// mustBePlain skips a test of what only contexts do that are not checked. All are checked in a build
-// with -asan, and where PALLOCDEBUG says so.
+// mustBePlain skips a test of what only contexts do that are not checked: where chunks lie, what they
+// take, accesses that the sanitizer would report. All are checked in a build with -asan, and where
+// PALLOCDEBUG says so.
 func mustBePlain(t *testing.T) {
 	t.Helper()
 	if palloc.Top().IsChecked() {

@@ -101,6 +101,7 @@ func TestASoftLimitAsksAndThenLetsPass(t *testing.T) {
 }
 
 func TestACallbackMayAllocateFreeAndDelete(t *testing.T) {
+	mustBePlain(t)
 	mc := newRoot(t)
 	mc.SetLimit(128 << 10)
 	old := palloc.NewGeneration(mc, "old")

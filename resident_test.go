@@ -95,6 +95,7 @@ func TestFreedMemoryGoesBackToTheSystem(t *testing.T) {
 }
 
 func TestAResetContextHoldsLittleResident(t *testing.T) {
+	mustBePlain(t)
 	each(t, kinds, func(t *testing.T, k palloc.Kind) {
 		c := newKind(newRoot(t), k, "c", residentSize)
 		palloc.Trim()

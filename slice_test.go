@@ -143,6 +143,7 @@ func TestAppendZeroesTheNewTail(t *testing.T) {
 }
 
 func TestAppendGrowsInPlaceWhereItCan(t *testing.T) {
+	mustBePlain(t)
 	mc := newFresh(t)
 	bump := palloc.NewBump(mc, "bump", palloc.BlockSizes(64<<10, 64<<10))
 	b := palloc.MakeSlice[byte](bump, 16, 16)
@@ -160,6 +161,7 @@ func TestAppendGrowsInPlaceWhereItCan(t *testing.T) {
 }
 
 func TestAppendUsesTheWholeChunk(t *testing.T) {
+	mustBePlain(t)
 	c := palloc.NewAllocSet(newRoot(t), "c")
 	s := palloc.Append(c, []byte(nil), 1) // its chunk has 8 bytes
 	first := &s[0]
@@ -305,6 +307,7 @@ func TestFreeSliceWantsTheStartOfAChunk(t *testing.T) {
 // which does not have all of its chunk. The result is another chunk, and the old one stays
 // live for the slices that have more of it.
 func TestAppendLeavesWhatLiesBeyondTheCapacityAlone(t *testing.T) {
+	mustBePlain(t)
 	each(t, []palloc.Kind{palloc.KindAllocSet, palloc.KindGeneration, palloc.KindBump}, func(t *testing.T, k palloc.Kind) {
 		c := newKind(newRoot(t), k, "c", 0)
 		for _, size := range []int{1, 5, 16, 100, 111, 1024, 100_000} {

@@ -39,6 +39,8 @@ const (
 	leastPoisoned = 64 << 20                      // in a build with -asan, which protects none
 	mostProtected = 1 << (28 + 3*osmem.WideShift) // address space: 16 GiB, 256 MiB with 32 bits
 
+	mostBlock = 1 << (30 + 5*osmem.WideShift) // what no system grants, or would have filled: 1 TiB, 1 GiB with 32 bits
+
 	regionSize = 1 << (24 + 2*osmem.WideShift) // 256 MiB, 16 MiB with 32 bits
 )
 
@@ -135,6 +137,9 @@ func blockAt(p uintptr) *chunks {
 // acquire returns an empty block of at least size bytes. The error wraps osmem.ErrNoMemory.
 func acquire(size uintptr) (*chunks, error) {
 	size = (size + pageSize - 1) &^ (pageSize - 1)
+	if size > mostBlock {
+		return nil, fmt.Errorf("%w: a block of %d bytes is larger than a checked context may have", osmem.ErrNoMemory, size)
+	}
 	if block.AcquireHook != nil {
 		if err := block.AcquireHook(size); err != nil {
 			return nil, err

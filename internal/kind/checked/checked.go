@@ -17,6 +17,8 @@
 // one by one, is retired: it cannot be accessed, or is filled and verified later; see
 // arena.go.
 //
+// In a build with -asan what is no live chunk is poisoned: see fill.go.
+//
 // Cannot: see a read of live memory within a block, nor a read of freed memory that is not
 // protected, which yields Freed bytes.
 //

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 
+	"github.com/gopalloc/palloc/internal/asan"
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
 )
@@ -207,6 +208,9 @@ func (s *subject) alignedChunk(n, align uintptr) {
 	s.holds(q, n, p)
 	s.free(q)
 	s.consistent()
+	if asan.Enabled && s.InUse != nil {
+		return // the block, and with it the header, is poisoned
+	}
 	if w := chunk.Header(q) ^ s.c.Cookie; w < chunk.TagLimit && kind.Free(s.Methods, s.c, q, w) == nil {
 		s.Fatal("an aligned chunk is freed twice")
 	}
