@@ -3,6 +3,7 @@ package checked
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -37,19 +38,24 @@ const (
 	// checked contexts, or leastFilled.
 	leastFilled   = 128 << 10
 	leastPoisoned = 64 << 20                      // in a build with -asan, which protects none
+	leastSpare    = 4 << 20                       // of idle blocks that take memory, or as much as is in use
 	mostProtected = 1 << (28 + 3*osmem.WideShift) // address space: 16 GiB, 256 MiB with 32 bits
 
 	mostBlock = 1 << (30 + 5*osmem.WideShift) // what no system grants, or would have filled: 1 TiB, 1 GiB with 32 bits
 
 	regionSize = 1 << (24 + 2*osmem.WideShift) // 256 MiB, 16 MiB with 32 bits
+
+	// mostGuarded is how many blocks that can be accessed have a page after them that cannot be, and
+	// so are mappings of their own: Linux allows a process some 65000. More blocks touch each other.
+	mostGuarded = 1 << 14
 )
 
 // region is a reservation.
 type region struct {
 	base, size uintptr
 	used       uintptr                  // bytes up to the last block
-	shift      int                      // the power of two of the size of pages in blocks; of a region for one block, more than its own
-	blocks     []atomic.Pointer[chunks] // by page: the block that it is in, or was in last
+	shift      int                      // pageShift, or more than any address has bits, if the region is of one block
+	blocks     []atomic.Pointer[chunks] // by page, or the only one: the block that it is in, or was in last
 }
 
 // at returns where the block of an address is noted.
@@ -62,8 +68,10 @@ var arena struct {
 	idle      map[uintptr][]*chunks // by size: blocks that left the queues
 	filled    queue
 	protected queue
-	inUse     uintptr // bytes of blocks that are not retired
-	credit    int     // chunks that were allocated, or count as such, for which no block was protected
+	inUse     uintptr      // bytes of blocks that are not retired
+	spare     uintptr      // bytes of idle blocks that take memory
+	committed atomic.Int64 // blocks that can be accessed
+	credit    int          // chunks that were allocated, or count as such, for which no block was protected
 }
 
 func init() { arena.credit, arena.idle = protectedFirst*protectedEvery, map[uintptr][]*chunks{} }
@@ -131,12 +139,19 @@ func blockAt(p uintptr) *chunks {
 	if r == nil {
 		return nil
 	}
-	return r.at(p).Load()
+	return r.blocks[(p-r.base)>>r.shift].Load()
 }
 
-// acquire returns an empty block of at least size bytes. The error wraps osmem.ErrNoMemory.
+// blockSize returns the size of the block for size bytes: whole pages, and of the larger sizes
+// eight for each power of two, so that the blocks of one size serve many.
+func blockSize(size uintptr) uintptr {
+	step := min(max(pageSize, 1<<bits.Len64(uint64(size-1))>>4), regionSize)
+	return (size + step - 1) &^ (step - 1)
+}
+
+// acquire returns an empty block of size bytes, which blockSize returned. The error wraps
+// osmem.ErrNoMemory.
 func acquire(size uintptr) (*chunks, error) {
-	size = (size + pageSize - 1) &^ (pageSize - 1)
 	if size > mostBlock {
 		return nil, fmt.Errorf("%w: a block of %d bytes is larger than a checked context may have", osmem.ErrNoMemory, size)
 	}
@@ -150,29 +165,48 @@ func acquire(size uintptr) (*chunks, error) {
 	var b *chunks
 	if list := arena.idle[size]; len(list) > 0 {
 		b = list[len(list)-1]
+		list[len(list)-1] = nil
 		arena.idle[size] = list[:len(list)-1]
+		if b.spare {
+			b.spare = false
+			arena.spare -= size
+		}
 	} else {
 		b = &chunks{size: size}
 		if err := b.reserve(); err != nil {
 			return nil, err
 		}
-		b.enter()
 	}
 	if !b.committed {
-		whole := size
-		if asan.Enabled {
-			whole += pageSize // where Go's nil checks may look before the sanitizer is asked
-		}
-		if err := osmem.Current().Commit(b.base, whole); err != nil {
-			arena.idle[size] = append(arena.idle[size], b)
+		if err := b.commit(); err != nil {
+			if !b.release() {
+				arena.idle[size] = append(arena.idle[size], b)
+			}
 			return nil, err
 		}
-		b.committed = true
 	}
 	arena.inUse += size
 	b.renew()
 	asan.Poison(b.base, size+pageSize)
 	return b, nil
+}
+
+// commit makes the block accessible; beyond mostGuarded also the page before it.
+func (b *chunks) commit() error {
+	from := b.base
+	if arena.committed.Load() >= mostGuarded {
+		from -= pageSize
+	}
+	to := b.base + b.size
+	if asan.Enabled {
+		to += pageSize // where Go's nil checks may look before the sanitizer is asked
+	}
+	if err := osmem.Current().Commit(from, to-from); err != nil {
+		return err
+	}
+	b.committed = true
+	arena.committed.Add(1)
+	return nil
 }
 
 // reserve gives the block addresses that no block had. The arena's lock is held.
@@ -182,27 +216,53 @@ func (b *chunks) reserve() error {
 		list = *all
 	}
 	need := b.size + pageSize
-	if n := len(list); n == 0 || list[n-1].size-list[n-1].used < need {
-		size := max(min(osmem.Current().RegionSize(), regionSize), need+pageSize)
-		base, err := osmem.Current().Reserve(size)
+	if need+pageSize > min(osmem.Current().RegionSize(), regionSize) {
+		r, err := newRegion(need+pageSize, 64, 1)
 		if err != nil {
-			return fmt.Errorf("the address space of checked chunks: %w", err)
+			return err
 		}
-		r := &region{base: base, size: size, used: pageSize, shift: pageShift}
-		if off := base % pageSize; off != 0 { // Go's heap
-			r.base, r.size = base+pageSize-off, size-pageSize
+		b.enter(r)
+		list = append([]*region{r}, list...) // the last one is that which blocks are cut from
+		arena.regions.Store(&list)
+		return nil
+	}
+	if n := len(list); n == 0 || list[n-1].size-list[n-1].used < need {
+		size := min(osmem.Current().RegionSize(), regionSize)
+		r, err := newRegion(size, pageShift, int(size/pageSize+1))
+		if err != nil {
+			return err
 		}
-		if size == need+pageSize { // it may be large; a table of its pages would be, too
-			r.shift = bits.Len64(uint64(size))
-		}
-		r.blocks = make([]atomic.Pointer[chunks], r.size>>r.shift+1)
 		list = append(list[:n:n], r)
 		arena.regions.Store(&list)
 	}
-	r := list[len(list)-1]
-	b.base = r.base + r.used
-	r.used += need
+	b.enter(list[len(list)-1])
 	return nil
+}
+
+// release releases the region of a block that has one of its own, and cannot be accessed, and reports
+// whether it did. The arena's lock is held.
+func (b *chunks) release() bool {
+	r := regionOf(b.base)
+	if r.shift == pageShift || b.committed {
+		return false
+	}
+	list := slices.DeleteFunc(slices.Clone(*arena.regions.Load()), func(other *region) bool { return other == r })
+	arena.regions.Store(&list)
+	osmem.Current().Release(r.base, r.size)
+	return true
+}
+
+// newRegion reserves a region of n blocks or pages.
+func newRegion(size uintptr, shift, n int) (*region, error) {
+	base, err := osmem.Current().Reserve(size)
+	if err != nil {
+		return nil, fmt.Errorf("the address space of checked chunks: %w", err)
+	}
+	r := &region{base: base, size: size, used: pageSize, shift: shift, blocks: make([]atomic.Pointer[chunks], n)}
+	if off := base % pageSize; off != 0 { // Go's heap
+		r.base, r.size = base+pageSize-off, size-pageSize
+	}
+	return r, nil
 }
 
 // renew makes a block that was retired an empty one.
@@ -214,9 +274,10 @@ func (b *chunks) renew() {
 	b.retired.Store(false)
 }
 
-// enter makes the block the one of its addresses. The arena's lock is held.
-func (b *chunks) enter() {
-	r := regionOf(b.base)
+// enter gives the block the next addresses of a region. The arena's lock is held.
+func (b *chunks) enter(r *region) {
+	b.base = r.base + r.used
+	r.used += b.size + pageSize
 	for i := (b.base - r.base) >> r.shift; i <= (b.base+b.size-r.base)>>r.shift; i++ {
 		r.blocks[i].Store(b)
 	}
@@ -233,7 +294,8 @@ func (b *chunks) used() uintptr {
 // retire puts a block without chunks into a queue. allocated is the number of chunks that its
 // context has allocated since the last time. It notes what it finds in blocks that leave a queue.
 func (b *chunks) retire(allocated int) {
-	if !b.has(Quarantine) || !b.guarded && b.size < alwaysProtected && !mayProtect(allocated) || !b.protect() {
+	protect := b.isHuge() || b.has(Quarantine) && (b.guarded || b.size >= alwaysProtected || mayProtect(allocated)) && arena.committed.Load() < mostGuarded
+	if !protect || !b.protect() {
 		fill(b.base, b.used(), freedPage)
 	}
 	arena.mu.Lock()
@@ -264,12 +326,28 @@ func (b *chunks) retire(allocated int) {
 	arena.mu.Unlock()
 	for _, b := range left[:n] {
 		b.examine()
+		b.lay()
+	}
+}
+
+// lay makes a block that left a queue an idle one. It gives its memory back if idle blocks take more than
+// those in use.
+func (b *chunks) lay() {
+	arena.mu.Lock()
+	b.spare = b.committed && arena.spare+b.size <= max(leastSpare, arena.inUse)
+	arena.mu.Unlock()
+	if b.committed && !b.spare {
+		b.spare = osmem.Current().Discard(b.base, b.size) != nil
 	}
 	arena.mu.Lock()
-	for _, b := range left[:n] {
-		arena.idle[b.size] = append(arena.idle[b.size], b)
+	defer arena.mu.Unlock()
+	if b.release() {
+		return
 	}
-	arena.mu.Unlock()
+	if b.spare {
+		arena.spare += b.size
+	}
+	arena.idle[b.size] = append(arena.idle[b.size], b)
 }
 
 // mayProtect counts chunks that were allocated, and reports whether they pay for the protection
@@ -294,6 +372,7 @@ func (b *chunks) protect() bool {
 		return false
 	}
 	b.protected, b.committed = true, false
+	arena.committed.Add(-1)
 	return true
 }
 

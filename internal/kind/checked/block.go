@@ -58,6 +58,7 @@ type chunks struct {
 	cookie     uint64 // likewise
 	name       string // of the context, once the block is retired
 
+	index     int // in the blocks of the context
 	records   []record
 	cut       uintptr // bytes that are cut into slots
 	fresh     uintptr // bytes that were filled with Fresh since the block was acquired
@@ -70,13 +71,40 @@ type chunks struct {
 	protected bool // nothing can be read or written
 	guarded   bool // it has one chunk, which was to be guarded
 	committed bool // it could be, before it was retired
+	spare     bool // it is idle and takes memory
 }
 
 // has reports whether something is checked in the block.
 func (b *chunks) has(m Mode) bool { return b.settings.Mode&m != 0 }
 
 // at returns the address of the chunk with a record.
-func (b *chunks) at(i int) uintptr { return b.base + uintptr(b.records[i].off) }
+func (b *chunks) at(i int) uintptr {
+	if b.dedicated != 0 {
+		return b.base + b.size - b.room
+	}
+	return b.base + uintptr(b.records[i].off)
+}
+
+// mostFilled is the size of a block from which on only what is around its chunk is filled.
+const mostFilled = 64 << 20
+
+// isHuge reports whether the block has one chunk that is not filled, so that it takes no memory until the
+// program writes to it.
+func (b *chunks) isHuge() bool { return b.dedicated != 0 && b.size > mostFilled }
+
+// lead returns where the bytes before the words before a dedicated block's chunk begin, and how many
+// are filled.
+func (b *chunks) lead() (from, n uintptr) {
+	end := b.at(0) - front
+	n = end - b.base
+	if b.isHuge() {
+		n = min(n, 1<<20)
+	}
+	return end - n, n
+}
+
+// leadIsFresh reports whether these are as they were.
+func (b *chunks) leadIsFresh() bool { return isFresh(b.lead()) }
 
 // sizeOf returns how many bytes were requested.
 func (b *chunks) sizeOf(i int) uintptr {
@@ -161,7 +189,7 @@ func (b *chunks) end(i int, why Stack) {
 	b.live--
 	p := b.at(i)
 	chunk.SetHeader(p, b.cookie|endedTag)
-	if b.has(Poison) {
+	if b.has(Poison) && !b.isHuge() {
 		fill(p, b.roomOf(i), freedPage)
 	}
 }
@@ -286,7 +314,7 @@ func (b *chunks) inspect(i int) *Finding {
 			f = b.inspectLive(i)
 		}
 	case freed:
-		if b.has(Poison) {
+		if b.has(Poison) && !b.isHuge() {
 			f = b.inspectFreed(i)
 		}
 	}
@@ -300,7 +328,7 @@ func (b *chunks) inspect(i int) *Finding {
 func (b *chunks) isWhole(i int) bool {
 	p, size, room := b.at(i), b.sizeOf(i), b.roomOf(i)
 	return isFresh(p+size, room-size) && (asan.Enabled || *word(p - 16) == uint64(i)) && *word(p - 8) == b.cookie|Live &&
-		(b.dedicated == 0 || isFresh(b.base, uintptr(b.records[0].off)-front))
+		(b.dedicated == 0 || b.leadIsFresh())
 }
 
 // inspectLive verifies the words before a live chunk and the zone behind it.
@@ -341,7 +369,8 @@ func (b *chunks) damageBefore(i int) (d span) {
 	binary.NativeEndian.PutUint64(want[:], uint64(i))
 	binary.NativeEndian.PutUint64(want[8:], b.cookie|uint64(tag))
 	if b.dedicated != 0 {
-		d = damage(b.base, uintptr(b.records[0].off)-front, freshPage)
+		from, n := b.lead()
+		d = damage(from, n, freshPage)
 	}
 	first := 0
 	if asan.Enabled {

@@ -178,7 +178,12 @@ func (Methods) Extend(c *kind.Core, p, old, size uintptr) bool { return false }
 
 // Capacity is the size that was requested, 1 for none.
 func (Methods) Capacity(c *kind.Core, p uintptr, tag uint64) uintptr {
-	b, i, err := stateOf(c).chunk(p)
+	s := stateOf(c)
+	if s.enter() != nil {
+		return 0
+	}
+	defer s.leave()
+	b, i, err := s.chunk(p)
 	if err != nil {
 		return 0
 	}

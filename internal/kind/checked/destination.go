@@ -23,14 +23,11 @@ var Below func(c, above *kind.Core) (path string, below bool)
 // nothing.
 func destination(from *kind.Core, to uintptr) string {
 	if b := blockAt(to); b != nil {
-		i, ok := b.find(to)
-		switch {
-		case !ok || to < b.at(i):
-			return "memory of a context in which there is no chunk"
-		case b.records[i].state != inUse:
-			return fmt.Sprintf("%s, which was %s", b.describe(i), b.endedBy(i))
+		of, chunk, wrong := b.holder(from, to)
+		if wrong != "" || of == nil {
+			return wrong
 		}
-		return endsBefore(from, b.core, b.describe(i))
+		return endsBefore(from, of, chunk)
 	}
 	if block.Readable(to &^ 7) {
 		addr, ok := block.Find(to)
@@ -43,6 +40,36 @@ func destination(from *kind.Core, to uintptr) string {
 		return "Go's heap, or a stack: nothing keeps what is there alive"
 	}
 	return ""
+}
+
+// holder returns the node in whose chunk an address is, and describes the chunk, or what is wrong with the
+// address. The node is nil if that is not known: another goroutine is inside of the other context.
+// The state of from is entered.
+func (b *chunks) holder(from *kind.Core, to uintptr) (of *kind.Core, chunk, wrong string) {
+	if b.retired.Load() {
+		arena.mu.Lock()
+		defer arena.mu.Unlock()
+		if !b.retired.Load() {
+			return nil, "", ""
+		}
+	} else if of = b.core; of != from {
+		s := stateOf(of)
+		if !s.mu.TryLock() {
+			return nil, "", ""
+		}
+		defer s.mu.Unlock()
+		if b.retired.Load() || b.core != of {
+			return nil, "", ""
+		}
+	}
+	i, ok := b.find(to)
+	switch {
+	case !ok || to < b.at(i):
+		return nil, "", "memory of a context in which there is no chunk"
+	case b.records[i].state != inUse:
+		return nil, "", fmt.Sprintf("%s, which was %s", b.describe(i), b.endedBy(i))
+	}
+	return of, b.describe(i), ""
 }
 
 // endsBefore returns what is wrong when a context holds a pointer to a chunk of another one.

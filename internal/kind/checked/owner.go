@@ -39,9 +39,7 @@ type owner struct {
 // enter begins a call. The error is a *Finding.
 func (s *state) enter() error {
 	switch {
-	case s.shared:
-		s.mu.Lock()
-	case !s.has(Owner):
+	case s.shared || !s.has(Owner):
 	case s.busy != idle:
 		return s.collide()
 	default:
@@ -50,15 +48,15 @@ func (s *state) enter() error {
 			runtime.Gosched()
 		}
 	}
+	s.mu.Lock()
 	return nil
 }
 
 // leave ends a call.
 func (s *state) leave() {
+	s.mu.Unlock()
 	switch {
-	case s.shared:
-		s.mu.Unlock()
-	case !s.has(Owner):
+	case s.shared || !s.has(Owner):
 	case s.busy == wanted:
 		s.met.Store(here())
 		s.busy = idle

@@ -38,7 +38,7 @@ type state struct {
 	frees    bool    // single chunks
 	fixed    uintptr // 1 more than the size of all chunks, 0 for any
 	settings Settings
-	mu       sync.Mutex // of a Shared context
+	mu       sync.Mutex // held inside; another context's Check tries to take it
 	owner
 
 	blocks    []*chunks
@@ -143,6 +143,7 @@ func (s *state) alloc(c *kind.Core, size, align uintptr) (p uintptr, err error) 
 	s.allocated++
 	b, i, err := s.place(c, size, align)
 	if err != nil {
+		s.nextType = 0
 		return 0, err
 	}
 	p = b.begin(i, size, made)
@@ -244,19 +245,25 @@ func (s *state) dedicate(c *kind.Core, size, align uintptr) (*chunks, int, error
 		return nil, 0, err
 	}
 	p := (b.base + b.size - behind - max(size, 1)) &^ (align - 1)
-	b.freshen(b.size)
+	b.fresh = b.size
 	i := b.slot(p, 0, align)
 	b.dedicated, b.room, b.cut = size+1, b.base+b.size-p, b.size
+	from, n := b.lead()
+	if !b.isHuge() {
+		n = b.size
+	}
+	fill(from, n, freshPage)
 	return b, i, nil
 }
 
 // newBlock acquires a block that counts as the context's.
 func (s *state) newBlock(c *kind.Core, size uintptr) (b *chunks, err error) {
-	size = (size + pageSize - 1) &^ (pageSize - 1)
+	size = blockSize(size)
 	if err = c.AcquireElsewhere(size, func() (err error) { b, err = acquire(size); return err }); err != nil {
 		return nil, err
 	}
 	b.core, b.epoch, b.cookie, b.settings = c, c.Epoch, c.Cookie, s.settings
+	b.index = len(s.blocks)
 	s.blocks = append(s.blocks, b)
 	return b, nil
 }
@@ -372,15 +379,11 @@ func (s *state) chunk(p uintptr) (*chunks, int, error) {
 func (s *state) retire(c *kind.Core, b *chunks, why Stack) {
 	b.name = s.name
 	b.empty(why)
-	for i, other := range s.blocks {
-		if other == b {
-			last := len(s.blocks) - 1
-			s.blocks[i] = s.blocks[last]
-			s.blocks[last] = nil
-			s.blocks = s.blocks[:last]
-			break
-		}
-	}
+	last := len(s.blocks) - 1
+	s.blocks[b.index] = s.blocks[last]
+	s.blocks[b.index].index = b.index
+	s.blocks[last] = nil
+	s.blocks = s.blocks[:last]
 	size := b.size
 	b.retire(s.allocated)
 	s.allocated = 0

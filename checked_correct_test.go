@@ -1,0 +1,156 @@
+package palloc_test
+
+import (
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"unsafe"
+
+	"github.com/gopalloc/palloc"
+	"github.com/gopalloc/palloc/internal/osmem"
+)
+
+// Checked contexts of correct programs: nothing is found, and what they take is bounded.
+
+// footprintOfProcess returns the resident bytes of the process, and its address space.
+func footprintOfProcess(t *testing.T) (rss, virtual int) {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Skip("this system does not tell what is resident: ", err)
+	}
+	f := strings.Fields(string(text))
+	virtual, _ = strconv.Atoi(f[0])
+	rss, _ = strconv.Atoi(f[1])
+	return rss * os.Getpagesize(), virtual * os.Getpagesize()
+}
+
+// TestFreedLargeChunksOfManySizesTakeBoundedMemory: each chunk is freed before the next is allocated.
+func TestFreedLargeChunksOfManySizesTakeBoundedMemory(t *testing.T) {
+	mc := palloc.NewAllocSet(palloc.Top(), "sizes", palloc.Checked())
+	defer mc.Delete()
+	before, virtual := footprintOfProcess(t)
+	for i := range 300 {
+		palloc.FreePointer(mc.Alloc(100<<10 + i*8192))
+	}
+	after, late := footprintOfProcess(t)
+	t.Logf("resident %d MiB more, virtual %d MiB more", (after-before)>>20, (late-virtual)>>20)
+	if after-before > 100<<20 {
+		t.Errorf("%d MiB are resident after chunks of at most 3 MiB, one at a time", (after-before)>>20)
+	}
+}
+
+// TestAHugeCheckedRequestTakesNoMemory until it is written to, or is refused. It does not end the process.
+func TestAHugeCheckedRequestTakesNoMemory(t *testing.T) {
+	if strconv.IntSize == 32 || osmem.Current().Protects() == false {
+		t.Skip("memory is committed when it is reserved here")
+	}
+	mc := palloc.NewAllocSet(palloc.Top(), "huge", palloc.Checked())
+	defer mc.Delete()
+	allocated := 0
+	for range 3 {
+		for shift := 30; shift < 62; shift++ {
+			p, err := mc.TryAlloc(1 << shift)
+			if err != nil {
+				continue
+			}
+			allocated++
+			*(*byte)(unsafe.Add(p, 1<<shift-1)) = 1
+			palloc.FreePointer(p)
+		}
+	}
+	if allocated < 3 {
+		t.Errorf("%d requests were allocated", allocated)
+	}
+	p := mc.Alloc(200 << 20)
+	*(*byte)(unsafe.Add(p, -100)) = 1
+	if f := faultOf(t, func() { palloc.FreePointer(p) }); f == nil || f.Mistake != palloc.Underflow {
+		t.Errorf("a write before a huge chunk: %v", f)
+	}
+}
+
+// TestARefusedTypeIsForgotten: the chunk after a refused one holds bytes, not values of its type.
+func TestARefusedTypeIsForgotten(t *testing.T) {
+	mc := palloc.NewAllocSet(palloc.Top(), "refused", palloc.Checked())
+	defer mc.Delete()
+	mc.Alloc(8)
+	mc.SetLimit(mc.TreeHeld())
+	for {
+		if _, err := palloc.TryNew[row](mc); err != nil {
+			break
+		}
+	}
+	mc.SetLimit(palloc.NoLimit)
+	p := (*[8]uintptr)(mc.Alloc(64))
+	heap := new([4]int)
+	for i := range p {
+		p[i] = uintptr(unsafe.Pointer(heap))
+	}
+	if err := mc.Check(); err != nil {
+		t.Error(err)
+	}
+	runtime.KeepAlive(heap)
+}
+
+// TestAChunkOfASharedContextIsMeasuredWhileOthersAllocate, with -race.
+func TestAChunkOfASharedContextIsMeasuredWhileOthersAllocate(t *testing.T) {
+	mc := palloc.NewAllocSet(palloc.Top(), "shared", palloc.Checked(), palloc.Shared())
+	defer mc.Delete()
+	var all sync.WaitGroup
+	for g := range 4 {
+		all.Go(func() {
+			rng := rand.New(rand.NewPCG(1, uint64(g)))
+			var s []int
+			for range 2000 {
+				p := mc.Alloc(rng.IntN(300))
+				palloc.Footprint(p)
+				palloc.ContextOf(p)
+				p = palloc.ReallocZeroed(p, palloc.UsableSize(p), palloc.UsableSize(p)+rng.IntN(50))
+				palloc.FreePointer(p)
+				s = palloc.Append(mc, s, 1)
+			}
+			palloc.FreeSlice(s)
+		})
+	}
+	all.Wait()
+	if err := mc.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestCheckLooksAtPointersIntoASharedContext while other goroutines allocate there, with -race.
+func TestCheckLooksAtPointersIntoASharedContext(t *testing.T) {
+	mc := palloc.NewAllocSet(palloc.Top(), "dictionary", palloc.Checked(), palloc.Shared())
+	defer mc.Delete()
+	var all sync.WaitGroup
+	for range 3 {
+		all.Go(func() {
+			own := palloc.NewAllocSet(mc, "own")
+			defer own.Delete()
+			for range 100 {
+				r := palloc.New[row](own)
+				r.name = palloc.CloneString(mc, strings.Repeat("x", 50))
+				for range 20 {
+					palloc.FreePointer(mc.Alloc(200))
+				}
+				if err := own.Check(); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestSampleAloneChecks: Checked("sample=N") guards chunks.
+func TestSampleAloneChecks(t *testing.T) {
+	mc := palloc.NewAllocSet(palloc.Top(), "sampled", palloc.Checked("sample=1"))
+	defer mc.Delete()
+	if !mc.IsChecked() {
+		t.Error(`Checked("sample=1") makes an ordinary context`)
+	}
+}
