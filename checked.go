@@ -17,9 +17,8 @@ import (
 //
 // Invariant: a context below a checked one is checked.
 //
-// Cost: none for contexts that are not checked. An allocation of a checked one, with its free,
-// takes some ten times as long, and some fifty times when stacks are recorded, as they are
-// by default.
+// Cost: none for contexts that are not checked. docs/SAFETY.md has what a checked one takes: some
+// fifteen times as long, and some thirty times when stacks are recorded, as they are by default.
 
 // Checked makes the new context one that finds misuse of its memory, and with it all contexts that
 // are created below it. The misuse is a *Fault, which says what was done to which chunk, where that

@@ -246,6 +246,9 @@ func (s *state) dedicate(c *kind.Core, size, align uintptr) (*chunks, int, error
 	}
 	p := (b.base + b.size - behind - max(size, 1)) &^ (align - 1)
 	b.fresh = b.size
+	if b.records == nil {
+		b.records = make([]record, 0, 1)
+	}
 	i := b.slot(p, 0, align)
 	b.dedicated, b.room, b.cut = size+1, b.base+b.size-p, b.size
 	from, n := b.lead()
