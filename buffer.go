@@ -117,6 +117,9 @@ func (b *Buffer) hold(p, room uintptr, n int) {
 	b.self = (*Buffer)(osmem.At(uintptr(unsafe.Pointer(b)))) // the pointer itself, which so does not make the Buffer escape
 }
 
+// frees reports whether single chunks of the context can be freed and resized.
+func (mc Context) frees() bool { return kinds.Traits(mc.ref.Core.Kind()).Frees }
+
 // tag returns the tag bits of the chunk's header.
 func (b *Buffer) tag() uint64 { return b.header ^ b.cookie }
 
@@ -223,7 +226,7 @@ func (b *Buffer) grow(op string, p []byte, need uintptr) error {
 		return b.mc.refuse(op, need, err)
 	}
 	b.hold(to, room, len(was))
-	if from < uintptr(cap(was)) && b.where != &noHeader {
+	if from < uintptr(cap(was)) && b.mc.frees() {
 		p = b.buf[from : from+uintptr(len(p)) : room]
 	}
 	b.buf = append(b.buf, p...)
@@ -235,7 +238,7 @@ func (b *Buffer) grow(op string, p []byte, need uintptr) error {
 // are resized, in place if they can be.
 func (b *Buffer) enlarge(op string, need uintptr) (to, room uintptr, err error) {
 	was, at, old, c := b.buf, b.address(), uintptr(cap(b.buf)), b.owner
-	if b.where == &noHeader {
+	if b.where == &noHeader || !b.mc.frees() { // a checked Bump has headers
 		to, room, err = b.mc.enlarge(op, at, uintptr(len(was)), old, need)
 		b.mustBeAt(op, was)
 		return to, room, err

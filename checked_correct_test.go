@@ -1,6 +1,7 @@
 package palloc_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -152,5 +153,31 @@ func TestSampleAloneChecks(t *testing.T) {
 	defer mc.Delete()
 	if !mc.IsChecked() {
 		t.Error(`Checked("sample=1") makes an ordinary context`)
+	}
+}
+
+// TestABufferGrowsInACheckedBump: its chunks have headers, but are not resized.
+func TestABufferGrowsInACheckedBump(t *testing.T) {
+	mc := palloc.NewBump(palloc.Top(), "buffer", palloc.Checked())
+	defer mc.Delete()
+	b, want := palloc.NewBuffer(mc), ""
+	for i := range 300 {
+		fmt.Fprintf(b, "%d,", i)
+		want += fmt.Sprintf("%d,", i)
+	}
+	b.Write(b.Bytes())
+	if want += want; b.String() != want {
+		t.Errorf("the buffer has %q", b.String())
+	}
+}
+
+// TestWhatUsableSizeSaysMayBeWritten, for a chunk of no bytes, too.
+func TestWhatUsableSizeSaysMayBeWritten(t *testing.T) {
+	mc := palloc.NewAllocSet(palloc.Top(), "usable", palloc.Checked())
+	defer mc.Delete()
+	for size := range 100 {
+		p := mc.Alloc(size)
+		clear(unsafe.Slice((*byte)(p), palloc.UsableSize(p)))
+		palloc.FreePointer(p)
 	}
 }
