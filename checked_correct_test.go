@@ -154,3 +154,14 @@ func TestSampleAloneChecks(t *testing.T) {
 		t.Error(`Checked("sample=1") makes an ordinary context`)
 	}
 }
+
+// TestWhatUsableSizeSaysMayBeWritten, for a chunk of no bytes, too.
+func TestWhatUsableSizeSaysMayBeWritten(t *testing.T) {
+	mc := palloc.NewAllocSet(palloc.Top(), "usable", palloc.Checked())
+	defer mc.Delete()
+	for size := range 100 {
+		p := mc.Alloc(size)
+		clear(unsafe.Slice((*byte)(p), palloc.UsableSize(p)))
+		palloc.FreePointer(p)
+	}
+}

@@ -132,7 +132,7 @@ func options(id kind.ID, opts []Option) (all tree.Options) {
 			all.First, all.Max = o.first, o.max
 		}
 		all.Shared = all.Shared || o.shared
-		if o.checked.Mode != 0 {
+		if o.checked != (checked.Settings{}) {
 			all.Checked = o.checked
 		}
 	}

@@ -60,6 +60,9 @@ func measure(op string, p uintptr) (c *kind.Core, usable, taken uintptr) {
 	if err != nil {
 		panic(chunkFault(op, c, p, err))
 	}
+	if usable == 1 && checked.Owns(p) { // which it is for a chunk of no bytes, too
+		_, usable, _ = checked.Capacity(p)
+	}
 	return c, usable, taken
 }
 

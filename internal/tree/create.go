@@ -139,7 +139,7 @@ func createNew(parent Ref, id kind.ID, name string) Ref {
 // CreateWith creates a child of parent, under the tree's lock. It panics when parent is
 // not live, when there is no memory, and with what o.Prepare returns.
 func CreateWith(parent Ref, id kind.ID, name string, o Options) Ref {
-	if (o.Checked.Mode != 0 || checked.Is(kind.KindOf(parent.Epoch))) && !o.Unchecked {
+	if (o.Checked != (checked.Settings{}) || checked.Is(kind.KindOf(parent.Epoch))) && !o.Unchecked {
 		return createChecked(parent, id, name, o)
 	}
 	s := begin(parent, id, name)
@@ -169,7 +169,7 @@ func createChecked(parent Ref, id kind.ID, name string, o Options) Ref {
 			s.abort(nil, id, err)
 		}
 	}
-	if o.Checked.Mode == 0 {
+	if o.Checked == (checked.Settings{}) {
 		o.Checked = checked.SettingsOf(parent.Core)
 	}
 	checked.Begin(&s.Core, id, s.Name(), o.Checked)

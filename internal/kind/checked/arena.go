@@ -449,12 +449,23 @@ func (b *chunks) underran() *Finding {
 	return b.finding(Underflow, at, fmt.Sprintf("%s was written to before its beginning, down to that of the block at %#x", b.describe(at), b.base))
 }
 
-// ExamineAll verifies every block that waits in the queue of filled ones, and notes what it finds.
+// ExamineAll verifies every block that waits in the queue of filled ones, and notes what it finds. It
+// holds no lock while it looks at a block.
 func ExamineAll() {
 	arena.mu.Lock()
-	defer arena.mu.Unlock()
-	for _, b := range arena.filled.blocks[arena.filled.first:] {
+	n := len(arena.filled.blocks) - arena.filled.first
+	arena.mu.Unlock()
+	for range n {
+		arena.mu.Lock()
+		b := arena.filled.pop(0)
+		arena.mu.Unlock()
+		if b == nil {
+			return
+		}
 		b.examine()
 		fill(b.base, b.used(), freedPage)
+		arena.mu.Lock()
+		arena.filled.push(b)
+		arena.mu.Unlock()
 	}
 }

@@ -282,7 +282,8 @@ func Free(p uintptr) (c *kind.Core, err error) {
 		c, _, err = Capacity(p)
 		return c, err
 	}
-	return b.core, freeIn(b, p)
+	c = b.core // before the free, after which the block may be another context's
+	return c, freeIn(b, p)
 }
 
 // freeIn frees a chunk of a block that is in use.

@@ -52,13 +52,16 @@ func Default() Settings { return Settings{Mode: All} }
 // Parse reads the words of PALLOCDEBUG, or of an option: a list with commas of checks, of checks with a minus
 // sign, which are left out, and of sample=N.
 func Parse(text string) (s Settings, err error) {
-	for word := range strings.SplitSeq(text, ",") {
+	for i, word := range strings.Split(text, ",") {
 		word = strings.TrimSpace(word)
 		bare, minus := strings.CutPrefix(word, "-")
 		n, sampled := strings.CutPrefix(word, "sample=")
 		switch m, ok := words[bare]; {
 		case word == "":
 		case ok && minus:
+			if i == 0 {
+				s.Mode = All // and without this
+			}
 			s.Mode &^= m
 		case ok:
 			s.Mode |= m

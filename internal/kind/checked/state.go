@@ -462,7 +462,7 @@ func statsOf(c *kind.Core) kind.Stats {
 	total := relaxed.Load(&c.Total)
 	t := kind.Stats{Total: total, Blocks: relaxed.Load32(&c.BlockCount), Free: total}
 	if s := peekState(c); s != nil && total != 0 {
-		t.Free = total - min(relaxed.Load(&s.inUse), total)
+		t.Free = total - min(relaxed.Load(&s.inUse)+front*uintptr(relaxed.Load32(&s.chunks)), total)
 		t.FreeChunks, t.Chunks = relaxed.Load32(&s.freeSlots), relaxed.Load32(&s.chunks)
 		t.Live = t.Chunks != 0
 	}
