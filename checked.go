@@ -65,7 +65,7 @@ func Checked(checks ...string) Option {
 		}
 	}
 	watchTypes(s)
-	return Option{checked: s}
+	return Option{checked: &s}
 }
 
 // watchTypes makes the pointer rule tell the types of values, if they are to be recorded.

@@ -23,7 +23,7 @@ import (
 type Option struct {
 	first, max uint32 // 0: the default
 	shared     bool
-	checked    checked.Settings
+	checked    *checked.Settings
 }
 
 // BlockSizes sets the size in bytes of the first block that the context acquires, and of the
@@ -132,7 +132,7 @@ func options(id kind.ID, opts []Option) (all tree.Options) {
 			all.First, all.Max = o.first, o.max
 		}
 		all.Shared = all.Shared || o.shared
-		if o.checked != (checked.Settings{}) {
+		if o.checked != nil {
 			all.Checked = o.checked
 		}
 	}

@@ -118,21 +118,13 @@ func Link(list *uintptr, b *Block) {
 
 // Unlink takes a block off its list.
 func Unlink(list *uintptr, b *Block) {
-	switch {
-	case b.Next == 0:
-	case plausible(b.Next):
+	if b.Next != 0 {
 		BlockAt(b.Next).Prev = b.Prev
-	default:
-		Damaged(nil, b.Address())
-		b.Next = 0
 	}
-	switch {
-	case b.Prev == 0:
-		*list = b.Next
-	case plausible(b.Prev):
+	if b.Prev != 0 {
 		BlockAt(b.Prev).Next = b.Next
-	default:
-		*list = 0 // what comes before is lost
+	} else {
+		*list = b.Next
 	}
 }
 
@@ -175,8 +167,8 @@ func (c *Core) Owns(b *Block) error {
 	return headOverwritten(b.Address())
 }
 
-// Damaged is told of a block of a node, nil if that is not known, whose head was overwritten, or of
-// the address to which it leads. What is on its list is lost. Package checked sets it.
+// Damaged is told of a block of a node whose head was overwritten, or of the address to which it
+// leads. What is on its list is lost. Package checked sets it.
 var Damaged func(c *Core, addr uintptr)
 
 // releaseList releases all blocks of a list but one.

@@ -53,6 +53,9 @@ func (c *Core) FreeLarge(p uintptr) error {
 	if b == nil {
 		return NotAChunk
 	}
+	if b.Next != 0 && !plausible(b.Next) {
+		return headOverwritten(b.Address())
+	}
 	chunk.SetHeader(p, c.Cookie^chunk.LargeFreed)
 	Unlink(&c.Large, b)
 	c.Release(b)

@@ -19,10 +19,10 @@ import (
 
 // Options are those of a creation. The zero value is the default.
 type Options struct {
-	First, Max uint32           // sizes of blocks, in bytes; 0: the default
-	Shared     bool             // of an AllocSet
-	Unchecked  bool             // even if parent is checked
-	Checked    checked.Settings // the zero Settings: those of parent
+	First, Max uint32            // sizes of blocks, in bytes; 0: the default
+	Shared     bool              // of an AllocSet
+	Unchecked  bool              // even if parent is checked
+	Checked    *checked.Settings // nil: those of parent
 
 	// Prepare, if not nil, is called with Arg before the kind opens the node. Its error is
 	// a kind.Misuse. It is no closure, so that a creation makes no garbage.
@@ -139,7 +139,7 @@ func createNew(parent Ref, id kind.ID, name string) Ref {
 // CreateWith creates a child of parent, under the tree's lock. It panics when parent is
 // not live, when there is no memory, and with what o.Prepare returns.
 func CreateWith(parent Ref, id kind.ID, name string, o Options) Ref {
-	if (o.Checked != (checked.Settings{}) || checked.Is(kind.KindOf(parent.Epoch))) && !o.Unchecked {
+	if (o.Checked != nil || checked.Is(kind.KindOf(parent.Epoch))) && !o.Unchecked {
 		return createChecked(parent, id, name, o)
 	}
 	s := begin(parent, id, name)
@@ -169,10 +169,12 @@ func createChecked(parent Ref, id kind.ID, name string, o Options) Ref {
 			s.abort(nil, id, err)
 		}
 	}
-	if o.Checked == (checked.Settings{}) {
-		o.Checked = checked.SettingsOf(parent.Core)
+	with := o.Checked
+	if with == nil {
+		inherited := checked.SettingsOf(parent.Core)
+		with = &inherited
 	}
-	checked.Begin(&s.Core, id, s.Name(), o.Checked)
+	checked.Begin(&s.Core, id, s.Name(), *with)
 	return finish(parent, s, id, o)
 }
 
@@ -211,7 +213,7 @@ func finish(parent Ref, s *Node, id kind.ID, o Options) Ref {
 	}
 	s.open(id, o)
 	link(parent.Node(), s)
-	if creations.recorders > 0 || checked.Records(&s.Core, id) {
+	if creations.recorders > 0 || checked.Is(id) && checked.Records(&s.Core) {
 		s.recordCreation()
 	}
 	mc := s.Ref()

@@ -64,7 +64,7 @@ var AfterDeletion = set("Context.All", "Context.Children", "Context.Live")
 
 // OwnerOnly are the functions with a context as first argument that only its owner may call.
 var OwnerOnly = set(
-	"Append", "Clone", "CloneString", "Grow", "MakeSlice", "New", "NewBuffer", "NewUninitialized", "Sprintf",
+	"Append", "Clone", "CloneString", "Grow", "LiveChunks", "MakeSlice", "New", "NewBuffer", "NewUninitialized", "Sprintf",
 	"TryAppend", "TryClone", "TryCloneString", "TryGrow", "TryMakeSlice", "TryNew", "TrySprintf",
 	"Context.Alloc", "Context.AllocAligned", "Context.AllocArray", "Context.AllocZeroed",
 	"Context.TryAlloc", "Context.TryAllocAligned", "Context.TryAllocArray", "Context.TryAllocZeroed",

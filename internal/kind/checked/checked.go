@@ -70,11 +70,7 @@ func Of(id kind.ID) kind.ID {
 
 // Is reports whether a kind is a checked one.
 func Is(id kind.ID) bool {
-	switch id {
-	case AllocSet, Slab, Generation, Bump, Shared:
-		return true
-	}
-	return false
+	return id&^kind.Concurrent-AllocSet <= Shared&^kind.Concurrent-AllocSet
 }
 
 // Methods of a checked kind, which passes for another one.

@@ -117,8 +117,8 @@ func SettingsOf(c *kind.Core) Settings { return stateOf(c).settings }
 // has reports whether something is checked in the context.
 func (s *state) has(m Mode) bool { return s.settings.Mode&m != 0 }
 
-// Records reports whether stacks are recorded in the context that a node is about to become.
-func Records(c *kind.Core, id kind.ID) bool { return Is(id) && stateOf(c).has(Stacks) }
+// Records reports whether stacks are recorded in the checked context that a node is about to become.
+func Records(c *kind.Core) bool { return stateOf(c).has(Stacks) }
 
 // record returns the stack of the caller, without skip frames, if stacks are recorded, else 0.
 func (s *state) record(skip int) Stack {

@@ -211,6 +211,9 @@ func (s *subject) alignedChunk(n, align uintptr) {
 	if asan.Enabled && s.InUse != nil {
 		return // the block, and with it the header, is poisoned
 	}
+	if s.InUse != nil {
+		return // the header may be protected now
+	}
 	if w := chunk.Header(q) ^ s.c.Cookie; w < chunk.TagLimit && kind.Free(s.Methods, s.c, q, w) == nil {
 		s.Fatal("an aligned chunk is freed twice")
 	}
