@@ -37,7 +37,7 @@ var blockSizes = [][2]uint32{{1, 1}, {1, 8}, {8, 8}, {8, 1024}, {64, 64}}
 func Run(t *testing.T, k Kind) {
 	sizesOf := blockSizes
 	if k.InUse != nil {
-		sizesOf = blockSizes[1:3] // such a kind has pages, whatever the sizes
+		sizesOf = blockSizes[2:3] // such a kind has pages, whatever the sizes
 	}
 	for _, sizes := range sizesOf {
 		t.Run(fmt.Sprintf("blocks=%dK-%dK/%s", sizes[0], sizes[1], osmem.Current().Name()), func(t *testing.T) {
