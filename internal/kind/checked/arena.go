@@ -95,9 +95,13 @@ func (q *queue) push(b *chunks) {
 	q.bytes += b.size
 }
 
+// leastQueued is how many blocks a queue holds, however large they are. Where memory can be protected
+// the filled ones are small.
+const leastQueued = 8
+
 // pop returns the block that has waited longest; nil while the queue has at most limit bytes.
 func (q *queue) pop(limit uintptr) *chunks {
-	if q.bytes <= limit || q.first == len(q.blocks) {
+	if n := len(q.blocks) - q.first; q.bytes <= limit || n == 0 || limit > 0 && n <= leastQueued {
 		return nil
 	}
 	b := q.blocks[q.first]

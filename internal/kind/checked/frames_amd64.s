@@ -13,7 +13,7 @@ next:
 	MOVQ 8(AX), DX
 	MOVQ DX, (DI)(CX*8)
 	INCQ CX
-	CMPQ CX, $10
+	CMPQ CX, $24
 	JGE  done
 	MOVQ (AX), DX
 	MOVQ DX, BX
@@ -26,7 +26,7 @@ next:
 clear:
 	MOVQ $0, (DI)(CX*8)
 	INCQ CX
-	CMPQ CX, $10
+	CMPQ CX, $24
 	JLT  clear
 
 done:

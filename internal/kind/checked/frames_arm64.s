@@ -7,7 +7,7 @@
 TEXT ·framePCs(SB), NOSPLIT|NOFRAME, $0-8
 	MOVD pcs+0(FP), R0
 	MOVD R29, R1
-	MOVD $10, R2
+	MOVD $24, R2
 	MOVD $0x100000, R5
 
 next:

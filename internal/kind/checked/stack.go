@@ -21,8 +21,8 @@ import (
 type Stack uint32
 
 const (
-	depth     = 32      // frames that are kept of a stack, those of palloc and inlined ones included
-	physical  = 10      // return addresses that tell stacks apart
+	depth     = 40      // frames that are kept of a stack, those of palloc and inlined ones included
+	physical  = 24      // return addresses that tell stacks apart; those of palloc are up to 20 where nothing is inlined
 	maxStacks = 1 << 20 // a program has some hundred
 	recents   = 1 << 12
 )
