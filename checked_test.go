@@ -42,6 +42,9 @@ func faultsOf(err error) (all []*palloc.Fault) {
 
 // TestAForgottenCloneStringIsFound: of a thousand rows one has its name on Go's heap.
 func TestAForgottenCloneStringIsFound(t *testing.T) {
+	if why := needsHeapWindow(nil); why != "" {
+		t.Skip(why)
+	}
 	mc := palloc.NewAllocSet(palloc.Top(), "rows", palloc.Checked())
 	defer mc.Delete()
 	rows := palloc.Grow[row](mc, nil, 1000)[:1000]

@@ -325,7 +325,7 @@ func (s *state) expire(limit uintptr) (found *Finding) {
 	if !s.has(Quarantine) {
 		limit = 0
 	}
-	for s.waited > limit && s.first < len(s.waiting) {
+	for s.waited > limit && s.first < len(s.waiting) && (limit == 0 || len(s.waiting)-s.first > leastQueued) {
 		at := s.waiting[s.first]
 		s.waiting[s.first] = slot{}
 		s.first++
