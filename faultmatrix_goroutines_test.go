@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"github.com/gopalloc/palloc"
+	"github.com/gopalloc/palloc/internal/osmem"
 )
 
 // The fault matrix: two goroutines in a context that is not Shared.
@@ -100,6 +101,9 @@ var rounds = flag.Int("rounds", 20, "how often TestFaultMatrixGoroutinesMeetEach
 // TestFaultMatrixGoroutinesMeetEachTime has both goroutines take turns on one processor, and run on
 // several.
 func TestFaultMatrixGoroutinesMeetEachTime(t *testing.T) {
+	if osmem.Current().Protects() {
+		mustProtect(t) // of what runs beside an emulator nothing is known
+	}
 	if raced {
 		t.Skip("the race detector reports it, and fails the test")
 	}

@@ -447,6 +447,9 @@ func (m *misuse) cells() (list []*cell) {
 type score struct{ caught, cells, silent, twins int }
 
 func TestFaultMatrix(t *testing.T) {
+	if osmem.Current().Protects() {
+		mustProtect(t)
+	}
 	var all score
 	each := make([]score, len(misuses))
 	for i := range misuses {

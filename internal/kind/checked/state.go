@@ -105,6 +105,7 @@ func stateOf(c *kind.Core) *state {
 func Begin(c *kind.Core, id kind.ID, name string, with Settings) {
 	s := stateOf(c)
 	s.name, s.shared, s.settings = name, id.IsConcurrent(), with
+	s.busy = idle // a panic may have ended the last call
 	s.frees, s.fixed = id != Bump, 0
 	if id == Slab {
 		s.fixed = uintptr(c.ChunkSize) + 1
