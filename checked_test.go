@@ -240,7 +240,10 @@ func TestBadSettingsEndTheProgram(t *testing.T) {
 	cmd.Env = append(os.Environ(), "PALLOCDEBUG=redzones")
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) {
+	switch {
+	case err == nil:
+		t.Fatalf("the program accepts the settings, and prints\n%s", out)
+	case !errors.As(err, &exit):
 		t.Skip("this program cannot start itself: ", err)
 	}
 	if exit.ExitCode() != 2 || strings.Count(string(out), "\n") != 1 || !strings.Contains(string(out), `no check is called "redzones"`) {

@@ -63,8 +63,8 @@ func (f *Fault) Error() string {
 // A Mistake is the kind of misuse that a Fault is about.
 type Mistake uint8
 
-// The mistakes. All but the first four and Gone are found by checked contexts only: see
-// Checked.
+// The mistakes. An ordinary context finds the first four, Gone, and an Overflow of a block's head; the
+// others are found by checked contexts only.
 const (
 	Misuse         = Mistake(checked.Other)          // anything else: a negative size, a nil function
 	DoubleFree     = Mistake(checked.DoubleFree)     // the chunk had been freed
@@ -167,11 +167,6 @@ func (f *Fault) in(c *kind.Core) *Fault {
 func faultOf(op string, x *checked.Finding) *Fault {
 	tree.Lock()
 	defer tree.Unlock()
-	return faultIn(op, x)
-}
-
-// faultIn is faultOf for a caller that holds the tree's lock.
-func faultIn(op string, x *checked.Finding) *Fault {
 	f := &Fault{
 		Op: op, Mistake: Mistake(x.Mistake), Reason: x.Text, Context: x.Name,
 		Chunk: x.Chunk, Size: int(x.Size), From: x.From, Bytes: int(x.Bytes),

@@ -3,13 +3,12 @@ package tree
 import (
 	"fmt"
 	"path"
-	"reflect"
 	"runtime"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/checked"
 	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
@@ -115,21 +114,12 @@ func lineNumber(line string) uint32 {
 	return n
 }
 
-// module is the path of the package that users call.
-var module = strings.TrimSuffix(reflect.TypeFor[Ref]().PkgPath(), "/internal/tree")
-
-// isOurs reports whether a function is one of palloc's.
-func isOurs(function string) bool {
-	rest, ours := strings.CutPrefix(function, module)
-	return ours && (strings.HasPrefix(rest, ".") || strings.HasPrefix(rest, "/internal/"))
-}
-
 // Line returns the line of the innermost caller outside of palloc.
 func (c *Callers) Line() string {
 	frames := runtime.CallersFrames(c[:])
 	for {
 		f, more := frames.Next()
-		if f.Function == "" || !isOurs(f.Function) || !more {
+		if f.Function == "" || !checked.OfPalloc(&f) || !more {
 			return fmt.Sprintf("%s:%d %s", path.Base(f.File), f.Line, f.Function)
 		}
 	}

@@ -143,7 +143,7 @@ func blockAt(p uintptr) *chunks {
 	if r == nil {
 		return nil
 	}
-	return r.blocks[(p-r.base)>>r.shift].Load()
+	return r.at(p).Load()
 }
 
 // blockSize returns the size of the block for size bytes: whole pages, and of the larger sizes

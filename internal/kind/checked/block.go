@@ -254,8 +254,8 @@ func Chunk(p uintptr) (*kind.Core, error) {
 	return c, err
 }
 
-// Capacity returns also how many bytes were requested for the chunk. p may be an address inside of a
-// live chunk, which is no error, but has capacity 0.
+// Capacity returns also how many bytes were requested for the chunk. The Mistake of the *Finding is
+// Interior if p is inside of a live chunk.
 func Capacity(p uintptr) (c *kind.Core, size uintptr, err error) {
 	b := blockAt(p)
 	if b == nil {

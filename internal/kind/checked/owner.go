@@ -74,7 +74,10 @@ func (s *state) collide() error {
 		runtime.Gosched()
 	}
 	f.Text = fmt.Sprintf("the context is used by %s while another goroutine is inside: create it with Shared, or give each goroutine its own", me.name)
-	if other := s.met.Swap(nil); other != nil {
+	other := s.met.Swap(nil)
+	if other == nil {
+		s.busy = idle // it left before it could see the mark, which would stay
+	} else {
 		f.Other = other.stack
 		f.Text = fmt.Sprintf("the context is used by %s while %s is inside%s: create it with Shared, or give each goroutine its own",
 			me.name, other.name, at(other.stack))

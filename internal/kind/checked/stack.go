@@ -82,8 +82,8 @@ func siteOf(pcs *[physical]uintptr, skip int) *site {
 
 const module = "github.com/gopalloc/palloc"
 
-// ofPalloc reports whether a function is palloc's, tests aside.
-func ofPalloc(f *runtime.Frame) bool {
+// OfPalloc reports whether a function is palloc's, tests aside.
+func OfPalloc(f *runtime.Frame) bool {
 	rest, ok := strings.CutPrefix(f.Function, module)
 	return ok && (strings.HasPrefix(rest, ".") || strings.HasPrefix(rest, "/internal/") || strings.HasPrefix(rest, "/palloctest.")) &&
 		!strings.HasSuffix(f.File, "_test.go")
@@ -113,7 +113,7 @@ func Split(pcs []uintptr) (op string, program []runtime.Frame) {
 		var f runtime.Frame
 		f, more = frames.Next()
 		switch {
-		case len(program) == 0 && ofPalloc(&f):
+		case len(program) == 0 && OfPalloc(&f):
 			op = exported(f.Function, op)
 		case f.Function == "runtime.goexit" || f.Function == "runtime.main":
 		default:
