@@ -224,7 +224,7 @@ func (s *stress) round(seed uint64) {
 }
 
 func TestManyGoroutinesExchangeChunksAndContexts(t *testing.T) {
-	long := 20 * time.Second
+	long := 10 * time.Second
 	if testing.Short() {
 		long = 3 * time.Second
 	}

@@ -31,7 +31,7 @@ func TestKnownZeroBlocksAreZero(t *testing.T) {
 		rng := rand.New(rand.NewPCG(12, 13))
 		var held []growable
 		zero := 0
-		for range 1500 {
+		for range 600 {
 			switch k := rng.IntN(1000); {
 			case k < 5:
 				block.Trim()

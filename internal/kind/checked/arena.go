@@ -191,7 +191,6 @@ func acquire(size uintptr) (*chunks, error) {
 	}
 	arena.inUse += size
 	b.renew()
-	asan.Poison(b.base, size+pageSize)
 	return b, nil
 }
 
@@ -301,6 +300,8 @@ func (b *chunks) retire(allocated int) {
 	protect := b.isHuge() || b.has(Quarantine) && (b.guarded || b.size >= alwaysProtected || mayProtect(allocated)) && arena.committed.Load() < mostGuarded
 	if !protect || !b.protect() {
 		fill(b.base, b.used(), freedPage)
+	} else {
+		b.unpoison()
 	}
 	arena.mu.Lock()
 	arena.inUse -= b.size
@@ -369,7 +370,7 @@ func mayProtect(allocated int) bool {
 
 // protect makes the block inaccessible and empties it, and reports whether it did.
 func (b *chunks) protect() bool {
-	if asan.Enabled {
+	if asan.Enabled && !b.isHuge() {
 		return false // a nil check would fault before the sanitizer is asked
 	}
 	if osmem.Current().Protect(b.base, b.size) != nil {

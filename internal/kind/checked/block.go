@@ -88,6 +88,9 @@ func (b *chunks) at(i int) uintptr {
 // mostFilled is the size of a block from which on only what is around its chunk is filled.
 const mostFilled = 64 << 20
 
+// mostAround is how many bytes are filled at most on either side of such a chunk.
+const mostAround = 1 << 20
+
 // isHuge reports whether the block has one chunk that is not filled, so that it takes no memory until the
 // program writes to it.
 func (b *chunks) isHuge() bool { return b.dedicated != 0 && b.size > mostFilled }
@@ -98,9 +101,19 @@ func (b *chunks) lead() (from, n uintptr) {
 	end := b.at(0) - front
 	n = end - b.base
 	if b.isHuge() {
-		n = min(n, 1<<20)
+		n = min(n, mostAround)
 	}
 	return end - n, n
+}
+
+// trail returns where the bytes behind a live chunk begin, and how many are filled.
+func (b *chunks) trail(i int) (from, n uintptr) {
+	size := b.sizeOf(i)
+	n = b.roomOf(i) - size
+	if b.isHuge() {
+		n = min(n, mostAround)
+	}
+	return b.at(i) + size, n
 }
 
 // leadIsFresh reports whether these are as they were.
@@ -152,8 +165,8 @@ func (b *chunks) begin(i int, size uintptr, made Stack) uintptr {
 		*word(p - 16) = uint64(i)
 	}
 	chunk.SetHeader(p, b.cookie|Live)
-	if zone := b.roomOf(i) - size; !asan.Enabled && !isFresh(p+size, zone) { // a chunk before was written to beyond its end: its own zone tells
-		fill(p+size, zone, freshPage)
+	if behind, n := b.trail(i); !asan.Enabled && !isFresh(behind, n) { // a chunk before was written to beyond its end: its own zone tells
+		fill(behind, n, freshPage)
 	}
 	return p
 }
@@ -161,9 +174,37 @@ func (b *chunks) begin(i int, size uintptr, made Stack) uintptr {
 // open lets the program access a chunk, and this package its header, in a build with -asan. What is
 // around them stays poisoned.
 func (b *chunks) open(p, size uintptr) {
-	if asan.Enabled {
+	if asan.Enabled && !b.isHuge() {
 		asan.Unpoison(p-8, 8+size)
 		paint(p, size, freshPage)
+	}
+}
+
+// poison poisons the block in a build with -asan, of a huge one only what is around its chunk: the sanitizer
+// needs a byte for eight.
+func (b *chunks) poison() {
+	switch {
+	case !asan.Enabled:
+	case b.isHuge():
+		from, n := b.lead()
+		asan.Poison(from, n+front-8)
+		from, n = b.trail(0)
+		asan.Poison(from, n)
+		asan.Poison(b.base+b.size, pageSize)
+	default:
+		asan.Poison(b.base, b.size+pageSize)
+	}
+}
+
+// unpoison ends that of a huge block, whose addresses other memory may have later.
+func (b *chunks) unpoison() {
+	if asan.Enabled && b.isHuge() {
+		from, n := b.lead()
+		asan.Unpoison(from, n+front)
+		from, n = b.trail(0)
+		asan.Unpoison(from, n) // of a chunk that became smaller
+		n = min(b.room, mostAround)
+		asan.Unpoison(b.base+b.size-n, n+pageSize)
 	}
 }
 
@@ -327,8 +368,8 @@ func (b *chunks) inspect(i int) *Finding {
 
 // isWhole reports whether the words before a live chunk and the zone behind it are as they were.
 func (b *chunks) isWhole(i int) bool {
-	p, size, room := b.at(i), b.sizeOf(i), b.roomOf(i)
-	return isFresh(p+size, room-size) && (asan.Enabled || *word(p - 16) == uint64(i)) && *word(p - 8) == b.cookie|Live &&
+	p := b.at(i)
+	return isFresh(b.trail(i)) && (asan.Enabled || *word(p - 16) == uint64(i)) && *word(p - 8) == b.cookie|Live &&
 		(b.dedicated == 0 || b.leadIsFresh())
 }
 
@@ -349,9 +390,9 @@ func (b *chunks) inspectLive(i int) *Finding {
 
 // damageBehind returns which bytes of the zone behind a chunk were overwritten.
 func (b *chunks) damageBehind(i int) (d span) {
-	if r := &b.records[i]; r.state == inUse {
-		n := b.sizeOf(i)
-		return damage(b.at(i)+n, b.roomOf(i)-n, freshPage)
+	if b.records[i].state == inUse {
+		from, n := b.trail(i)
+		return damage(from, n, freshPage)
 	}
 	return d
 }

@@ -123,6 +123,9 @@ func Split(pcs []uintptr) (op string, program []runtime.Frame) {
 	return op, program
 }
 
+// receiver removes what names a pointer receiver: "(*Buffer).Grow" becomes "Buffer.Grow".
+var receiver = strings.NewReplacer("(*", "", ")", "")
+
 // exported returns the name of a function of the root package as the API has it, or the one
 // that is known so far.
 func exported(function, known string) string {
@@ -131,7 +134,7 @@ func exported(function, known string) string {
 		return known
 	}
 	name, _, _ = strings.Cut(name, "[")
-	name = strings.NewReplacer("(*", "", ")", "").Replace(name)
+	name = receiver.Replace(name)
 	last := name[strings.LastIndexByte(name, '.')+1:]
 	if last == "" || last[0] < 'A' || last[0] > 'Z' {
 		return known

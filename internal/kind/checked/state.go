@@ -182,6 +182,7 @@ func (s *state) place(c *kind.Core, size, align uintptr) (*chunks, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
+	b.poison()
 	s.leaveCurrent(c)
 	s.current = b
 	return b, b.slot(b.next(align), room, align), nil
@@ -252,6 +253,7 @@ func (s *state) dedicate(c *kind.Core, size, align uintptr) (*chunks, int, error
 	}
 	i := b.slot(p, 0, align)
 	b.dedicated, b.room, b.cut = size+1, b.base+b.size-p, b.size
+	b.poison()
 	from, n := b.lead()
 	if !b.isHuge() {
 		n = b.size
@@ -364,7 +366,8 @@ func (s *state) shrink(b *chunks, i int, size uintptr) error {
 	} else {
 		b.records[i].size = uint32(size)
 	}
-	fill(b.at(i)+size, b.roomOf(i)-size, freshPage)
+	behind, n := b.trail(i)
+	fill(behind, n, freshPage)
 	return nil
 }
 
