@@ -183,6 +183,48 @@ func TestUnusedCachedContextsAreEvicted(t *testing.T) {
 	wantSound(t, "afterwards", mc)
 }
 
+// TestACachedContextStaysOverOneReset checks that a reset evicts only what the one before it found
+// cached.
+func TestACachedContextStaysOverOneReset(t *testing.T) {
+	mc, elsewhere := newRoot(t), newRoot(t)
+	c := palloc.NewAllocSet(mc, "only")
+	node := nodeOf(c)
+	c.Delete()
+	mc.Reset()
+	if nodeOf(palloc.NewAllocSet(elsewhere, "only")) == node {
+		t.Error("the first reset evicts a cached context")
+	}
+	if nodeOf(palloc.NewAllocSet(mc, "only")) != node {
+		t.Error("a context that is cached with its parent is not used")
+	}
+}
+
+// TestFourChildrenAreCached creates them again, in an order in which each comes before those that are left.
+func TestFourChildrenAreCached(t *testing.T) {
+	mc, elsewhere := newRoot(t), newRoot(t)
+	names := []string{"first", "second", "third", "fourth"}
+	nodes := map[string]uintptr{}
+	var list []palloc.Context
+	for _, name := range names {
+		c := palloc.NewAllocSet(mc, name)
+		nodes[name] = nodeOf(c)
+		list = append(list, c)
+	}
+	for _, c := range list {
+		c.Delete()
+	}
+	for _, name := range names {
+		if nodeOf(palloc.NewAllocSet(elsewhere, name)) == nodes[name] {
+			t.Errorf("the %s of four children is not cached with its parent", name)
+		}
+	}
+	for _, name := range names {
+		if nodeOf(palloc.NewAllocSet(mc, name)) != nodes[name] {
+			t.Errorf("the %s of four cached children is not used", name)
+		}
+	}
+}
+
 // TestACachedTreeComesUnderTheBudget checks that a budget counts contexts that are created
 // from cached nodes.
 func TestACachedTreeComesUnderTheBudget(t *testing.T) {

@@ -1,6 +1,7 @@
 package kind
 
 import (
+	"fmt"
 	"math/bits"
 
 	"github.com/gopalloc/palloc/internal/chunk"
@@ -28,7 +29,11 @@ func AllocAligned(m Methods, c *Core, size, align uintptr) (uintptr, error) {
 	if align <= chunk.Align {
 		return m.Alloc(c, size)
 	}
-	p, err := m.Alloc(c, outerSize(size, align))
+	outer, err := outerOf(size, align)
+	if err != nil {
+		return 0, err
+	}
+	p, err := m.Alloc(c, outer)
 	if err != nil {
 		return p, err
 	}
@@ -38,7 +43,11 @@ func AllocAligned(m Methods, c *Core, size, align uintptr) (uintptr, error) {
 // AllocGrowableAligned allocates an aligned chunk with a block of its own, which can grow in
 // place where address space is plentiful.
 func (c *Core) AllocGrowableAligned(size, align uintptr) (uintptr, error) {
-	p, err := c.allocGrowable(outerSize(size, align))
+	outer, err := outerOf(size, align)
+	if err != nil {
+		return 0, err
+	}
+	p, err := c.allocGrowable(outer)
 	if err != nil {
 		return 0, err
 	}
@@ -48,6 +57,20 @@ func (c *Core) AllocGrowableAligned(size, align uintptr) (uintptr, error) {
 // outerSize returns the size of the chunk around an aligned one. One of 0 bytes might begin
 // at the end of its block.
 func outerSize(size, align uintptr) uintptr { return max(size, 1) + align + chunk.HeaderSize }
+
+// outerOf works as outerSize does. The error wraps osmem.ErrNoMemory: no chunk is so large.
+func outerOf(size, align uintptr) (uintptr, error) {
+	outer := outerSize(size, align)
+	if outer > MaxChunk {
+		return 0, NoAddresses(size, align)
+	}
+	return outer, nil
+}
+
+// NoAddresses refuses an aligned chunk around which no chunk is large enough, for lack of memory.
+func NoAddresses(size, align uintptr) error {
+	return fmt.Errorf("%w: %d bytes at a multiple of %d", osmem.ErrNoMemory, size, align)
+}
 
 // redirect makes the aligned address in the outer chunk at p lead back to it, and
 // returns the address.
@@ -125,8 +148,12 @@ func (c *Core) reallocAligned(m Methods, p, whole uintptr, tag uint64, capacity,
 	if size <= usable {
 		return c.shrinkAligned(m, p, whole, tag, capacity, size)
 	}
+	outer, err := outerOf(size, 1<<shift)
+	if err != nil {
+		return 0, err
+	}
 	chunk.SetHeader(p, c.Cookie^chunk.RedirectFreed) // before the outer chunk can be allocated again
-	to, err := m.Realloc(c, whole, tag, outerSize(size, 1<<shift))
+	to, err := m.Realloc(c, whole, tag, outer)
 	if err != nil {
 		chunk.SetHeader(p, c.Cookie^chunk.Redirect)
 		return 0, err

@@ -173,6 +173,9 @@ func (m Methods) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error
 		relaxed.Store(&c.Cur, c.Cur+gap)
 		return m.Alloc(c, size)
 	}
+	if size+align-chunk.Align > kind.MaxChunk {
+		return 0, kind.NoAddresses(size, align)
+	}
 	p, err := m.Alloc(c, size+align-chunk.Align)
 	return (p + align - 1) &^ (align - 1), err
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/gopalloc/palloc/internal/asan"
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/osmem"
 )
 
 // edges are sizes at which something changes: classes, limits, blocks.
@@ -251,8 +252,38 @@ func (s *subject) absurd() {
 		if _, err := s.Methods.Alloc(s.c, n); !errors.As(err, &misuse) {
 			s.Fatalf("Alloc(%d) says %v", n, err)
 		}
+		if _, err := s.Methods.AllocAligned(s.c, n, 64); !errors.As(err, &misuse) {
+			s.Fatalf("AllocAligned(%d, 64) says %v", n, err)
+		}
 	}
+	s.largest()
 	fill(s.alloc(64), 64)
+}
+
+// largest: the largest size is one, though no machine has the memory.
+func (s *subject) largest() {
+	if s.OneSize || !s.Hot {
+		return // the largest is smaller
+	}
+	if _, err := s.Methods.Alloc(s.c, kind.MaxChunk); !errors.Is(err, osmem.ErrNoMemory) {
+		s.Fatalf("Alloc(%d) says %v", kind.MaxChunk, err)
+	}
+	for _, align := range []uintptr{64, 1 << 20, kind.MaxChunk/2 + 1<<19} {
+		if _, err := s.Methods.AllocAligned(s.c, kind.MaxChunk, align); !errors.Is(err, osmem.ErrNoMemory) {
+			s.Fatalf("AllocAligned(%d, %d) says %v", kind.MaxChunk, align, err)
+		}
+	}
+	if !s.Frees {
+		return
+	}
+	p, err := s.Methods.AllocAligned(s.c, 100, 64)
+	if err != nil {
+		s.Fatalf("AllocAligned(100, 64) says %v", err)
+	}
+	if _, err := kind.Realloc(s.Methods, s.c, p, s.tag(p), kind.MaxChunk); !errors.Is(err, osmem.ErrNoMemory) {
+		s.Fatalf("Realloc of an aligned chunk to %d says %v", kind.MaxChunk, err)
+	}
+	s.free(p)
 }
 
 func (s *subject) accounts() {
