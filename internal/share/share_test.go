@@ -2,12 +2,16 @@ package share_test
 
 import (
 	"math"
+	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/gopalloc/palloc/internal/block"
+	"github.com/gopalloc/palloc/internal/cgroup"
 	"github.com/gopalloc/palloc/internal/osmem"
 	"github.com/gopalloc/palloc/internal/share"
 )
@@ -151,7 +155,53 @@ func TestKnownIsGoLimit(t *testing.T) {
 		t.Errorf("Go's limit is a byte, and known are %d, %v", got, err)
 	}
 	debug.SetMemoryLimit(math.MaxInt64)
-	if got, err := share.Known(); (err == nil) != (got >= share.MinTotal) {
-		t.Errorf("without Go's limit known are %d bytes, %v", got, err)
+	got, err := share.Known()
+	granted, ok := cgroup.Limit(os.DirFS("/"))
+	switch {
+	case runtime.GOOS != "linux":
+		if err == nil || !strings.Contains(err.Error(), "on Linux only") {
+			t.Errorf("without Go's limit known are %d bytes, %v", got, err)
+		}
+	case ok:
+		if want := max(granted, share.MinTotal); got != want || err != nil {
+			t.Errorf("the control groups grant %d bytes, and known are %d, %v", want, got, err)
+		}
+	default:
+		if err == nil || !strings.Contains(err.Error(), "no control group") {
+			t.Errorf("without any limit known are %d bytes, %v", got, err)
+		}
+	}
+}
+
+// fill makes memory resident.
+func fill(b []byte) {
+	for i := range b {
+		b[i] = 1
+	}
+}
+
+// TestFreePagesGoBackBeforeGoGarbage: contexts that grow beyond their grant make the page heap return the
+// free pages that Go lacks, and no more is trimmed.
+func TestFreePagesGoBackBeforeGoGarbage(t *testing.T) {
+	outside(t)
+	const retained, room, step = 48 << 20, total - total/16, total / 32
+	addr, got, err := block.Acquire(retained)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(osmem.Bytes(addr, got))
+	block.Release(addr, got)
+	if have := block.ReadStats().Retained; have < retained {
+		t.Skipf("the page heap retains %d bytes of %d", have, retained)
+	}
+	var h heap
+	h.retained.Store(retained)
+	h.resident.Store(room - step - retained)
+	begin(t, total, &h)
+	if have := block.ReadStats().Retained; have > retained/2 {
+		t.Errorf("%d bytes are retained, and Go lacks memory", have)
+	}
+	if n := h.trims.Load(); n != 0 {
+		t.Errorf("%d trims, where free pages are enough", n)
 	}
 }
