@@ -251,6 +251,25 @@ func (mc Context) TryAllocAligned(size, align int) (unsafe.Pointer, error) {
 	return mc.allocAligned("Context.TryAllocAligned", size, align)
 }
 
+// AllocAlignedZeroed returns size bytes that are all zero, aligned to align as AllocAligned does, and
+// panics as it does. Owner only.
+//
+// PostgreSQL: MemoryContextAllocAligned with MCXT_ALLOC_ZERO.
+func (mc Context) AllocAlignedZeroed(size, align int) unsafe.Pointer {
+	p := mc.AllocAligned(size, align)
+	clearChunk(p, uintptr(size), mc.ref.Core)
+	return p
+}
+
+// TryAllocAlignedZeroed works as AllocAlignedZeroed does, but returns the *OutOfMemoryError. Owner only.
+func (mc Context) TryAllocAlignedZeroed(size, align int) (unsafe.Pointer, error) {
+	p, err := mc.allocAligned("Context.TryAllocAlignedZeroed", size, align)
+	if err == nil {
+		clearChunk(p, uintptr(size), mc.ref.Core)
+	}
+	return p, err
+}
+
 func (mc Context) allocAligned(op string, size, align int) (unsafe.Pointer, error) {
 	mc.check(op)
 	if align <= 0 || align&(align-1) != 0 {

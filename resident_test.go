@@ -141,4 +141,17 @@ func TestZeroedMemoryThatIsFreshStaysWithTheSystem(t *testing.T) {
 		t.Errorf("a chunk that grew to %d bytes made %d bytes resident", size, grew)
 	}
 	palloc.FreePointer(p)
+	for _, k := range kinds {
+		if k == palloc.KindSlab {
+			continue // aligns to 8 bytes only
+		}
+		c := newKind(newRoot(t), k, "c", size)
+		palloc.Trim()
+		before := resident(t)
+		c.AllocAlignedZeroed(size, 64)
+		if grew := resident(t) - before; grew > size/8 {
+			t.Errorf("%d aligned bytes, zeroed, in a %v made %d bytes resident", size, k, grew)
+		}
+		c.Delete()
+	}
 }

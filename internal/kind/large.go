@@ -159,10 +159,11 @@ func Blank(m Methods, p, size uintptr) bool {
 // capacity.
 func BlankBeyond(p uintptr) bool { return isLarge(p) && inBlank(p) }
 
-// isLarge reports whether the live chunk at p has a block of its own.
+// isLarge reports whether the live chunk at p, or the one around it if it is aligned, has a block of its own.
 func isLarge(p uintptr) bool {
 	h := chunk.Header(p)
-	return h^At(chunk.Index(h)).Cookie == chunk.Large
+	tag := h ^ At(chunk.Index(h)).Cookie
+	return tag == chunk.Large || tag == chunk.Redirect && isLarge(p-uintptr(*wayBack(p)>>8))
 }
 
 func inBlank(p uintptr) bool {
