@@ -29,7 +29,7 @@ const module = "github.com/gopalloc/palloc"
 // floors are the layers of packages from the top down: a package imports only packages of
 // lower layers. "/*" stands for the packages of a folder that are not listed themselves.
 var floors = [][]string{
-	{"cmd/palloc", "cmd/palloccheck", "examples/first", "bench", "bench/cells", "bench/hot/program", "proptest", "proptest/soak", "mutants"},
+	{"adapters/arrow", "adapters/arrow/suite", "adapters/wazero", "cmd/palloc", "cmd/palloccheck", "examples/first", "bench", "bench/cells", "bench/hot/program", "proptest", "proptest/soak", "mutants"},
 	{"cmd/palloc/recording", "cmd/palloccheck/suite", "bench/cell", "bench/hot"},
 	{"cmd/palloccheck/*"},
 	{"cmd/palloccheck/flow", "cmd/palloccheck/report"},
@@ -58,6 +58,7 @@ var unsafeFiles = []string{
 	"internal/kind/generation/hot.go", "internal/kind/slab/hot.go", "internal/kind/shared/spot.go",
 	"internal/osmem/at.go", "internal/osmem/goheap.go", "internal/process/program_linux.go",
 	"internal/tree/names.go", "internal/tree/node.go", "internal/typerule/descriptor.go",
+	"adapters/arrow/arrow.go", "adapters/wazero/wazero.go",
 	"trace/backend.go", "trace/place.go", "trace/strings.go", "trace/verify.go",
 	"trace/backend/palloc.go", "trace/backend/goheap.go", "trace/backend/floor.go", "trace/backend/table.go",
 	"bench/cell/memory.go",
