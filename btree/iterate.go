@@ -1,13 +1,18 @@
 package btree
 
-import "iter"
+import (
+	"iter"
+
+	"github.com/gopalloc/palloc"
+)
 
 // Iteration, and single entries by their order.
 //
 // Invariant: a loop goes on behind the key that it was given last, whatever was added and deleted
 // meanwhile: each step compares changes, and looks that key up when it differs.
 //
-// Cost: a step takes a call and two compares. After a change it takes a search in each level.
+// Cost: the compiler inlines the loop together with its body, so that a step takes a few compares;
+// it makes a call for each leaf. After a change a step takes a search in each level.
 
 // A place is an entry of a leaf.
 type place[K, V any] struct {
@@ -101,95 +106,114 @@ func (m *Map[K, V]) Floor(k K) (at K, v V, found bool) {
 //
 // PostgreSQL: rbt_begin_iterate and rbt_iterate, without changes meanwhile.
 func (m *Map[K, V]) All() iter.Seq2[K, V] {
-	return func(yield func(K, V) bool) {
-		m.check("btree.Map.All")
-		m.forward("btree.Map.All", place[K, V]{m.first, 0}, nil, yield)
-	}
+	return forward(m, cursor[K, V]{op: "btree.Map.All", whole: true})
 }
 
 // From returns an iterator over the entries whose keys are at least k. The loop may change the Map
 // as for All. Owner only.
 func (m *Map[K, V]) From(k K) iter.Seq2[K, V] {
-	return func(yield func(K, V) bool) {
-		m.check("btree.Map.From")
-		m.forward("btree.Map.From", m.ceil(k, false), nil, yield)
-	}
+	return forward(m, cursor[K, V]{op: "btree.Map.From", key: k})
 }
 
 // Range returns an iterator over the entries whose keys are at least from and less than to. The loop
 // may change the Map as for All. Owner only.
 func (m *Map[K, V]) Range(from, to K) iter.Seq2[K, V] {
-	return func(yield func(K, V) bool) {
-		m.check("btree.Map.Range")
-		end := to
-		m.forward("btree.Map.Range", m.ceil(from, false), &end, yield)
-	}
+	return forward(m, cursor[K, V]{op: "btree.Map.Range", key: from, to: to, bounded: true})
 }
 
 // Backward returns an iterator over all entries in the opposite order. The loop may change the Map as
 // for All. Owner only.
 func (m *Map[K, V]) Backward() iter.Seq2[K, V] {
-	return func(yield func(K, V) bool) {
-		m.check("btree.Map.Backward")
-		m.backward("btree.Map.Backward", lastOf(m.last), yield)
-	}
+	return backward(m, cursor[K, V]{op: "btree.Map.Backward", whole: true})
 }
 
 // BackwardFrom returns an iterator over the entries whose keys are at most k, in the opposite order.
 // The loop may change the Map as for All. Owner only.
 func (m *Map[K, V]) BackwardFrom(k K) iter.Seq2[K, V] {
+	return backward(m, cursor[K, V]{op: "btree.Map.BackwardFrom", key: k})
+}
+
+// A cursor is where a loop is: the entries of a leaf from i on, and what follows.
+type cursor[K, V any] struct {
+	at      *leaf[K, V] // nil at the beginning and at the end
+	i, end  int
+	key     K    // that was yielded last; at the beginning the one to look up
+	beyond  bool // key was yielded
+	whole   bool // a loop over all entries
+	bounded bool // by to
+	to      K
+	op      string
+	changes uint64 // of the Map when at was set
+	life    palloc.Lifetime
+}
+
+// forward returns an iterator from a cursor on. It has no calls but those for a leaf, and is inlined.
+func forward[K, V any](m *Map[K, V], from cursor[K, V]) iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
-		m.check("btree.Map.BackwardFrom")
-		m.backward("btree.Map.BackwardFrom", m.floor(k, false), yield)
-	}
-}
-
-// forward yields the entries from p on, those less than *to unless to is nil.
-func (m *Map[K, V]) forward(op string, p place[K, V], to *K, yield func(K, V) bool) {
-	seen := m.changes
-	for p.at != nil {
-		end := p.at.n
-		if to != nil {
-			end, _ = m.search(&p.at.keys, end, *to)
-		}
-		last := end < p.at.n
-		l, i := p.at, p.i
-		for ; i < end; i++ {
-			k := l.keys[i&(width-1)]
-			if !yield(k, l.values[i&(width-1)]) {
-				return
+		for c := m.next(from); c.at != nil; c = m.next(c) {
+			l, changes, life, key := c.at, c.changes, c.life, c.key // in registers
+			for i := c.i; i < c.end && m.changes == changes && !life.Over(); i++ {
+				if key = l.keys[i&(width-1)]; !yield(key, l.values[i&(width-1)]) {
+					return
+				}
 			}
-			if m.changes != seen || m.life.Over() {
-				m.check(op)
-				seen, p = m.changes, m.ceil(k, true)
-				break
-			}
-		}
-		switch {
-		case i < end: // p is set
-		case last:
-			return
-		default:
-			p = place[K, V]{l.next, 0}
+			c.key = key
 		}
 	}
 }
 
-// backward yields the entries from p on, in the opposite order.
-func (m *Map[K, V]) backward(op string, p place[K, V], yield func(K, V) bool) {
-	seen := m.changes
-	for p.at != nil {
-		k := p.at.keys[p.i&(width-1)]
-		switch {
-		case !yield(k, p.at.values[p.i&(width-1)]):
-			return
-		case m.changes != seen || m.life.Over():
-			m.check(op)
-			seen, p = m.changes, m.floor(k, true)
-		case p.i > 0:
-			p.i--
-		default:
-			p = lastOf(p.at.prev)
+// next returns the cursor for the entries after those of c, or after the last one that was yielded if
+// the Map was changed since.
+func (m *Map[K, V]) next(c cursor[K, V]) cursor[K, V] {
+	m.check(c.op)
+	var p place[K, V]
+	switch {
+	case c.at == nil && c.whole:
+		p = place[K, V]{m.first, 0}
+	case c.at == nil || m.changes != c.changes:
+		p = m.ceil(c.key, c.beyond)
+	case c.end == c.at.n:
+		p = place[K, V]{c.at.next, 0}
+	}
+	if p.at == nil {
+		return cursor[K, V]{}
+	}
+	c.at, c.i, c.end = p.at, p.i, p.at.n
+	if c.bounded {
+		c.end, _ = m.search(&p.at.keys, p.at.n, c.to)
+	}
+	c.beyond, c.changes, c.life = true, m.changes, m.life
+	return c
+}
+
+// backward works as forward does, in the opposite order.
+func backward[K, V any](m *Map[K, V], from cursor[K, V]) iter.Seq2[K, V] {
+	return func(yield func(K, V) bool) {
+		for c := m.previous(from); c.at != nil; c = m.previous(c) {
+			l, changes, life, key := c.at, c.changes, c.life, c.key
+			for i := c.i; i >= 0 && m.changes == changes && !life.Over(); i-- {
+				if key = l.keys[i&(width-1)]; !yield(key, l.values[i&(width-1)]) {
+					return
+				}
+			}
+			c.key = key
 		}
 	}
+}
+
+// previous works as next does, in the opposite order.
+func (m *Map[K, V]) previous(c cursor[K, V]) cursor[K, V] {
+	m.check(c.op)
+	var p place[K, V]
+	switch {
+	case c.at == nil && c.whole:
+		p = lastOf(m.last)
+	case c.at == nil || m.changes != c.changes:
+		p = m.floor(c.key, c.beyond)
+	default:
+		p = lastOf(c.at.prev)
+	}
+	c.at, c.i = p.at, p.i
+	c.beyond, c.changes, c.life = true, m.changes, m.life
+	return c
 }
