@@ -270,6 +270,7 @@ func TestALifetimeEndsWithAResetOrTheDeletion(t *testing.T) {
 			}
 			wantFault(t, func() { first.Check("f") }, "f", mc.Path(), "the context was reset")
 			second := mc.Lifetime()
+			wantFault(t, func() { second.Misuse("f", "wrong") }, "f", mc.Path(), "wrong")
 			if second.Over() {
 				t.Errorf("%v: the second lifetime is over at once", mc.Kind())
 			}
