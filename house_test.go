@@ -34,7 +34,7 @@ var floors = [][]string{
 	{"cmd/palloccheck/*"},
 	{"cmd/palloccheck/flow", "cmd/palloccheck/report"},
 	{"cmd/palloccheck/api"},
-	{"trace/backend", "trace/flat", "palloctest"},
+	{"trace/backend", "trace/flat", "palloctest", "btree", "deque", "heap", "list", "vector"},
 	{"trace", "."},
 	{"internal/budget"},
 	{"internal/tree", "internal/share", "internal/typerule"},

@@ -251,3 +251,39 @@ func TestWhatIsDoneAgainFitsTheKeeper(t *testing.T) {
 		}
 	})
 }
+
+func TestALifetimeEndsWithAResetOrTheDeletion(t *testing.T) {
+	for _, options := range [][]palloc.Option{nil, {palloc.Checked()}} {
+		root := palloc.NewAllocSet(newRoot(t), "root", options...)
+		for _, mc := range []palloc.Context{
+			palloc.NewAllocSet(root, "c"), palloc.NewGeneration(root, "c"), palloc.NewBump(root, "c"), palloc.NewSlab(root, "c", 64),
+			palloc.NewAllocSet(root, "c", palloc.Shared()),
+		} {
+			palloc.New[[8]int64](mc)
+			first := mc.Lifetime()
+			if first.Check("f"); first.Over() || first != mc.Lifetime() {
+				t.Errorf("%v: the lifetime is over at once", mc.Kind())
+			}
+			mc.Reset()
+			if !first.Over() {
+				t.Errorf("%v: the lifetime is not over after a reset", mc.Kind())
+			}
+			wantFault(t, func() { first.Check("f") }, "f", mc.Path(), "the context was reset")
+			second := mc.Lifetime()
+			wantFault(t, func() { second.Misuse("f", "wrong") }, "f", mc.Path(), "wrong")
+			if second.Over() {
+				t.Errorf("%v: the second lifetime is over at once", mc.Kind())
+			}
+			mc.Delete()
+			for _, l := range []palloc.Lifetime{{}, first, second} {
+				if f := faultOf(t, func() { l.Check("f") }); !l.Over() || f == nil || f.Mistake != palloc.Gone {
+					t.Errorf("the lifetime of a context that is gone: %v", f)
+				}
+			}
+			if f := faultOf(t, func() { mc.Lifetime() }); f == nil {
+				t.Error("a lifetime of a context that is gone")
+			}
+		}
+		root.Delete()
+	}
+}

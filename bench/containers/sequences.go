@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/gopalloc/palloc/deque"
+	"github.com/gopalloc/palloc/vector"
+)
+
+// Sequences of structs of 32 bytes, beside Go's slices.
+
+type record struct{ a, b, c, d int64 }
+
+// sequences returns the work of vectors and deques.
+func sequences() (all []work) {
+	for _, n := range []int{1000, 1_000_000} {
+		times := max(1, 1_000_000/n)
+		all = append(all,
+			work{fmt.Sprintf("vector: append, %d elements", n), times * n, []side{
+				{"palloc", func() (run, end func()) { return appendVectors(n, times) }},
+				{"append of a slice", func() (run, end func()) { return appendSlices(n, times) }},
+			}},
+			work{fmt.Sprintf("vector: read all by index, %d elements", n), times * n, []side{
+				{"palloc", func() (run, end func()) { return readVector(n, times) }},
+				{"slice", func() (run, end func()) { return readSlice(n, times) }},
+			}},
+			work{fmt.Sprintf("deque: push back, pop front, %d elements long", n), times * n, []side{
+				{"palloc", func() (run, end func()) { return queueDeque(n, times) }},
+				{"append to a slice, s = s[1:]", func() (run, end func()) { return queueSlice(n, times) }},
+			}})
+	}
+	return all
+}
+
+func appendVectors(n, times int) (run, end func()) {
+	mc := fresh()
+	run = func() {
+		for range times {
+			v := vector.New[record](mc)
+			for i := range n {
+				v.Append(record{a: int64(i)})
+			}
+			mc.Reset()
+		}
+	}
+	return run, mc.Delete
+}
+
+func appendSlices(n, times int) (run, end func()) {
+	run = func() {
+		for range times {
+			var s []record
+			for i := range n {
+				s = append(s, record{a: int64(i)})
+			}
+			sink += int64(len(s))
+		}
+	}
+	return run, nothing
+}
+
+func readVector(n, times int) (run, end func()) {
+	mc := fresh()
+	v := vector.New[record](mc)
+	for i := range n {
+		v.Append(record{a: int64(i)})
+	}
+	run = func() {
+		sum := int64(0)
+		for range times {
+			for i := range n {
+				sum += v.At(i).a
+			}
+		}
+		sink += sum
+	}
+	return run, mc.Delete
+}
+
+func readSlice(n, times int) (run, end func()) {
+	s := slices.Repeat([]record{{a: 1}}, n)
+	run = func() {
+		sum := int64(0)
+		for range times {
+			for i := range n {
+				sum += s[i].a
+			}
+		}
+		sink += sum
+	}
+	return run, nothing
+}
+
+func queueDeque(n, times int) (run, end func()) {
+	mc := fresh()
+	d := deque.New[record](mc)
+	for i := range n {
+		d.PushBack(record{a: int64(i)})
+	}
+	run = func() {
+		for i := range times * n {
+			d.PushBack(record{a: int64(i)})
+			r, _ := d.PopFront()
+			sink += r.a
+		}
+	}
+	return run, mc.Delete
+}
+
+func queueSlice(n, times int) (run, end func()) {
+	s := slices.Repeat([]record{{a: 1}}, n)
+	run = func() {
+		for i := range times * n {
+			s = append(s, record{a: int64(i)})
+			sink += s[0].a
+			s = s[1:]
+		}
+	}
+	return run, nothing
+}

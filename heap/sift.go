@@ -1,0 +1,102 @@
+package heap
+
+import "cmp"
+
+// How an element moves to its place, by cmp.Less and by a function.
+//
+// Invariant: the element that moves is written once, at its place.
+//
+// Cost: a compare in each level up, four in each level down.
+
+func up[T cmp.Ordered](s []T, i int, moved func(*T, int)) int {
+	value := s[i]
+	for i > 0 {
+		parent := (i - 1) / children
+		if !less(value, s[parent]) {
+			break
+		}
+		if s[i] = s[parent]; moved != nil {
+			moved(&s[i], i)
+		}
+		i = parent
+	}
+	return put(s, i, value, moved)
+}
+
+func down[T cmp.Ordered](s []T, i int, moved func(*T, int)) int {
+	value := s[i]
+	for {
+		first := i*children + 1
+		if first >= len(s) {
+			break
+		}
+		least, low := first, s[first]
+		for c := first + 1; c < min(first+children, len(s)); c++ {
+			if x := s[c]; less(x, low) {
+				least, low = c, x
+			}
+		}
+		if !less(low, value) {
+			break
+		}
+		if s[i] = low; moved != nil {
+			moved(&s[i], i)
+		}
+		i = least
+	}
+	return put(s, i, value, moved)
+}
+
+// less reports what cmp.Less does: a NaN comes first.
+func less[T cmp.Ordered](a, b T) bool { return a < b || a != a && b == b }
+
+// put writes an element to its place, and returns that.
+func put[T any](s []T, i int, value T, moved func(*T, int)) int {
+	if s[i] = value; moved != nil {
+		moved(&s[i], i)
+	}
+	return i
+}
+
+// by returns the order of a function.
+func by[T any](compare func(a, b T) int) order[T] {
+	return order[T]{
+		up: func(s []T, i int, moved func(*T, int)) int {
+			value := s[i]
+			for i > 0 {
+				parent := (i - 1) / children
+				if compare(value, s[parent]) >= 0 {
+					break
+				}
+				if s[i] = s[parent]; moved != nil {
+					moved(&s[i], i)
+				}
+				i = parent
+			}
+			return put(s, i, value, moved)
+		},
+		down: func(s []T, i int, moved func(*T, int)) int {
+			value := s[i]
+			for {
+				first := i*children + 1
+				if first >= len(s) {
+					break
+				}
+				least := first
+				for c := first + 1; c < min(first+children, len(s)); c++ {
+					if compare(s[c], s[least]) < 0 {
+						least = c
+					}
+				}
+				if compare(s[least], value) >= 0 {
+					break
+				}
+				if s[i] = s[least]; moved != nil {
+					moved(&s[i], i)
+				}
+				i = least
+			}
+			return put(s, i, value, moved)
+		},
+	}
+}
