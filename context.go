@@ -133,3 +133,35 @@ func (mc Context) shardOf(p uintptr) *kind.Core {
 	}
 	return mc.ref.Core
 }
+
+// A Lifetime is the time of a context up to its next reset or its deletion. What keeps chunks for
+// its callers, such as a container, takes one when it allocates its first chunk, and checks it
+// before it reads or writes any. The zero Lifetime is over.
+//
+// PostgreSQL has none.
+type Lifetime struct {
+	ref    tree.Ref
+	cookie uint64
+}
+
+// Lifetime returns the present lifetime of the context. It panics with a *Fault when the context
+// was deleted. Owner only.
+func (mc Context) Lifetime() Lifetime {
+	mc.check("Context.Lifetime")
+	return Lifetime{mc.ref, mc.ref.Core.Cookie}
+}
+
+// Over reports whether the context was reset or deleted since. A reset of a context in which
+// nothing was allocated need not be noticed. Owner only; it takes two loads.
+func (l Lifetime) Over() bool {
+	return l.ref.Core == nil || l.ref.Core.Epoch != l.ref.Epoch || l.ref.Core.Cookie != l.cookie
+}
+
+// Check panics with a *Fault that names op, the function that was called, when the lifetime is over.
+// Owner only.
+func (l Lifetime) Check(op string) {
+	if l.Over() {
+		Context{l.ref}.check(op)
+		panic(raise(&Fault{Op: op, Mistake: StalePointer, Context: Context{l.ref}.Path(), Reason: "the context was reset, which took back what lay in it"}))
+	}
+}

@@ -30,11 +30,11 @@ const module = "github.com/gopalloc/palloc"
 // lower layers. "/*" stands for the packages of a folder that are not listed themselves.
 var floors = [][]string{
 	{"cmd/palloc", "cmd/palloccheck", "examples/first", "bench", "bench/cells", "bench/hot/program", "proptest", "proptest/soak", "mutants"},
-	{"cmd/palloc/recording", "cmd/palloccheck/suite", "bench/cell", "bench/hot"},
+	{"cmd/palloc/recording", "cmd/palloccheck/suite", "bench/cell", "bench/hot", "bench/maps"},
 	{"cmd/palloccheck/*"},
 	{"cmd/palloccheck/flow", "cmd/palloccheck/report"},
 	{"cmd/palloccheck/api"},
-	{"trace/backend", "trace/flat", "palloctest"},
+	{"trace/backend", "trace/flat", "palloctest", "hashmap"},
 	{"trace", "."},
 	{"internal/budget"},
 	{"internal/tree", "internal/share", "internal/typerule"},
@@ -60,6 +60,7 @@ var unsafeFiles = []string{
 	"internal/tree/names.go", "internal/tree/node.go", "internal/typerule/descriptor.go",
 	"trace/backend.go", "trace/place.go", "trace/strings.go", "trace/verify.go",
 	"trace/backend/palloc.go", "trace/backend/goheap.go", "trace/backend/floor.go", "trace/backend/table.go",
+	"hashmap/hash.go", "hashmap/text.go",
 	"bench/cell/memory.go",
 	"bench/cell/modernc.go", "bench/cell/modernc_free.go", "bench/cell/ristretto.go",
 }
