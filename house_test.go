@@ -29,12 +29,12 @@ const module = "github.com/gopalloc/palloc"
 // floors are the layers of packages from the top down: a package imports only packages of
 // lower layers. "/*" stands for the packages of a folder that are not listed themselves.
 var floors = [][]string{
-	{"adapters/arrow", "adapters/arrow/suite", "adapters/wazero", "cmd/palloc", "cmd/palloccheck", "examples/first", "bench", "bench/cells", "bench/hot/program", "proptest", "proptest/soak", "mutants"},
-	{"cmd/palloc/recording", "cmd/palloccheck/suite", "bench/cell", "bench/hot"},
+	{"adapters/arrow", "adapters/arrow/suite", "adapters/wazero", "cmd/palloc", "cmd/palloccheck", "examples/first", "bench", "bench/cells", "bench/containers", "bench/hot/program", "proptest", "proptest/soak", "mutants"},
+	{"cmd/palloc/recording", "cmd/palloccheck/suite", "bench/cell", "bench/hot", "bench/maps"},
 	{"cmd/palloccheck/*"},
 	{"cmd/palloccheck/flow", "cmd/palloccheck/report"},
 	{"cmd/palloccheck/api"},
-	{"trace/backend", "trace/flat", "palloctest", "btree", "deque", "heap", "list", "vector"},
+	{"trace/backend", "trace/flat", "palloctest", "btree", "deque", "hashmap", "heap", "list", "vector"},
 	{"trace", "."},
 	{"internal/budget"},
 	{"internal/tree", "internal/share", "internal/typerule"},
@@ -61,6 +61,7 @@ var unsafeFiles = []string{
 	"adapters/arrow/arrow.go", "adapters/wazero/wazero.go",
 	"trace/backend.go", "trace/place.go", "trace/strings.go", "trace/verify.go",
 	"trace/backend/palloc.go", "trace/backend/goheap.go", "trace/backend/floor.go", "trace/backend/table.go",
+	"hashmap/hash.go", "hashmap/text.go",
 	"bench/cell/memory.go",
 	"bench/cell/modernc.go", "bench/cell/modernc_free.go", "bench/cell/ristretto.go",
 }

@@ -3,6 +3,7 @@
 //	bench [flags]                 measure, and write docs/BENCHMARKS.md
 //	bench compare OLD NEW         compare two runs that -json wrote
 //	bench instructions            count palloc's instructions beside PostgreSQL 18's
+//	bench maps                    measure hash maps
 //	bench help                    print this
 //
 // Exit status: 0 when all went well, 1 when a cell failed or palloc became worse,
@@ -27,9 +28,10 @@ const usage = `bench measures palloc against other allocators.
   go run ./bench [flags]                     measure, and write docs/BENCHMARKS.md
   go run ./bench compare [flags] OLD NEW     compare two runs that -json wrote
   go run ./bench instructions [flags]        count palloc's instructions beside PostgreSQL 18's
+  go run ./bench maps [flags]                measure hash maps beside other maps for Go
   go run ./bench help                        print this
 
-The first three list their flags with -help.
+The first four list their flags with -help.
 `
 
 func main() {
@@ -47,6 +49,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return runCompare(args[1:], stdout, stderr)
 	case "instructions":
 		return runInstructions(args[1:], stdout, stderr)
+	case "maps":
+		return runMaps(args[1:], stdout, stderr)
 	case "help":
 		fmt.Fprint(stdout, usage)
 		return statusOK

@@ -1,0 +1,378 @@
+package hashmap
+
+import (
+	"math/bits"
+	"reflect"
+
+	"github.com/gopalloc/palloc"
+)
+
+// The store: the tables of a map. Their number grows by one at a time, by linear hashing: with n
+// tables, of which 2^k is the largest power of two below n or n itself, the lowest k+1 bits of a
+// hash are the number of its table, or the lowest k where there is no such table yet. The next to
+// be split in two is always table n-2^k. A table that is full before its turn grows by a quarter.
+//
+// Invariant: what is refused memory is left as it was. A store without memory takes no part in its
+// context's lifetime. changes is another number after an entry was added, or memory freed.
+//
+// Cost: a step grows one table and splits one, of about average to 2 * average entries each; the
+// list of tables grows by a segment, and the list of segments, of which each has hundreds of
+// thousands of entries, by doubling.
+
+const (
+	average    = 1024    // entries in a table, when one is split
+	maxTables  = 1 << 24 // hashes have bits for no more
+	perSegment = 256     // tables in a segment of the list
+)
+
+// A segment is a part of the list of tables.
+type segment[K comparable, V any] struct {
+	palloc.NoHeapPointers
+	tables []table[K, V]
+}
+
+// A store has the tables of a map, and what is common to maps and maps of texts.
+type store[K comparable, V any] struct {
+	mc      palloc.Context
+	life    palloc.Lifetime
+	hasher  hasher
+	one     table[K, V]     // the only table, while mask is 0
+	list    []segment[K, V] // of the tables, if there are more
+	tables  uint32
+	mask    uint32 // the lowest power of two that is not below tables, less one
+	count   int
+	changes uint64
+	frees   bool // the context frees single chunks
+}
+
+// init makes it a store without memory.
+func (s *store[K, V]) init(op string, mc palloc.Context) {
+	palloc.MakeSlice[group[K, V]](mc, 0, 0) // checks the context and the types
+	if mc.Kind() == palloc.KindSlab {
+		panic(fault(op, mc, "a Slab has chunks of one size, and a map has several: make it in a context of another kind"))
+	}
+	*s = store[K, V]{mc: mc, life: mc.Lifetime(), hasher: newHasher(reflect.TypeFor[K]()), tables: 1, frees: mc.Kind().Frees()}
+}
+
+// fault returns the Fault about a misuse of a map.
+func fault(op string, mc palloc.Context, reason string) *palloc.Fault {
+	return &palloc.Fault{Op: op, Context: mc.Path(), Ident: mc.Ident(), Kind: mc.Kind(), Reason: reason}
+}
+
+// recheck panics when the lifetime of the store is over, unless it has no memory: a reset took
+// nothing from it.
+//
+//go:noinline
+func (s *store[K, V]) recheck(op string) {
+	switch {
+	case s.tables == 0:
+		panic(&palloc.Fault{Op: op, Reason: "the zero value has no context: make a map with New, or call its Init"})
+	case s.hasMemory() || !s.mc.Live():
+		s.life.Check(op)
+	}
+}
+
+func (s *store[K, V]) hasMemory() bool { return len(s.one.groups) > 0 || len(s.list) > 0 }
+
+// check panics unless the entries are still the store's.
+func (s *store[K, V]) check(op string) {
+	if s.life.Over() {
+		s.recheck(op)
+	}
+}
+
+// find returns where the entry of a key is, and the key's hash; a nil group when it has none. It
+// checks first that the entries are still the store's. All is in one function, and nothing is
+// called for a key that is hashed as a word.
+func (s *store[K, V]) find(op string, k K) (g *group[K, V], i uint, hash uint64) {
+	if s.life.Over() {
+		s.recheck(op)
+	}
+	if s.hasher.how == byWord {
+		hash = s.hasher.word(wordOf(&k))
+	} else {
+		hash = hashSlowly(&s.hasher, k)
+	}
+	t, tag := s.table(hash), tagOf(hash)
+	if len(t.groups) == 0 {
+		return nil, 0, hash
+	}
+	home := homeOf(hash, len(t.groups))
+	for n := home; ; {
+		g = &t.groups[n]
+		control := g.control
+		for match := matchTag(control, tag*ones); match != 0; match &= match - 1 {
+			if i = first(match); g.slots[i].key == k {
+				return g, i, hash
+			}
+		}
+		if control&overflowOf(tag) == 0 {
+			return nil, 0, hash
+		}
+		if n = t.after(n); n == home {
+			return nil, 0, hash
+		}
+	}
+}
+
+// number returns the number of a hash's table.
+func (s *store[K, V]) number(hash uint64) uint32 {
+	n := uint32(hash) & s.mask
+	if n >= s.tables {
+		n &= s.mask >> 1
+	}
+	return n
+}
+
+// table returns the table of a hash.
+func (s *store[K, V]) table(hash uint64) *table[K, V] {
+	if s.mask == 0 {
+		return &s.one
+	}
+	return s.at(s.number(hash))
+}
+
+// at returns a table by its number. There is more than one.
+func (s *store[K, V]) at(n uint32) *table[K, V] {
+	return &s.list[n/perSegment].tables[n%perSegment]
+}
+
+// tableAt returns a table by its number.
+func (s *store[K, V]) tableAt(n uint32) *table[K, V] {
+	if s.mask == 0 {
+		return &s.one
+	}
+	return s.at(n)
+}
+
+// add makes a slot for a key that has no entry, and returns it: the caller writes the key.
+func (s *store[K, V]) add(op string, hash uint64) (*slot[K, V], error) {
+	t := s.table(hash)
+	if t.left == 0 {
+		if err := s.makeRoom(op, hash); err != nil {
+			return nil, err
+		}
+		t = s.table(hash)
+	}
+	t.left--
+	t.live++
+	s.count++
+	s.changes++
+	return t.put(hash, tagOf(hash)), nil
+}
+
+// remove removes the entry of a slot, whose key has the hash.
+func (s *store[K, V]) remove(g *group[K, V], i uint, hash uint64) {
+	s.table(hash).remove(g, i)
+	s.count--
+}
+
+// next returns the number of the table that is split next.
+func (s *store[K, V]) next() uint32 { return s.tables &^ (1 << (bits.Len32(s.tables) - 1)) }
+
+// makeRoom makes room for an entry in the table of a hash, which is full. The error is an
+// *OutOfMemoryError.
+func (s *store[K, V]) makeRoom(op string, hash uint64) error {
+	t := s.table(hash)
+	if len(t.groups) > 0 && t.worn() {
+		t.purge(&s.hasher)
+		return nil
+	}
+	if s.count >= int(s.tables)*average && s.tables < maxTables {
+		// If memory for that is refused, the table may still grow.
+		if s.split(op) == nil && s.table(hash).left > 0 {
+			return nil
+		}
+	}
+	return s.grow(op, hash)
+}
+
+// larger returns the number of groups to grow to: a quarter more, or twice as many and a quarter
+// while chunks are so small that their context would keep many sizes of freed ones.
+func larger(groups int) int {
+	const few = 64
+	if groups < few {
+		return max(1, 2*groups+groups/4)
+	}
+	return groups + groups/4
+}
+
+// grow makes the table of a hash larger.
+func (s *store[K, V]) grow(op string, hash uint64) error {
+	n := len(s.table(hash).groups)
+	groups, err := s.alloc(op, larger(n))
+	if err != nil && n > 1 {
+		groups, err = s.alloc(op, n+1)
+	}
+	if err != nil {
+		return err
+	}
+	t := s.table(hash)
+	grown := newTable[K, V](groups)
+	t.moveTo(&s.hasher, 0, &grown, &grown)
+	s.free(t.groups)
+	*t = grown
+	return nil
+}
+
+// split adds a table, and gives it the entries of the next to be split that belong there.
+func (s *store[K, V]) split(op string) error {
+	if err := s.extend(op); err != nil {
+		return err
+	}
+	old := s.tableAt(s.next())
+	bit := uint64(1) << (bits.Len32(s.tables) - 1)
+	n := old.count(&s.hasher, bit)
+	low, err := s.alloc(op, groupsWithSpare(int(old.live)-n))
+	if err != nil {
+		return err
+	}
+	high, err := s.alloc(op, groupsWithSpare(n))
+	if err != nil {
+		s.free(low)
+		return err
+	}
+	a, b := newTable[K, V](low), newTable[K, V](high)
+	old = s.tableAt(s.next())
+	old.moveTo(&s.hasher, bit, &a, &b)
+	s.free(old.groups)
+	*old = table[K, V]{}
+	at := s.next()
+	s.mask |= s.tables
+	s.tables++
+	*s.at(at), *s.at(s.tables - 1) = a, b
+	return nil
+}
+
+// extend makes room in the list for one more table.
+func (s *store[K, V]) extend(op string) error {
+	at := int(s.tables / perSegment)
+	if at == len(s.list) {
+		list, err := take(s, op, s.list, 1)
+		if err != nil {
+			return err
+		}
+		s.list = list
+	}
+	g := &s.list[at]
+	if have := len(g.tables); have <= int(s.tables%perSegment) {
+		// The first segment of a list grows, the others have their full size at once.
+		more := perSegment
+		if at == 0 {
+			more = min(max(have, 2), perSegment-have)
+		}
+		tables, err := take(s, op, g.tables, more)
+		if err != nil {
+			return err
+		}
+		s.list[at].tables = tables
+	}
+	return nil
+}
+
+// alloc allocates empty groups, at least n.
+func (s *store[K, V]) alloc(op string, n int) ([]group[K, V], error) {
+	return take[group[K, V]](s, op, nil, n)
+}
+
+// take makes a slice longer by n elements, or as many more as there is room for in its chunk, and
+// frees the old chunk. The new elements are zero. The error is an *OutOfMemoryError. It panics when
+// a callback of OnPressure did more to the map than to delete entries.
+func take[T any, K comparable, V any](s *store[K, V], op string, list []T, n int) ([]T, error) {
+	changes, kept := s.changes, s.hasMemory()
+	longer, err := palloc.TryGrow(s.mc, list, n)
+	if changes != s.changes || kept && s.life.Over() {
+		panic(s.meddled(op))
+	}
+	if out, ok := err.(*palloc.OutOfMemoryError); ok {
+		out.Op = op
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !kept {
+		s.life = s.mc.Lifetime()
+	}
+	return longer[:cap(longer)], nil
+}
+
+// meddled returns the Fault about a callback of OnPressure that did more than to delete entries.
+func (s *store[K, V]) meddled(op string) *palloc.Fault {
+	return fault(op, s.mc, "a callback of OnPressure inserted into the map or freed it while it was growing: there, only Delete may change it")
+}
+
+// free frees a chunk, where the context frees single chunks.
+func (s *store[K, V]) free(groups []group[K, V]) {
+	if s.frees {
+		palloc.FreeSlice(groups)
+	}
+}
+
+// groupsWithSpare returns the number of groups for n entries and a quarter more.
+func groupsWithSpare(n int) int { return groupsFor(n + n/4) }
+
+// reserve makes a store without memory one for n entries. What was allocated when memory is
+// refused is freed.
+func (s *store[K, V]) reserve(op string, n int) error {
+	switch {
+	case n < 0:
+		panic(fault(op, s.mc, "the capacity must not be negative"))
+	case n == 0:
+		return nil
+	}
+	tables := min(max(1, (n+average-1)/average), maxTables)
+	for int(s.tables) < tables {
+		if err := s.extend(op); err != nil {
+			s.release()
+			return err
+		}
+		s.mask |= s.tables
+		s.tables++
+	}
+	half := uint32(s.mask>>1) + 1 // this number of tables have all, and those beyond half of some
+	for i := range s.tables {
+		each := n / int(half)
+		if i >= half || i < s.tables-half {
+			each /= 2
+		}
+		each += 3 * root(each) // entries are not quite evenly spread
+		if tables == 1 {
+			each = n
+		}
+		groups, err := s.alloc(op, groupsFor(each))
+		if err != nil {
+			s.release()
+			return err
+		}
+		*s.tableAt(i) = newTable(groups)
+	}
+	return nil
+}
+
+// root returns the square root of n, rounded up to a power of two.
+func root(n int) int { return 1 << ((bits.Len(uint(n)) + 1) / 2) }
+
+// clear removes all entries and keeps the memory.
+func (s *store[K, V]) clear() {
+	if s.hasMemory() {
+		for i := range s.tables {
+			s.tableAt(i).clear()
+		}
+	}
+	s.count = 0
+	s.changes++
+}
+
+// release frees all memory.
+func (s *store[K, V]) release() {
+	for i := range s.tables {
+		s.free(s.tableAt(i).groups)
+	}
+	if s.frees {
+		for i := range s.list {
+			palloc.FreeSlice(s.list[i].tables)
+		}
+		palloc.FreeSlice(s.list)
+	}
+	*s = store[K, V]{mc: s.mc, life: s.life, hasher: s.hasher, tables: 1, frees: s.frees, changes: s.changes + 1}
+}

@@ -1,0 +1,156 @@
+package hashmap
+
+import "github.com/gopalloc/palloc"
+
+// A table: groups in which a hash has a place, and searches that go from there to the next group.
+//
+// Invariant: the entry of a hash is in the group of the hash, or in a later one (the first follows
+// the last) if all groups before have the overflow bit of its tag. The groups of rising hashes
+// rise: all entries can be moved to a larger table in one sweep through both.
+//
+// Cost: that of its groups.
+
+type table[K comparable, V any] struct {
+	palloc.NoHeapPointers
+	groups []group[K, V] // covers its chunk
+	left   int32         // entries that may still be added
+	live   int32         // entries
+}
+
+// limitOf returns the number of entries that a table may have: nine tenths of its slots, and one
+// for each group at least.
+func limitOf(groups int) int32 {
+	slots := groups * perGroup
+	return int32(slots - slots*3/32)
+}
+
+// groupsFor returns the number of groups that n entries need.
+func groupsFor(n int) int {
+	slots := n + n*3/29 + 1
+	return (slots + perGroup - 1) / perGroup
+}
+
+// newTable returns a table of empty groups.
+func newTable[K comparable, V any](groups []group[K, V]) table[K, V] {
+	return table[K, V]{groups: groups, left: limitOf(len(groups))}
+}
+
+// homeOf returns the group of a hash.
+func homeOf(hash uint64, groups int) uint {
+	return uint(uint64(uint32(hash)) * uint64(groups) >> 32)
+}
+
+// after returns the group after another.
+func (t *table[K, V]) after(n uint) uint {
+	if n++; n == uint(len(t.groups)) {
+		return 0
+	}
+	return n
+}
+
+// put returns the slot for an entry of a hash, whose tag it sets there. There is an empty slot.
+func (t *table[K, V]) put(hash, tag uint64) *slot[K, V] {
+	at := homeOf(hash, len(t.groups))
+	for {
+		g := &t.groups[at]
+		if match := matchEmpty(g.control); match != 0 {
+			i := first(match)
+			g.control |= tag << (i * 8)
+			return &g.slots[i]
+		}
+		g.control |= overflowOf(tag)
+		at = t.after(at)
+	}
+}
+
+// remove removes the entry of a slot. It moves no other. From a group that has had too many
+// entries, it makes no room: there overflow bits remain that may be of no use, and grow in number
+// until the table is purged.
+func (t *table[K, V]) remove(g *group[K, V], i uint) {
+	if g.control>>overflowShift == 0 {
+		t.left++
+	}
+	g.control &^= 0xff << (i * 8)
+	g.slots[i] = slot[K, V]{}
+	t.live--
+}
+
+// worn reports whether the table has so few entries that to purge it is better than to grow.
+func (t *table[K, V]) worn() bool { return int(t.live) <= int(limitOf(len(t.groups)))*13/16 }
+
+// clear removes all entries.
+func (t *table[K, V]) clear() {
+	clear(t.groups)
+	t.left, t.live = limitOf(len(t.groups)), 0
+}
+
+// purge puts all entries in their places anew, without memory and with the overflow bits that they
+// need.
+func (t *table[K, V]) purge(h *hasher) {
+	for i := range t.groups {
+		t.groups[i].control &= 1<<overflowShift - 1
+	}
+	for i := range t.groups {
+		t.purgeGroup(h, &t.groups[i])
+	}
+	t.left = limitOf(len(t.groups)) - t.live
+}
+
+// purgeGroup takes each entry out of the group and puts it where it belongs: here, or in a group
+// before that has an empty slot.
+func (t *table[K, V]) purgeGroup(h *hasher, g *group[K, V]) {
+	for full := matchFull(g.control); full != 0; full &= full - 1 {
+		i := first(full)
+		tag := tagAt(g.control, i)
+		g.control &^= 0xff << (i * 8)
+		from := &g.slots[i]
+		if to := t.put(hashOf(h, from.key), tag); to != from {
+			*to = *from
+			*from = slot[K, V]{}
+		}
+	}
+}
+
+// moveTo adds the entries to larger tables: those whose hash has the bit to high, others to low.
+// low and high may be the same.
+func (t *table[K, V]) moveTo(h *hasher, bit uint64, low, high *table[K, V]) {
+	for n := range t.groups {
+		g := &t.groups[n]
+		for full := matchFull(g.control); full != 0; full &= full - 1 {
+			i := first(full)
+			from := &g.slots[i]
+			hash := hashOf(h, from.key)
+			to := low
+			if hash&bit != 0 {
+				to = high
+			}
+			if to.left == 0 { // only for a NaN, which has a new hash each time, and is found by none
+				to = other(to, low, high)
+			}
+			*to.put(hash, tagAt(g.control, i)) = *from
+			to.left--
+			to.live++
+		}
+	}
+}
+
+// other returns the other one of two tables.
+func other[T any](one, low, high *T) *T {
+	if one == low {
+		return high
+	}
+	return low
+}
+
+// count returns how many entries have the bit in their hash.
+func (t *table[K, V]) count(h *hasher, bit uint64) (n int) {
+	for i := range t.groups {
+		g := &t.groups[i]
+		for full := matchFull(g.control); full != 0; full &= full - 1 {
+			if hashOf(h, g.slots[first(full)].key)&bit != 0 {
+				n++
+			}
+		}
+	}
+	return n
+}
