@@ -110,6 +110,19 @@ func ExampleScope() {
 }
 
 // The tree of contexts, as PostgreSQL prints it.
+// A Bump has no headers and ends as a whole: what a request needs.
+func ExampleOfKind() {
+	answer := ""
+	palloc.Scope(palloc.Top(), "request", func(mc palloc.Context) error {
+		text := palloc.AppendString(mc, nil, "the answer is ")
+		text = palloc.AppendInt(mc, text, 42, 10)
+		answer = string(text) // on Go's heap, where it outlives the request
+		return nil
+	}, palloc.OfKind(palloc.KindBump))
+	fmt.Println(answer)
+	// Output: the answer is 42
+}
+
 func ExampleContext_WriteStats() {
 	palloc.Trim() // so that no block of an earlier context is cached
 	query := palloc.NewAllocSet(palloc.Top(), "query")
