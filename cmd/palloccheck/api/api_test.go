@@ -126,7 +126,7 @@ func TestOwnerOnlyIsWhatTheCommentsSay(t *testing.T) {
 
 func TestAllocatesIsWhatReturnsMemoryOfAContext(t *testing.T) {
 	memory := func(typ string) bool {
-		return typ == "*T" || typ == "[]T" || typ == "[]byte" || typ == "string" || typ == "unsafe.Pointer"
+		return typ == "*T" || typ == "[]T" || typ == "[]*T" || typ == "[]byte" || typ == "[]string" || typ == "string" || typ == "unsafe.Pointer"
 	}
 	for name, f := range functions(t) {
 		said := len(f.args) > 0 && f.args[0] == "Context" && len(f.results) > 0 && memory(f.results[0]) && strings.Contains(f.doc, "Owner only")

@@ -18,6 +18,7 @@ var Creates = set("NewAllocSet", "NewBump", "NewGeneration", "NewSlab")
 var Allocates = set(
 	"New", "NewUninitialized", "TryNew", "MakeSlice", "TryMakeSlice",
 	"Append", "TryAppend", "Grow", "TryGrow", "Clone", "TryClone",
+	"MakeStrings", "TryMakeStrings", "MakePointers", "TryMakePointers", "CloneStrings", "TryCloneStrings",
 	"CloneString", "TryCloneString", "Sprintf", "TrySprintf", "JoinStrings", "TryJoinStrings",
 	"AppendString", "TryAppendString", "AppendInt", "TryAppendInt", "AppendUint", "TryAppendUint",
 	"AppendFloat", "TryAppendFloat", "AppendQuote", "TryAppendQuote",
@@ -69,6 +70,7 @@ var AfterDeletion = set("Context.All", "Context.Children", "Context.Live")
 var OwnerOnly = set(
 	"Append", "Clone", "CloneString", "Grow", "LiveChunks", "MakeSlice", "New", "NewBuffer", "NewUninitialized", "Sprintf",
 	"TryAppend", "TryClone", "TryCloneString", "TryGrow", "TryMakeSlice", "TryNew", "TrySprintf",
+	"CloneStrings", "MakePointers", "MakeStrings", "TryCloneStrings", "TryMakePointers", "TryMakeStrings",
 	"AppendFloat", "AppendInt", "AppendQuote", "AppendString", "AppendUint", "JoinStrings",
 	"TryAppendFloat", "TryAppendInt", "TryAppendQuote", "TryAppendString", "TryAppendUint", "TryJoinStrings",
 	"Context.Alloc", "Context.AllocAligned", "Context.AllocArray", "Context.AllocZeroed",
@@ -90,6 +92,7 @@ var MustUse = map[string]string{
 	"Realloc": moved, "ReallocArray": moved, "ReallocZeroed": moved,
 	"TryRealloc": moved, "TryReallocArray": moved, "TryReallocZeroed": moved,
 	"Clone": copied, "TryClone": copied, "CloneString": copied, "TryCloneString": copied,
+	"CloneStrings": copied, "TryCloneStrings": copied,
 	"Sprintf": copied, "TrySprintf": copied, "JoinStrings": copied, "TryJoinStrings": copied,
 	"Buffer.Bytes": noEffect, "Buffer.String": noEffect, "Buffer.AvailableBuffer": noEffect, "Buffer.Clone": noEffect,
 	"NewBuffer": noEffect, "NewGoContext": noEffect, "FromGoContext": noEffect,
