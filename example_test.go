@@ -1,6 +1,7 @@
 package palloc_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -110,6 +111,35 @@ func ExampleScope() {
 }
 
 // The tree of contexts, as PostgreSQL prints it.
+// A city has no Go pointers: nothing in it can refer to Go's heap.
+type city struct {
+	name    palloc.Text
+	capital palloc.Ref[city]
+	names   palloc.Vec[palloc.Text]
+}
+
+func ExampleText() {
+	mc := palloc.NewAllocSet(palloc.Top(), "cities")
+	defer mc.Delete()
+
+	line := []byte("Tōkyō;Tokyo;Tokio") // read from a file, into a buffer that the next line overwrites
+	c := palloc.New[city](mc)
+	c.capital = palloc.RefOf(c)
+	for name := range bytes.SplitSeq(line, []byte(";")) {
+		c.names.Append(mc, palloc.NewText(mc, name))
+	}
+	c.name = *c.names.At(0)
+	clear(line)
+
+	for i, name := range c.capital.Get().names.All() {
+		fmt.Println(i, name, name.Equal(c.name))
+	}
+	// Output:
+	// 0 Tōkyō true
+	// 1 Tokyo false
+	// 2 Tokio false
+}
+
 // A Bump has no headers and ends as a whole: what a request needs.
 func ExampleOfKind() {
 	answer := ""

@@ -51,7 +51,7 @@ var floors = [][]string{
 
 // unsafeFiles are the files that may import unsafe.
 var unsafeFiles = []string{
-	"alloc.go", "buffer.go", "free.go", "inspect.go", "realloc.go", "slice.go", "string.go", "typed.go",
+	"alloc.go", "buffer.go", "free.go", "inspect.go", "realloc.go", "slice.go", "string.go", "typed.go", "value.go",
 	"internal/block/region.go",
 	"internal/kind/blocks.go", "internal/kind/core.go", "internal/kind/spans.go", "internal/kind/table.go",
 	"internal/kind/checked/layout.go", "internal/kind/checked/destination.go",

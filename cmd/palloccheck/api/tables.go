@@ -70,6 +70,7 @@ var AfterDeletion = set("Context.All", "Context.Children", "Context.Live")
 var OwnerOnly = set(
 	"Append", "Clone", "CloneString", "Grow", "LiveChunks", "MakeSlice", "New", "NewBuffer", "NewUninitialized", "Sprintf",
 	"TryAppend", "TryClone", "TryCloneString", "TryGrow", "TryMakeSlice", "TryNew", "TrySprintf",
+	"NewText", "TryNewText",
 	"CloneStrings", "MakePointers", "MakeStrings", "TryCloneStrings", "TryMakePointers", "TryMakeStrings",
 	"AppendFloat", "AppendInt", "AppendQuote", "AppendString", "AppendUint", "JoinStrings",
 	"TryAppendFloat", "TryAppendInt", "TryAppendQuote", "TryAppendString", "TryAppendUint", "TryJoinStrings",
@@ -92,6 +93,7 @@ var MustUse = map[string]string{
 	"Realloc": moved, "ReallocArray": moved, "ReallocZeroed": moved,
 	"TryRealloc": moved, "TryReallocArray": moved, "TryReallocZeroed": moved,
 	"Clone": copied, "TryClone": copied, "CloneString": copied, "TryCloneString": copied,
+	"NewText": copied, "TryNewText": copied, "TextOf": noEffect, "RefOf": noEffect, "VecOf": noEffect,
 	"CloneStrings": copied, "TryCloneStrings": copied,
 	"Sprintf": copied, "TrySprintf": copied, "JoinStrings": copied, "TryJoinStrings": copied,
 	"Buffer.Bytes": noEffect, "Buffer.String": noEffect, "Buffer.AvailableBuffer": noEffect, "Buffer.Clone": noEffect,
