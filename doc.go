@@ -19,28 +19,30 @@
 // A struct of [Text], [Ref] and [Vec] instead of strings, pointers and slices needs no
 // promise, and cannot refer to Go's heap:
 //
-//		type user struct {
-//			id   int
-//			name palloc.Text
-//		}
-//		u := palloc.New[user](query)
-//		u.name = palloc.NewText(query, name) // a string or bytes
+//	type user struct {
+//		id   int
+//		name palloc.Text
+//	}
+//	u := palloc.New[user](query)
+//	u.name = palloc.NewText(query, name) // a string or bytes
 //
-//	  - Contexts: [NewAllocSet], [NewSlab], [NewGeneration], [NewBump], [Top], [Scope];
-//	    [Context.Reset], [Context.Delete], [Context.BeforeReset], [Tie].
-//	  - Values: [New], [Free]; [MakeSlice], [Append], [Grow], [Clone], [FreeSlice];
-//	    [MakeStrings], [MakePointers], [CloneStrings]; [NewText], [RefOf], [Vec];
-//	    [CloneString], [JoinStrings], [Sprintf], [FreeString]; [AppendString], [AppendInt];
-//	    [Buffer].
-//	  - Try functions: when memory runs out [New], [Append] and others panic; [TryNew],
-//	    [TryAppend] and others return the [*OutOfMemoryError] instead. Misuse panics in both.
-//	  - Budgets: [Context.SetLimit], [Context.SetSoftLimit], [Context.OnPressure],
-//	    [Context.CancelWaits]; [ShareMemoryLimit], [Trim], [SetRetention].
-//	  - Statistics: [Context.Stats], [Context.Budget], [Context.WriteStats], [TakeSnapshot],
-//	    [PageHeap]; [Leaks], [Context.Check].
-//	  - Bytes without a type: [Context.Alloc], [Realloc], [FreePointer], [UsableSize].
-//	  - Critical sections, and other counterparts of PostgreSQL's: [Context.EnterCritical],
-//	    [Emergency]; docs/POSTGRES.md lists the counterpart of each of PostgreSQL's functions.
+// The package has:
+//
+//   - Contexts: [NewAllocSet], [NewSlab], [NewGeneration], [NewBump], [Top], [Scope];
+//     [Context.Reset], [Context.Delete], [Context.BeforeReset], [Tie].
+//   - Values: [New], [Free]; [MakeSlice], [Append], [Grow], [Clone], [FreeSlice];
+//     [MakeStrings], [MakePointers], [CloneStrings]; [NewText], [RefOf], [Vec]; [CloneValue];
+//     [CloneString], [JoinStrings], [Sprintf], [FreeString]; [AppendString], [AppendInt];
+//     [Buffer].
+//   - Try functions: when memory runs out [New], [Append] and others panic; [TryNew],
+//     [TryAppend] and others return the [*OutOfMemoryError] instead. Misuse panics in both.
+//   - Budgets: [Context.SetLimit], [Context.SetSoftLimit], [Context.OnPressure],
+//     [Context.CancelWaits]; [ShareMemoryLimit], [Trim], [SetRetention].
+//   - Statistics: [Context.Stats], [Context.Budget], [Context.WriteStats], [TakeSnapshot],
+//     [PageHeap]; [Leaks], [Context.Check].
+//   - Bytes without a type: [Context.Alloc], [Realloc], [FreePointer], [UsableSize].
+//   - Critical sections, and other counterparts of PostgreSQL's: [Context.EnterCritical],
+//     [Emergency]; docs/POSTGRES.md lists the counterpart of each of PostgreSQL's functions.
 //
 // # Ownership
 //

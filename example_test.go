@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"unsafe"
 
 	"github.com/gopalloc/palloc"
 )
@@ -138,6 +139,20 @@ func ExampleText() {
 	// 0 Tōkyō true
 	// 1 Tokyo false
 	// 2 Tokio false
+}
+
+func ExampleCloneValue() {
+	type order struct {
+		customer string
+		lines    []string
+	}
+	mc := palloc.NewAllocSet(palloc.Top(), "orders")
+	defer mc.Delete()
+
+	o := palloc.CloneValue(mc, order{strings.Clone("Ada"), []string{"tea", "milk"}})
+	fmt.Println(o.customer, o.lines, palloc.ContextOf(unsafe.Pointer(o)).Name())
+	palloc.Free(o) // with the strings and the slice
+	// Output: Ada [tea milk] orders
 }
 
 // A Bump has no headers and ends as a whole: what a request needs.

@@ -1,25 +1,31 @@
 package palloc
 
 import (
+	"fmt"
 	"hash/maphash"
 	"iter"
+	"reflect"
+	"runtime"
 	"strings"
 	"unsafe"
 
 	"github.com/gopalloc/palloc/internal/block"
+	"github.com/gopalloc/palloc/internal/deepcopy"
 	"github.com/gopalloc/palloc/internal/kind/checked"
 	"github.com/gopalloc/palloc/internal/osmem"
 	"github.com/gopalloc/palloc/internal/relaxed"
+	"github.com/gopalloc/palloc/internal/typerule"
 )
 
-// Values that refer to memory of contexts without Go pointers: Text, Ref and Vec.
+// Values that refer to memory of contexts without Go pointers: Text, Ref and Vec. And copies of
+// values with all that they refer to.
 //
 // Invariant: what they refer to was memory of a context when they were made. They hold
 // addresses as numbers, so that the pointer rule accepts a struct of them without a promise,
 // and none of them can come to refer to Go's heap.
 //
 // Cost: a load and a compare for each use; for a process with checked contexts the search for
-// the chunk.
+// the chunk. A copy walks twice, by a plan of its type.
 
 // A Text is a string in a context: 16 bytes, or 8 on 32 bits, without a Go pointer. A struct
 // with a Text in place of a string needs no NoHeapPointers, and cannot refer to a string on
@@ -273,4 +279,88 @@ func (v *Vec[T]) Free() {
 	s := v.Slice()
 	*v = Vec[T]{}
 	FreeSlice(s)
+}
+
+// CloneValue copies a value into the context with all that it refers to: strings, slices,
+// pointers, and what these refer to; a Text, Ref or Vec likewise. The copy is one chunk: Free
+// frees it as a whole, FreeString and FreeSlice of its parts are Faults, and Append moves its
+// slices to chunks of their own.
+//
+//	row := palloc.CloneValue(mc, row) // *Row
+//
+// T needs no NoHeapPointers, since all that the copy refers to is in its chunk. It is right
+// as long as nothing of Go's heap is stored in it later: for that, embed NoHeapPointers, which
+// says so. What is referred to twice is copied twice: do not pass a value in
+// which many references share what they lead to.
+//
+// CloneValue panics as New does, and with a *Fault that names the field: when T has maps,
+// channels, funcs, interfaces or unsafe.Pointers, which do not tell what they refer to; and
+// when the value leads in a cycle, or over 10000 references that follow each other. Owner
+// only.
+//
+// PostgreSQL: copyObject.
+func CloneValue[T any](mc Context, v T) *T { return must(cloneValue(mc, "CloneValue", &v)) }
+
+// TryCloneValue works as CloneValue does, but returns the *OutOfMemoryError. Owner only.
+func TryCloneValue[T any](mc Context, v T) (*T, error) { return cloneValue(mc, "TryCloneValue", &v) }
+
+func cloneValue[T any](mc Context, op string, v *T) (*T, error) {
+	mc.check(op)
+	t := reflect.TypeFor[T]()
+	plan, err := deepcopy.For(t)
+	if err != nil {
+		panic(uncloned(op, mc, t, err))
+	}
+	size, err := plan.Measure(unsafe.Pointer(v))
+	if err != nil {
+		panic(uncloned(op, mc, t, err))
+	}
+	if mc.records(typerule.Of[T]()) {
+		checked.ExpectFirst(mc.ref.Core, t)
+	}
+	p, err := mc.alloc(op, size)
+	if err != nil {
+		return nil, err
+	}
+	if err := plan.Copy(uintptr(p), size, unsafe.Pointer(v)); err != nil {
+		if mc.Kind().Frees() {
+			FreePointer(p)
+		}
+		panic(uncloned(op, mc, t, err))
+	}
+	runtime.KeepAlive(v)
+	return (*T)(p), nil // just allocated, of that size at least
+}
+
+// uncloned returns the Fault about a value that is not copied.
+func uncloned(op string, mc Context, t reflect.Type, err error) *Fault {
+	return raise(&Fault{Op: fmt.Sprintf("%s[%v]", op, t), Context: mc.Path(), Reason: err.Error()})
+}
+
+func init() {
+	deepcopy.Stands = func(t reflect.Type) reflect.Type {
+		if s, ok := reflect.Zero(t).Interface().(interface {
+			standsFor() (self, as reflect.Type)
+		}); ok {
+			if self, as := s.standsFor(); self == t { // not a struct that embeds it
+				return as
+			}
+		}
+		return nil
+	}
+}
+
+// standsFor returns the type and the Go type with the same words.
+func (Text) standsFor() (self, as reflect.Type) {
+	return reflect.TypeFor[Text](), reflect.TypeFor[string]()
+}
+
+// standsFor returns the type and the Go type with the same word.
+func (Ref[T]) standsFor() (self, as reflect.Type) {
+	return reflect.TypeFor[Ref[T]](), reflect.TypeFor[*T]()
+}
+
+// standsFor returns the type and the Go type with the same words.
+func (Vec[T]) standsFor() (self, as reflect.Type) {
+	return reflect.TypeFor[Vec[T]](), reflect.TypeFor[[]T]()
 }

@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"os"
 	"os/exec"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -239,6 +240,180 @@ func TestACheckedContextNoticesValuesOfEndedMemory(t *testing.T) {
 // parentAddress returns the address that the Ref holds, ended or not.
 func (p *person) parentAddress() unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&p.parent)) }
 
+// A form has everything that CloneValue follows.
+type form struct {
+	n       int
+	name    string
+	tags    []string
+	blob    []byte
+	next    *form
+	byValue struct{ inner [2]entry }
+	table   [][]*entry
+	text    palloc.Text
+	ref     palloc.Ref[entry]
+	vec     palloc.Vec[palloc.Text]
+	none    *form
+	empty   []int
+	sizes   []struct{}
+	unit    *struct{}
+	wide    [3]struct {
+		_    int8
+		name string
+	}
+}
+
+type entry struct {
+	key  string
+	list []int64
+	up   *struct{ back [1]entry } // a type that comes back to itself by value
+}
+
+// aForm returns a form, of which the last parts lie in a context.
+func aForm(mc palloc.Context) form {
+	note := func(s string) string { return strings.Clone("note " + s) }
+	f := form{n: 7, name: note("a"), tags: []string{note("b"), "", note("c")}, blob: []byte("blob"), empty: []int{}, sizes: make([]struct{}, 5), unit: &struct{}{}}
+	f.next = &form{n: 8, tags: make([]string, 1, 10), next: &form{name: note("d")}}
+	f.byValue.inner[1] = entry{note("e"), []int64{1, 2, 3}, &struct{ back [1]entry }{[1]entry{{key: note("f")}}}}
+	f.table = [][]*entry{nil, {{key: note("g"), list: []int64{9}}, nil}, {}}
+	f.wide[2].name = note("h")
+	f.text = palloc.NewText(mc, "in a context")
+	e := palloc.CloneValue(mc, entry{key: note("i")})
+	f.ref = palloc.RefOf(e)
+	f.vec.Append(mc, f.text, palloc.NewText(mc, "another"))
+	return f
+}
+
+// flat returns a form without what ends with its context, and that as a text.
+func flat(f form) (form, string) {
+	said := fmt.Sprint(f.text, *f.ref.Get(), f.vec.Slice())
+	f.text, f.ref, f.vec = palloc.Text{}, palloc.Ref[entry]{}, palloc.Vec[palloc.Text]{}
+	return f, said
+}
+
+func TestCloneValueCopiesAll(t *testing.T) {
+	each(t, growing, func(t *testing.T, k palloc.Kind) {
+		mc := newRoot(t)
+		c, other := newKind(mc, k, "c", 0), palloc.NewAllocSet(mc, "other")
+		was := aForm(other)
+		clone := palloc.CloneValue(c, was)
+		tried, err := palloc.TryCloneValue(c, was)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := palloc.CloneValue(c, *clone)
+		want, said := flat(aForm(other))
+		clear(was.blob)
+		was.table[1][0].key, was.next.next.name = "changed", "changed"
+		other.Reset()
+		for range 3 {
+			runtime.GC()
+		}
+		for _, f := range []*form{clone, tried, again} {
+			if got, text := flat(*f); !reflect.DeepEqual(got, want) || text != said {
+				t.Errorf("the clone is\n%+v %s, not\n%+v %s", got, text, want, said)
+			}
+			if cap(f.next.tags) != 1 || f.empty == nil || len(f.sizes) != 5 {
+				t.Errorf("its slices: %d %v %d", cap(f.next.tags), f.empty, len(f.sizes))
+			}
+			f.tags = append(f.tags[:0], "written") // within its capacity
+			if k.Frees() {
+				if palloc.ContextOf(unsafe.Pointer(f)) != c {
+					t.Error("it lies elsewhere")
+				}
+				palloc.Free(f)
+			}
+		}
+		if k.Frees() {
+			wantEmpty(t, c)
+		}
+	})
+}
+
+type (
+	withMapInside struct {
+		ok    int
+		inner []struct{ m map[string]int }
+	}
+	withAny    struct{ list [2]any }
+	withFunc   struct{ f *func() }
+	withChan   struct{ c chan int }
+	withUnsafe struct{ p unsafe.Pointer }
+	embedder   struct {
+		palloc.Text
+		list []int
+	}
+)
+
+func TestCloneValueRefusesWhatItCannotCopy(t *testing.T) {
+	mc := newRoot(t)
+	for range 2 { // the second time the type is known
+		wantFault(t, func() { palloc.CloneValue(mc, withMapInside{}) }, "CloneValue[palloc_test.withMapInside]", "Top/test", "withMapInside.inner[].m (map[string]int) cannot be copied")
+		wantFault(t, func() { palloc.TryCloneValue(mc, withAny{}) }, "TryCloneValue[palloc_test.withAny]", "Top/test", "withAny.list[] (interface {})")
+		wantFault(t, func() { palloc.CloneValue(mc, withFunc{}) }, "CloneValue[palloc_test.withFunc]", "Top/test", "withFunc.f (func())")
+		wantFault(t, func() { palloc.CloneValue(mc, withChan{}) }, "CloneValue[palloc_test.withChan]", "Top/test", "withChan.c (chan int)")
+		wantFault(t, func() { palloc.CloneValue(mc, withUnsafe{}) }, "CloneValue[palloc_test.withUnsafe]", "Top/test", "withUnsafe.p (unsafe.Pointer)")
+	}
+	cycle := &form{}
+	cycle.next = &form{next: cycle}
+	wantFault(t, func() { palloc.CloneValue(mc, *cycle) }, "CloneValue[palloc_test.form]", "Top/test", "form.next leads on over more than 10000 references: it is a cycle")
+	wantEmpty(t, mc)
+}
+
+// A chain refers to the next of its kind.
+type chain struct{ next *chain }
+
+func TestCloneValueOfOtherTypes(t *testing.T) {
+	mc := newRoot(t)
+	if s := palloc.CloneValue(mc, "a string"); *s != "a string" {
+		t.Errorf("%q", *s)
+	}
+	if p := palloc.CloneValue(mc, [3]int{1, 2, 3}); p[2] != 3 {
+		t.Errorf("%v", *p)
+	}
+	if list := palloc.CloneValue(mc, []string{"a", "b"}); !slices.Equal(palloc.Append(mc, *list, "c"), []string{"a", "b", "c"}) {
+		t.Errorf("%v", *list)
+	}
+	if e := palloc.CloneValue(mc, embedder{palloc.NewText(mc, "text"), []int{4}}); e.String() != "text" || e.list[0] != 4 {
+		t.Errorf("%v", *e)
+	}
+	palloc.CloneValue(mc, struct{}{})
+	long := (*chain)(nil)
+	for range 10_000 {
+		long = &chain{long}
+	}
+	n := 0
+	for p := palloc.CloneValue(mc, *long); p != nil; p = p.next {
+		n++
+	}
+	if n != 10_000 {
+		t.Errorf("a list of %d", n)
+	}
+	slab := palloc.NewSlab(mc, "slab", 24)
+	palloc.CloneValue(slab, []int64{1}[0:0])
+	wantFault(t, func() { palloc.CloneValue(slab, "four") }, "CloneValue", "Top/test/slab", "24 bytes, not of 20")
+}
+
+func TestCloneValueRunsOutAndChecks(t *testing.T) {
+	c := palloc.NewAllocSet(newRoot(t), "c", palloc.Checked())
+	p := palloc.CloneValue(c, entry{key: "key", list: []int64{1, 2, 3}})
+	if err := c.Check(); err != nil {
+		t.Error(err)
+	}
+	gone := palloc.CloneString(c, "gone")
+	p.key = gone
+	palloc.FreeString(gone)
+	if err := c.Check(); err == nil || !strings.Contains(err.Error(), "palloc_test.entry.key in the chunk at") {
+		t.Errorf("Check says %v", err)
+	}
+	c.Reset()
+	c.SetLimit(64 << 10)
+	_, err := palloc.TryCloneValue(c, entry{key: strings.Repeat("x", 100_000)})
+	var oom *palloc.OutOfMemoryError
+	if !errors.As(err, &oom) || oom.Op != "TryCloneValue" || !c.IsEmpty() {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestValuesSurviveCollections runs itself in a child process, which collects at every chance and
 // clobbers what it frees.
 func TestValuesSurviveCollections(t *testing.T) {
@@ -260,6 +435,7 @@ func TestValuesSurviveCollections(t *testing.T) {
 // keepValues fills a struct of the values, collects a hundred times, and reads it.
 func keepValues(t *testing.T) {
 	mc := newRoot(t)
+	clone := palloc.CloneValue(mc, aForm(mc))
 	people := palloc.MakeSlice[person](mc, 1, 1000)
 	for i := 1; i < cap(people); i++ {
 		text := strings.Repeat(fmt.Sprint(i), 5)
@@ -275,6 +451,10 @@ func keepValues(t *testing.T) {
 	for range 100 {
 		runtime.GC()
 		garbage = append(garbage[:0], []byte(strings.Repeat("garbage", 1000)))
+	}
+	want, said := flat(aForm(mc))
+	if got, text := flat(*clone); !reflect.DeepEqual(got, want) || text != said {
+		t.Errorf("the clone is\n%+v %s, not\n%+v %s", got, text, want, said)
 	}
 	for i := 1; i < len(people); i++ {
 		p, text := &people[i], strings.Repeat(fmt.Sprint(i), 5)
@@ -293,9 +473,12 @@ func TestValuesMakeNoGarbage(t *testing.T) {
 	if raced {
 		t.Skip("the race detector allocates where the program does not")
 	}
-	c := palloc.NewAllocSet(newRoot(t), "c")
+	mc := newRoot(t)
+	c := palloc.NewAllocSet(mc, "c")
 	seed, b, sum := maphash.MakeSeed(), make([]byte, 0, 100), 0
+	f := aForm(palloc.NewAllocSet(mc, "other"))
 	do := func() {
+		sum += len(palloc.CloneValue(c, f).tags)
 		p := palloc.New[person](c)
 		p.name = palloc.NewText(c, "a name")
 		p.notes.Append(c, p.name, palloc.NewText(c, b))

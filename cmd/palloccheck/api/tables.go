@@ -18,7 +18,7 @@ var Creates = set("NewAllocSet", "NewBump", "NewGeneration", "NewSlab")
 var Allocates = set(
 	"New", "NewUninitialized", "TryNew", "MakeSlice", "TryMakeSlice",
 	"Append", "TryAppend", "Grow", "TryGrow", "Clone", "TryClone",
-	"MakeStrings", "TryMakeStrings", "MakePointers", "TryMakePointers", "CloneStrings", "TryCloneStrings",
+	"CloneValue", "TryCloneValue", "MakeStrings", "TryMakeStrings", "MakePointers", "TryMakePointers", "CloneStrings", "TryCloneStrings",
 	"CloneString", "TryCloneString", "Sprintf", "TrySprintf", "JoinStrings", "TryJoinStrings",
 	"AppendString", "TryAppendString", "AppendInt", "TryAppendInt", "AppendUint", "TryAppendUint",
 	"AppendFloat", "TryAppendFloat", "AppendQuote", "TryAppendQuote",
@@ -70,7 +70,7 @@ var AfterDeletion = set("Context.All", "Context.Children", "Context.Live")
 var OwnerOnly = set(
 	"Append", "Clone", "CloneString", "Grow", "LiveChunks", "MakeSlice", "New", "NewBuffer", "NewUninitialized", "Sprintf",
 	"TryAppend", "TryClone", "TryCloneString", "TryGrow", "TryMakeSlice", "TryNew", "TrySprintf",
-	"NewText", "TryNewText",
+	"NewText", "TryNewText", "CloneValue", "TryCloneValue",
 	"CloneStrings", "MakePointers", "MakeStrings", "TryCloneStrings", "TryMakePointers", "TryMakeStrings",
 	"AppendFloat", "AppendInt", "AppendQuote", "AppendString", "AppendUint", "JoinStrings",
 	"TryAppendFloat", "TryAppendInt", "TryAppendQuote", "TryAppendString", "TryAppendUint", "TryJoinStrings",
@@ -93,6 +93,7 @@ var MustUse = map[string]string{
 	"Realloc": moved, "ReallocArray": moved, "ReallocZeroed": moved,
 	"TryRealloc": moved, "TryReallocArray": moved, "TryReallocZeroed": moved,
 	"Clone": copied, "TryClone": copied, "CloneString": copied, "TryCloneString": copied,
+	"CloneValue": copied, "TryCloneValue": copied,
 	"NewText": copied, "TryNewText": copied, "TextOf": noEffect, "RefOf": noEffect, "VecOf": noEffect,
 	"CloneStrings": copied, "TryCloneStrings": copied,
 	"Sprintf": copied, "TrySprintf": copied, "JoinStrings": copied, "TryJoinStrings": copied,
