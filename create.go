@@ -8,6 +8,7 @@ import (
 	"github.com/gopalloc/palloc/internal/kind/bump"
 	"github.com/gopalloc/palloc/internal/kind/checked"
 	"github.com/gopalloc/palloc/internal/kind/generation"
+	"github.com/gopalloc/palloc/internal/kind/shared"
 	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/tree"
 )
@@ -22,9 +23,12 @@ import (
 // An Option changes how a context is created.
 type Option struct {
 	first, max uint32 // 0: the default
-	shared     bool
+	kind       Kind   // of OfKind, or sharedSet for Shared; 0: the function's own
 	checked    *checked.Settings
 }
+
+// sharedSet is the kind of a Shared AllocSet.
+const sharedSet = Kind(shared.ID)
 
 // BlockSizes sets the size in bytes of the first block that the context acquires, and of the
 // largest that its chunks share. The default of first is 1 KiB, or more, up to 8 KiB, if
@@ -53,7 +57,37 @@ func BlockSizes(first, largest int) Option {
 // ResetOnly, Delete and Check no other goroutine may use it. A chunk still belongs to one
 // goroutine at a time. Only an AllocSet can be Shared: for other kinds it is a Fault.
 // Contexts below a Shared one are shared only if they are created with Shared, too.
-func Shared() Option { return Option{shared: true} }
+func Shared() Option { return Option{kind: sharedSet} }
+
+// OfKind makes the context of a Scope one of the kind, instead of an AllocSet:
+//
+//	palloc.Scope(parent, "request", handle, palloc.OfKind(palloc.KindBump))
+//
+// The other functions that create a context have their kind in their name: with another one
+// it is a Fault there, as is KindSlab everywhere, which needs a size of its chunks, and a
+// Kind that is none.
+//
+// PostgreSQL has none.
+func OfKind(k Kind) Option {
+	switch k {
+	case KindAllocSet, KindGeneration, KindBump:
+		return Option{kind: k}
+	}
+	panic(raise(&Fault{Op: "OfKind", Reason: fmt.Sprintf("a Scope of %v: it must be KindAllocSet, KindGeneration or KindBump; "+
+		"create a Slab with NewSlab, which has the size of its chunks", k)}))
+}
+
+// kindOf returns the kind that the options ask for. Those that ask for two are refused by
+// addTo.
+func kindOf(opts []Option) (id kind.ID) {
+	id = allocset.ID
+	for _, o := range opts {
+		if o.kind != 0 && o.kind != sharedSet {
+			id = kind.ID(o.kind)
+		}
+	}
+	return id
+}
 
 // Top returns the root of the tree of contexts, an AllocSet. The first call creates it, and
 // it lives as long as the process: deleting or moving it is a Fault. Any goroutine may call
@@ -130,14 +164,26 @@ func options(id kind.ID, opts []Option) (all tree.Options) {
 	for _, o := range opts {
 		if o.first != 0 {
 			all.First, all.Max = o.first, o.max
+			continue
 		}
-		all.Shared = all.Shared || o.shared
+		o.addTo(&all, id)
+	}
+	return all
+}
+
+// addTo adds what is no BlockSizes to the options of a context of a kind.
+func (o Option) addTo(all *tree.Options, id kind.ID) {
+	switch o.kind {
+	case sharedSet:
+		if all.Shared = true; id != allocset.ID {
+			panic(raise(&Fault{Op: "New" + Kind(id).String(), Reason: "only an AllocSet can be Shared"}))
+		}
+	case 0:
 		if o.checked != nil {
 			all.Checked = o.checked
 		}
+	case Kind(id):
+	default:
+		panic(raise(&Fault{Op: "New" + Kind(id).String(), Reason: fmt.Sprintf("the option OfKind asks for another kind, %v: call New%[1]v without it", o.kind)}))
 	}
-	if all.Shared && id != allocset.ID {
-		panic(raise(&Fault{Op: "New" + Kind(id).String(), Reason: "only an AllocSet can be Shared"}))
-	}
-	return all
 }

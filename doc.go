@@ -13,14 +13,27 @@
 // interfaces that lead to Go's heap. The collector does not scan contexts, so it frees an
 // object to which only a context points. Types with pointers are therefore refused, unless
 // they embed [NoHeapPointers]. That is a promise that their pointers lead into contexts or
-// to static data; where each pointer leads is not checked. To keep a string in a context,
-// copy it with [CloneString]; to keep a slice, with [Clone]. To keep either beyond the
-// context, copy it to Go's heap with strings.Clone or slices.Clone.
+// to static data; where each pointer leads is not checked. To keep a string or bytes as a
+// string in a context, copy it with [CloneString]; to keep a slice, with [Clone]. To keep
+// either beyond the context, copy it to Go's heap with strings.Clone or slices.Clone.
+// A struct of [Text], [Ref] and [Vec] instead of strings, pointers and slices needs no
+// promise, and cannot refer to Go's heap:
+//
+//	type user struct {
+//		id   int
+//		name palloc.Text
+//	}
+//	u := palloc.New[user](query)
+//	u.name = palloc.NewText(query, name) // a string or bytes
+//
+// The package has:
 //
 //   - Contexts: [NewAllocSet], [NewSlab], [NewGeneration], [NewBump], [Top], [Scope];
 //     [Context.Reset], [Context.Delete], [Context.BeforeReset], [Tie].
 //   - Values: [New], [Free]; [MakeSlice], [Append], [Grow], [Clone], [FreeSlice];
-//     [CloneString], [Sprintf], [FreeString]; [Buffer].
+//     [MakeStrings], [MakePointers], [CloneStrings]; [NewText], [RefOf], [Vec]; [CloneValue];
+//     [CloneString], [JoinStrings], [Sprintf], [FreeString]; [AppendString], [AppendInt];
+//     [Buffer].
 //   - Try functions: when memory runs out [New], [Append] and others panic; [TryNew],
 //     [TryAppend] and others return the [*OutOfMemoryError] instead. Misuse panics in both.
 //   - Budgets: [Context.SetLimit], [Context.SetSoftLimit], [Context.OnPressure],

@@ -1,10 +1,12 @@
 package palloc_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"unsafe"
 
 	"github.com/gopalloc/palloc"
 )
@@ -110,6 +112,62 @@ func ExampleScope() {
 }
 
 // The tree of contexts, as PostgreSQL prints it.
+// A city has no Go pointers: nothing in it can refer to Go's heap.
+type city struct {
+	name    palloc.Text
+	capital palloc.Ref[city]
+	names   palloc.Vec[palloc.Text]
+}
+
+func ExampleText() {
+	mc := palloc.NewAllocSet(palloc.Top(), "cities")
+	defer mc.Delete()
+
+	line := []byte("Tōkyō;Tokyo;Tokio") // read from a file, into a buffer that the next line overwrites
+	c := palloc.New[city](mc)
+	c.capital = palloc.RefOf(c)
+	for name := range bytes.SplitSeq(line, []byte(";")) {
+		c.names.Append(mc, palloc.NewText(mc, name))
+	}
+	c.name = *c.names.At(0)
+	clear(line)
+
+	for i, name := range c.capital.Get().names.All() {
+		fmt.Println(i, name, name.Equal(c.name))
+	}
+	// Output:
+	// 0 Tōkyō true
+	// 1 Tokyo false
+	// 2 Tokio false
+}
+
+func ExampleCloneValue() {
+	type order struct {
+		customer string
+		lines    []string
+	}
+	mc := palloc.NewAllocSet(palloc.Top(), "orders")
+	defer mc.Delete()
+
+	o := palloc.CloneValue(mc, order{strings.Clone("Ada"), []string{"tea", "milk"}})
+	fmt.Println(o.customer, o.lines, palloc.ContextOf(unsafe.Pointer(o)).Name())
+	palloc.Free(o) // with the strings and the slice
+	// Output: Ada [tea milk] orders
+}
+
+// A Bump has no headers and ends as a whole: what a request needs.
+func ExampleOfKind() {
+	answer := ""
+	palloc.Scope(palloc.Top(), "request", func(mc palloc.Context) error {
+		text := palloc.AppendString(mc, nil, "the answer is ")
+		text = palloc.AppendInt(mc, text, 42, 10)
+		answer = string(text) // on Go's heap, where it outlives the request
+		return nil
+	}, palloc.OfKind(palloc.KindBump))
+	fmt.Println(answer)
+	// Output: the answer is 42
+}
+
 func ExampleContext_WriteStats() {
 	palloc.Trim() // so that no block of an earlier context is cached
 	query := palloc.NewAllocSet(palloc.Top(), "query")

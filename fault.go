@@ -73,7 +73,7 @@ const (
 	Overflow       = Mistake(checked.Overflow)       // bytes behind a chunk were written to
 	Underflow      = Mistake(checked.Underflow)      // bytes before a chunk were written to
 	WriteAfterFree = Mistake(checked.WriteAfterFree) // a chunk was written to after it had ended
-	AccessAfterEnd = Mistake(checked.AccessAfterEnd) // protected memory was accessed: see ExplainFaults
+	AccessAfterEnd = Mistake(checked.AccessAfterEnd) // protected memory was accessed: see ExplainFaults; or a Text, Ref or Vec of ended memory
 	TwoGoroutines  = Mistake(checked.TwoGoroutines)  // two goroutines used a context that is not Shared
 	WrongPointer   = Mistake(checked.WrongPointer)   // a pointer in a context leads to memory that ends before
 	Gone           = Mistake(checked.Gone)           // the context was deleted

@@ -37,7 +37,7 @@ var floors = [][]string{
 	{"trace/backend", "trace/flat", "palloctest", "btree", "deque", "hashmap", "heap", "list", "vector"},
 	{"trace", "."},
 	{"internal/budget"},
-	{"internal/tree", "internal/share", "internal/typerule"},
+	{"internal/tree", "internal/share", "internal/typerule", "internal/deepcopy"},
 	{"internal/kind/kinds"},
 	{"internal/kind/conformance/*"},
 	{"internal/kind/checked"},
@@ -51,8 +51,8 @@ var floors = [][]string{
 
 // unsafeFiles are the files that may import unsafe.
 var unsafeFiles = []string{
-	"alloc.go", "buffer.go", "free.go", "inspect.go", "realloc.go", "slice.go", "string.go", "typed.go",
-	"internal/block/region.go",
+	"alloc.go", "buffer.go", "free.go", "inspect.go", "realloc.go", "slice.go", "string.go", "typed.go", "value.go",
+	"internal/block/region.go", "internal/deepcopy/copy.go",
 	"internal/kind/blocks.go", "internal/kind/core.go", "internal/kind/spans.go", "internal/kind/table.go",
 	"internal/kind/checked/layout.go", "internal/kind/checked/destination.go",
 	"internal/kind/generation/hot.go", "internal/kind/slab/hot.go", "internal/kind/shared/spot.go",

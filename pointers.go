@@ -32,12 +32,7 @@ import (
 //	}
 //
 // A pointer, slice or string is no struct and cannot embed it: MakeSlice[*node] is refused.
-// Put the pointer into such a struct, and use MakeSlice[link]:
-//
-//	type link struct {
-//		palloc.NoHeapPointers
-//		to *node
-//	}
+// MakePointers and MakeStrings make lists of them, with the same promise.
 //
 // PostgreSQL has none: C has no collector.
 type NoHeapPointers struct{}

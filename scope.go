@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/gopalloc/palloc/internal/tree"
 )
 
 // Contexts that follow the program: Scope for the duration of a function, and a
@@ -17,8 +19,8 @@ import (
 // and a walk up the context.Context for each FromGoContext: call it once, at the top of a
 // handler.
 
-// Scope runs f with a new AllocSet below parent and deletes that afterwards, even when f
-// panics or calls runtime.Goexit; f may delete it, or its parent, before. It returns f's
+// Scope runs f with a new AllocSet below parent, or with OfKind a context of another kind,
+// and deletes that afterwards, even when f panics or calls runtime.Goexit; f may delete it, or its parent, before. It returns f's
 // error. A panic of f goes on, unless its value is an error that is or wraps an
 // *OutOfMemoryError: Scope recovers it and returns that error unchanged. A panic of a
 // callback of BeforeReset in the deletion is treated in the same way, and joined by
@@ -33,7 +35,7 @@ import (
 //
 // PostgreSQL: AllocSetContextCreate, PG_TRY, MemoryContextDelete.
 func Scope(parent Context, name string, f func(mc Context) error, opts ...Option) (err error) {
-	mc := NewAllocSet(parent, name, opts...)
+	mc := newContext(parent, kindOf(opts), name, opts, tree.Create, createWith)
 	defer func() { err = mc.outcome(err, recover()) }()
 	return f(mc)
 }

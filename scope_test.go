@@ -48,6 +48,34 @@ func TestScopeTakesOptions(t *testing.T) {
 	}
 }
 
+func TestAScopeIsOfTheKindAskedFor(t *testing.T) {
+	mc := newRoot(t)
+	kindOf := func(opts ...palloc.Option) (k palloc.Kind, checked bool) {
+		palloc.Scope(mc, "s", func(mc palloc.Context) error {
+			mc.Alloc(100)
+			k, checked = mc.Kind(), mc.IsChecked()
+			return nil
+		}, opts...)
+		return k, checked
+	}
+	for _, k := range growing {
+		if got, _ := kindOf(palloc.OfKind(k)); got != k {
+			t.Errorf("a Scope of %v is a %v", k, got)
+		}
+		if got, checked := kindOf(palloc.Checked(), palloc.OfKind(k), palloc.BlockSizes(4<<10, 0)); got != k || !checked {
+			t.Errorf("a checked Scope of %v is a %v", k, got)
+		}
+	}
+	wantFault(t, func() { kindOf(palloc.OfKind(palloc.KindAllocSet), palloc.OfKind(palloc.KindBump)) }, "NewBump", "", "another kind, AllocSet")
+	wantFault(t, func() { palloc.OfKind(palloc.KindSlab) }, "OfKind", "", "NewSlab")
+	wantFault(t, func() { palloc.OfKind(0) }, "OfKind", "", "no kind")
+	wantFault(t, func() { kindOf(palloc.OfKind(palloc.KindBump), palloc.Shared()) }, "NewBump", "", "Shared")
+	wantFault(t, func() { palloc.NewGeneration(mc, "g", palloc.OfKind(palloc.KindBump)) }, "NewGeneration", "", "call NewBump")
+	wantFault(t, func() { palloc.NewSlab(mc, "s", 8, palloc.OfKind(palloc.KindBump)) }, "NewSlab", "", "call NewBump")
+	palloc.NewBump(mc, "b", palloc.OfKind(palloc.KindBump)).Delete()
+	wantNames(t, "afterwards", mc.All(), "test")
+}
+
 func TestOtherPanicsPassThroughAScope(t *testing.T) {
 	mc := newRoot(t)
 	for _, value := range []any{"text", 17, errors.New("an error"), &palloc.Fault{Op: "x", Reason: "y"}} {

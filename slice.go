@@ -20,7 +20,9 @@ import (
 // Slices in a context.
 //
 // Invariant: a slice that begins at a chunk's start never has more capacity than the chunk.
-// All of its capacity is zeroed if T may hold pointers.
+// All of its capacity is zeroed if T may hold pointers. A slice of strings or of pointers in
+// a context was promised to hold none of Go's heap: by MakeStrings or MakePointers, or by the
+// struct that it is an array of.
 //
 // Cost: Append within capacity is the built-in append. Beyond it the slice grows as Go's
 // does, in place if the chunk can.
@@ -57,6 +59,106 @@ func trySlice[T any](mc Context, op string, len, cap int) ([]T, error) {
 		return nil, err
 	}
 	return unsafe.Slice((*T)(p), cap)[:len], nil // just allocated, of that size
+}
+
+// MakeStrings returns a slice of empty strings in the context. The call is a promise that the
+// strings stored in it will lie in contexts that live at least as long, or be constants:
+//
+//	list := palloc.MakeStrings(mc, 0, 8)
+//	list = palloc.Append(mc, list, palloc.CloneString(mc, text))
+//
+// A string on Go's heap is freed although the list refers to it; only Check of a checked
+// context finds it. CloneStrings copies a list with its strings. The slice covers its whole
+// chunk, and has a capacity of at least 1, so that Append grows it. It panics as MakeSlice
+// does. Owner only.
+//
+// PostgreSQL: palloc0_array.
+func MakeStrings(mc Context, len, cap int) []string {
+	return must(makePromised[string](mc, "MakeStrings", len, cap))
+}
+
+// TryMakeStrings works as MakeStrings does, but returns the *OutOfMemoryError. Owner only.
+func TryMakeStrings(mc Context, len, cap int) ([]string, error) {
+	return makePromised[string](mc, "TryMakeStrings", len, cap)
+}
+
+// MakePointers returns a slice of nil pointers in the context. The call is a promise that
+// the pointers stored in it will lead into contexts that live at least as long, or to static
+// data:
+//
+//	nodes := palloc.MakePointers[node](mc, 0, 8)
+//	nodes = palloc.Append(mc, nodes, palloc.New[node](mc))
+//
+// T must be a type that New accepts. Otherwise MakePointers works as MakeStrings does. Owner
+// only.
+//
+// PostgreSQL: palloc0_array, or a List.
+func MakePointers[T any](mc Context, len, cap int) []*T {
+	mc.ready("MakePointers", typerule.Of[T]())
+	return must(makePromised[*T](mc, "MakePointers", len, cap))
+}
+
+// TryMakePointers works as MakePointers does, but returns the *OutOfMemoryError. Owner only.
+func TryMakePointers[T any](mc Context, len, cap int) ([]*T, error) {
+	mc.ready("TryMakePointers", typerule.Of[T]())
+	return makePromised[*T](mc, "TryMakePointers", len, cap)
+}
+
+// makePromised allocates a zeroed slice of at least one element without asking the pointer
+// rule; the error is an *OutOfMemoryError.
+func makePromised[T any](mc Context, op string, len, cap int) ([]T, error) {
+	mc.check(op)
+	each := unsafe.Sizeof(*new(T))
+	size := max(mc.sliceSize(op, len, cap, each), each)
+	mc.expect(typerule.Of[T]())
+	p, err := budget.Alloc(mc.ref.Core, op, size)
+	if err != nil {
+		return nil, mc.refuse(op, size, err)
+	}
+	room := mc.roomAt(p, size)
+	clear(osmem.Bytes(p, room))
+	return unsafe.Slice((*T)(osmem.At(p)), room/each)[:len], nil // p has room bytes
+}
+
+// readyFor panics unless the context is live and accepts values of the type, or the slice at p
+// is one of strings or pointers in a context.
+func (mc Context) readyFor(op string, t *typerule.Type, p uintptr) {
+	mc.check(op)
+	if !rule.Accepts(t) && !(t.IsPointer() && (checked.Owns(p) || block.Readable(p))) {
+		mustAccept(op, t)
+	}
+}
+
+// CloneStrings copies a list of strings into the context, with the strings. Append and
+// FreeSlice work on the result; each string that is not empty has a chunk of its own. It
+// panics as MakeSlice does, after it freed what it had copied, if the kind frees chunks.
+// Owner only.
+func CloneStrings(mc Context, list []string) []string {
+	return must(cloneStrings(mc, "CloneStrings", list))
+}
+
+// TryCloneStrings works as CloneStrings does, but returns the *OutOfMemoryError. Owner only.
+func TryCloneStrings(mc Context, list []string) ([]string, error) {
+	return cloneStrings(mc, "TryCloneStrings", list)
+}
+
+func cloneStrings(mc Context, op string, list []string) ([]string, error) {
+	copies, err := makePromised[string](mc, op, len(list), len(list))
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		if copies[i], err = cloneBytes(mc, op, bytesIn(&list[i])); err != nil {
+			if mc.Kind().Frees() {
+				for _, s := range copies[:i] {
+					FreeString(s)
+				}
+				FreeSlice(copies)
+			}
+			return nil, err
+		}
+	}
+	return copies, nil
 }
 
 // sliceSize returns the size of cap elements in bytes. It panics unless len and cap are
@@ -133,12 +235,12 @@ func growBy[T any](mc Context, op string, s []T, n int) ([]T, error) {
 // unchanged. The values may be in s, so its old chunk is freed last; if it grows in place,
 // the values are written after what s had. It is separate so that Append can be inlined.
 func grow[T any](mc Context, op string, s, values []T, more int) ([]T, error) {
-	mc.ready(op, typerule.Of[T]())
+	at := uintptr(unsafe.Pointer(unsafe.SliceData(s))) // a number, to be looked up
+	mc.readyFor(op, typerule.Of[T](), at)
 	each := unsafe.Sizeof(*new(T))
 	if each == 0 {
 		return append(slices.Grow(s, len(values)+more), values...), nil // takes no memory
 	}
-	at := uintptr(unsafe.Pointer(unsafe.SliceData(s))) // a number, to be looked up
 	used, old := uintptr(len(s))*each, uintptr(cap(s))*each
 	need := mc.sliceSize(op, 0, len(s)+len(values)+more, each)
 	mc.isWholeChunk(op, at, old, each) // panics before anything is allocated
@@ -285,7 +387,7 @@ func Clone[T any](mc Context, s []T) []T {
 func TryClone[T any](mc Context, s []T) ([]T, error) { return clone(mc, "TryClone", s) }
 
 func clone[T any](mc Context, op string, s []T) ([]T, error) {
-	mc.ready(op, typerule.Of[T]())
+	mc.readyFor(op, typerule.Of[T](), uintptr(unsafe.Pointer(unsafe.SliceData(s)))) // a number, to be looked up
 	each := unsafe.Sizeof(*new(T))
 	size := mc.sliceSize(op, len(s), len(s), each)
 	if size == 0 {

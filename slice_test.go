@@ -1,9 +1,14 @@
 package palloc_test
 
 import (
+	"errors"
 	"fmt"
+	"runtime"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/gopalloc/palloc"
 )
@@ -29,6 +34,99 @@ func TestMakeSliceIsMake(t *testing.T) {
 			c.Reset()
 		}
 	})
+}
+
+func TestListsOfStringsAndPointersGrow(t *testing.T) {
+	each(t, growing, func(t *testing.T, k palloc.Kind) {
+		c := newKind(newRoot(t), k, "c", 0)
+		list, nodes := palloc.MakeStrings(c, 0, 0), palloc.MakePointers[linkedNode](c, 0, 0)
+		if list == nil || nodes == nil || cap(list) < 1 || cap(nodes) < 1 {
+			t.Errorf("capacities of %d and %d", cap(list), cap(nodes))
+		}
+		for i := range 1000 {
+			list = palloc.Append(c, list, palloc.Sprintf(c, "%d", i))
+			nodes = palloc.Append(c, nodes, palloc.New[linkedNode](c))
+		}
+		runtime.GC()
+		copied := palloc.Clone(c, list)
+		for i, s := range copied {
+			if s != strconv.Itoa(i) || list[i] != s || nodes[i] == nil {
+				t.Fatalf("element %d is %q", i, s)
+			}
+		}
+		zeroed := palloc.Grow(c, palloc.MakeStrings(c, 3, 20), 1000)
+		if tried, err := palloc.TryMakePointers[linkedNode](c, 2, 5); err != nil || len(tried) != 2 || tried[1] != nil {
+			t.Errorf("%v, %v", tried, err)
+		}
+		if len(zeroed) != 3 || strings.Join(zeroed[:cap(zeroed)], "") != "" {
+			t.Errorf("%d elements: %q", len(zeroed), zeroed)
+		}
+		if k.Frees() {
+			palloc.FreeSlice(zeroed)
+			palloc.FreeSlice(list)
+			palloc.FreeSlice(nodes)
+		}
+	})
+}
+
+func TestAListIsRefusedWhereNobodyPromised(t *testing.T) {
+	mc := newRoot(t)
+	var none []string
+	for name, do := range map[string]func(){
+		"Append[string]": func() { palloc.Append(mc, none, "x") },
+		"Grow[string]":   func() { palloc.Grow(mc, []string{"on Go's heap"}, 1) },
+		"Clone[string]":  func() { palloc.Clone(mc, []string{"on Go's heap"}) },
+	} {
+		wantFault(t, do, name, "", "palloc.MakeStrings(mc, len, cap)")
+	}
+	wantFault(t, func() { palloc.Append(mc, []*leaf{}, new(leaf)) }, "Append[*palloc_test.leaf]", "", "palloc.MakePointers[palloc_test.leaf](mc, len, cap)")
+	wantFault(t, func() { palloc.MakePointers[holder](mc, 0, 1) }, "MakePointers[palloc_test.holder]", "", "holder.p")
+	wantFault(t, func() { palloc.MakeStrings(mc, 2, 1) }, "MakeStrings", "Top/test", "length 2 and capacity 1")
+	wantFault(t, func() { palloc.MakeStrings(mc, 0, -1) }, "MakeStrings", "Top/test", "capacity -1")
+	wantEmpty(t, mc)
+}
+
+func TestCloneStringsCopiesTheStrings(t *testing.T) {
+	c := palloc.NewAllocSet(newRoot(t), "c")
+	was := []string{"one", "", strings.Repeat("x", 1000)}
+	list := palloc.CloneStrings(c, was)
+	if !slices.Equal(list, was) || unsafe.StringData(list[0]) == unsafe.StringData(was[0]) {
+		t.Errorf("%q", list)
+	}
+	if list = palloc.Append(c, list, "constant"); len(list) != 4 {
+		t.Errorf("%q", list)
+	}
+	palloc.FreeString(list[0])
+	palloc.FreeString(list[2])
+	palloc.FreeSlice(list)
+	wantEmpty(t, c)
+	c.SetLimit(8 << 10)
+	list, err := palloc.TryCloneStrings(c, []string{"one", "two", strings.Repeat("x", 10_000)})
+	var oom *palloc.OutOfMemoryError
+	if !errors.As(err, &oom) || list != nil || oom.Op != "TryCloneStrings" {
+		t.Errorf("%q, %v", list, err)
+	}
+	wantEmpty(t, c)
+}
+
+func TestCheckFollowsListsOfPointers(t *testing.T) {
+	c := palloc.NewAllocSet(newRoot(t), "c", palloc.Checked())
+	list, nodes := palloc.MakeStrings(c, 0, 1), palloc.MakePointers[linkedNode](c, 0, 1)
+	for range 20 {
+		list = palloc.Append(c, list, palloc.CloneString(c, "right"), "constant")
+		nodes = palloc.Append(c, nodes, palloc.New[linkedNode](c))
+	}
+	if err := c.Check(); err != nil {
+		t.Error(err)
+	}
+	palloc.FreeString(list[0])
+	palloc.Free(nodes[7])
+	err := c.Check()
+	for _, part := range []string{"[0] of string", "[7] of *palloc_test.linkedNode", "freed by FreeString", "freed by Free"} {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("no %q in %v", part, err)
+		}
+	}
 }
 
 func TestASliceOfNothingTakesNoMemory(t *testing.T) {

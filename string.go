@@ -2,34 +2,44 @@ package palloc
 
 import (
 	"fmt"
+	"strconv"
 	"sync"
+	"unicode/utf8"
 	"unsafe"
+
+	"github.com/gopalloc/palloc/internal/kind"
 )
 
-// Strings in a context: copies and formatted ones.
+// Strings in a context: copies, joined and formatted ones; text that is appended to bytes.
 //
 // Invariant: a string that is not empty has a chunk of its own, of the size that it needs.
+// Nothing here lies on Go's heap, except what fmt makes of its arguments.
 //
 // Cost: CloneString copies once. Sprintf costs what fmt does, and one copy from the buffer
-// that fmt keeps; it makes no Go garbage beyond that of its arguments.
+// that fmt keeps; it makes no Go garbage beyond that of its arguments. AppendInt and its kin
+// cost what strconv does, and at most one copy from the stack; AppendQuote formats twice
+// when the capacity might not suffice.
 
-// CloneString copies a string into the context. The copy is invalid once the context is
-// reset or deleted: do not keep it longer, for example as a key of a map or in an error.
-// strings.Clone copies it to Go's heap. The empty string takes no memory. It panics as
-// MakeSlice does. Owner only.
+// CloneString copies a string, or bytes, to a string in the context. The copy is invalid
+// once the context is reset or deleted: do not keep it longer, for example as a key of a map
+// or in an error. strings.Clone copies it to Go's heap. The empty string takes no memory. It
+// panics as MakeSlice does. Owner only.
 //
 // PostgreSQL: MemoryContextStrdup, pstrdup.
-func CloneString(mc Context, s string) string {
-	return must(cloneString(mc, "CloneString", s))
+func CloneString[S ~string | ~[]byte](mc Context, s S) string {
+	return must(cloneBytes(mc, "CloneString", bytesIn(&s)))
 }
 
 // TryCloneString works as CloneString does, but returns the *OutOfMemoryError. Owner only.
-func TryCloneString(mc Context, s string) (string, error) {
-	return cloneString(mc, "TryCloneString", s)
+func TryCloneString[S ~string | ~[]byte](mc Context, s S) (string, error) {
+	return cloneBytes(mc, "TryCloneString", bytesIn(&s))
 }
 
-func cloneString(mc Context, op, s string) (string, error) {
-	return cloneBytes(mc, op, unsafe.Slice(unsafe.StringData(s), len(s))) // read only
+// bytesIn returns the bytes of a string or of bytes, to be read only. A conversion would copy
+// them to Go's heap.
+func bytesIn[S ~string | ~[]byte](s *S) []byte {
+	text := *(*string)(unsafe.Pointer(s)) // the first two words of either are the address and the length
+	return unsafe.Slice(unsafe.StringData(text), len(text))
 }
 
 // cloneBytes copies bytes to a string in the context; its error is an *OutOfMemoryError.
@@ -92,4 +102,174 @@ func FreeString(s string) {
 	if len(s) != 0 {
 		FreePointer(unsafe.Pointer(unsafe.StringData(s)))
 	}
+}
+
+// JoinStrings works as strings.Join does: it returns the strings, with sep between them, as
+// one string in the context. The empty string takes no memory. It panics as MakeSlice does.
+// Owner only.
+func JoinStrings(mc Context, list []string, sep string) string {
+	return must(joinStrings(mc, "JoinStrings", list, sep))
+}
+
+// TryJoinStrings works as JoinStrings does, but returns the *OutOfMemoryError. Owner only.
+func TryJoinStrings(mc Context, list []string, sep string) (string, error) {
+	return joinStrings(mc, "TryJoinStrings", list, sep)
+}
+
+func joinStrings(mc Context, op string, list []string, sep string) (string, error) {
+	mc.check(op)
+	size := uintptr(0)
+	for i, s := range list {
+		if size += uintptr(len(s)); i > 0 {
+			size += uintptr(len(sep))
+		}
+		if size > kind.MaxChunk {
+			return "", mc.refuse(op, size, kind.TooLarge(size))
+		}
+	}
+	if size == 0 {
+		return "", nil
+	}
+	p, err := mc.alloc(op, size)
+	if err != nil {
+		return "", err
+	}
+	b := unsafe.Slice((*byte)(p), size)[:0] // just allocated, of that size
+	for i, s := range list {
+		if i > 0 {
+			b = append(b, sep...)
+		}
+		b = append(b, s...)
+	}
+	return unsafe.String((*byte)(p), size), nil // nothing writes to b after this
+}
+
+// AppendString is the built-in append of a string, for bytes in a context: it works as
+// Append does. Use only the result. It panics as Append does. Owner only.
+func AppendString(mc Context, b []byte, s string) []byte {
+	return must(appendBytes(mc, "AppendString", b, bytesIn(&s)))
+}
+
+// TryAppendString works as AppendString does, but returns the *OutOfMemoryError, and then b
+// unchanged. Owner only.
+func TryAppendString(mc Context, b []byte, s string) ([]byte, error) {
+	return appendBytes(mc, "TryAppendString", b, bytesIn(&s))
+}
+
+// appendBytes appends more to b, which may overlap it, in the context.
+func appendBytes(mc Context, op string, b, more []byte) ([]byte, error) {
+	if len(more) <= cap(b)-len(b) {
+		return append(b, more...), nil
+	}
+	return grow(mc, op, b, more, 0)
+}
+
+// longestInt is the most bytes of an integer: 64 binary digits and a sign.
+const longestInt = 65
+
+// AppendInt is strconv.AppendInt for bytes in a context, which grow there as by Append. Use
+// only the result. It panics as Append does, and as strconv.AppendInt does when base is not
+// from 2 to 36. Owner only.
+func AppendInt(mc Context, b []byte, i int64, base int) []byte {
+	var text [longestInt]byte
+	return must(appendBytes(mc, "AppendInt", b, strconv.AppendInt(text[:0], i, base)))
+}
+
+// TryAppendInt works as AppendInt does, but returns the *OutOfMemoryError, and then b
+// unchanged. Owner only.
+func TryAppendInt(mc Context, b []byte, i int64, base int) ([]byte, error) {
+	var text [longestInt]byte
+	return appendBytes(mc, "TryAppendInt", b, strconv.AppendInt(text[:0], i, base))
+}
+
+// AppendUint is strconv.AppendUint for bytes in a context: see AppendInt. Owner only.
+func AppendUint(mc Context, b []byte, i uint64, base int) []byte {
+	var text [longestInt]byte
+	return must(appendBytes(mc, "AppendUint", b, strconv.AppendUint(text[:0], i, base)))
+}
+
+// TryAppendUint works as AppendUint does, but returns the *OutOfMemoryError, and then b
+// unchanged. Owner only.
+func TryAppendUint(mc Context, b []byte, i uint64, base int) ([]byte, error) {
+	var text [longestInt]byte
+	return appendBytes(mc, "TryAppendUint", b, strconv.AppendUint(text[:0], i, base))
+}
+
+// longestFloat is more than the bytes of a float without those of the precision: 309 digits
+// before the point, or 324 behind it and 17 of the shortest form, with a sign and an exponent.
+const longestFloat = 352
+
+// AppendFloat is strconv.AppendFloat for bytes in a context, which grow there as by Append.
+// Use only the result. It panics as Append does, and as strconv.AppendFloat does when
+// bitSize is not 32 or 64. Owner only.
+func AppendFloat(mc Context, b []byte, f float64, format byte, precision, bitSize int) []byte {
+	return must(appendFloat(mc, "AppendFloat", b, f, format, precision, bitSize))
+}
+
+// TryAppendFloat works as AppendFloat does, but returns the *OutOfMemoryError, and then b
+// unchanged. Owner only.
+func TryAppendFloat(mc Context, b []byte, f float64, format byte, precision, bitSize int) ([]byte, error) {
+	return appendFloat(mc, "TryAppendFloat", b, f, format, precision, bitSize)
+}
+
+func appendFloat(mc Context, op string, b []byte, f float64, format byte, precision, bitSize int) ([]byte, error) {
+	const usual = 32 // digits of a precision that most programs do not exceed
+	if precision <= usual {
+		var text [longestFloat + usual]byte
+		return appendBytes(mc, op, b, strconv.AppendFloat(text[:0], f, format, precision, bitSize))
+	}
+	if precision > int(kind.MaxChunk)-longestFloat {
+		return b, mc.refuse(op, kind.MaxChunk, kind.TooLarge(kind.MaxChunk))
+	}
+	roomy, err := growBy(mc, op, b, longestFloat+precision)
+	if err != nil {
+		return b, err
+	}
+	return strconv.AppendFloat(roomy, f, format, precision, bitSize), nil
+}
+
+// AppendQuote is strconv.AppendQuote for bytes in a context, which grow there as by Append.
+// Use only the result. It panics as Append does. Owner only.
+func AppendQuote(mc Context, b []byte, s string) []byte {
+	return must(appendQuote(mc, "AppendQuote", b, s))
+}
+
+// TryAppendQuote works as AppendQuote does, but returns the *OutOfMemoryError, and then b
+// unchanged. Owner only.
+func TryAppendQuote(mc Context, b []byte, s string) ([]byte, error) {
+	return appendQuote(mc, "TryAppendQuote", b, s)
+}
+
+func appendQuote(mc Context, op string, b []byte, s string) ([]byte, error) {
+	if uint64(cap(b)-len(b)) < 2+longestEscape*uint64(len(s)) {
+		roomy, err := growBy(mc, op, b, quotedLen(s))
+		if err != nil {
+			return b, err
+		}
+		b = roomy
+	}
+	return strconv.AppendQuote(b, s), nil
+}
+
+// longestEscape is the most bytes of a quoted string for each byte of the string: \x00.
+const longestEscape = 4
+
+// quotedLen returns the length of a quoted string. It quotes pieces that fit on the stack,
+// and that end where no rune goes on.
+func quotedLen(s string) int {
+	const piece = 64
+	var text [2 + piece*longestEscape]byte
+	n := 2
+	for len(s) > 0 {
+		end := min(piece, len(s))
+		for back := 0; back < utf8.UTFMax && end < len(s); back++ {
+			if utf8.RuneStart(s[end-back]) {
+				end -= back
+				break
+			}
+		}
+		n += len(strconv.AppendQuote(text[:0], s[:end])) - 2
+		s = s[end:]
+	}
+	return n
 }

@@ -3,6 +3,9 @@ package palloc_test
 import (
 	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 	"unsafe"
@@ -24,6 +27,191 @@ func TestACloneOfAStringIsACopy(t *testing.T) {
 	}
 	wantEmpty(t, c)
 	wantFault(t, func() { palloc.FreeString("constant") }, "Free", "", "belongs to no context")
+}
+
+func TestCloneStringTakesBytes(t *testing.T) {
+	type name string
+	type raw []byte
+	c := palloc.NewAllocSet(newRoot(t), "c")
+	for _, n := range []int{0, 1, 8, 9, 1000, 100_000} {
+		want := strings.Repeat("x", n)
+		b := []byte(want)
+		all := []string{palloc.CloneString(c, b), palloc.CloneString(c, raw(b)), palloc.CloneString(c, name(want))}
+		tried, err := palloc.TryCloneString(c, b[:n:n])
+		if all = append(all, tried); err != nil {
+			t.Error(err)
+		}
+		clear(b)
+		for _, s := range all {
+			if s != want {
+				t.Errorf("%d bytes became %.20q", n, s)
+			}
+			palloc.FreeString(s)
+		}
+	}
+	if palloc.CloneString(c, []byte(nil)) != "" {
+		t.Error("nothing became something")
+	}
+	wantEmpty(t, c)
+}
+
+// An appender is a function of strconv, and palloc's, with the same arguments.
+type appender struct {
+	name  string
+	std   func(b []byte) []byte
+	here  func(mc palloc.Context, b []byte) []byte
+	tried func(mc palloc.Context, b []byte) ([]byte, error)
+}
+
+func appendString(s string) appender {
+	return appender{"AppendString", func(b []byte) []byte { return append(b, s...) },
+		func(mc palloc.Context, b []byte) []byte { return palloc.AppendString(mc, b, s) },
+		func(mc palloc.Context, b []byte) ([]byte, error) { return palloc.TryAppendString(mc, b, s) }}
+}
+
+func appendInt(i int64, base int) appender {
+	return appender{"AppendInt", func(b []byte) []byte { return strconv.AppendInt(b, i, base) },
+		func(mc palloc.Context, b []byte) []byte { return palloc.AppendInt(mc, b, i, base) },
+		func(mc palloc.Context, b []byte) ([]byte, error) { return palloc.TryAppendInt(mc, b, i, base) }}
+}
+
+func appendUint(i uint64, base int) appender {
+	return appender{"AppendUint", func(b []byte) []byte { return strconv.AppendUint(b, i, base) },
+		func(mc palloc.Context, b []byte) []byte { return palloc.AppendUint(mc, b, i, base) },
+		func(mc palloc.Context, b []byte) ([]byte, error) { return palloc.TryAppendUint(mc, b, i, base) }}
+}
+
+func appendFloat(f float64, format byte, precision, bits int) appender {
+	return appender{"AppendFloat", func(b []byte) []byte { return strconv.AppendFloat(b, f, format, precision, bits) },
+		func(mc palloc.Context, b []byte) []byte { return palloc.AppendFloat(mc, b, f, format, precision, bits) },
+		func(mc palloc.Context, b []byte) ([]byte, error) {
+			return palloc.TryAppendFloat(mc, b, f, format, precision, bits)
+		}}
+}
+
+func appendQuote(s string) appender {
+	return appender{"AppendQuote", func(b []byte) []byte { return strconv.AppendQuote(b, s) },
+		func(mc palloc.Context, b []byte) []byte { return palloc.AppendQuote(mc, b, s) },
+		func(mc palloc.Context, b []byte) ([]byte, error) { return palloc.TryAppendQuote(mc, b, s) }}
+}
+
+// appenders returns calls with ordinary and extreme arguments.
+func appenders() (all []appender) {
+	for _, base := range []int{2, 10, 36} {
+		for _, i := range []int64{0, -1, 99, 1 << 40, math.MinInt64, math.MaxInt64} {
+			all = append(all, appendInt(i, base), appendUint(uint64(i), base))
+		}
+	}
+	for _, f := range []float64{0, -1.5, 1e-7, 5e-324, -1.7976931348623157e308, 2.2250738585072014e-308, 0x1.fffffffffffffp-1022, math.Inf(-1), math.NaN()} {
+		for _, format := range []byte("befgxG") {
+			for _, precision := range []int{-1, 0, 3, 32, 33, 800} {
+				all = append(all, appendFloat(f, format, precision, 64), appendFloat(f, format, precision, 32))
+			}
+		}
+	}
+	r := rand.New(rand.NewPCG(7, 7))
+	for range 300 {
+		all = append(all, appendQuote(anyText(r)))
+	}
+	for _, s := range []string{"", "plain", "\"quoted\"", "\x00\xff", strings.Repeat("\x80", 200), strings.Repeat("\U0010ffff", 100), strings.Repeat("x", 10_000)} {
+		all = append(all, appendQuote(s), appendString(s))
+	}
+	return all
+}
+
+// anyText returns a text of some runes of every length, and of bytes that are no runes.
+func anyText(r *rand.Rand) string {
+	pieces := []string{"a", "\"", "\x00", "\xff", "\x80", "ä", "\u200b", "日", "\xe6\x97", "😀", "\U000e0001", "\xf0\x9f\x98"}
+	var b strings.Builder
+	for range r.IntN(200) {
+		b.WriteString(pieces[r.IntN(len(pieces))])
+	}
+	return b.String()
+}
+
+func TestAppendsAreStrconvs(t *testing.T) {
+	each(t, growing, func(t *testing.T, k palloc.Kind) {
+		c := newKind(newRoot(t), k, "c", 0)
+		for _, a := range appenders() {
+			want := string(a.std([]byte("head: ")))
+			for _, room := range []int{6, 8, 70, 20_000} {
+				begin := append(palloc.Grow[byte](c, nil, room), "head: "...)
+				if got := a.here(c, begin); string(got) != want || !lies(c, got) {
+					t.Fatalf("%s appends %q, strconv's %q", a.name, got, want)
+				}
+				begin = append(palloc.Grow[byte](c, nil, room), "head: "...)
+				if got, err := a.tried(c, begin); string(got) != want || err != nil || !lies(c, got) {
+					t.Fatalf("Try%s appends %q, %v, strconv's %q", a.name, got, err, want)
+				}
+			}
+			if got := a.here(c, nil); string(got) != want[6:] || len(got) > 0 && !lies(c, got) {
+				t.Fatalf("%s appends %q to nothing, strconv's %q", a.name, got, want[6:])
+			}
+			c.Reset()
+		}
+	})
+}
+
+// lies reports whether bytes are in a chunk of a context, as far as its kind can tell.
+func lies(c palloc.Context, b []byte) bool {
+	return c.Kind() == palloc.KindBump || palloc.ContextOf(unsafe.Pointer(unsafe.SliceData(b))) == c
+}
+
+func TestAppendsRunOut(t *testing.T) {
+	long := strings.Repeat("\x00", 10_000)
+	for _, a := range []appender{appendString(long), appendQuote(long), appendFloat(1, 'f', 10_000, 64)} {
+		c := palloc.NewAllocSet(newRoot(t), "c")
+		b := palloc.AppendString(c, nil, "kept")
+		c.SetLimit(2 << 10)
+		got, err := a.tried(c, b)
+		var oom *palloc.OutOfMemoryError
+		if !errors.As(err, &oom) || string(got) != "kept" || unsafe.SliceData(got) != unsafe.SliceData(b) || oom.Op != "Try"+a.name {
+			t.Errorf("Try%s returns %q, %v", a.name, got, err)
+		}
+		if err = asError(func() { a.here(c, b) }); !errors.As(err, &oom) || oom.Op != a.name {
+			t.Errorf("%s panics with %v", a.name, err)
+		}
+	}
+	for _, a := range []appender{appendInt(-7, 10), appendUint(7, 2)} {
+		c := palloc.NewAllocSet(newRoot(t), "c")
+		full := palloc.MakeSlice[byte](c, 100_000, 100_000)
+		c.SetLimit(c.Held())
+		var oom *palloc.OutOfMemoryError
+		if got, err := a.tried(c, full); !errors.As(err, &oom) || len(got) != len(full) || oom.Op != "Try"+a.name {
+			t.Errorf("Try%s returns %v", a.name, err)
+		}
+	}
+}
+
+// A stringHeader is a string of which only the length is read.
+type stringHeader struct {
+	data *byte
+	len  int
+}
+
+func TestJoinStringsIsStringsJoin(t *testing.T) {
+	each(t, growing, func(t *testing.T, k palloc.Kind) {
+		c := newKind(newRoot(t), k, "c", 0)
+		for _, list := range [][]string{nil, {""}, {"", ""}, {"one"}, {"a", "", "ccc"}, {strings.Repeat("x", 100_000), "y"}} {
+			for _, sep := range []string{"", ", "} {
+				got, want := palloc.JoinStrings(c, list, sep), strings.Join(list, sep)
+				if tried, err := palloc.TryJoinStrings(c, list, sep); got != want || tried != want || err != nil {
+					t.Errorf("%.20q and %.20q, %v; strings.Join makes %.20q", got, tried, err, want)
+				}
+			}
+		}
+		c.SetLimit(2 << 10)
+		var oom *palloc.OutOfMemoryError
+		if s, err := palloc.TryJoinStrings(c, []string{strings.Repeat("x", 300_000)}, ""); s != "" || !errors.As(err, &oom) || oom.Op != "TryJoinStrings" {
+			t.Errorf("got %d bytes, %v", len(s), err)
+		}
+	})
+	huge := make([]string, 1<<16)
+	for i := range huge {
+		huge[i] = *(*string)(unsafe.Pointer(&stringHeader{new(byte), math.MaxInt / 2}))
+	}
+	c := newRoot(t)
+	wantFault(t, func() { palloc.JoinStrings(c, huge, "") }, "JoinStrings", "Top/test", "")
 }
 
 // formats are formats for Sprintf, with their arguments.
@@ -125,15 +313,26 @@ type stringer func() string
 
 func (s stringer) String() string { return s() }
 
-func TestSprintfMakesNoGarbage(t *testing.T) {
+func TestStringsMakeNoGarbage(t *testing.T) {
 	if raced {
 		t.Skip("the race detector allocates where the program does not")
 	}
 	each(t, growing, func(t *testing.T, k palloc.Kind) {
 		c := newKind(newRoot(t), k, "c", 0)
 		args := []any{int64(1 << 40), "text"}
+		list := []string{"one", "two"}
+		all := []appender{appendString("text"), appendInt(-1<<40, 10), appendUint(1<<40, 2), appendFloat(math.Pi, 'g', -1, 64),
+			appendFloat(1e300, 'f', 500, 64), appendQuote(strings.Repeat("\x00", 500))}
+		var b []byte
 		do := func() {
 			palloc.Sprintf(c, "%d and %s, %[2]q", args...)
+			for _, a := range all {
+				b = a.here(c, b)
+				b, _ = a.tried(c, b)
+			}
+			palloc.CloneString(c, b)
+			palloc.JoinStrings(c, list, ", ")
+			b = nil
 			c.Reset()
 		}
 		for range 100 {

@@ -134,9 +134,14 @@ func (mc Context) ready(op string, t *typerule.Type) {
 
 // expect tells a checked context that its next chunk holds values of the type.
 func (mc Context) expect(t *typerule.Type) {
-	if t.HasPointers() && rule.Watched() && mc.Live() && checked.Is(mc.ref.Core.Kind()) {
+	if mc.records(t) {
 		checked.Expect(mc.ref.Core, t.Reflect())
 	}
+}
+
+// records reports whether the context may record that its next chunk holds values of the type.
+func (mc Context) records(t *typerule.Type) bool {
+	return t.HasPointers() && rule.Watched() && mc.Live() && checked.Is(mc.ref.Core.Kind())
 }
 
 // Free frees the chunk at p, which New returned, of whichever context. It panics with a

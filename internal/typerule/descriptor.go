@@ -35,6 +35,12 @@ func Of[T any]() *Type {
 // HasPointers reports whether values of the type may hold pointers.
 func (t *Type) HasPointers() bool { return t.ptrBytes != 0 }
 
+// IsPointer reports whether the type is string, or a pointer, and none that a program defined.
+func (t *Type) IsPointer() bool {
+	of := t.Reflect()
+	return of.PkgPath() == "" && (of.Kind() == reflect.String || of.Kind() == reflect.Pointer)
+}
+
 // Reflect returns the type that the descriptor describes.
 func (t *Type) Reflect() reflect.Type {
 	var of any

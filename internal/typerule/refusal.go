@@ -128,6 +128,10 @@ func (o *offender) index() string {
 // marked returns the lines that have the pointer accepted.
 func (o *offender) marked(marker reflect.Type) string {
 	switch h := o.holder; {
+	case h == nil && o.typ == reflect.TypeFor[string]():
+		return fmt.Sprintf("`palloc.MakeStrings(mc, len, cap)` for a list, or `struct { %v; v %v }` around it", marker, o.typ)
+	case h == nil && o.typ.Kind() == reflect.Pointer:
+		return fmt.Sprintf("`palloc.MakePointers[%v](mc, len, cap)` for a list, or `struct { %v; v %v }` around it", o.typ.Elem(), marker, o.typ)
 	case h == nil && allowable(o.typ):
 		return fmt.Sprintf("`struct { %v; v %v }` around it, or %s", marker, o.typ, allowLine(o.typ))
 	case h == nil:

@@ -115,6 +115,10 @@ func allowed(name string) string {
 	return "`var _ = palloc.AllowPointers[" + name + "](\"why that holds\")`"
 }
 
+func listed(make, typ string) string {
+	return "`palloc.Make" + make + "(mc, len, cap)` for a list, or " + boxed(typ)
+}
+
 func boxed(typ string) string { return "`struct { typerule_test.mark; v " + typ + " }` around it" }
 
 func TestAPointerIsRefusedWithItsPathAndTheLineToWrite(t *testing.T) {
@@ -134,14 +138,14 @@ func TestAPointerIsRefusedWithItsPathAndTheLineToWrite(t *testing.T) {
 
 func TestAPointerInNoStructIsRefusedWithAStructAroundIt(t *testing.T) {
 	r := newRule()
-	refuses[*leaf](t, r, "*typerule_test.leaf"+is+boxed("*typerule_test.leaf"))
-	refuses[string](t, r, "string"+holds+boxed("string"))
+	refuses[*leaf](t, r, "*typerule_test.leaf"+is+listed("Pointers[typerule_test.leaf]", "*typerule_test.leaf"))
+	refuses[string](t, r, "string"+holds+listed("Strings", "string"))
 	refuses[[]byte](t, r, "[]uint8"+holds+boxed("[]uint8"))
 	refuses[func()](t, r, "func()"+holds+boxed("func()"))
 	refuses[unsafe.Pointer](t, r, "unsafe.Pointer"+is+boxed("unsafe.Pointer"))
 	refuses[error](t, r, "error"+holds+boxed("error"))
 	refuses[iface](t, r, "typerule_test.iface"+holds+boxed("typerule_test.iface"))
-	refuses[[2]string](t, r, "[2]string[0] (string)"+holds+boxed("string"))
+	refuses[[2]string](t, r, "[2]string[0] (string)"+holds+listed("Strings", "string"))
 	refuses[text](t, r, "typerule_test.text"+holds+boxed("typerule_test.text")+", or "+allowed("typerule_test.text"))
 }
 
@@ -292,7 +296,7 @@ func TestAnAllowedTypeIsAcceptedWhereverItIsNested(t *testing.T) {
 
 	refuses[unregistered](t, r, "typerule_test.unregistered.p (*typerule_test.leaf)"+is+marked("unregistered"))
 	refuses[mixed](t, r, "typerule_test.mixed.u.p (*typerule_test.leaf)"+is+marked("unregistered"))
-	refuses[*foreign](t, r, "*typerule_test.foreign"+is+boxed("*typerule_test.foreign"))
+	refuses[*foreign](t, r, "*typerule_test.foreign"+is+listed("Pointers[typerule_test.foreign]", "*typerule_test.foreign"))
 	if newRule().Accepts(typerule.Of[foreign]()) {
 		t.Error("another rule accepts it, too")
 	}

@@ -126,7 +126,7 @@ func TestOwnerOnlyIsWhatTheCommentsSay(t *testing.T) {
 
 func TestAllocatesIsWhatReturnsMemoryOfAContext(t *testing.T) {
 	memory := func(typ string) bool {
-		return typ == "*T" || typ == "[]T" || typ == "string" || typ == "unsafe.Pointer"
+		return typ == "*T" || typ == "[]T" || typ == "[]*T" || typ == "[]byte" || typ == "[]string" || typ == "string" || typ == "unsafe.Pointer"
 	}
 	for name, f := range functions(t) {
 		said := len(f.args) > 0 && f.args[0] == "Context" && len(f.results) > 0 && memory(f.results[0]) && strings.Contains(f.doc, "Owner only")
@@ -149,7 +149,7 @@ func TestArgumentsAreWhereTheTablesSay(t *testing.T) {
 	all := functions(t)
 	for name, at := range api.Frees {
 		switch typ := all[name].args[at]; typ {
-		case "*T", "[]T", "string", "unsafe.Pointer":
+		case "*T", "[]T", "[]byte", "string", "unsafe.Pointer":
 		default:
 			t.Errorf("argument %d of %s is a %s, and no chunk", at, name, typ)
 		}

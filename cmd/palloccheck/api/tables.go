@@ -18,7 +18,10 @@ var Creates = set("NewAllocSet", "NewBump", "NewGeneration", "NewSlab")
 var Allocates = set(
 	"New", "NewUninitialized", "TryNew", "MakeSlice", "TryMakeSlice",
 	"Append", "TryAppend", "Grow", "TryGrow", "Clone", "TryClone",
-	"CloneString", "TryCloneString", "Sprintf", "TrySprintf",
+	"CloneValue", "TryCloneValue", "MakeStrings", "TryMakeStrings", "MakePointers", "TryMakePointers", "CloneStrings", "TryCloneStrings",
+	"CloneString", "TryCloneString", "Sprintf", "TrySprintf", "JoinStrings", "TryJoinStrings",
+	"AppendString", "TryAppendString", "AppendInt", "TryAppendInt", "AppendUint", "TryAppendUint",
+	"AppendFloat", "TryAppendFloat", "AppendQuote", "TryAppendQuote",
 	"Context.Alloc", "Context.AllocAligned", "Context.AllocArray", "Context.AllocZeroed",
 	"Context.TryAlloc", "Context.TryAllocAligned", "Context.TryAllocArray", "Context.TryAllocZeroed",
 )
@@ -42,6 +45,7 @@ var Frees = map[string]int{
 	"Free": 0, "FreePointer": 0, "FreeSlice": 0, "FreeString": 0,
 	"Realloc": 0, "ReallocArray": 0, "ReallocZeroed": 0,
 	"Append": 1, "Grow": 1,
+	"AppendString": 1, "AppendInt": 1, "AppendUint": 1, "AppendFloat": 1, "AppendQuote": 1,
 }
 
 // An End is what a method of a context ends.
@@ -66,6 +70,10 @@ var AfterDeletion = set("Context.All", "Context.Children", "Context.Live")
 var OwnerOnly = set(
 	"Append", "Clone", "CloneString", "Grow", "LiveChunks", "MakeSlice", "New", "NewBuffer", "NewUninitialized", "Sprintf",
 	"TryAppend", "TryClone", "TryCloneString", "TryGrow", "TryMakeSlice", "TryNew", "TrySprintf",
+	"NewText", "TryNewText", "CloneValue", "TryCloneValue",
+	"CloneStrings", "MakePointers", "MakeStrings", "TryCloneStrings", "TryMakePointers", "TryMakeStrings",
+	"AppendFloat", "AppendInt", "AppendQuote", "AppendString", "AppendUint", "JoinStrings",
+	"TryAppendFloat", "TryAppendInt", "TryAppendQuote", "TryAppendString", "TryAppendUint", "TryJoinStrings",
 	"Context.Alloc", "Context.AllocAligned", "Context.AllocArray", "Context.AllocZeroed",
 	"Context.TryAlloc", "Context.TryAllocAligned", "Context.TryAllocArray", "Context.TryAllocZeroed",
 	"Context.AnswerPressure", "Context.BeforeReset", "Context.CancelWaits", "Context.Check",
@@ -80,10 +88,15 @@ var Keeps = map[string]int{"Tie": 1, "TieFunc": 1, "NewGoContext": 1, "Context.S
 // MustUse are the functions that are called for their result alone, with the reason.
 var MustUse = map[string]string{
 	"Append": moved, "Grow": moved, "TryAppend": moved, "TryGrow": moved,
+	"AppendString": moved, "AppendInt": moved, "AppendUint": moved, "AppendFloat": moved, "AppendQuote": moved,
+	"TryAppendString": moved, "TryAppendInt": moved, "TryAppendUint": moved, "TryAppendFloat": moved, "TryAppendQuote": moved,
 	"Realloc": moved, "ReallocArray": moved, "ReallocZeroed": moved,
 	"TryRealloc": moved, "TryReallocArray": moved, "TryReallocZeroed": moved,
 	"Clone": copied, "TryClone": copied, "CloneString": copied, "TryCloneString": copied,
-	"Sprintf": copied, "TrySprintf": copied,
+	"CloneValue": copied, "TryCloneValue": copied,
+	"NewText": copied, "TryNewText": copied, "TextOf": noEffect, "RefOf": noEffect, "VecOf": noEffect,
+	"CloneStrings": copied, "TryCloneStrings": copied,
+	"Sprintf": copied, "TrySprintf": copied, "JoinStrings": copied, "TryJoinStrings": copied,
 	"Buffer.Bytes": noEffect, "Buffer.String": noEffect, "Buffer.AvailableBuffer": noEffect, "Buffer.Clone": noEffect,
 	"NewBuffer": noEffect, "NewGoContext": noEffect, "FromGoContext": noEffect,
 	"Context.Check": "it is the only report of what was found", "TakeSnapshot": noEffect,

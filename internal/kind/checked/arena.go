@@ -10,6 +10,7 @@ import (
 	"github.com/gopalloc/palloc/internal/asan"
 	"github.com/gopalloc/palloc/internal/block"
 	"github.com/gopalloc/palloc/internal/osmem"
+	"github.com/gopalloc/palloc/internal/relaxed"
 )
 
 // The address space of checked chunks.
@@ -261,6 +262,7 @@ func newRegion(size uintptr, shift, n int) (*region, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the address space of checked chunks: %w", err)
 	}
+	relaxed.Store(&Any, 1)
 	r := &region{base: base, size: size, used: pageSize, shift: shift, blocks: make([]atomic.Pointer[chunks], n)}
 	if off := base % pageSize; off != 0 { // Go's heap
 		r.base, r.size = base+pageSize-off, size-pageSize

@@ -46,22 +46,11 @@ func destination(from *kind.Core, to uintptr) string {
 // address. The node is nil if that is not known: another goroutine is inside of the other context.
 // The state of from is entered.
 func (b *chunks) holder(from *kind.Core, to uintptr) (of *kind.Core, chunk, wrong string) {
-	if b.retired.Load() {
-		arena.mu.Lock()
-		defer arena.mu.Unlock()
-		if !b.retired.Load() {
-			return nil, "", ""
-		}
-	} else if of = b.core; of != from {
-		s := stateOf(of)
-		if !s.mu.TryLock() {
-			return nil, "", ""
-		}
-		defer s.mu.Unlock()
-		if b.retired.Load() || b.core != of {
-			return nil, "", ""
-		}
+	of, unlock, ok := b.hold(from)
+	if !ok {
+		return nil, "", ""
 	}
+	defer unlock()
 	i, ok := b.find(to)
 	switch {
 	case !ok || to < b.at(i):
@@ -70,6 +59,61 @@ func (b *chunks) holder(from *kind.Core, to uintptr) (of *kind.Core, chunk, wron
 		return nil, "", fmt.Sprintf("%s, which was %s", b.describe(i), b.endedBy(i))
 	}
 	return of, b.describe(i), ""
+}
+
+// hold keeps the records of the block as they are until unlock is called; ok is false if another goroutine
+// is changing them. of is the node whose chunks they are, nil if they are retired. The state of
+// from is entered.
+func (b *chunks) hold(from *kind.Core) (of *kind.Core, unlock func(), ok bool) {
+	if b.retired.Load() {
+		arena.mu.Lock()
+		if !b.retired.Load() {
+			arena.mu.Unlock()
+			return nil, nil, false
+		}
+		return nil, arena.mu.Unlock, true
+	}
+	if of = b.core; of == from {
+		return of, func() {}, true
+	}
+	s := stateOf(of)
+	if !s.mu.TryLock() {
+		return nil, nil, false
+	}
+	if b.retired.Load() || b.core != of {
+		s.mu.Unlock()
+		return nil, nil, false
+	}
+	return of, s.mu.Unlock, true
+}
+
+// Any is 1 once there is a checked chunk; before, Owns is false for every address. A goroutine that has the
+// address of a checked chunk sees it with relaxed.Peek.
+var Any uintptr
+
+// Use returns a finding if an address that a value refers to is in memory of a checked context in which
+// there is no live chunk; nil if there is one, or if that is not known. Any goroutine.
+func Use(p uintptr) *Finding {
+	b := blockAt(p)
+	if b == nil {
+		return nil
+	}
+	_, unlock, ok := b.hold(nil)
+	if !ok {
+		return nil
+	}
+	defer unlock()
+	i, ok := b.find(p)
+	switch {
+	case !ok || len(b.records) == 0 || p < b.at(i):
+		return &Finding{Mistake: AccessAfterEnd, Core: b.core, Epoch: b.epoch, Name: b.name, From: p, Bytes: 1,
+			Text: "the value refers to memory of a context in which there is no chunk"}
+	case b.records[i].state == inUse || b.records[i].state == condemned:
+		return nil
+	}
+	f := b.finding(AccessAfterEnd, i, fmt.Sprintf("the value refers to %s, which was %s", b.describe(i), b.endedBy(i)))
+	f.From, f.Bytes = p, 1
+	return f
 }
 
 // endsBefore returns what is wrong when a context holds a pointer to a chunk of another one.

@@ -33,6 +33,7 @@ type field struct {
 
 // layout is where the values of a type have pointers.
 type layout struct {
+	first  bool // only the first value of a chunk is one of the type
 	size   uintptr
 	name   string
 	fields []field
@@ -40,8 +41,14 @@ type layout struct {
 
 var layouts struct {
 	sync.RWMutex
-	numbers map[reflect.Type]uint16
+	numbers map[content]uint16
 	all     []*layout // the first is none
+}
+
+// content is what is in a chunk: values of a type, or one and what it refers to.
+type content struct {
+	of    reflect.Type
+	first bool
 }
 
 // Exempt reports whether the program promised where the pointers of a type lead. The root package
@@ -49,25 +56,30 @@ var layouts struct {
 var Exempt = func(reflect.Type) bool { return false }
 
 // Expect notes that the next chunk of a checked context holds values of a type. Owner only.
-func Expect(c *kind.Core, t reflect.Type) {
+func Expect(c *kind.Core, t reflect.Type) { expect(c, content{t, false}) }
+
+// ExpectFirst works as Expect does for a chunk that begins with one value of the type. Owner only.
+func ExpectFirst(c *kind.Core, t reflect.Type) { expect(c, content{t, true}) }
+
+func expect(c *kind.Core, t content) {
 	if s := stateOf(c); s.has(Types) && !s.shared { // another goroutine could allocate in between
 		s.nextType = numberOf(t)
 	}
 }
 
-func numberOf(t reflect.Type) uint16 {
+func numberOf(t content) uint16 {
 	layouts.RLock()
 	n, ok := layouts.numbers[t]
 	layouts.RUnlock()
 	if ok {
 		return n
 	}
-	l := &layout{size: t.Size(), name: t.String()}
-	l.walk(t, 0, l.name)
+	l := &layout{first: t.first, size: t.of.Size(), name: t.of.String()}
+	l.walk(t.of, 0, l.name)
 	layouts.Lock()
 	defer layouts.Unlock()
 	if layouts.numbers == nil {
-		layouts.numbers, layouts.all = map[reflect.Type]uint16{}, []*layout{nil}
+		layouts.numbers, layouts.all = map[content]uint16{}, []*layout{nil}
 	}
 	if n, ok = layouts.numbers[t]; !ok && len(l.fields) > 0 && len(layouts.all) < maxLayouts {
 		n = uint16(len(layouts.all))
@@ -134,6 +146,9 @@ func (s *state) checkPointers(report func(kind.Flaw)) {
 // checkValues looks at the values in one chunk.
 func (b *chunks) checkValues(i int, l *layout, report func(kind.Flaw)) {
 	p, n := b.at(i), b.sizeOf(i)/l.size
+	if l.first {
+		n = min(n, 1)
+	}
 	for k := range n {
 		for _, f := range l.fields {
 			at := p + k*l.size + f.off
