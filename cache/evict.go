@@ -1,0 +1,102 @@
+package cache
+
+import (
+	"errors"
+	"runtime"
+
+	"github.com/gopalloc/palloc"
+)
+
+// What is evicted, and when: SIEVE, by Zhang, Yang, Yue, Vigfusson and Rashmi, 2024.
+//
+// Invariant: the queue has the entries in the order in which they were inserted. The hand is at the
+// entry that is looked at next; nil for the oldest.
+//
+// Cost: each entry that is evicted, and each that is passed because it was used, takes a few steps.
+
+// queue is the entries, from the oldest to the newest.
+type queue struct{ oldest, newest, hand *entry }
+
+// push makes e the newest.
+func (q *queue) push(e *entry) {
+	e.older = q.newest
+	if q.newest == nil {
+		q.oldest = e
+	} else {
+		q.newest.newer = e
+	}
+	q.newest = e
+}
+
+// unlink takes e out.
+func (q *queue) unlink(e *entry) {
+	if q.hand == e {
+		q.hand = e.newer
+	}
+	if e.older == nil {
+		q.oldest = e.newer
+	} else {
+		e.older.newer = e.newer
+	}
+	if e.newer == nil {
+		q.newest = e.older
+	} else {
+		e.newer.older = e.older
+	}
+	e.newer, e.older = nil, nil
+}
+
+// next returns the entry to evict: the first from the hand on that was not used since the hand passed
+// last. There is an entry.
+func (q *queue) next() *entry {
+	for {
+		if q.hand == nil {
+			q.hand = q.oldest
+		}
+		if !q.hand.used {
+			return q.hand
+		}
+		q.hand.used = false
+		q.hand = q.hand.newer
+	}
+}
+
+var (
+	errEmpty   = errors.New("the cache is empty")
+	errGrowing = errors.New("the cache's index is growing, and does without")
+	errLocked  = errors.New("another goroutine uses the cache")
+)
+
+// maxTries is how often another goroutine tries to get the lock, whose holder may itself be waiting.
+const maxTries = 1000
+
+// evict is the Cache's callback of OnPressure. It may be called by Put, which has the lock, or by
+// another goroutine that allocates.
+func (c *Cache) evict(p palloc.Pressure) error {
+	if p.Asker != c.values && p.Asker != c.table {
+		for n := 0; !c.mu.TryLock(); n++ {
+			if n == maxTries {
+				return errLocked
+			}
+			runtime.Gosched()
+		}
+		defer c.mu.Unlock()
+	}
+	if c.growing {
+		return errGrowing // to evict is to change it
+	}
+	for freed := int64(0); freed < p.Need && c.n > 0; {
+		freed += c.evictOne()
+	}
+	c.values.Compact()
+	if c.n == 0 {
+		return errEmpty
+	}
+	return nil
+}
+
+// evictOne evicts an entry, of which there is one, and returns how many bytes it took.
+func (c *Cache) evictOne() int64 {
+	c.counts.Evicted++
+	return c.remove(c.next())
+}
