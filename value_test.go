@@ -473,6 +473,7 @@ func TestValuesMakeNoGarbage(t *testing.T) {
 	if raced {
 		t.Skip("the race detector allocates where the program does not")
 	}
+	mustBePlain(t)
 	mc := newRoot(t)
 	c := palloc.NewAllocSet(mc, "c")
 	seed, b, sum := maphash.MakeSeed(), make([]byte, 0, 100), 0
