@@ -78,10 +78,12 @@ func hashOf[K comparable](h *hasher, k K) uint64 {
 	return hashSlowly(h, k)
 }
 
-// word returns the hash of a word: the two halves of a product, folded.
+// word returns the hash of a word: the two halves of a product, folded, twice. Once is not enough
+// for numbers in a row: with some seeds they would crowd into a few groups.
 func (h *hasher) word(w uint64) uint64 {
-	high, low := bits.Mul64(w^h.xor, h.times)
-	return high ^ low
+	a, b := bits.Mul64(w^h.xor, h.times)
+	c, d := bits.Mul64(a^b, h.times)
+	return c ^ d
 }
 
 // words returns the hash of two words and a size. The words differ for different keys of one size.

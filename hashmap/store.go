@@ -97,11 +97,11 @@ func (s *store[K, V]) find(op string, k K) (g *group[K, V], i uint, hash uint64)
 	if len(t.groups) == 0 {
 		return nil, 0, hash
 	}
-	home := homeOf(hash, len(t.groups))
+	home, tags := homeOf(hash, len(t.groups)), tag*ones
 	for n := home; ; {
 		g = &t.groups[n]
 		control := g.control
-		for match := matchTag(control, tag*ones); match != 0; match &= match - 1 {
+		for match := matchTag(control, tags); match != 0; match &= match - 1 {
 			if i = first(match); g.slots[i].key == k {
 				return g, i, hash
 			}
@@ -109,19 +109,17 @@ func (s *store[K, V]) find(op string, k K) (g *group[K, V], i uint, hash uint64)
 		if control&overflowOf(tag) == 0 {
 			return nil, 0, hash
 		}
-		if n = t.after(n); n == home {
+		if n = t.after(n, tag); n == home {
 			return nil, 0, hash
 		}
 	}
 }
 
-// number returns the number of a hash's table.
+// number returns the number of a hash's table, without a branch, which could not be predicted.
 func (s *store[K, V]) number(hash uint64) uint32 {
 	n := uint32(hash) & s.mask
-	if n >= s.tables {
-		n &= s.mask >> 1
-	}
-	return n
+	exists := uint32((int64(n) - int64(s.tables)) >> 63) // all bits, or none
+	return n & (s.mask>>1 | exists)
 }
 
 // table returns the table of a hash.
@@ -187,12 +185,12 @@ func (s *store[K, V]) makeRoom(op string, hash uint64) error {
 	return s.grow(op, hash)
 }
 
-// larger returns the number of groups to grow to: a quarter more, or twice as many and a quarter
-// while chunks are so small that their context would keep many sizes of freed ones.
+// larger returns the number of groups to grow to: a quarter more, or three times as many while
+// chunks are so small that their context would keep freed ones of many sizes.
 func larger(groups int) int {
 	const few = 64
 	if groups < few {
-		return max(1, 2*groups+groups/4)
+		return max(1, 3*groups)
 	}
 	return groups + groups/4
 }
@@ -202,7 +200,7 @@ func (s *store[K, V]) grow(op string, hash uint64) error {
 	n := len(s.table(hash).groups)
 	groups, err := s.alloc(op, larger(n))
 	if err != nil && n > 1 {
-		groups, err = s.alloc(op, n+1)
+		groups, err = s.alloc(op, n+2)
 	}
 	if err != nil {
 		return err

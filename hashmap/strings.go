@@ -64,20 +64,20 @@ func (m *Strings[V]) find(op, key string) (g *group[text, V], i uint, hash uint6
 	if len(t.groups) == 0 {
 		return nil, 0, hash
 	}
-	home := homeOf(hash, len(t.groups))
+	home, tags := homeOf(hash, len(t.groups)), tag*ones
 	for n := home; ; {
 		g = &t.groups[n]
 		control := g.control
-		for match := matchTag(control, tag*ones); match != 0; match &= match - 1 {
+		for match := matchTag(control, tags); match != 0; match &= match - 1 {
 			i = first(match)
-			if k := &g.slots[i].key; k.hash == uint32(hash) && k.string() == key {
+			if k := &g.slots[i].key; k.hash == uint32(hash) && k.is(key) {
 				return g, i, hash
 			}
 		}
 		if control&overflowOf(tag) == 0 {
 			return nil, 0, hash
 		}
-		if n = t.after(n); n == home {
+		if n = t.after(n, tag); n == home {
 			return nil, 0, hash
 		}
 	}
