@@ -165,3 +165,15 @@ func (l Lifetime) Check(op string) {
 		panic(raise(&Fault{Op: op, Mistake: StalePointer, Context: Context{l.ref}.Path(), Reason: "the context was reset, which took back what lay in it"}))
 	}
 }
+
+// Misuse panics with a *Fault of op about the context, for a container that was used wrongly: an
+// index out of range, say. Owner only.
+//
+// PostgreSQL has none.
+func (l Lifetime) Misuse(op, reason string) {
+	f := &Fault{Op: op, Reason: reason}
+	if mc := (Context{l.ref}); mc.Live() {
+		f.Context = mc.Path()
+	}
+	panic(raise(f))
+}

@@ -33,6 +33,7 @@ func (s *store[K, V]) each(op string, yield func(*K, *V) bool) {
 // changed panics, unless the loop may simply end: the map is empty.
 func (s *store[K, V]) changed(op string) {
 	if s.check(op); s.count != 0 {
-		panic(fault(op, s.mc, "a key was inserted during the loop, which may have moved entries: collect such keys, and insert them after the loop"))
+		s.life.Misuse(op, "a key was inserted during the loop, which may have moved entries: "+
+			"collect such keys, and insert them after the loop")
 	}
 }

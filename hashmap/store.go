@@ -49,14 +49,9 @@ type store[K comparable, V any] struct {
 func (s *store[K, V]) init(op string, mc palloc.Context) {
 	palloc.MakeSlice[group[K, V]](mc, 0, 0) // checks the context and the types
 	if mc.Kind() == palloc.KindSlab {
-		panic(fault(op, mc, "a Slab has chunks of one size, and a map has several: make it in a context of another kind"))
+		mc.Lifetime().Misuse(op, "a Slab has chunks of one size, and a map has several: make it in a context of another kind")
 	}
 	*s = store[K, V]{mc: mc, life: mc.Lifetime(), hasher: newHasher(reflect.TypeFor[K]()), tables: 1, frees: mc.Kind().Frees()}
-}
-
-// fault returns the Fault about a misuse of a map.
-func fault(op string, mc palloc.Context, reason string) *palloc.Fault {
-	return &palloc.Fault{Op: op, Context: mc.Path(), Ident: mc.Ident(), Kind: mc.Kind(), Reason: reason}
 }
 
 // recheck panics when the lifetime of the store is over, unless it has no memory: a reset took
@@ -66,7 +61,7 @@ func fault(op string, mc palloc.Context, reason string) *palloc.Fault {
 func (s *store[K, V]) recheck(op string) {
 	switch {
 	case s.tables == 0:
-		panic(&palloc.Fault{Op: op, Reason: "the zero value has no context: make a map with New, or call its Init"})
+		s.life.Misuse(op, "the zero value has no context: make a map with New, or call its Init")
 	case s.hasMemory() || !s.mc.Live():
 		s.life.Check(op)
 	}
@@ -280,7 +275,7 @@ func take[T any, K comparable, V any](s *store[K, V], op string, list []T, n int
 	changes, kept := s.changes, s.hasMemory()
 	longer, err := palloc.TryGrow(s.mc, list, n)
 	if changes != s.changes || kept && s.life.Over() {
-		panic(s.meddled(op))
+		s.meddled(op)
 	}
 	if out, ok := err.(*palloc.OutOfMemoryError); ok {
 		out.Op = op
@@ -294,9 +289,10 @@ func take[T any, K comparable, V any](s *store[K, V], op string, list []T, n int
 	return longer[:cap(longer)], nil
 }
 
-// meddled returns the Fault about a callback of OnPressure that did more than to delete entries.
-func (s *store[K, V]) meddled(op string) *palloc.Fault {
-	return fault(op, s.mc, "a callback of OnPressure inserted into the map or freed it while it was growing: there, only Delete may change it")
+// meddled panics with the Fault about a callback of OnPressure that did more than to delete entries.
+func (s *store[K, V]) meddled(op string) {
+	s.life.Misuse(op, "a callback of OnPressure inserted into the map or freed it while it was growing: "+
+		"there, only Delete may change it")
 }
 
 // free frees a chunk, where the context frees single chunks.
@@ -314,7 +310,7 @@ func groupsWithSpare(n int) int { return groupsFor(n + n/4) }
 func (s *store[K, V]) reserve(op string, n int) error {
 	switch {
 	case n < 0:
-		panic(fault(op, s.mc, "the capacity must not be negative"))
+		s.life.Misuse(op, "the capacity must not be negative")
 	case n == 0:
 		return nil
 	}

@@ -60,7 +60,7 @@ func asString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b
 // newText copies a key into the context. The error is an *OutOfMemoryError.
 func newText(op string, mc palloc.Context, key string, hash uint64) (text, error) {
 	if uint64(len(key)) > math.MaxUint32 {
-		panic(fault(op, mc, "a key has at most 4 GiB"))
+		mc.Lifetime().Misuse(op, "a key has less than 4 GiB")
 	}
 	copied, err := palloc.TryCloneString(mc, key)
 	if out, ok := err.(*palloc.OutOfMemoryError); ok {
