@@ -198,20 +198,32 @@ func (m *Map[K, V]) Free() {
 // the loop ends.
 func (m *Map[K, V]) All() iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
-		m.store.each("hashmap.Map.All", func(k *K, v *V) bool { return yield(*k, *v) })
+		for c := m.store.loop("hashmap.Map.All"); c.next(); {
+			if !yield(c.at.key, c.at.value) {
+				return
+			}
+		}
 	}
 }
 
 // Keys returns an iterator over the keys, as All does.
 func (m *Map[K, V]) Keys() iter.Seq[K] {
 	return func(yield func(K) bool) {
-		m.store.each("hashmap.Map.Keys", func(k *K, _ *V) bool { return yield(*k) })
+		for c := m.store.loop("hashmap.Map.Keys"); c.next(); {
+			if !yield(c.at.key) {
+				return
+			}
+		}
 	}
 }
 
 // Values returns an iterator over the values, as All does.
 func (m *Map[K, V]) Values() iter.Seq[V] {
 	return func(yield func(V) bool) {
-		m.store.each("hashmap.Map.Values", func(_ *K, v *V) bool { return yield(*v) })
+		for c := m.store.loop("hashmap.Map.Values"); c.next(); {
+			if !yield(c.at.value) {
+				return
+			}
+		}
 	}
 }

@@ -101,6 +101,10 @@ func (s *Set[K]) Free() {
 // All returns an iterator over the keys, as Map.All does.
 func (s *Set[K]) All() iter.Seq[K] {
 	return func(yield func(K) bool) {
-		s.store.each("hashmap.Set.All", func(k *K, _ *struct{}) bool { return yield(*k) })
+		for c := s.store.loop("hashmap.Set.All"); c.next(); {
+			if !yield(c.at.key) {
+				return
+			}
+		}
 	}
 }

@@ -218,30 +218,41 @@ func (m *Strings[V]) Free() {
 
 func (m *Strings[V]) freeKeys() {
 	if m.store.frees {
-		m.store.each("hashmap.Strings.Clear", func(k *text, _ *V) bool {
-			m.freeKey(k)
-			return true
-		})
+		for c := m.store.loop("hashmap.Strings.Clear"); c.next(); {
+			m.freeKey(&c.at.key)
+		}
 	}
 }
 
 // All returns an iterator over the entries, as Map.All does.
 func (m *Strings[V]) All() iter.Seq2[string, V] {
 	return func(yield func(string, V) bool) {
-		m.store.each("hashmap.Strings.All", func(k *text, v *V) bool { return yield(k.string(), *v) })
+		for c := m.store.loop("hashmap.Strings.All"); c.next(); {
+			if !yield(c.at.key.string(), c.at.value) {
+				return
+			}
+		}
 	}
 }
 
 // Keys returns an iterator over the keys, as Map.Keys does.
 func (m *Strings[V]) Keys() iter.Seq[string] {
 	return func(yield func(string) bool) {
-		m.store.each("hashmap.Strings.Keys", func(k *text, _ *V) bool { return yield(k.string()) })
+		for c := m.store.loop("hashmap.Strings.Keys"); c.next(); {
+			if !yield(c.at.key.string()) {
+				return
+			}
+		}
 	}
 }
 
 // Values returns an iterator over the values, as Map.Values does.
 func (m *Strings[V]) Values() iter.Seq[V] {
 	return func(yield func(V) bool) {
-		m.store.each("hashmap.Strings.Values", func(_ *text, v *V) bool { return yield(*v) })
+		for c := m.store.loop("hashmap.Strings.Values"); c.next(); {
+			if !yield(c.at.value) {
+				return
+			}
+		}
 	}
 }
