@@ -199,8 +199,10 @@ func (m *Map[K, V]) Free() {
 func (m *Map[K, V]) All() iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
 		for c := m.store.loop("hashmap.Map.All"); c.next(); {
-			if !yield(c.at.key, c.at.value) {
-				return
+			for full := c.full; full != 0; full = c.rest(full) {
+				if at := &c.group.slots[first(full)]; !yield(at.key, at.value) {
+					return
+				}
 			}
 		}
 	}
@@ -210,8 +212,10 @@ func (m *Map[K, V]) All() iter.Seq2[K, V] {
 func (m *Map[K, V]) Keys() iter.Seq[K] {
 	return func(yield func(K) bool) {
 		for c := m.store.loop("hashmap.Map.Keys"); c.next(); {
-			if !yield(c.at.key) {
-				return
+			for full := c.full; full != 0; full = c.rest(full) {
+				if at := &c.group.slots[first(full)]; !yield(at.key) {
+					return
+				}
 			}
 		}
 	}
@@ -221,8 +225,10 @@ func (m *Map[K, V]) Keys() iter.Seq[K] {
 func (m *Map[K, V]) Values() iter.Seq[V] {
 	return func(yield func(V) bool) {
 		for c := m.store.loop("hashmap.Map.Values"); c.next(); {
-			if !yield(c.at.value) {
-				return
+			for full := c.full; full != 0; full = c.rest(full) {
+				if at := &c.group.slots[first(full)]; !yield(at.value) {
+					return
+				}
 			}
 		}
 	}

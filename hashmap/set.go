@@ -102,8 +102,10 @@ func (s *Set[K]) Free() {
 func (s *Set[K]) All() iter.Seq[K] {
 	return func(yield func(K) bool) {
 		for c := s.store.loop("hashmap.Set.All"); c.next(); {
-			if !yield(c.at.key) {
-				return
+			for full := c.full; full != 0; full = c.rest(full) {
+				if at := &c.group.slots[first(full)]; !yield(at.key) {
+					return
+				}
 			}
 		}
 	}

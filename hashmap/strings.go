@@ -219,7 +219,9 @@ func (m *Strings[V]) Free() {
 func (m *Strings[V]) freeKeys() {
 	if m.store.frees {
 		for c := m.store.loop("hashmap.Strings.Clear"); c.next(); {
-			m.freeKey(&c.at.key)
+			for full := c.full; full != 0; full = c.rest(full) {
+				m.freeKey(&c.group.slots[first(full)].key)
+			}
 		}
 	}
 }
@@ -228,8 +230,10 @@ func (m *Strings[V]) freeKeys() {
 func (m *Strings[V]) All() iter.Seq2[string, V] {
 	return func(yield func(string, V) bool) {
 		for c := m.store.loop("hashmap.Strings.All"); c.next(); {
-			if !yield(c.at.key.string(), c.at.value) {
-				return
+			for full := c.full; full != 0; full = c.rest(full) {
+				if at := &c.group.slots[first(full)]; !yield(at.key.string(), at.value) {
+					return
+				}
 			}
 		}
 	}
@@ -239,8 +243,10 @@ func (m *Strings[V]) All() iter.Seq2[string, V] {
 func (m *Strings[V]) Keys() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for c := m.store.loop("hashmap.Strings.Keys"); c.next(); {
-			if !yield(c.at.key.string()) {
-				return
+			for full := c.full; full != 0; full = c.rest(full) {
+				if at := &c.group.slots[first(full)]; !yield(at.key.string()) {
+					return
+				}
 			}
 		}
 	}
@@ -250,8 +256,10 @@ func (m *Strings[V]) Keys() iter.Seq[string] {
 func (m *Strings[V]) Values() iter.Seq[V] {
 	return func(yield func(V) bool) {
 		for c := m.store.loop("hashmap.Strings.Values"); c.next(); {
-			if !yield(c.at.value) {
-				return
+			for full := c.full; full != 0; full = c.rest(full) {
+				if at := &c.group.slots[first(full)]; !yield(at.value) {
+					return
+				}
 			}
 		}
 	}
