@@ -32,11 +32,11 @@ import (
 // palloc.NoHeapPointers. Keys are compared by ==. What they point to is the program's to free. For
 // keys that are strings see Strings.
 //
-// An entry takes its key, its value and a byte, and its share of free slots: a map that grows is
-// between two thirds and seven eighths full. Delete frees no memory: later entries use it. Clear
-// keeps the memory, Free frees it piece by piece, in a context whose kind frees chunks; a Bump
-// keeps what the map had before it grew. A Slab has chunks of one size, so that New panics. In a
-// Shared context a Map is under the caller's lock, as everywhere.
+// An entry takes its key, its value and a byte, and its share of free slots: tables are at most
+// seven eighths full, and grow by a quarter, small ones to three times their size. Delete frees no
+// memory: later entries use it. Clear keeps the memory, Free frees it piece by piece, in a context
+// whose kind frees chunks; a Bump keeps what the map had before it grew. A Slab has chunks of one
+// size, so that New panics. In a Shared context a Map is under the caller's lock, as everywhere.
 //
 // The entries end with the context's reset or deletion: every use is then a *palloc.Fault, but a
 // Map that never had an entry stays valid over a reset. A Map that itself lies in the context must

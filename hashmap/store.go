@@ -289,7 +289,8 @@ func take[T any, K comparable, V any](s *store[K, V], op string, list []T, n int
 	return longer[:cap(longer)], nil
 }
 
-// meddled panics with the Fault about a callback of OnPressure that did more than to delete entries.
+// meddled panics with the Fault about a callback of OnPressure that did more than to delete
+// entries.
 func (s *store[K, V]) meddled(op string) {
 	s.life.Misuse(op, "a callback of OnPressure inserted into the map or freed it while it was growing: "+
 		"there, only Delete may change it")
