@@ -11,8 +11,8 @@ import "math/bits"
 // eighth of the tags: it is set if an entry with such a tag was put into a later group since this
 // one was full. Memory that is zero is a group of empty slots.
 //
-// Cost: about five instructions to find the slots of a tag, on any machine. In a table that is nine
-// tenths full, one search in twenty goes on to a second group.
+// Cost: some instructions to find the slots of a tag, on any machine, and as many again for each
+// group that a search goes on to: the fuller a table is, the more do.
 
 // perGroup is the number of slots in a group.
 const perGroup = 7

@@ -6,8 +6,8 @@
 //
 // A Map is for keys and values without Go pointers, a Set for keys alone. Strings is a map from
 // strings, of which it keeps copies. The garbage collector sees none of the memory, and no method
-// makes garbage. A map grows a little at a time: an insert moves some thousand entries at most,
-// however large the map is.
+// makes garbage, but for keys that have pointers beside strings, floats or padding. A map grows a
+// little at a time: an insert moves some thousand entries at most, however large the map is.
 package hashmap
 
 import (
@@ -32,11 +32,11 @@ import (
 // palloc.NoHeapPointers. Keys are compared by ==. What they point to is the program's to free. For
 // keys that are strings see Strings.
 //
-// An entry takes its key, its value and a byte, and its share of free slots: a map that grows is
-// between two thirds and seven eighths full. Delete frees no memory: later entries use it. Clear
-// keeps the memory, Free frees it piece by piece, in a context whose kind frees chunks; a Bump
-// keeps what the map had before it grew. A Slab has chunks of one size, so that New panics. In a
-// Shared context a Map is under the caller's lock, as everywhere.
+// An entry takes its key, its value and a byte, and its share of free slots: tables are at most
+// seven eighths full, and grow by a quarter, small ones to three times their size. Delete frees no
+// memory: later entries use it. Clear keeps the memory, Free frees it piece by piece, in a context
+// whose kind frees chunks; a Bump keeps what the map had before it grew. A Slab has chunks of one
+// size, so that New panics. In a Shared context a Map is under the caller's lock, as everywhere.
 //
 // The entries end with the context's reset or deletion: every use is then a *palloc.Fault, but a
 // Map that never had an entry stays valid over a reset. A Map that itself lies in the context must
@@ -198,20 +198,38 @@ func (m *Map[K, V]) Free() {
 // the loop ends.
 func (m *Map[K, V]) All() iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
-		m.store.each("hashmap.Map.All", func(k *K, v *V) bool { return yield(*k, *v) })
+		for c := m.store.loop("hashmap.Map.All"); c.next(); {
+			for full := c.full; full != 0; full = c.rest(full) {
+				if at := &c.group.slots[first(full)]; !yield(at.key, at.value) {
+					return
+				}
+			}
+		}
 	}
 }
 
 // Keys returns an iterator over the keys, as All does.
 func (m *Map[K, V]) Keys() iter.Seq[K] {
 	return func(yield func(K) bool) {
-		m.store.each("hashmap.Map.Keys", func(k *K, _ *V) bool { return yield(*k) })
+		for c := m.store.loop("hashmap.Map.Keys"); c.next(); {
+			for full := c.full; full != 0; full = c.rest(full) {
+				if at := &c.group.slots[first(full)]; !yield(at.key) {
+					return
+				}
+			}
+		}
 	}
 }
 
 // Values returns an iterator over the values, as All does.
 func (m *Map[K, V]) Values() iter.Seq[V] {
 	return func(yield func(V) bool) {
-		m.store.each("hashmap.Map.Values", func(_ *K, v *V) bool { return yield(*v) })
+		for c := m.store.loop("hashmap.Map.Values"); c.next(); {
+			for full := c.full; full != 0; full = c.rest(full) {
+				if at := &c.group.slots[first(full)]; !yield(at.value) {
+					return
+				}
+			}
+		}
 	}
 }

@@ -101,6 +101,12 @@ func (s *Set[K]) Free() {
 // All returns an iterator over the keys, as Map.All does.
 func (s *Set[K]) All() iter.Seq[K] {
 	return func(yield func(K) bool) {
-		s.store.each("hashmap.Set.All", func(k *K, _ *struct{}) bool { return yield(*k) })
+		for c := s.store.loop("hashmap.Set.All"); c.next(); {
+			for full := c.full; full != 0; full = c.rest(full) {
+				if at := &c.group.slots[first(full)]; !yield(at.key) {
+					return
+				}
+			}
+		}
 	}
 }

@@ -49,14 +49,9 @@ type store[K comparable, V any] struct {
 func (s *store[K, V]) init(op string, mc palloc.Context) {
 	palloc.MakeSlice[group[K, V]](mc, 0, 0) // checks the context and the types
 	if mc.Kind() == palloc.KindSlab {
-		panic(fault(op, mc, "a Slab has chunks of one size, and a map has several: make it in a context of another kind"))
+		mc.Lifetime().Misuse(op, "a Slab has chunks of one size, and a map has several: make it in a context of another kind")
 	}
 	*s = store[K, V]{mc: mc, life: mc.Lifetime(), hasher: newHasher(reflect.TypeFor[K]()), tables: 1, frees: mc.Kind().Frees()}
-}
-
-// fault returns the Fault about a misuse of a map.
-func fault(op string, mc palloc.Context, reason string) *palloc.Fault {
-	return &palloc.Fault{Op: op, Context: mc.Path(), Ident: mc.Ident(), Kind: mc.Kind(), Reason: reason}
 }
 
 // recheck panics when the lifetime of the store is over, unless it has no memory: a reset took
@@ -66,7 +61,7 @@ func fault(op string, mc palloc.Context, reason string) *palloc.Fault {
 func (s *store[K, V]) recheck(op string) {
 	switch {
 	case s.tables == 0:
-		panic(&palloc.Fault{Op: op, Reason: "the zero value has no context: make a map with New, or call its Init"})
+		s.life.Misuse(op, "the zero value has no context: make a map with New, or call its Init")
 	case s.hasMemory() || !s.mc.Live():
 		s.life.Check(op)
 	}
@@ -97,11 +92,11 @@ func (s *store[K, V]) find(op string, k K) (g *group[K, V], i uint, hash uint64)
 	if len(t.groups) == 0 {
 		return nil, 0, hash
 	}
-	home := homeOf(hash, len(t.groups))
+	home, tags := homeOf(hash, len(t.groups)), tag*ones
 	for n := home; ; {
 		g = &t.groups[n]
 		control := g.control
-		for match := matchTag(control, tag*ones); match != 0; match &= match - 1 {
+		for match := matchTag(control, tags); match != 0; match &= match - 1 {
 			if i = first(match); g.slots[i].key == k {
 				return g, i, hash
 			}
@@ -109,19 +104,17 @@ func (s *store[K, V]) find(op string, k K) (g *group[K, V], i uint, hash uint64)
 		if control&overflowOf(tag) == 0 {
 			return nil, 0, hash
 		}
-		if n = t.after(n); n == home {
+		if n = t.after(n, tag); n == home {
 			return nil, 0, hash
 		}
 	}
 }
 
-// number returns the number of a hash's table.
+// number returns the number of a hash's table, without a branch, which could not be predicted.
 func (s *store[K, V]) number(hash uint64) uint32 {
 	n := uint32(hash) & s.mask
-	if n >= s.tables {
-		n &= s.mask >> 1
-	}
-	return n
+	exists := uint32((int64(n) - int64(s.tables)) >> 63) // all bits, or none
+	return n & (s.mask>>1 | exists)
 }
 
 // table returns the table of a hash.
@@ -187,12 +180,12 @@ func (s *store[K, V]) makeRoom(op string, hash uint64) error {
 	return s.grow(op, hash)
 }
 
-// larger returns the number of groups to grow to: a quarter more, or twice as many and a quarter
-// while chunks are so small that their context would keep many sizes of freed ones.
+// larger returns the number of groups to grow to: a quarter more, or three times as many while
+// chunks are so small that their context would keep freed ones of many sizes.
 func larger(groups int) int {
 	const few = 64
 	if groups < few {
-		return max(1, 2*groups+groups/4)
+		return max(1, 3*groups)
 	}
 	return groups + groups/4
 }
@@ -202,7 +195,7 @@ func (s *store[K, V]) grow(op string, hash uint64) error {
 	n := len(s.table(hash).groups)
 	groups, err := s.alloc(op, larger(n))
 	if err != nil && n > 1 {
-		groups, err = s.alloc(op, n+1)
+		groups, err = s.alloc(op, n+2)
 	}
 	if err != nil {
 		return err
@@ -282,7 +275,7 @@ func take[T any, K comparable, V any](s *store[K, V], op string, list []T, n int
 	changes, kept := s.changes, s.hasMemory()
 	longer, err := palloc.TryGrow(s.mc, list, n)
 	if changes != s.changes || kept && s.life.Over() {
-		panic(s.meddled(op))
+		s.meddled(op)
 	}
 	if out, ok := err.(*palloc.OutOfMemoryError); ok {
 		out.Op = op
@@ -296,9 +289,11 @@ func take[T any, K comparable, V any](s *store[K, V], op string, list []T, n int
 	return longer[:cap(longer)], nil
 }
 
-// meddled returns the Fault about a callback of OnPressure that did more than to delete entries.
-func (s *store[K, V]) meddled(op string) *palloc.Fault {
-	return fault(op, s.mc, "a callback of OnPressure inserted into the map or freed it while it was growing: there, only Delete may change it")
+// meddled panics with the Fault about a callback of OnPressure that did more than to delete
+// entries.
+func (s *store[K, V]) meddled(op string) {
+	s.life.Misuse(op, "a callback of OnPressure inserted into the map or freed it while it was growing: "+
+		"there, only Delete may change it")
 }
 
 // free frees a chunk, where the context frees single chunks.
@@ -316,7 +311,7 @@ func groupsWithSpare(n int) int { return groupsFor(n + n/4) }
 func (s *store[K, V]) reserve(op string, n int) error {
 	switch {
 	case n < 0:
-		panic(fault(op, s.mc, "the capacity must not be negative"))
+		s.life.Misuse(op, "the capacity must not be negative")
 	case n == 0:
 		return nil
 	}

@@ -64,20 +64,20 @@ func (m *Strings[V]) find(op, key string) (g *group[text, V], i uint, hash uint6
 	if len(t.groups) == 0 {
 		return nil, 0, hash
 	}
-	home := homeOf(hash, len(t.groups))
+	home, tags := homeOf(hash, len(t.groups)), tag*ones
 	for n := home; ; {
 		g = &t.groups[n]
 		control := g.control
-		for match := matchTag(control, tag*ones); match != 0; match &= match - 1 {
+		for match := matchTag(control, tags); match != 0; match &= match - 1 {
 			i = first(match)
-			if k := &g.slots[i].key; k.hash == uint32(hash) && k.string() == key {
+			if k := &g.slots[i].key; k.hash == uint32(hash) && k.is(key) {
 				return g, i, hash
 			}
 		}
 		if control&overflowOf(tag) == 0 {
 			return nil, 0, hash
 		}
-		if n = t.after(n); n == home {
+		if n = t.after(n, tag); n == home {
 			return nil, 0, hash
 		}
 	}
@@ -167,7 +167,7 @@ func (m *Strings[V]) entry(op string, key string) (*V, error) {
 		return nil, err
 	}
 	if changes != m.store.changes {
-		panic(m.store.meddled(op))
+		m.store.meddled(op)
 	}
 	at, err := m.store.add(op, hash)
 	if err != nil {
@@ -218,30 +218,49 @@ func (m *Strings[V]) Free() {
 
 func (m *Strings[V]) freeKeys() {
 	if m.store.frees {
-		m.store.each("hashmap.Strings.Clear", func(k *text, _ *V) bool {
-			m.freeKey(k)
-			return true
-		})
+		for c := m.store.loop("hashmap.Strings.Clear"); c.next(); {
+			for full := c.full; full != 0; full = c.rest(full) {
+				m.freeKey(&c.group.slots[first(full)].key)
+			}
+		}
 	}
 }
 
 // All returns an iterator over the entries, as Map.All does.
 func (m *Strings[V]) All() iter.Seq2[string, V] {
 	return func(yield func(string, V) bool) {
-		m.store.each("hashmap.Strings.All", func(k *text, v *V) bool { return yield(k.string(), *v) })
+		for c := m.store.loop("hashmap.Strings.All"); c.next(); {
+			for full := c.full; full != 0; full = c.rest(full) {
+				if at := &c.group.slots[first(full)]; !yield(at.key.string(), at.value) {
+					return
+				}
+			}
+		}
 	}
 }
 
 // Keys returns an iterator over the keys, as Map.Keys does.
 func (m *Strings[V]) Keys() iter.Seq[string] {
 	return func(yield func(string) bool) {
-		m.store.each("hashmap.Strings.Keys", func(k *text, _ *V) bool { return yield(k.string()) })
+		for c := m.store.loop("hashmap.Strings.Keys"); c.next(); {
+			for full := c.full; full != 0; full = c.rest(full) {
+				if at := &c.group.slots[first(full)]; !yield(at.key.string()) {
+					return
+				}
+			}
+		}
 	}
 }
 
 // Values returns an iterator over the values, as Map.Values does.
 func (m *Strings[V]) Values() iter.Seq[V] {
 	return func(yield func(V) bool) {
-		m.store.each("hashmap.Strings.Values", func(_ *text, v *V) bool { return yield(*v) })
+		for c := m.store.loop("hashmap.Strings.Values"); c.next(); {
+			for full := c.full; full != 0; full = c.rest(full) {
+				if at := &c.group.slots[first(full)]; !yield(at.value) {
+					return
+				}
+			}
+		}
 	}
 }

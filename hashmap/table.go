@@ -2,7 +2,7 @@ package hashmap
 
 import "github.com/gopalloc/palloc"
 
-// A table: groups in which a hash has a place, and searches that go from there to the next group.
+// A table: groups in which a hash has a place, and searches that go from there to others.
 //
 // Invariant: the entry of a hash is in the group of the hash, or in a later one (the first follows
 // the last) if all groups before have the overflow bit of its tag. The groups of rising hashes
@@ -12,26 +12,23 @@ import "github.com/gopalloc/palloc"
 
 type table[K comparable, V any] struct {
 	palloc.NoHeapPointers
-	groups []group[K, V] // covers its chunk
+	groups []group[K, V] // covers its chunk, but for one at most
 	left   int32         // entries that may still be added
 	live   int32         // entries
 }
 
-// limitOf returns the number of entries that a table may have: nine tenths of its slots, and one
-// for each group at least.
+// limitOf returns the number of entries that a table may have: seven of eight slots.
 func limitOf(groups int) int32 {
 	slots := groups * perGroup
-	return int32(slots - slots*3/32)
+	return int32(slots - slots/8)
 }
 
-// groupsFor returns the number of groups that n entries need.
-func groupsFor(n int) int {
-	slots := n + n*3/29 + 1
-	return (slots + perGroup - 1) / perGroup
-}
+// groupsFor returns the number of groups that n entries need, which is odd.
+func groupsFor(n int) int { return (n+n/7)/perGroup + 1 | 1 }
 
-// newTable returns a table of empty groups.
+// newTable returns a table of empty groups, of which it uses an odd number.
 func newTable[K comparable, V any](groups []group[K, V]) table[K, V] {
+	groups = groups[:(len(groups)-1)|1]
 	return table[K, V]{groups: groups, left: limitOf(len(groups))}
 }
 
@@ -40,12 +37,11 @@ func homeOf(hash uint64, groups int) uint {
 	return uint(uint64(uint32(hash)) * uint64(groups) >> 32)
 }
 
-// after returns the group after another.
-func (t *table[K, V]) after(n uint) uint {
-	if n++; n == uint(len(t.groups)) {
-		return 0
-	}
-	return n
+// after returns the group that a search for a tag goes to after another. The steps are powers of
+// two and the number of groups is odd, so that a search comes to all of them; they differ, so that
+// entries which find no room in a group are spread over others.
+func (t *table[K, V]) after(n uint, tag uint64) uint {
+	return (n + 1<<(tag%8)) % uint(len(t.groups))
 }
 
 // put returns the slot for an entry of a hash, whose tag it sets there. There is an empty slot.
@@ -59,7 +55,7 @@ func (t *table[K, V]) put(hash, tag uint64) *slot[K, V] {
 			return &g.slots[i]
 		}
 		g.control |= overflowOf(tag)
-		at = t.after(at)
+		at = t.after(at, tag)
 	}
 }
 

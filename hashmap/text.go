@@ -26,10 +26,27 @@ type text struct {
 // string returns the key as a string, without a copy.
 func (k *text) string() string { return unsafe.String(k.data, k.size) }
 
+// is reports whether the key is a string. One of 8 to 16 bytes is compared without a call.
+func (k *text) is(key string) bool {
+	n := len(key)
+	if int(k.size) != n {
+		return false
+	}
+	if n < 8 || n > 16 {
+		return k.string() == key
+	}
+	a, b := bytesOf(k.string()), bytesOf(key)
+	return binary.LittleEndian.Uint64(a) == binary.LittleEndian.Uint64(b) &&
+		binary.LittleEndian.Uint64(a[n-8:]) == binary.LittleEndian.Uint64(b[n-8:])
+}
+
+// bytesOf returns the bytes of a string, which must not be changed.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
+
 // hashOfString returns the hash of a key: of its first and last bytes, if these are all, folded
 // twice.
 func hashOfString(h *hasher, key string) uint64 {
-	b := unsafe.Slice(unsafe.StringData(key), len(key))
+	b := bytesOf(key)
 	if n := len(b); n >= 8 && n <= 16 {
 		low, high := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[n-8:])
 		return h.words(low, high, uint64(n))
@@ -43,7 +60,7 @@ func asString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b
 // newText copies a key into the context. The error is an *OutOfMemoryError.
 func newText(op string, mc palloc.Context, key string, hash uint64) (text, error) {
 	if uint64(len(key)) > math.MaxUint32 {
-		panic(fault(op, mc, "a key has at most 4 GiB"))
+		mc.Lifetime().Misuse(op, "a key has less than 4 GiB")
 	}
 	copied, err := palloc.TryCloneString(mc, key)
 	if out, ok := err.(*palloc.OutOfMemoryError); ok {

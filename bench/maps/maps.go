@@ -98,10 +98,11 @@ func measure[K any](all []subject[K], key func(uint64) K, n, rounds int) []row {
 	for i := range rows {
 		rows[i].taken = make([][]float64, len(all))
 	}
-	repeat := max(1, 100_000/n) // passes in one round, so that each takes milliseconds
-	for range rounds {
-		for who, s := range all {
-			for i, took := range once(s, keys, shuffled, absent, repeat) {
+	repeat := max(1, 300_000/n) // passes in one round, so that each takes milliseconds
+	for round := range rounds {
+		for turn := range all { // in another order each time
+			who := (round + turn) % len(all)
+			for i, took := range once(all[who], keys, shuffled, absent, repeat) {
 				rows[i].taken[who] = append(rows[i].taken[who], took)
 			}
 		}
