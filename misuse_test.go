@@ -433,6 +433,7 @@ var uses = []struct {
 	{"SetLimit", "SetLimit", func(mc palloc.Context) { mc.SetLimit(1) }},
 	{"SetSoftLimit", "SetSoftLimit", func(mc palloc.Context) { mc.SetSoftLimit(1) }},
 	{"IsShared", "IsShared", func(mc palloc.Context) { mc.IsShared() }},
+	{"Lifetime", "Lifetime", func(mc palloc.Context) { mc.Lifetime() }},
 	{"IsChecked", "IsChecked", func(mc palloc.Context) { mc.IsChecked() }},
 	{"Budget", "Budget", func(mc palloc.Context) { mc.Budget() }},
 	{"Peak", "Peak", func(mc palloc.Context) { mc.Peak() }},

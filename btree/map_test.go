@@ -40,6 +40,9 @@ func compareWide(a, b wide) int { return cmp.Compare(a[0], b[0]) }
 // and so on, in each kind of context.
 func TestARefusalLeavesTheMapAsItWas(t *testing.T) {
 	for kind := range 4 {
+		if testing.Short() && kind > 0 {
+			return // takes long in a build with -race
+		}
 		root := palloctest.New(t, palloctest.Unchecked())
 		mc := contextOf(root, kind)
 		m := btree.NewFunc[wide, int](mc, compareWide)
@@ -325,4 +328,40 @@ func TestNothingIsAllocatedOnGosHeap(t *testing.T) {
 		t.Errorf("%v objects on Go's heap", n)
 	}
 	m.Free()
+}
+
+// TestLargeMapsKeepTheirShape fills Maps of several levels of inner nodes and empties them in
+// different orders, which splits, joins and evens nodes of each level at each place.
+func TestLargeMapsKeepTheirShape(t *testing.T) {
+	n := 200_000
+	if testing.Short() {
+		n = 60_000
+	}
+	mc := palloctest.New(t, palloctest.Unchecked())
+	for name, place := range map[string]func(i int) int{
+		"in order":    func(i int) int { return i },
+		"in reverse":  func(i int) int { return n - 1 - i },
+		"at random":   func(i int) int { return i * 7919 % n },
+		"in the half": func(i int) int { return (n/2 + i) % n },
+	} {
+		for _, step := range []int{7919, 104_729, n - 1} {
+			m := btree.New[int, int](mc)
+			for i := range n {
+				m.Put(i*step%n, i)
+			}
+			for i := range n {
+				if i%(n/8) == 0 || i == n-100 {
+					if err := m.Check(); err != nil || m.Len() != n-i {
+						t.Fatalf("%s, step %d: %v, %d entries, want %d", name, step, err, m.Len(), n-i)
+					}
+				}
+				if _, deleted := m.Delete(place(i)); !deleted {
+					t.Fatalf("%s, step %d: %d is missing", name, step, place(i))
+				}
+			}
+			if m.Len() != 0 || !mc.IsEmpty() {
+				t.Fatalf("%s, step %d: %d entries are left", name, step, m.Len())
+			}
+		}
+	}
 }

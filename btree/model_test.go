@@ -15,7 +15,7 @@ import (
 
 // Random programs on a Map, compared with a sorted slice.
 
-var programs = flag.Int("programs", 0, "number of random programs, for TestModel; 0: a thousand")
+var programs = flag.Int("programs", 0, "number of random programs, for TestModel; 0: two thousand")
 
 type entry struct{ key, value int }
 
@@ -157,7 +157,7 @@ func (x *model) change(back bool) {
 		x.t.Fatal("the loop yields nothing")
 	}
 	if !first {
-		x.adjacent(last, 1<<40, back)
+		x.adjacent(last, 1<<30, back)
 	}
 }
 
@@ -165,7 +165,7 @@ func (x *model) change(back bool) {
 func (x *model) adjacent(last, k int, back bool) {
 	x.t.Helper()
 	if back {
-		if k == 1<<40 {
+		if k == 1<<30 {
 			k = -k
 		}
 		last, k = k, last
@@ -276,7 +276,7 @@ func contextOf(parent palloc.Context, i int) palloc.Context {
 func TestModel(t *testing.T) {
 	n := *programs
 	if n == 0 {
-		if n = 1000; testing.Short() {
+		if n = 2000; testing.Short() {
 			n = 100
 		}
 	}

@@ -165,13 +165,14 @@ func (m *Map[K, V]) splitLeaf(p *path[K, V], k K) *leaf[K, V] {
 // link puts a new node behind the path's children, from the lowest level up, and low, the highest key
 // before it. It splits the inner nodes that are full.
 func (m *Map[K, V]) link(p *path[K, V], low K, kid node[K, V]) {
+	end := kid.leaf == m.last
 	for level := m.height - 1; level >= 0; level-- {
 		at, i := p.steps[level].at, p.steps[level].i
 		if at.n < width {
 			at.insert(i, low, kid)
 			return
 		}
-		low, kid = m.splitInner(at, i, low, kid)
+		low, kid = m.splitInner(at, i, low, kid, end)
 	}
 	root := m.spare.takeInner()
 	root.n, root.keys[0], root.kids[0], root.kids[1] = 1, low, m.root, kid
@@ -187,12 +188,12 @@ func (at *inner[K, V]) insert(i int, key K, kid node[K, V]) {
 	at.n++
 }
 
-// splitInner splits an inner node that is full and inserts a child. It returns the new node and the
-// highest key before it.
-func (m *Map[K, V]) splitInner(at *inner[K, V], i int, low K, kid node[K, V]) (K, node[K, V]) {
+// splitInner splits an inner node that is full and inserts a child, which leads to the last leaf if
+// end. It returns the new node and the highest key before it.
+func (m *Map[K, V]) splitInner(at *inner[K, V], i int, low K, kid node[K, V], end bool) (K, node[K, V]) {
 	r := m.spare.takeInner()
 	keep := width / 2 // keys; the next one goes up
-	if i == width {
+	if end && i == width {
 		keep = width - 1 // the next children come behind
 	}
 	up := at.keys[keep]

@@ -17,7 +17,7 @@ import (
 // Invariant: no element is before its parent. What is behind the last one is zero. A larger slice is
 // allocated before anything changes; what a function of OnPressure did meanwhile is kept.
 //
-// Cost: Push takes up to log4 n compares, Pop four times as many. A binary heap has twice as many
+// Cost: Push takes up to log4 n compares, Pop three times as many and a few. A binary heap has twice as many
 // levels, each a load that waits for the one before.
 
 // children is the number of children of an element.
@@ -44,10 +44,12 @@ type Heap[T any] struct {
 	_     noCopy
 }
 
-// An order has what depends on how elements are compared. up moves element i up to its place and
-// down moves it down; they return where it is then.
+// An order has what depends on how elements are compared. up moves element i up to its place, at most
+// to that of top, one above it; fall moves it down to the lowest level, and each least child on
+// the way up. They return where it is then.
 type order[T any] struct {
-	up, down func(s []T, i int, moved func(*T, int)) int
+	up   func(s []T, i, top int, moved func(*T, int)) int
+	fall func(s []T, i int, moved func(*T, int)) int
 }
 
 // noCopy lets go vet report copies.
@@ -68,7 +70,7 @@ const smallest = 8
 //
 // PostgreSQL: binaryheap_allocate.
 func New[T cmp.Ordered](mc palloc.Context) *Heap[T] {
-	return newHeap(mc, order[T]{up: up[T], down: down[T]})
+	return newHeap(mc, order[T]{up: up[T], fall: fall[T]})
 }
 
 // NewFunc works as New does, in the order of compare, which returns a negative number when a comes
@@ -161,7 +163,7 @@ func (h *Heap[T]) push(op string, value T) error {
 		h.check(op)
 	}
 	h.s = append(h.s, value)
-	h.order.up(h.s, len(h.s)-1, h.moved)
+	h.order.up(h.s, len(h.s)-1, 0, h.moved)
 	return nil
 }
 
@@ -218,23 +220,21 @@ func (h *Heap[T]) removeAt(i int) {
 	last := len(h.s) - 1
 	h.s[i], h.s[last] = h.s[last], zero
 	if h.s = h.s[:last]; i < last {
-		h.settle(i)
+		h.sink(i, 0)
 	}
 }
 
-// settle moves element i to its place.
-func (h *Heap[T]) settle(i int) {
-	if h.order.down(h.s, i, h.moved) == i {
-		h.order.up(h.s, i, h.moved)
-	}
-}
+// sink moves element i to its place, below it or between it and top.
+func (h *Heap[T]) sink(i, top int) { h.order.up(h.s, h.order.fall(h.s, i, h.moved), top, h.moved) }
 
 // Fix moves element i to its place after it was changed. It panics as At does. Owner only.
 //
 // PostgreSQL: binaryheap_replace_first, for the first one.
 func (h *Heap[T]) Fix(i int) {
 	h.checkIndex("heap.Heap.Fix", i)
-	h.settle(i)
+	if h.order.up(h.s, i, 0, h.moved) == i {
+		h.sink(i, i)
+	}
 }
 
 // Init makes the elements of s those of the Heap, instead of what it has, whose memory is freed. s is
@@ -257,7 +257,7 @@ func (h *Heap[T]) Init(s []T) {
 		}
 	}
 	for i := (len(h.s) - 2) / children; i >= 0 && len(h.s) > 1; i-- {
-		h.order.down(h.s, i, h.moved)
+		h.sink(i, i)
 	}
 }
 

@@ -299,8 +299,8 @@ func wantFault(t *testing.T, f func(), op, what string) {
 func TestModel(t *testing.T) {
 	n := *programs
 	if n == 0 {
-		if n = 1500; testing.Short() {
-			n = 150
+		if n = 3000; testing.Short() {
+			n = 300
 		}
 	}
 	checked := palloctest.New(t)

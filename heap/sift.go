@@ -4,13 +4,14 @@ import "cmp"
 
 // How an element moves to its place, by cmp.Less and by a function.
 //
-// Invariant: the element that moves is written once, at its place.
+// Invariant: up, which comes last, tells moved of the element itself.
 //
-// Cost: a compare in each level up, four in each level down.
+// Cost: a compare in each level up, three in each level down: an element first falls to the lowest
+// level, where most belong, and then moves up.
 
-func up[T cmp.Ordered](s []T, i int, moved func(*T, int)) int {
+func up[T cmp.Ordered](s []T, i, top int, moved func(*T, int)) int {
 	value := s[i]
-	for i > 0 {
+	for i > top {
 		parent := (i - 1) / children
 		if !less(value, s[parent]) {
 			break
@@ -23,7 +24,7 @@ func up[T cmp.Ordered](s []T, i int, moved func(*T, int)) int {
 	return put(s, i, value, moved)
 }
 
-func down[T cmp.Ordered](s []T, i int, moved func(*T, int)) int {
+func fall[T cmp.Ordered](s []T, i int, moved func(*T, int)) int {
 	value := s[i]
 	for {
 		first := i*children + 1
@@ -36,15 +37,13 @@ func down[T cmp.Ordered](s []T, i int, moved func(*T, int)) int {
 				least, low = c, x
 			}
 		}
-		if !less(low, value) {
-			break
-		}
 		if s[i] = low; moved != nil {
 			moved(&s[i], i)
 		}
 		i = least
 	}
-	return put(s, i, value, moved)
+	s[i] = value
+	return i
 }
 
 // less reports what cmp.Less does: a NaN comes first.
@@ -61,9 +60,9 @@ func put[T any](s []T, i int, value T, moved func(*T, int)) int {
 // by returns the order of a function.
 func by[T any](compare func(a, b T) int) order[T] {
 	return order[T]{
-		up: func(s []T, i int, moved func(*T, int)) int {
+		up: func(s []T, i, top int, moved func(*T, int)) int {
 			value := s[i]
-			for i > 0 {
+			for i > top {
 				parent := (i - 1) / children
 				if compare(value, s[parent]) >= 0 {
 					break
@@ -75,7 +74,7 @@ func by[T any](compare func(a, b T) int) order[T] {
 			}
 			return put(s, i, value, moved)
 		},
-		down: func(s []T, i int, moved func(*T, int)) int {
+		fall: func(s []T, i int, moved func(*T, int)) int {
 			value := s[i]
 			for {
 				first := i*children + 1
@@ -88,15 +87,13 @@ func by[T any](compare func(a, b T) int) order[T] {
 						least = c
 					}
 				}
-				if compare(s[least], value) >= 0 {
-					break
-				}
 				if s[i] = s[least]; moved != nil {
 					moved(&s[i], i)
 				}
 				i = least
 			}
-			return put(s, i, value, moved)
+			s[i] = value
+			return i
 		},
 	}
 }

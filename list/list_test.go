@@ -14,7 +14,7 @@ import (
 
 // Lists compared with slices, and misuse.
 
-var programs = flag.Int("programs", 0, "number of random programs, for TestModel; 0: a thousand")
+var programs = flag.Int("programs", 0, "number of random programs, for TestModel; 0: a few thousand")
 
 type element struct {
 	palloc.NoHeapPointers
@@ -248,8 +248,8 @@ func wantFault(t *testing.T, f func(), op, what string) {
 func TestModel(t *testing.T) {
 	n := *programs
 	if n == 0 {
-		if n = 1000; testing.Short() {
-			n = 100
+		if n = 3000; testing.Short() {
+			n = 300
 		}
 	}
 	checked := palloctest.New(t)

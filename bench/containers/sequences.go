@@ -22,7 +22,11 @@ func sequences() (all []work) {
 				{"append of a slice", func() (run, end func()) { return appendSlices(n, times) }},
 			}},
 			work{fmt.Sprintf("vector: read all by index, %d elements", n), times * n, []side{
-				{"palloc", func() (run, end func()) { return readVector(n, times) }},
+				{"palloc", func() (run, end func()) { return readVector(n, times, byIndex) }},
+				{"slice", func() (run, end func()) { return readSlice(n, times) }},
+			}},
+			work{fmt.Sprintf("vector: read all by All, %d elements", n), times * n, []side{
+				{"palloc", func() (run, end func()) { return readVector(n, times, byAll) }},
 				{"slice", func() (run, end func()) { return readSlice(n, times) }},
 			}},
 			work{fmt.Sprintf("deque: push back, pop front, %d elements long", n), times * n, []side{
@@ -60,20 +64,30 @@ func appendSlices(n, times int) (run, end func()) {
 	return run, nothing
 }
 
-func readVector(n, times int) (run, end func()) {
+func byIndex(v *vector.Vector[record]) (sum int64) {
+	for i := range v.Len() {
+		sum += v.At(i).a
+	}
+	return sum
+}
+
+func byAll(v *vector.Vector[record]) (sum int64) {
+	for _, p := range v.All() {
+		sum += p.a
+	}
+	return sum
+}
+
+func readVector(n, times int, read func(v *vector.Vector[record]) int64) (run, end func()) {
 	mc := fresh()
 	v := vector.New[record](mc)
 	for i := range n {
 		v.Append(record{a: int64(i)})
 	}
 	run = func() {
-		sum := int64(0)
 		for range times {
-			for i := range n {
-				sum += v.At(i).a
-			}
+			sink += read(v)
 		}
-		sink += sum
 	}
 	return run, mc.Delete
 }
