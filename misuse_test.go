@@ -389,6 +389,8 @@ var uses = []struct {
 	{"AllocZeroed", "Alloc", func(mc palloc.Context) { mc.AllocZeroed(64) }},
 	{"AllocAligned", "AllocAligned", func(mc palloc.Context) { mc.AllocAligned(64, 8) }},
 	{"TryAlloc", "TryAlloc", func(mc palloc.Context) { mc.TryAlloc(64) }},
+	{"AllocAlignedZeroed", "AllocAligned", func(mc palloc.Context) { mc.AllocAlignedZeroed(64, 8) }},
+	{"TryAllocAlignedZeroed", "TryAllocAlignedZeroed", func(mc palloc.Context) { mc.TryAllocAlignedZeroed(64, 8) }},
 	{"TryAllocAligned", "TryAllocAligned", func(mc palloc.Context) { mc.TryAllocAligned(64, 8) }},
 	{"New", "New", func(mc palloc.Context) { palloc.New[[8]uint64](mc) }},
 	{"TryNew", "TryNew", func(mc palloc.Context) { palloc.TryNew[[8]uint64](mc) }},
