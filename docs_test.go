@@ -98,3 +98,33 @@ func TestDocumentsNameTheGoOfTheModule(t *testing.T) {
 		}
 	}
 }
+
+// TestCookbookShowsItsPrograms: each program of the cookbook is in the tests that run it, at any depth of
+// indentation, and each of these is in the cookbook.
+func TestCookbookShowsItsPrograms(t *testing.T) {
+	source, err := os.ReadFile("examples/cookbook/cookbook_test.go")
+	if err != nil {
+		t.Skip("the examples are not here: ", err)
+	}
+	book, err := os.ReadFile("docs/COOKBOOK.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	flat := func(text []byte) string { // without indentation and blank lines
+		return regexp.MustCompile(`\n\s+`).ReplaceAllLiteralString("\n"+string(text), "\n")
+	}
+	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllSubmatch(book, -1)
+	for _, b := range blocks {
+		if !strings.Contains(flat(source), flat(b[1])) {
+			t.Errorf("the cookbook shows what is not run:\n%s", b[1])
+		}
+	}
+	for _, example := range regexp.MustCompile(`(?s)func Example\w+\(\) \{\n(.*?)\n\t// Output:`).FindAllSubmatch(source, -1) {
+		if !strings.Contains(flat(book), strings.TrimSpace(flat(example[1]))) {
+			t.Errorf("the cookbook lacks\n%s", example[1])
+		}
+	}
+	if len(blocks) == 0 {
+		t.Error("the cookbook shows no program")
+	}
+}
