@@ -403,7 +403,7 @@ func yieldIfAlone() {
 // TestAMoveBetweenParentsThatEndLosesNothing moves a context while both its parents are
 // deleted: it is deleted with one of them.
 func TestAMoveBetweenParentsThatEndLosesNothing(t *testing.T) {
-	rounds := sized(20_000, 1000)
+	rounds := sized(8000, 1000)
 	mc := newRoot(t)
 	var pause atomic.Int64
 	for n := range rounds {

@@ -264,7 +264,7 @@ func (m *pressureModel) agree() {
 }
 
 func TestRefusedOnlyWhenNothingWasLeft(t *testing.T) {
-	seeds, steps := sized(150, 15), sized(600, 200)
+	seeds, steps := sized(60, 15), sized(600, 200)
 	refusals, calls, all := 0, 0, map[string]int{}
 	for seed := range seeds {
 		m := newPressureModel(t, uint64(seed))

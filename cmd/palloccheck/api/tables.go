@@ -22,8 +22,8 @@ var Allocates = set(
 	"CloneString", "TryCloneString", "Sprintf", "TrySprintf", "JoinStrings", "TryJoinStrings",
 	"AppendString", "TryAppendString", "AppendInt", "TryAppendInt", "AppendUint", "TryAppendUint",
 	"AppendFloat", "TryAppendFloat", "AppendQuote", "TryAppendQuote",
-	"Context.Alloc", "Context.AllocAligned", "Context.AllocArray", "Context.AllocZeroed",
-	"Context.TryAlloc", "Context.TryAllocAligned", "Context.TryAllocArray", "Context.TryAllocZeroed",
+	"Context.Alloc", "Context.AllocAligned", "Context.AllocAlignedZeroed", "Context.AllocArray", "Context.AllocZeroed",
+	"Context.TryAlloc", "Context.TryAllocAligned", "Context.TryAllocAlignedZeroed", "Context.TryAllocArray", "Context.TryAllocZeroed",
 )
 
 // Resizes are the functions whose first result is a chunk of the context of the chunk that
@@ -74,11 +74,11 @@ var OwnerOnly = set(
 	"CloneStrings", "MakePointers", "MakeStrings", "TryCloneStrings", "TryMakePointers", "TryMakeStrings",
 	"AppendFloat", "AppendInt", "AppendQuote", "AppendString", "AppendUint", "JoinStrings",
 	"TryAppendFloat", "TryAppendInt", "TryAppendQuote", "TryAppendString", "TryAppendUint", "TryJoinStrings",
-	"Context.Alloc", "Context.AllocAligned", "Context.AllocArray", "Context.AllocZeroed",
-	"Context.TryAlloc", "Context.TryAllocAligned", "Context.TryAllocArray", "Context.TryAllocZeroed",
+	"Context.Alloc", "Context.AllocAligned", "Context.AllocAlignedZeroed", "Context.AllocArray", "Context.AllocZeroed",
+	"Context.TryAlloc", "Context.TryAllocAligned", "Context.TryAllocAlignedZeroed", "Context.TryAllocArray", "Context.TryAllocZeroed",
 	"Context.AnswerPressure", "Context.BeforeReset", "Context.CancelWaits", "Context.Check",
 	"Context.Compact", "Context.Delete", "Context.DeleteChildren", "Context.IsEmpty",
-	"Context.Reset", "Context.ResetChildren", "Context.ResetOnly",
+	"Context.Lifetime", "Context.Reset", "Context.ResetChildren", "Context.ResetOnly",
 )
 
 // Keeps are the functions that take over to end the context, or make it reachable, with the
@@ -101,7 +101,7 @@ var MustUse = map[string]string{
 	"NewBuffer": noEffect, "NewGoContext": noEffect, "FromGoContext": noEffect,
 	"Context.Check": "it is the only report of what was found", "TakeSnapshot": noEffect,
 	"Context.EnterCritical": "only the result ends the critical section",
-	"Context.TryAlloc":      refused, "Context.TryAllocAligned": refused, "Context.TryAllocArray": refused,
+	"Context.TryAlloc":      refused, "Context.TryAllocAligned": refused, "Context.TryAllocAlignedZeroed": refused, "Context.TryAllocArray": refused,
 	"Context.TryAllocZeroed": refused, "TryNew": refused, "TryMakeSlice": refused, "Buffer.TryGrow": refused,
 }
 
