@@ -144,7 +144,9 @@ func faultAt(recovered any) *Fault {
 
 func init() {
 	tree.Afterwards = raisePending
-	checked.Exempt = func(t reflect.Type) bool { return rule.IsAllowed(t) }
+	checked.Exempt = func(t reflect.Type) bool {
+		return t == reflect.TypeFor[tree.Ref]() || rule.IsAllowed(t) // a Ref leads to a node, which stays
+	}
 	watchTypes(checked.Environment)
 	if s := checked.Environment; s.Mode == 0 && s.Sample != 0 {
 		budget.Sample(s.Sample)
