@@ -124,7 +124,7 @@ func makePromised[T any](mc Context, op string, len, cap int) ([]T, error) {
 // is one of strings or pointers in a context.
 func (mc Context) readyFor(op string, t *typerule.Type, p uintptr) {
 	mc.check(op)
-	if !rule.Accepts(t) && !(t.IsPointer() && (checked.Owns(p) || block.Readable(p))) {
+	if !rule.Accepts(t) && !(t.IsPointer() && (checked.Owns(p) || block.Readable(p&^7))) {
 		mustAccept(op, t)
 	}
 }

@@ -388,9 +388,11 @@ func TestCloneValueOfOtherTypes(t *testing.T) {
 	if n != 10_000 {
 		t.Errorf("a list of %d", n)
 	}
-	slab := palloc.NewSlab(mc, "slab", 24)
+	const header = int(unsafe.Sizeof([]int64{}))
+	slab := palloc.NewSlab(mc, "slab", header)
 	palloc.CloneValue(slab, []int64{1}[0:0])
-	wantFault(t, func() { palloc.CloneValue(slab, "four") }, "CloneValue", "Top/test/slab", "24 bytes, not of 20")
+	wantFault(t, func() { palloc.CloneValue(slab, "fourteen bytes") }, "CloneValue", "Top/test/slab",
+		fmt.Sprintf("%d bytes, not of %d", header, 14+unsafe.Sizeof("")))
 }
 
 func TestCloneValueRunsOutAndChecks(t *testing.T) {
