@@ -34,7 +34,7 @@ var floors = [][]string{
 	{"cmd/palloccheck/*"},
 	{"cmd/palloccheck/flow", "cmd/palloccheck/report"},
 	{"cmd/palloccheck/api"},
-	{"cache"},
+	{"cache", "internal/containertest"},
 	{"trace/backend", "trace/flat", "palloctest", "btree", "deque", "hashmap", "heap", "list", "vector"},
 	{"trace", "."},
 	{"internal/budget"},
@@ -47,7 +47,7 @@ var floors = [][]string{
 	{"internal/kind"},
 	{"internal/chunk", "internal/block", "internal/cgroup"},
 	{"internal/osmem"},
-	{"internal/relaxed", "internal/process", "internal/asan"},
+	{"internal/relaxed", "internal/process", "internal/asan", "internal/nocopy"},
 }
 
 // unsafeFiles are the files that may import unsafe.

@@ -12,6 +12,7 @@ import (
 	"cmp"
 
 	"github.com/gopalloc/palloc"
+	"github.com/gopalloc/palloc/internal/nocopy"
 )
 
 // The map: how it is made and read.
@@ -52,17 +53,8 @@ type Map[K, V any] struct {
 	spare  spares[K, V]
 
 	changes uint64
-	_       noCopy
+	_       nocopy.Mark
 }
-
-// noCopy lets go vet report copies.
-type noCopy struct{}
-
-// Lock is for go vet.
-func (*noCopy) Lock() {}
-
-// Unlock is for go vet.
-func (*noCopy) Unlock() {}
 
 // New returns an empty Map with keys in the order of cmp.Compare: a NaN is less than other numbers,
 // and equal to itself. It allocates nothing in the context before the first Put. It panics with a

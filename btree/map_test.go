@@ -9,28 +9,11 @@ import (
 
 	"github.com/gopalloc/palloc"
 	"github.com/gopalloc/palloc/btree"
+	"github.com/gopalloc/palloc/internal/containertest"
 	"github.com/gopalloc/palloc/palloctest"
 )
 
 // What a Map does at its ends: without memory, without a context, with keys of all kinds.
-
-// wantFault calls f, which must panic with a *palloc.Fault about op whose text has each of the words.
-func wantFault(t *testing.T, f func(), op string, words ...string) {
-	t.Helper()
-	defer func() {
-		t.Helper()
-		fault, ok := recover().(*palloc.Fault)
-		if !ok || fault.Op != op {
-			t.Fatalf("got %v, want a Fault of %s", fault, op)
-		}
-		for _, w := range words {
-			if !strings.Contains(fault.Error(), w) {
-				t.Errorf("%q does not say %q", fault, w)
-			}
-		}
-	}()
-	f()
-}
 
 type wide [160]int // 64 of them take a block of their own
 
@@ -39,12 +22,12 @@ func compareWide(a, b wide) int { return cmp.Compare(a[0], b[0]) }
 // TestARefusalLeavesTheMapAsItWas refuses every node that an insertion needs, the first, the second
 // and so on, in each kind of context.
 func TestARefusalLeavesTheMapAsItWas(t *testing.T) {
-	for kind := range 4 {
+	for kind := range containertest.Kinds {
 		if testing.Short() && kind > 0 {
 			return // takes long in a build with -race
 		}
 		root := palloctest.New(t, palloctest.Unchecked())
-		mc := contextOf(root, kind)
+		mc := containertest.ContextOf(root, kind)
 		m := btree.NewFunc[wide, int](mc, compareWide)
 		const n = 3200 // more than 65 leaves
 		refused := 0
@@ -137,27 +120,27 @@ func TestEveryUseAfterTheContextsEndIsAFault(t *testing.T) {
 		"BackwardFrom": func(m *btree.Map[int, int]) { m.BackwardFrom(9)(func(_, _ int) bool { return true }) },
 	}
 	root := palloctest.New(t, palloctest.Unchecked())
-	for kind := range 4 {
+	for kind := range containertest.Kinds {
 		for name, use := range uses {
-			mc := contextOf(root, kind)
+			mc := containertest.ContextOf(root, kind)
 			m := btree.New[int, int](mc)
 			m.Put(1, 1)
 			mc.Reset()
-			wantFault(t, func() { use(m) }, "btree.Map."+name, "reset", mc.Name())
+			containertest.WantFault(t, func() { use(m) }, "btree.Map."+name, "reset", mc.Name())
 			mc.Alloc(2000)
-			wantFault(t, func() { use(m) }, "btree.Map."+name, "reset")
+			containertest.WantFault(t, func() { use(m) }, "btree.Map."+name, "reset")
 			mc.Delete()
-			wantFault(t, func() { use(m) }, "btree.Map."+name)
+			containertest.WantFault(t, func() { use(m) }, "btree.Map."+name)
 		}
 		for name, use := range uses {
-			wantFault(t, func() { use(new(btree.Map[int, int])) }, "btree.Map."+name)
+			containertest.WantFault(t, func() { use(new(btree.Map[int, int])) }, "btree.Map."+name)
 		}
 	}
 }
 
 func TestAResetInALoopIsAFault(t *testing.T) {
-	for kind := range 4 {
-		mc := contextOf(palloctest.New(t), kind)
+	for kind := range containertest.Kinds {
+		mc := containertest.ContextOf(palloctest.New(t), kind)
 		for _, back := range []bool{false, true} {
 			m := btree.New[int, int](mc)
 			m.Put(1, 1)
@@ -166,7 +149,7 @@ func TestAResetInALoopIsAFault(t *testing.T) {
 			if back {
 				op, seq = "btree.Map.Backward", m.Backward()
 			}
-			wantFault(t, func() {
+			containertest.WantFault(t, func() {
 				for range seq {
 					mc.Reset()
 				}
@@ -177,8 +160,8 @@ func TestAResetInALoopIsAFault(t *testing.T) {
 }
 
 func TestAMapWithoutNodesOutlivesAReset(t *testing.T) {
-	for kind := range 4 {
-		mc := contextOf(palloctest.New(t), kind)
+	for kind := range containertest.Kinds {
+		mc := containertest.ContextOf(palloctest.New(t), kind)
 		m := btree.New[int, int](mc)
 		mc.Alloc(100)
 		mc.Reset()
@@ -195,11 +178,11 @@ func TestAMapWithoutNodesOutlivesAReset(t *testing.T) {
 
 func TestTypesWithGoPointersAreRefused(t *testing.T) {
 	mc := palloctest.New(t)
-	wantFault(t, func() { btree.New[string, int](mc) }, "MakeSlice[string]")
-	wantFault(t, func() { btree.New[int, *int](mc) }, "MakeSlice[*int]")
-	wantFault(t, func() { btree.New[int, map[int]int](mc) }, "MakeSlice[map[int]int]")
+	containertest.WantFault(t, func() { btree.New[string, int](mc) }, "MakeSlice[string]")
+	containertest.WantFault(t, func() { btree.New[int, *int](mc) }, "MakeSlice[*int]")
+	containertest.WantFault(t, func() { btree.New[int, map[int]int](mc) }, "MakeSlice[map[int]int]")
 	mc.Delete()
-	wantFault(t, func() { btree.New[int, int](mc) }, "MakeSlice")
+	containertest.WantFault(t, func() { btree.New[int, int](mc) }, "MakeSlice")
 }
 
 type name struct {

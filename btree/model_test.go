@@ -2,20 +2,16 @@ package btree_test
 
 import (
 	"cmp"
-	"flag"
 	"iter"
-	"math/rand/v2"
 	"slices"
 	"testing"
 
 	"github.com/gopalloc/palloc"
 	"github.com/gopalloc/palloc/btree"
-	"github.com/gopalloc/palloc/palloctest"
+	"github.com/gopalloc/palloc/internal/containertest"
 )
 
 // Random programs on a Map, compared with a sorted slice.
-
-var programs = flag.Int("programs", 0, "number of random programs, for TestModel; 0: two thousand")
 
 type entry struct{ key, value int }
 
@@ -260,52 +256,6 @@ func runProgram(t *testing.T, mc palloc.Context, code []byte) {
 	x.m.Free()
 }
 
-// contextOf returns a context of one of the kinds in which a Map can be.
-func contextOf(parent palloc.Context, i int) palloc.Context {
-	switch i % 4 {
-	case 0:
-		return palloc.NewAllocSet(parent, "AllocSet")
-	case 1:
-		return palloc.NewGeneration(parent, "Generation")
-	case 2:
-		return palloc.NewBump(parent, "Bump")
-	}
-	return palloc.NewAllocSet(parent, "Shared", palloc.Shared())
-}
+func TestModel(t *testing.T) { containertest.Programs(t, 2000, 100, runProgram) }
 
-func TestModel(t *testing.T) {
-	n := *programs
-	if n == 0 {
-		if n = 2000; testing.Short() {
-			n = 100
-		}
-	}
-	checked := palloctest.New(t)
-	plain := palloctest.New(t, palloctest.Unchecked())
-	for i := range n {
-		r := rand.New(rand.NewPCG(uint64(i), 1))
-		code := make([]byte, 4+r.IntN(300))
-		for i := range code {
-			code[i] = byte(r.Uint32())
-		}
-		parent := plain
-		if i%16 == 0 {
-			parent = checked
-		}
-		mc := contextOf(parent, i/16)
-		runProgram(t, mc, code)
-		if mc.Kind().Frees() && !mc.IsEmpty() {
-			t.Fatalf("program %d: Free left chunks", i)
-		}
-		mc.Delete()
-	}
-}
-
-func FuzzMap(f *testing.F) {
-	f.Add([]byte("some operations"))
-	f.Fuzz(func(t *testing.T, code []byte) {
-		mc := contextOf(palloctest.New(t), len(code))
-		runProgram(t, mc, code)
-		mc.Delete()
-	})
-}
+func FuzzMap(f *testing.F) { containertest.Fuzz(f, runProgram) }

@@ -9,6 +9,7 @@ import (
 	"iter"
 
 	"github.com/gopalloc/palloc"
+	"github.com/gopalloc/palloc/internal/nocopy"
 )
 
 // The elements are in a ring: a slice whose length is a power of two.
@@ -37,17 +38,8 @@ type Deque[T any] struct {
 	ring []T
 	head int
 	n    int
-	_    noCopy
+	_    nocopy.Mark
 }
-
-// noCopy lets go vet report copies.
-type noCopy struct{}
-
-// Lock is for go vet.
-func (*noCopy) Lock() {}
-
-// Unlock is for go vet.
-func (*noCopy) Unlock() {}
 
 // smallest is the length of the first ring.
 const smallest = 8

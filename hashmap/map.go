@@ -14,6 +14,7 @@ import (
 	"iter"
 
 	"github.com/gopalloc/palloc"
+	"github.com/gopalloc/palloc/internal/nocopy"
 )
 
 // The map: its methods.
@@ -49,18 +50,9 @@ import (
 // PostgreSQL: HTAB, dynahash's table in a context of its own; simplehash.
 type Map[K comparable, V any] struct {
 	palloc.NoHeapPointers
-	_     noCopy
+	_     nocopy.Mark
 	store store[K, V]
 }
-
-// noCopy lets go vet report copies.
-type noCopy struct{}
-
-// Lock is for go vet.
-func (*noCopy) Lock() {}
-
-// Unlock is for go vet.
-func (*noCopy) Unlock() {}
 
 // New returns an empty Map with room for about capacity entries; with 0 it allocates nothing in the
 // context before the first insert. It panics with a *palloc.Fault when the context was deleted or

@@ -4,6 +4,7 @@ import (
 	"iter"
 
 	"github.com/gopalloc/palloc"
+	"github.com/gopalloc/palloc/internal/nocopy"
 )
 
 // Sets: maps without values.
@@ -18,7 +19,7 @@ import (
 // PostgreSQL: HTAB, with entries that are keys.
 type Set[K comparable] struct {
 	palloc.NoHeapPointers
-	_     noCopy
+	_     nocopy.Mark
 	store store[K, struct{}]
 }
 

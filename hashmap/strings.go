@@ -4,6 +4,7 @@ import (
 	"iter"
 
 	"github.com/gopalloc/palloc"
+	"github.com/gopalloc/palloc/internal/nocopy"
 )
 
 // Maps from strings.
@@ -26,7 +27,7 @@ import (
 // PostgreSQL: HTAB with HASH_STRINGS, whose keys have one size.
 type Strings[V any] struct {
 	palloc.NoHeapPointers
-	_     noCopy
+	_     nocopy.Mark
 	store store[text, V]
 }
 

@@ -10,6 +10,7 @@ import (
 	"iter"
 
 	"github.com/gopalloc/palloc"
+	"github.com/gopalloc/palloc/internal/nocopy"
 )
 
 // The elements are a heap in a slice: the children of element i are 4*i+1 to 4*i+4.
@@ -41,7 +42,7 @@ type Heap[T any] struct {
 	s     []T             // its length is the number of elements
 	order order[T]
 	moved func(value *T, i int)
-	_     noCopy
+	_     nocopy.Mark
 }
 
 // An order has what depends on how elements are compared. up moves element i up to its place, at most
@@ -51,15 +52,6 @@ type order[T any] struct {
 	up   func(s []T, i, top int, moved func(*T, int)) int
 	fall func(s []T, i int, moved func(*T, int)) int
 }
-
-// noCopy lets go vet report copies.
-type noCopy struct{}
-
-// Lock is for go vet.
-func (*noCopy) Lock() {}
-
-// Unlock is for go vet.
-func (*noCopy) Unlock() {}
 
 // smallest is the capacity of the first slice.
 const smallest = 8

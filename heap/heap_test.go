@@ -3,21 +3,17 @@ package heap_test
 import (
 	"cmp"
 	"errors"
-	"flag"
 	"math"
-	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/gopalloc/palloc"
 	"github.com/gopalloc/palloc/heap"
+	"github.com/gopalloc/palloc/internal/containertest"
 	"github.com/gopalloc/palloc/palloctest"
 )
 
 // A Heap compared with a sorted slice, and at its ends: without memory, without a context.
-
-var programs = flag.Int("programs", 0, "number of random programs, for TestModel; 0: a few thousand")
 
 // A model is what a Heap should hold. where has the index of each element by its id, as Track tells.
 type model struct {
@@ -161,7 +157,7 @@ var uses = map[string]func(h *heap.Heap[int]){
 
 func TestARefusalLeavesTheHeapAsItWas(t *testing.T) {
 	for kind := range 4 {
-		mc := contextOf(palloctest.New(t, palloctest.Unchecked()), kind)
+		mc := containertest.ContextOf(palloctest.New(t, palloctest.Unchecked()), kind)
 		h := heap.NewFunc(mc, func(a, b [2000]byte) int { return cmp.Compare(a[0], b[0]) })
 		refused := 0
 		for i := range 250 {
@@ -227,9 +223,9 @@ func TestAWrongIndexIsAFault(t *testing.T) {
 	mc := palloctest.New(t)
 	h := filled(mc)
 	for _, i := range []int{-1, 2, 7, 1 << 30} {
-		wantFault(t, func() { h.At(i) }, "heap.Heap.At", "index")
-		wantFault(t, func() { h.Fix(i) }, "heap.Heap.Fix", "index")
-		wantFault(t, func() { h.Remove(i) }, "heap.Heap.Remove", "index")
+		containertest.WantFault(t, func() { h.At(i) }, "heap.Heap.At", "index")
+		containertest.WantFault(t, func() { h.Fix(i) }, "heap.Heap.Fix", "index")
+		containertest.WantFault(t, func() { h.Remove(i) }, "heap.Heap.Remove", "index")
 	}
 	h.Free()
 }
@@ -270,98 +266,17 @@ func TestNothingIsAllocatedOnGosHeap(t *testing.T) {
 	h.Free()
 }
 
-// contextOf returns a context of one of the kinds in which a Heap can be.
-func contextOf(parent palloc.Context, i int) palloc.Context {
-	switch i % 4 {
-	case 0:
-		return palloc.NewAllocSet(parent, "AllocSet")
-	case 1:
-		return palloc.NewGeneration(parent, "Generation")
-	case 2:
-		return palloc.NewBump(parent, "Bump")
-	}
-	return palloc.NewAllocSet(parent, "Shared", palloc.Shared())
-}
-
-// wantFault calls f, which must panic with a *palloc.Fault about op whose text says what.
-func wantFault(t *testing.T, f func(), op, what string) {
-	t.Helper()
-	defer func() {
-		t.Helper()
-		fault, ok := recover().(*palloc.Fault)
-		if !ok || fault.Op != op || !strings.Contains(fault.Error(), what) {
-			t.Fatalf("got %v, want a Fault of %s that says %q", fault, op, what)
-		}
-	}()
-	f()
-}
-
-func TestModel(t *testing.T) {
-	n := *programs
-	if n == 0 {
-		if n = 3000; testing.Short() {
-			n = 300
-		}
-	}
-	checked := palloctest.New(t)
-	plain := palloctest.New(t, palloctest.Unchecked())
-	for i := range n {
-		r := rand.New(rand.NewPCG(uint64(i), 1))
-		code := make([]byte, 4+r.IntN(300))
-		for i := range code {
-			code[i] = byte(r.Uint32())
-		}
-		parent := plain
-		if i%16 == 0 {
-			parent = checked
-		}
-		mc := contextOf(parent, i/16)
-		runProgram(t, mc, code)
-		if mc.Kind().Frees() && !mc.IsEmpty() {
-			t.Fatalf("program %d: Free left chunks", i)
-		}
-		mc.Delete()
-	}
-}
-
-func FuzzHeap(f *testing.F) {
-	f.Add([]byte("some operations"))
-	f.Fuzz(func(t *testing.T, code []byte) {
-		mc := contextOf(palloctest.New(t), len(code))
-		runProgram(t, mc, code)
-		mc.Delete()
-	})
-}
-
-func TestEveryUseAfterTheContextsEndIsAFault(t *testing.T) {
-	root := palloctest.New(t, palloctest.Unchecked())
-	for kind := range 4 {
-		for name, use := range uses {
-			op := "heap.Heap." + name
-			mc := contextOf(root, kind)
-			x := filled(mc)
-			mc.Reset()
-			wantFault(t, func() { use(x) }, op, "reset")
-			mc.Alloc(2000)
-			wantFault(t, func() { use(x) }, op, "reset")
-			mc.Delete()
-			wantFault(t, func() { use(x) }, op, "")
-			wantFault(t, func() { use(new(heap.Heap[int])) }, op, "")
-			mc = contextOf(root, kind)
-			x = heap.New[int](mc)
-			mc.Alloc(100)
-			mc.Reset()
-			if x.Len() != 0 {
-				t.Error("one without memory did not outlive a reset")
-			}
-			mc.Delete()
-		}
-	}
-}
-
 func TestTypesWithGoPointersAreRefused(t *testing.T) {
 	mc := palloctest.New(t)
-	wantFault(t, func() { heap.NewFunc(mc, func(a, b *int) int { return 0 }) }, "MakeSlice[*int]", "pointer")
+	containertest.WantFault(t, func() { heap.NewFunc(mc, func(a, b *int) int { return 0 }) }, "MakeSlice[*int]", "pointer")
 	mc.Delete()
-	wantFault(t, func() { heap.New[int](mc) }, "MakeSlice", "deleted")
+	containertest.WantFault(t, func() { heap.New[int](mc) }, "MakeSlice", "deleted")
+}
+
+func TestModel(t *testing.T) { containertest.Programs(t, 3000, 300, runProgram) }
+
+func FuzzHeap(f *testing.F) { containertest.Fuzz(f, runProgram) }
+
+func TestEveryUseAfterTheContextsEndIsAFault(t *testing.T) {
+	containertest.EndsWithItsContext(t, "heap.Heap", uses, new(heap.Heap[int]), heap.New[int], filled)
 }

@@ -14,6 +14,7 @@ import (
 	"iter"
 
 	"github.com/gopalloc/palloc"
+	"github.com/gopalloc/palloc/internal/nocopy"
 )
 
 // A chain of elements in both directions.
@@ -48,17 +49,8 @@ type List[T any] struct {
 	first, last *T
 	n           int
 	number      uint32
-	_           noCopy
+	_           nocopy.Mark
 }
-
-// noCopy lets go vet report copies.
-type noCopy struct{}
-
-// Lock is for go vet.
-func (*noCopy) Lock() {}
-
-// Unlock is for go vet.
-func (*noCopy) Unlock() {}
 
 // New returns an empty List by the links that a function finds in an element. Any goroutine.
 //

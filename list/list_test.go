@@ -1,20 +1,16 @@
 package list_test
 
 import (
-	"flag"
-	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/gopalloc/palloc"
+	"github.com/gopalloc/palloc/internal/containertest"
 	"github.com/gopalloc/palloc/list"
 	"github.com/gopalloc/palloc/palloctest"
 )
 
 // Lists compared with slices, and misuse.
-
-var programs = flag.Int("programs", 0, "number of random programs, for TestModel; 0: a few thousand")
 
 type element struct {
 	palloc.NoHeapPointers
@@ -159,7 +155,7 @@ func TestMisuseIsAFault(t *testing.T) {
 		"InsertAfter":  func() { l.InsertAfter(e, e) },
 		"InsertBefore": func() { l.InsertBefore(e, e) },
 	} {
-		wantFault(t, use, "list.List."+name, "in a list already")
+		containertest.WantFault(t, use, "list.List."+name, "in a list already")
 	}
 	for name, use := range map[string]func(){
 		"Remove":       func() { other.Remove(e) },
@@ -170,7 +166,7 @@ func TestMisuseIsAFault(t *testing.T) {
 		"InsertAfter":  func() { l.InsertAfter(f, f) },
 		"InsertBefore": func() { other.InsertBefore(f, e) },
 	} {
-		wantFault(t, use, "list.List."+name, "not in the list")
+		containertest.WantFault(t, use, "list.List."+name, "not in the list")
 	}
 	if l.Len() != 1 || l.Front() != e || other.Len() != 0 {
 		t.Error("misuse has changed a list")
@@ -219,65 +215,6 @@ func TestNothingIsAllocatedOnGosHeap(t *testing.T) {
 	}
 }
 
-// contextOf returns a context of one of the kinds in which a List can be.
-func contextOf(parent palloc.Context, i int) palloc.Context {
-	switch i % 4 {
-	case 0:
-		return palloc.NewAllocSet(parent, "AllocSet")
-	case 1:
-		return palloc.NewGeneration(parent, "Generation")
-	case 2:
-		return palloc.NewBump(parent, "Bump")
-	}
-	return palloc.NewAllocSet(parent, "Shared", palloc.Shared())
-}
+func TestModel(t *testing.T) { containertest.Programs(t, 3000, 300, runProgram) }
 
-// wantFault calls f, which must panic with a *palloc.Fault about op whose text says what.
-func wantFault(t *testing.T, f func(), op, what string) {
-	t.Helper()
-	defer func() {
-		t.Helper()
-		fault, ok := recover().(*palloc.Fault)
-		if !ok || fault.Op != op || !strings.Contains(fault.Error(), what) {
-			t.Fatalf("got %v, want a Fault of %s that says %q", fault, op, what)
-		}
-	}()
-	f()
-}
-
-func TestModel(t *testing.T) {
-	n := *programs
-	if n == 0 {
-		if n = 3000; testing.Short() {
-			n = 300
-		}
-	}
-	checked := palloctest.New(t)
-	plain := palloctest.New(t, palloctest.Unchecked())
-	for i := range n {
-		r := rand.New(rand.NewPCG(uint64(i), 1))
-		code := make([]byte, 4+r.IntN(300))
-		for i := range code {
-			code[i] = byte(r.Uint32())
-		}
-		parent := plain
-		if i%16 == 0 {
-			parent = checked
-		}
-		mc := contextOf(parent, i/16)
-		runProgram(t, mc, code)
-		if mc.Kind().Frees() && !mc.IsEmpty() {
-			t.Fatalf("program %d: chunks are left", i)
-		}
-		mc.Delete()
-	}
-}
-
-func FuzzList(f *testing.F) {
-	f.Add([]byte("some operations"))
-	f.Fuzz(func(t *testing.T, code []byte) {
-		mc := contextOf(palloctest.New(t), len(code))
-		runProgram(t, mc, code)
-		mc.Delete()
-	})
-}
+func FuzzList(f *testing.F) { containertest.Fuzz(f, runProgram) }

@@ -10,6 +10,7 @@ import (
 	"math/bits"
 
 	"github.com/gopalloc/palloc"
+	"github.com/gopalloc/palloc/internal/nocopy"
 )
 
 // The elements are in blocks of 8, 16, 32, ... of them, whose addresses are in a table.
@@ -42,7 +43,7 @@ type Vector[T any] struct {
 	blocks []block[T]
 	n      int
 	frees  int // number of calls of Free, for loops
-	_      noCopy
+	_      nocopy.Mark
 }
 
 // A block is the memory of some elements.
@@ -50,15 +51,6 @@ type block[T any] struct {
 	palloc.NoHeapPointers
 	elements []T
 }
-
-// noCopy lets go vet report copies.
-type noCopy struct{}
-
-// Lock is for go vet.
-func (*noCopy) Lock() {}
-
-// Unlock is for go vet.
-func (*noCopy) Unlock() {}
 
 // New returns an empty Vector. It allocates nothing in the context before the first Append. It
 // panics with a *palloc.Fault when the context was deleted, or does not accept T. Owner only.

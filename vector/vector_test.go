@@ -2,20 +2,16 @@ package vector_test
 
 import (
 	"errors"
-	"flag"
-	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/gopalloc/palloc"
+	"github.com/gopalloc/palloc/internal/containertest"
 	"github.com/gopalloc/palloc/palloctest"
 	"github.com/gopalloc/palloc/vector"
 )
 
 // A Vector compared with a slice, and at its ends: without memory, without a context.
-
-var programs = flag.Int("programs", 0, "number of random programs, for TestModel; 0: a few thousand")
 
 // runProgram runs a program of operations on a Vector in mc.
 func runProgram(t *testing.T, mc palloc.Context, code []byte) {
@@ -85,7 +81,7 @@ var uses = map[string]func(v *vector.Vector[int]){
 
 func TestARefusalLeavesTheVectorAsItWas(t *testing.T) {
 	for kind := range 4 {
-		mc := contextOf(palloctest.New(t, palloctest.Unchecked()), kind)
+		mc := containertest.ContextOf(palloctest.New(t, palloctest.Unchecked()), kind)
 		v := vector.New[[2000]byte](mc)
 		refused := 0
 		for i := range 600 {
@@ -155,7 +151,7 @@ func TestAWrongIndexIsAFault(t *testing.T) {
 	mc := palloctest.New(t)
 	v := filled(mc)
 	for _, i := range []int{-1, 1, 7, 1 << 30} {
-		wantFault(t, func() { v.At(i) }, "vector.Vector.At", "index")
+		containertest.WantFault(t, func() { v.At(i) }, "vector.Vector.At", "index")
 	}
 	v.Free()
 }
@@ -179,7 +175,7 @@ func TestALoopMayChangeTheVector(t *testing.T) {
 		v.Free()
 	}
 	v.Append(1)
-	wantFault(t, func() {
+	containertest.WantFault(t, func() {
 		for range v.All() {
 			v.Append(2)
 			mc.Reset()
@@ -205,98 +201,17 @@ func TestNothingIsAllocatedOnGosHeap(t *testing.T) {
 	v.Free()
 }
 
-// contextOf returns a context of one of the kinds in which a Vector can be.
-func contextOf(parent palloc.Context, i int) palloc.Context {
-	switch i % 4 {
-	case 0:
-		return palloc.NewAllocSet(parent, "AllocSet")
-	case 1:
-		return palloc.NewGeneration(parent, "Generation")
-	case 2:
-		return palloc.NewBump(parent, "Bump")
-	}
-	return palloc.NewAllocSet(parent, "Shared", palloc.Shared())
-}
-
-// wantFault calls f, which must panic with a *palloc.Fault about op whose text says what.
-func wantFault(t *testing.T, f func(), op, what string) {
-	t.Helper()
-	defer func() {
-		t.Helper()
-		fault, ok := recover().(*palloc.Fault)
-		if !ok || fault.Op != op || !strings.Contains(fault.Error(), what) {
-			t.Fatalf("got %v, want a Fault of %s that says %q", fault, op, what)
-		}
-	}()
-	f()
-}
-
-func TestModel(t *testing.T) {
-	n := *programs
-	if n == 0 {
-		if n = 3000; testing.Short() {
-			n = 300
-		}
-	}
-	checked := palloctest.New(t)
-	plain := palloctest.New(t, palloctest.Unchecked())
-	for i := range n {
-		r := rand.New(rand.NewPCG(uint64(i), 1))
-		code := make([]byte, 4+r.IntN(300))
-		for i := range code {
-			code[i] = byte(r.Uint32())
-		}
-		parent := plain
-		if i%16 == 0 {
-			parent = checked
-		}
-		mc := contextOf(parent, i/16)
-		runProgram(t, mc, code)
-		if mc.Kind().Frees() && !mc.IsEmpty() {
-			t.Fatalf("program %d: Free left chunks", i)
-		}
-		mc.Delete()
-	}
-}
-
-func FuzzVector(f *testing.F) {
-	f.Add([]byte("some operations"))
-	f.Fuzz(func(t *testing.T, code []byte) {
-		mc := contextOf(palloctest.New(t), len(code))
-		runProgram(t, mc, code)
-		mc.Delete()
-	})
-}
-
-func TestEveryUseAfterTheContextsEndIsAFault(t *testing.T) {
-	root := palloctest.New(t, palloctest.Unchecked())
-	for kind := range 4 {
-		for name, use := range uses {
-			op := "vector.Vector." + name
-			mc := contextOf(root, kind)
-			x := filled(mc)
-			mc.Reset()
-			wantFault(t, func() { use(x) }, op, "reset")
-			mc.Alloc(2000)
-			wantFault(t, func() { use(x) }, op, "reset")
-			mc.Delete()
-			wantFault(t, func() { use(x) }, op, "")
-			wantFault(t, func() { use(new(vector.Vector[int])) }, op, "")
-			mc = contextOf(root, kind)
-			x = vector.New[int](mc)
-			mc.Alloc(100)
-			mc.Reset()
-			if x.Len() != 0 {
-				t.Error("one without memory did not outlive a reset")
-			}
-			mc.Delete()
-		}
-	}
-}
-
 func TestTypesWithGoPointersAreRefused(t *testing.T) {
 	mc := palloctest.New(t)
-	wantFault(t, func() { vector.New[*int](mc) }, "MakeSlice[*int]", "pointer")
+	containertest.WantFault(t, func() { vector.New[*int](mc) }, "MakeSlice[*int]", "pointer")
 	mc.Delete()
-	wantFault(t, func() { vector.New[int](mc) }, "MakeSlice", "deleted")
+	containertest.WantFault(t, func() { vector.New[int](mc) }, "MakeSlice", "deleted")
+}
+
+func TestModel(t *testing.T) { containertest.Programs(t, 3000, 300, runProgram) }
+
+func FuzzVector(f *testing.F) { containertest.Fuzz(f, runProgram) }
+
+func TestEveryUseAfterTheContextsEndIsAFault(t *testing.T) {
+	containertest.EndsWithItsContext(t, "vector.Vector", uses, new(vector.Vector[int]), vector.New[int], filled)
 }
