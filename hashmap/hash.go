@@ -108,14 +108,13 @@ func wordOf[K comparable](k *K) uint64 {
 	}
 }
 
-// hashSlowly is hashOf for keys that are not one word. It is separate so that hashOf can be
-// inlined.
+// hashSlowly is hashOf for keys that are not one word.
 func hashSlowly[K comparable](h *hasher, k K) uint64 {
 	switch h.how {
 	case byBytes:
 		return maphash.Bytes(h.seed, unsafe.Slice((*byte)(unsafe.Pointer(&k)), unsafe.Sizeof(k)))
 	case byText:
-		return uint64((*text)(unsafe.Pointer(&k)).hash)
+		return (*text)(unsafe.Pointer(&k)).hash()
 	}
 	return maphash.Comparable(h.seed, k)
 }

@@ -34,7 +34,7 @@ import (
 // keys that are strings see Strings.
 //
 // An entry takes its key, its value and a byte, and its share of free slots: tables are at most
-// seven eighths full, and grow by a quarter, small ones to three times their size. Delete frees no
+// seven eighths full, and grow by a third, small ones to three times their size. Delete frees no
 // memory: later entries use it. Clear keeps the memory, Free frees it piece by piece, in a context
 // whose kind frees chunks; a Bump keeps what the map had before it grew. A Slab has chunks of one
 // size, so that New panics. In a Shared context a Map is under the caller's lock, as everywhere.
@@ -86,10 +86,16 @@ func (m *Map[K, V]) Len() int {
 
 // Get returns the value of k; the zero value and false when there is none.
 func (m *Map[K, V]) Get(k K) (v V, found bool) {
-	if g, i, _ := m.store.find("hashmap.Map.Get", k); g != nil {
-		return g.slots[i].value, true
+	var at *slot[K, V]
+	if m.store.hashesWords() { // find, without the call
+		at, _ = m.store.search(m.store.hasher.word(wordOf(&k)), k)
+	} else {
+		at, _ = m.store.findSlowly("hashmap.Map.Get", k)
 	}
-	return v, false
+	if at == nil {
+		return v, false
+	}
+	return at.value, true
 }
 
 // Has reports whether k has an entry.
@@ -98,8 +104,8 @@ func (m *Map[K, V]) Has(k K) bool { return m.Ref(k) != nil }
 // Ref returns the address of the value of k, which may be changed there; nil when there is none. It
 // is valid until a key is inserted, k is deleted, or the map is cleared or freed.
 func (m *Map[K, V]) Ref(k K) *V {
-	if g, i, _ := m.store.find("hashmap.Map.Ref", k); g != nil {
-		return &g.slots[i].value
+	if at, _ := m.store.find("hashmap.Map.Ref", k); at != nil {
+		return &at.value
 	}
 	return nil
 }
@@ -145,9 +151,9 @@ func (m *Map[K, V]) Entry(k K) *V {
 func (m *Map[K, V]) TryEntry(k K) (*V, error) { return m.entry("hashmap.Map.TryEntry", k) }
 
 func (m *Map[K, V]) entry(op string, k K) (*V, error) {
-	g, i, hash := m.store.find(op, k)
-	if g != nil {
-		return &g.slots[i].value, nil
+	at, hash := m.store.find(op, k)
+	if at != nil {
+		return &at.value, nil
 	}
 	at, err := m.store.add(op, hash)
 	if err != nil {
@@ -161,11 +167,11 @@ func (m *Map[K, V]) entry(op string, k K) (*V, error) {
 //
 // PostgreSQL: hash_search with HASH_REMOVE.
 func (m *Map[K, V]) Delete(k K) bool {
-	g, i, hash := m.store.find("hashmap.Map.Delete", k)
-	if g != nil {
-		m.store.remove(g, i, hash)
+	at, hash := m.store.find("hashmap.Map.Delete", k)
+	if at != nil {
+		m.store.remove(at, hash)
 	}
-	return g != nil
+	return at != nil
 }
 
 // Clear removes all entries, and keeps the memory for others. It takes a step for each slot. Owner

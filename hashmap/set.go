@@ -48,8 +48,8 @@ func (s *Set[K]) Len() int {
 
 // Has reports whether k is in the set.
 func (s *Set[K]) Has(k K) bool {
-	g, _, _ := s.store.find("hashmap.Set.Has", k)
-	return g != nil
+	at, _ := s.store.find("hashmap.Set.Has", k)
+	return at != nil
 }
 
 // Add inserts k, and reports whether it was not there. It panics with a *palloc.OutOfMemoryError
@@ -66,8 +66,8 @@ func (s *Set[K]) Add(k K) bool {
 func (s *Set[K]) TryAdd(k K) (bool, error) { return s.add("hashmap.Set.TryAdd", k) }
 
 func (s *Set[K]) add(op string, k K) (bool, error) {
-	g, _, hash := s.store.find(op, k)
-	if g != nil {
+	at, hash := s.store.find(op, k)
+	if at != nil {
 		return false, nil
 	}
 	at, err := s.store.add(op, hash)
@@ -80,11 +80,11 @@ func (s *Set[K]) add(op string, k K) (bool, error) {
 
 // Delete removes k, and reports whether it was there. It frees no memory. Owner only.
 func (s *Set[K]) Delete(k K) bool {
-	g, i, hash := s.store.find("hashmap.Set.Delete", k)
-	if g != nil {
-		s.store.remove(g, i, hash)
+	at, hash := s.store.find("hashmap.Set.Delete", k)
+	if at != nil {
+		s.store.remove(at, hash)
 	}
-	return g != nil
+	return at != nil
 }
 
 // Clear removes all keys, and keeps the memory for others. Owner only.

@@ -10,25 +10,27 @@ import (
 // The store: the tables of a map. Their number grows by one at a time, by linear hashing: with n
 // tables, of which 2^k is the largest power of two below n or n itself, the lowest k+1 bits of a
 // hash are the number of its table, or the lowest k where there is no such table yet. The next to
-// be split in two is always table n-2^k. A table that is full before its turn grows by a quarter.
+// be split in two is always table n-2^k. A table that is full before its turn grows by a third.
 //
-// Invariant: what is refused memory is left as it was. A store without memory takes no part in its
+// Invariant: the directory has a place for each value of the k+1 bits, with the table of such
+// hashes. What is refused memory is left as it was. A store without memory takes no part in its
 // context's lifetime. changes is another number after an entry was added, or memory freed.
 //
 // Cost: a step grows one table and splits one, of about average to 2 * average entries each; the
-// list of tables grows by a segment, and the list of segments, of which each has hundreds of
-// thousands of entries, by doubling.
+// directory has 8 bytes for a table, and is copied when it is full, to one of twice the size.
+//
+// A search takes as few instructions as can be: a processor looks at some hundred of them at a
+// time, and begins the next search while this one waits for memory.
 
 const (
-	average    = 1024    // entries in a table, when one is split
-	maxTables  = 1 << 24 // hashes have bits for no more
-	perSegment = 256     // tables in a segment of the list
+	average   = 1024    // entries in a table, when one is split
+	maxTables = 1 << 24 // hashes have bits for no more
 )
 
-// A segment is a part of the list of tables.
-type segment[K comparable, V any] struct {
+// A place of the directory.
+type place[K comparable, V any] struct {
 	palloc.NoHeapPointers
-	tables []table[K, V]
+	table *table[K, V]
 }
 
 // A store has the tables of a map, and what is common to maps and maps of texts.
@@ -36,10 +38,9 @@ type store[K comparable, V any] struct {
 	mc      palloc.Context
 	life    palloc.Lifetime
 	hasher  hasher
-	one     table[K, V]     // the only table, while mask is 0
-	list    []segment[K, V] // of the tables, if there are more
+	one     table[K, V]   // the only table, while there is no directory
+	places  []place[K, V] // the directory: as many as a power of two
 	tables  uint32
-	mask    uint32 // the lowest power of two that is not below tables, less one
 	count   int
 	changes uint64
 	frees   bool // the context frees single chunks
@@ -67,7 +68,7 @@ func (s *store[K, V]) recheck(op string) {
 	}
 }
 
-func (s *store[K, V]) hasMemory() bool { return len(s.one.groups) > 0 || len(s.list) > 0 }
+func (s *store[K, V]) hasMemory() bool { return len(s.one.groups) > 0 || len(s.places) > 0 }
 
 // check panics unless the entries are still the store's.
 func (s *store[K, V]) check(op string) {
@@ -76,67 +77,56 @@ func (s *store[K, V]) check(op string) {
 	}
 }
 
-// find returns where the entry of a key is, and the key's hash; a nil group when it has none. It
-// checks first that the entries are still the store's. All is in one function, and nothing is
-// called for a key that is hashed as a word.
-func (s *store[K, V]) find(op string, k K) (g *group[K, V], i uint, hash uint64) {
-	if s.life.Over() {
-		s.recheck(op)
+// find returns the slot of a key's entry, or nil, and the key's hash. It checks first that the
+// entries are still the store's.
+func (s *store[K, V]) find(op string, k K) (at *slot[K, V], hash uint64) {
+	if s.hashesWords() {
+		return s.search(s.hasher.word(wordOf(&k)), k)
 	}
-	if s.hasher.how == byWord {
-		hash = s.hasher.word(wordOf(&k))
-	} else {
-		hash = hashSlowly(&s.hasher, k)
-	}
+	return s.findSlowly(op, k)
+}
+
+// hashesWords reports whether keys are hashed as words, and the entries are still the store's.
+func (s *store[K, V]) hashesWords() bool { return s.hasher.how == byWord && !s.life.Over() }
+
+// findSlowly is find where hashesWords reports false.
+func (s *store[K, V]) findSlowly(op string, k K) (at *slot[K, V], hash uint64) {
+	s.check(op)
+	return s.search(hashOf(&s.hasher, k), k)
+}
+
+// search is find for a key that has the hash. It calls nothing.
+func (s *store[K, V]) search(hash uint64, k K) (*slot[K, V], uint64) {
 	t, tag := s.table(hash), tagOf(hash)
-	if len(t.groups) == 0 {
-		return nil, 0, hash
-	}
-	home, tags := homeOf(hash, len(t.groups)), tag*ones
-	for n := home; ; {
-		g = &t.groups[n]
+	home := homeOf(hash, len(t.groups))
+	for n := home; n < uint(len(t.groups)); {
+		g := &t.groups[n]
 		control := g.control
-		for match := matchTag(control, tags); match != 0; match &= match - 1 {
-			if i = first(match); g.slots[i].key == k {
-				return g, i, hash
+		for match := matchTag(control, tag*ones); match != 0; match &= match - 1 {
+			if at := &g.slots[first(match)]; at.key == k {
+				return at, hash
 			}
 		}
 		if control&overflowOf(tag) == 0 {
-			return nil, 0, hash
+			break
 		}
 		if n = t.after(n, tag); n == home {
-			return nil, 0, hash
+			break
 		}
 	}
-}
-
-// number returns the number of a hash's table, without a branch, which could not be predicted.
-func (s *store[K, V]) number(hash uint64) uint32 {
-	n := uint32(hash) & s.mask
-	exists := uint32((int64(n) - int64(s.tables)) >> 63) // all bits, or none
-	return n & (s.mask>>1 | exists)
+	return nil, hash
 }
 
 // table returns the table of a hash.
 func (s *store[K, V]) table(hash uint64) *table[K, V] {
-	if s.mask == 0 {
+	if len(s.places) == 0 {
 		return &s.one
 	}
-	return s.at(s.number(hash))
-}
-
-// at returns a table by its number. There is more than one.
-func (s *store[K, V]) at(n uint32) *table[K, V] {
-	return &s.list[n/perSegment].tables[n%perSegment]
+	return s.places[uint(hash)&uint(len(s.places)-1)].table
 }
 
 // tableAt returns a table by its number.
-func (s *store[K, V]) tableAt(n uint32) *table[K, V] {
-	if s.mask == 0 {
-		return &s.one
-	}
-	return s.at(n)
-}
+func (s *store[K, V]) tableAt(n uint32) *table[K, V] { return s.table(uint64(n)) }
 
 // add makes a slot for a key that has no entry, and returns it: the caller writes the key.
 func (s *store[K, V]) add(op string, hash uint64) (*slot[K, V], error) {
@@ -155,8 +145,8 @@ func (s *store[K, V]) add(op string, hash uint64) (*slot[K, V], error) {
 }
 
 // remove removes the entry of a slot, whose key has the hash.
-func (s *store[K, V]) remove(g *group[K, V], i uint, hash uint64) {
-	s.table(hash).remove(g, i)
+func (s *store[K, V]) remove(at *slot[K, V], hash uint64) {
+	s.table(hash).remove(at, hash)
 	s.count--
 }
 
@@ -180,14 +170,14 @@ func (s *store[K, V]) makeRoom(op string, hash uint64) error {
 	return s.grow(op, hash)
 }
 
-// larger returns the number of groups to grow to: a quarter more, or three times as many while
+// larger returns the number of groups to grow to: a third more, or three times as many while
 // chunks are so small that their context would keep freed ones of many sizes.
 func larger(groups int) int {
 	const few = 64
 	if groups < few {
 		return max(1, 3*groups)
 	}
-	return groups + groups/4
+	return groups + groups/3
 }
 
 // grow makes the table of a hash larger.
@@ -213,54 +203,84 @@ func (s *store[K, V]) split(op string) error {
 	if err := s.extend(op); err != nil {
 		return err
 	}
+	added, err := s.allocTable(op)
+	if err != nil {
+		return err
+	}
 	old := s.tableAt(s.next())
 	bit := uint64(1) << (bits.Len32(s.tables) - 1)
 	n := old.count(&s.hasher, bit)
 	low, err := s.alloc(op, groupsWithSpare(int(old.live)-n))
 	if err != nil {
+		s.freeTable(added)
 		return err
 	}
 	high, err := s.alloc(op, groupsWithSpare(n))
 	if err != nil {
+		s.freeTable(added)
 		s.free(low)
 		return err
 	}
 	a, b := newTable[K, V](low), newTable[K, V](high)
-	old = s.tableAt(s.next())
 	old.moveTo(&s.hasher, bit, &a, &b)
 	s.free(old.groups)
-	*old = table[K, V]{}
-	at := s.next()
-	s.mask |= s.tables
+	*old, *added = a, b
+	s.places[s.tables].table = added
 	s.tables++
-	*s.at(at), *s.at(s.tables - 1) = a, b
 	return nil
 }
 
-// extend makes room in the list for one more table.
+// extend makes a place for one more table.
 func (s *store[K, V]) extend(op string) error {
-	at := int(s.tables / perSegment)
-	if at == len(s.list) {
-		list, err := take(s, op, s.list, 1)
-		if err != nil {
-			return err
-		}
-		s.list = list
+	have := len(s.places)
+	switch {
+	case have == 0:
+		return s.open(op)
+	case int(s.tables) < have:
+		return nil
 	}
-	g := &s.list[at]
-	if have := len(g.tables); have <= int(s.tables%perSegment) {
-		// The first segment of a list grows, the others have their full size at once.
-		more := perSegment
-		if at == 0 {
-			more = min(max(have, 2), perSegment-have)
-		}
-		tables, err := take(s, op, g.tables, more)
-		if err != nil {
-			return err
-		}
-		s.list[at].tables = tables
+	places, err := take(s, op, s.places, have)
+	if err != nil {
+		return err
 	}
+	s.places = places[:2*have]
+	copy(s.places[have:], s.places[:have])
 	return nil
+}
+
+// open makes a directory of two places, both for the only table.
+func (s *store[K, V]) open(op string) error {
+	places, err := take[place[K, V]](s, op, nil, 2)
+	if err != nil {
+		return err
+	}
+	t, err := s.allocTable(op)
+	if err != nil {
+		if s.frees {
+			palloc.FreeSlice(places)
+		}
+		return err
+	}
+	*t, s.one = s.one, table[K, V]{}
+	places[0].table, places[1].table = t, t
+	s.places = places[:2]
+	return nil
+}
+
+// allocTable allocates a table for the directory.
+func (s *store[K, V]) allocTable(op string) (*table[K, V], error) {
+	one, err := take[table[K, V]](s, op, nil, 1)
+	if err != nil {
+		return nil, err
+	}
+	return &one[0], nil
+}
+
+// freeTable frees a table of the directory, where the context frees single chunks.
+func (s *store[K, V]) freeTable(t *table[K, V]) {
+	if s.frees {
+		palloc.Free(t)
+	}
 }
 
 // alloc allocates empty groups, at least n.
@@ -315,19 +335,33 @@ func (s *store[K, V]) reserve(op string, n int) error {
 	case n == 0:
 		return nil
 	}
-	tables := min(max(1, (n+average-1)/average), maxTables)
-	for int(s.tables) < tables {
-		if err := s.extend(op); err != nil {
-			s.release()
-			return err
-		}
-		s.mask |= s.tables
-		s.tables++
+	err := s.reserveTables(op, min(max(1, (n+average-1)/average), maxTables), n)
+	if err != nil {
+		s.release()
 	}
-	half := uint32(s.mask>>1) + 1 // this number of tables have all, and those beyond half of some
-	for i := range s.tables {
-		each := n / int(half)
-		if i >= half || i < s.tables-half {
+	return err
+}
+
+// reserveTables makes the tables, for n entries. What it allocated when memory is refused is the
+// store's.
+func (s *store[K, V]) reserveTables(op string, tables, n int) error {
+	half := 1 << (bits.Len(uint(tables)) - 1) // this number of tables have all, and those beyond half of some
+	for i := range tables {
+		if i > 0 {
+			if err := s.extend(op); err != nil {
+				return err
+			}
+			t, err := s.allocTable(op)
+			if err != nil {
+				return err
+			}
+			s.places[i].table = t
+			s.tables++
+		}
+	}
+	for i := range tables {
+		each := n / half
+		if i >= half || i < tables-half {
 			each /= 2
 		}
 		each += 3 * root(each) // entries are not quite evenly spread
@@ -336,10 +370,9 @@ func (s *store[K, V]) reserve(op string, n int) error {
 		}
 		groups, err := s.alloc(op, groupsFor(each))
 		if err != nil {
-			s.release()
 			return err
 		}
-		*s.tableAt(i) = newTable(groups)
+		*s.tableAt(uint32(i)) = newTable(groups)
 	}
 	return nil
 }
@@ -361,13 +394,15 @@ func (s *store[K, V]) clear() {
 // release frees all memory.
 func (s *store[K, V]) release() {
 	for i := range s.tables {
-		s.free(s.tableAt(i).groups)
+		if t := s.tableAt(i); s.frees {
+			palloc.FreeSlice(t.groups)
+			if t != &s.one {
+				palloc.Free(t)
+			}
+		}
 	}
 	if s.frees {
-		for i := range s.list {
-			palloc.FreeSlice(s.list[i].tables)
-		}
-		palloc.FreeSlice(s.list)
+		palloc.FreeSlice(s.places)
 	}
 	*s = store[K, V]{mc: s.mc, life: s.life, hasher: s.hasher, tables: 1, frees: s.frees, changes: s.changes + 1}
 }

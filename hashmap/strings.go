@@ -56,40 +56,76 @@ func (m *Strings[V]) Len() int {
 }
 
 // find is store.find for a string.
-func (m *Strings[V]) find(op, key string) (g *group[text, V], i uint, hash uint64) {
-	if m.store.life.Over() {
-		m.store.recheck(op)
+func (m *Strings[V]) find(op string, key string) (at *slot[text, V], hash uint64) {
+	if isShort(key) && !m.store.life.Over() {
+		low, high := wordsOf(key)
+		return m.searchShort(m.store.hasher.words(low, high, uint64(len(key))), low, high, len(key))
 	}
-	hash = hashOfString(&m.store.hasher, key)
-	t, tag := m.store.table(hash), tagOf(hash)
-	if len(t.groups) == 0 {
-		return nil, 0, hash
-	}
-	home, tags := homeOf(hash, len(t.groups)), tag*ones
-	for n := home; ; {
-		g = &t.groups[n]
+	return m.findSlowly(op, key)
+}
+
+func (m *Strings[V]) findSlowly(op string, key string) (at *slot[text, V], hash uint64) {
+	m.store.check(op)
+	return m.search(hashOfString(&m.store.hasher, key), key)
+}
+
+// search is store.search for a string.
+func (m *Strings[V]) search(hash uint64, key string) (*slot[text, V], uint64) {
+	t, tag, mark := m.store.table(hash), tagOf(hash), markOf(hash, len(key))
+	home := homeOf(hash, len(t.groups))
+	for n := home; n < uint(len(t.groups)); {
+		g := &t.groups[n]
 		control := g.control
-		for match := matchTag(control, tags); match != 0; match &= match - 1 {
-			i = first(match)
-			if k := &g.slots[i].key; k.hash == uint32(hash) && k.is(key) {
-				return g, i, hash
+		for match := matchTag(control, tag*ones); match != 0; match &= match - 1 {
+			if at := &g.slots[first(match)]; at.key.mark == mark && at.key.string() == key {
+				return at, hash
 			}
 		}
 		if control&overflowOf(tag) == 0 {
-			return nil, 0, hash
+			break
 		}
 		if n = t.after(n, tag); n == home {
-			return nil, 0, hash
+			break
 		}
 	}
+	return nil, hash
+}
+
+// searchShort is search for a short key, by its words. It calls nothing.
+func (m *Strings[V]) searchShort(hash, low, high uint64, size int) (*slot[text, V], uint64) {
+	t, tag, mark := m.store.table(hash), tagOf(hash), markOf(hash, size)
+	home := homeOf(hash, len(t.groups))
+	for n := home; n < uint(len(t.groups)); {
+		g := &t.groups[n]
+		control := g.control
+		for match := matchTag(control, tag*ones); match != 0; match &= match - 1 {
+			if at := &g.slots[first(match)]; at.key.mark == mark && at.key.is(low, high) {
+				return at, hash
+			}
+		}
+		if control&overflowOf(tag) == 0 {
+			break
+		}
+		if n = t.after(n, tag); n == home {
+			break
+		}
+	}
+	return nil, hash
 }
 
 // Get returns the value of a key; the zero value and false when there is none.
 func (m *Strings[V]) Get(key string) (v V, found bool) {
-	if g, i, _ := m.find("hashmap.Strings.Get", key); g != nil {
-		return g.slots[i].value, true
+	var at *slot[text, V]
+	if isShort(key) && !m.store.life.Over() { // find, without the call
+		low, high := wordsOf(key)
+		at, _ = m.searchShort(m.store.hasher.words(low, high, uint64(len(key))), low, high, len(key))
+	} else {
+		at, _ = m.findSlowly("hashmap.Strings.Get", key)
 	}
-	return v, false
+	if at == nil {
+		return v, false
+	}
+	return at.value, true
 }
 
 // GetBytes works as Get does, for a key in bytes.
@@ -100,8 +136,8 @@ func (m *Strings[V]) Has(key string) bool { return m.Ref(key) != nil }
 
 // Ref returns the address of the value of a key, as Map.Ref does; nil when there is none.
 func (m *Strings[V]) Ref(key string) *V {
-	if g, i, _ := m.find("hashmap.Strings.Ref", key); g != nil {
-		return &g.slots[i].value
+	if at, _ := m.find("hashmap.Strings.Ref", key); at != nil {
+		return &at.value
 	}
 	return nil
 }
@@ -157,9 +193,9 @@ func (m *Strings[V]) TryEntry(key string) (*V, error) {
 func (m *Strings[V]) TryEntryBytes(key []byte) (*V, error) { return m.TryEntry(asString(key)) }
 
 func (m *Strings[V]) entry(op string, key string) (*V, error) {
-	g, i, hash := m.find(op, key)
-	if g != nil {
-		return &g.slots[i].value, nil
+	at, hash := m.find(op, key)
+	if at != nil {
+		return &at.value, nil
 	}
 	// The copy is made first, since to allocate may run callbacks, which may delete entries.
 	changes := m.store.changes
@@ -170,7 +206,7 @@ func (m *Strings[V]) entry(op string, key string) (*V, error) {
 	if changes != m.store.changes {
 		m.store.meddled(op)
 	}
-	at, err := m.store.add(op, hash)
+	at, err = m.store.add(op, hash)
 	if err != nil {
 		m.freeKey(&copied)
 		return nil, err
@@ -189,12 +225,12 @@ func (m *Strings[V]) freeKey(k *text) {
 // Delete removes the entry of a key and frees the copy of the key. It reports whether there was
 // one. Owner only.
 func (m *Strings[V]) Delete(key string) bool {
-	g, i, hash := m.find("hashmap.Strings.Delete", key)
-	if g == nil {
+	at, hash := m.find("hashmap.Strings.Delete", key)
+	if at == nil {
 		return false
 	}
-	k := g.slots[i].key
-	m.store.remove(g, i, hash)
+	k := at.key
+	m.store.remove(at, hash)
 	m.freeKey(&k)
 	return true
 }

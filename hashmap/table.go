@@ -41,7 +41,10 @@ func homeOf(hash uint64, groups int) uint {
 // two and the number of groups is odd, so that a search comes to all of them; they differ, so that
 // entries which find no room in a group are spread over others.
 func (t *table[K, V]) after(n uint, tag uint64) uint {
-	return (n + 1<<(tag%8)) % uint(len(t.groups))
+	if n += 1 << (tag % 8); n >= uint(len(t.groups)) {
+		n %= uint(len(t.groups))
+	}
+	return n
 }
 
 // put returns the slot for an entry of a hash, whose tag it sets there. There is an empty slot.
@@ -59,16 +62,30 @@ func (t *table[K, V]) put(hash, tag uint64) *slot[K, V] {
 	}
 }
 
-// remove removes the entry of a slot. It moves no other. From a group that has had too many
-// entries, it makes no room: there overflow bits remain that may be of no use, and grow in number
-// until the table is purged.
-func (t *table[K, V]) remove(g *group[K, V], i uint) {
+// remove removes the entry of a slot, whose key has the hash. It moves no other. From a group that
+// has had too many entries, it makes no room: there overflow bits remain that may be of no use, and
+// grow in number until the table is purged.
+func (t *table[K, V]) remove(at *slot[K, V], hash uint64) {
+	g, i := t.groupOf(at, hash)
 	if g.control>>overflowShift == 0 {
 		t.left++
 	}
 	g.control &^= 0xff << (i * 8)
-	g.slots[i] = slot[K, V]{}
+	*at = slot[K, V]{}
 	t.live--
+}
+
+// groupOf returns the group of a slot, and the slot's number in it.
+func (t *table[K, V]) groupOf(at *slot[K, V], hash uint64) (g *group[K, V], i uint) {
+	tag := tagOf(hash)
+	for n := homeOf(hash, len(t.groups)); ; n = t.after(n, tag) {
+		g = &t.groups[n]
+		for match := matchTag(g.control, tag*ones); match != 0; match &= match - 1 {
+			if i = first(match); &g.slots[i] == at {
+				return g, i
+			}
+		}
+	}
 }
 
 // worn reports whether the table has so few entries that to purge it is better than to grow.
@@ -115,7 +132,12 @@ func (t *table[K, V]) moveTo(h *hasher, bit uint64, low, high *table[K, V]) {
 		for full := matchFull(g.control); full != 0; full &= full - 1 {
 			i := first(full)
 			from := &g.slots[i]
-			hash := hashOf(h, from.key)
+			var hash uint64
+			if h.how == byWord { // hashOf, without the call
+				hash = h.word(wordOf(&from.key))
+			} else {
+				hash = hashSlowly(h, from.key)
+			}
 			to := low
 			if hash&bit != 0 {
 				to = high
