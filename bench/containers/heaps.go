@@ -31,7 +31,7 @@ func heaps() (all []work) {
 	for _, n := range []int{1000, 100_000} {
 		keys, others := random(n, 1)
 		steps := max(1, 300_000/n)
-		all = append(all, work{fmt.Sprintf("heap: pop and push, %d elements", n), steps * n, []side{
+		all = append(all, work{name: fmt.Sprintf("heap: pop and push, %d elements", n), ops: steps * n, sides: []side{
 			{"palloc", func() (run, end func()) { return popPush(keys[0], others[0], steps) }},
 			{"container/heap", func() (run, end func()) { return popPushBinary(keys[0], others[0], steps) }},
 		}})

@@ -17,19 +17,19 @@ func sequences() (all []work) {
 	for _, n := range []int{1000, 1_000_000} {
 		times := max(1, 1_000_000/n)
 		all = append(all,
-			work{fmt.Sprintf("vector: append, %d elements", n), times * n, []side{
+			work{name: fmt.Sprintf("vector: append, %d elements", n), ops: times * n, sides: []side{
 				{"palloc", func() (run, end func()) { return appendVectors(n, times) }},
 				{"append of a slice", func() (run, end func()) { return appendSlices(n, times) }},
 			}},
-			work{fmt.Sprintf("vector: read all by index, %d elements", n), times * n, []side{
+			work{name: fmt.Sprintf("vector: read all by index, %d elements", n), ops: times * n, sides: []side{
 				{"palloc", func() (run, end func()) { return readVector(n, times, byIndex) }},
 				{"slice", func() (run, end func()) { return readSlice(n, times) }},
 			}},
-			work{fmt.Sprintf("vector: read all by All, %d elements", n), times * n, []side{
+			work{name: fmt.Sprintf("vector: read all by All, %d elements", n), ops: times * n, sides: []side{
 				{"palloc", func() (run, end func()) { return readVector(n, times, byAll) }},
 				{"slice", func() (run, end func()) { return readSlice(n, times) }},
 			}},
-			work{fmt.Sprintf("deque: push back, pop front, %d elements long", n), times * n, []side{
+			work{name: fmt.Sprintf("deque: push back, pop front, %d elements long", n), ops: times * n, sides: []side{
 				{"palloc", func() (run, end func()) { return queueDeque(n, times) }},
 				{"append to a slice, s = s[1:]", func() (run, end func()) { return queueSlice(n, times) }},
 			}})
