@@ -235,7 +235,7 @@ func TestChapterShowsWhatItsCProgramsPrint(t *testing.T) {
 			run.Env = append(os.Environ(), "LC_ALL=C")
 			out, err := run.CombinedOutput()
 			if err != nil { // it ends by a signal, of which the shell tells
-				out = fmt.Append(out, strings.TrimPrefix(err.Error(), "signal: "), "\n")
+				out = fmt.Append(out, strings.NewReplacer("signal: ", "", " (core dumped)", "").Replace(err.Error()), "\n")
 			}
 			for _, b := range of {
 				compare(t, b, string(out), true)
