@@ -25,7 +25,7 @@ func main() {
 	}
 	leak(checked)
 	for _, g := range palloc.LiveChunks(checked) {
-		fmt.Printf("still live: %d chunk of %d bytes, allocated in %s\n", g.Count, g.Size, place(g.Made))
+		fmt.Printf("still live: %d chunk of %d bytes%s\n", g.Count, g.Size, place(", allocated in ", g.Made))
 	}
 	plain.Delete()
 	checked.Delete() // ends all chunks, the forgotten one included
@@ -68,17 +68,17 @@ func said(f func()) (text string) {
 		err, _ := recover().(error)
 		var fault *palloc.Fault
 		if text = "nothing"; errors.As(err, &fault) {
-			text = fmt.Sprintf("%v, noticed by %s; allocated in %s, freed in %s", fault.Mistake, fault.Op, place(fault.Made), place(fault.Ended))
+			text = fmt.Sprintf("%v, noticed by %s%s%s", fault.Mistake, fault.Op, place("; allocated in ", fault.Made), place(", freed in ", fault.Ended))
 		}
 	}()
 	f()
 	return ""
 }
 
-// place returns the function and the line of the innermost frame.
-func place(frames []runtime.Frame) string {
+// place returns the function and the line of the innermost frame, after what, or "" if there is none.
+func place(what string, frames []runtime.Frame) string {
 	if len(frames) == 0 {
-		return "-"
+		return ""
 	}
-	return fmt.Sprintf("%s, line %d", filepath.Ext(frames[0].Function)[1:], frames[0].Line)
+	return fmt.Sprintf("%s%s:%d", what, filepath.Ext(frames[0].Function)[1:], frames[0].Line)
 }

@@ -1,15 +1,18 @@
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
+#include <unistd.h>
 
 /* leak answers requests, and forgets to free the copy of one in ten. */
 
-static long resident(void) /* the most that was resident, in KiB */
+static long resident(void) /* in KiB, as Linux tells it */
 {
-    struct rusage use;
+    FILE *statm = fopen("/proc/self/statm", "r");
+    long size, pages = 0;
 
-    getrusage(RUSAGE_SELF, &use);
-    return use.ru_maxrss;
+    if (statm == NULL || fscanf(statm, "%ld %ld", &size, &pages) != 2)
+        return 0;
+    fclose(statm);
+    return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
 static void answer(int request)
