@@ -2,9 +2,10 @@ package simplepool
 
 // Step 3: a chunk that would fill much of a block has a block of its own, so that the rest of the
 // current block is not lost.
+//
+// Cost: a block for each of them; the rest of a shared block that is lost is less than a quarter.
 
-// maxShared is the size of the largest chunk that shares a block: the rest of a block, which is
-// lost when it is too small for the next chunk, is less than a quarter of the block.
+// maxShared is the size of the largest chunk that shares a block, in bytes.
 const maxShared = blockSize / 4
 
 // Alloc returns size bytes, which are not cleared, at a multiple of 8. They are valid until the

@@ -1,6 +1,8 @@
 package simplepool
 
 // Step 2: when a block is full, another one is acquired.
+//
+// Cost: a block once in as many chunks as fit.
 
 // blockSize is the size of the blocks that chunks share, in bytes.
 const blockSize = 8192

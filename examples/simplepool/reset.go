@@ -1,6 +1,8 @@
 package simplepool
 
 // Step 4: all chunks end at once.
+//
+// Cost: a step for each block, whatever the number of chunks.
 
 // Reset ends all chunks. The large ones are given back; the blocks of the others serve again, so
 // that a loop acquires none from its second round on.

@@ -1,25 +1,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static void where(const char *what, const void *at);
+
 char * g_ptr = NULL; /* a global variable: there from the first instruction to the last */
-
-/* where prints in which part of the process an address lies, as Linux names it. */
-static void where(const char *what, const void *at)
-{
-    FILE *maps = fopen("/proc/self/maps", "r");
-    char line[512], name[256];
-    unsigned long from, to;
-
-    while (maps != NULL && fgets(line, sizeof line, maps) != NULL)
-    {
-        name[0] = '\0';
-        if (sscanf(line, "%lx-%lx %*s %*s %*s %*s %255s", &from, &to, name) >= 2 &&
-            (unsigned long) at >= from && (unsigned long) at < to)
-            printf("%-22s %s\n", what, name[0] == '[' ? name : name[0] == '/' ? "the program" : "a mapping");
-    }
-    if (maps != NULL)
-        fclose(maps);
-}
 
 int main(int argc, char* argv[])
 {
@@ -41,4 +25,22 @@ int main(int argc, char* argv[])
     free(g_ptr);
     g_ptr = NULL;                /* or it would still hold the address */
     return 0;
+}
+
+/* where prints in which part of the process an address lies: Linux lists them in this file. */
+static void where(const char *what, const void *at)
+{
+    FILE *maps = fopen("/proc/self/maps", "r");
+    char line[512], name[256];
+    unsigned long from, to;
+
+    while (maps != NULL && fgets(line, sizeof line, maps) != NULL)
+    {
+        name[0] = '\0';
+        if (sscanf(line, "%lx-%lx %*s %*s %*s %*s %255s", &from, &to, name) >= 2 &&
+            (unsigned long) at >= from && (unsigned long) at < to)
+            printf("%-22s %s\n", what, name[0] == '[' ? name : name[0] == '/' ? "the program" : "a mapping");
+    }
+    if (maps != NULL)
+        fclose(maps);
 }
