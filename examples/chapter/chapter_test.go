@@ -366,3 +366,32 @@ func TestChapterKeepsItsPromises(t *testing.T) {
 		t.Error("the pictures of the draft are no promise")
 	}
 }
+
+// TestTermsAreThoseOfTheTable: the Chinese text uses each term of its table, and no other word for it.
+func TestTermsAreThoseOfTheTable(t *testing.T) {
+	texts := sections(t, "zh")
+	var all strings.Builder
+	for name, text := range texts {
+		if name != "terms.md" {
+			all.WriteString(text)
+		}
+	}
+	all.WriteString(read(t, filepath.Join(root, "README.zh-CN.md")))
+	terms := 0
+	for _, row := range regexp.MustCompile(`(?m)^\| (\p{Han}[^|]*) \|`).FindAllStringSubmatch(texts["terms.md"], -1) {
+		for _, term := range strings.Split(strings.ReplaceAll(row[1], "简称", ""), "，") {
+			if term != "术语" && !strings.Contains(all.String(), term) {
+				t.Errorf("%s is in the table, and not in the text", term)
+			}
+			terms++
+		}
+	}
+	if terms < 20 {
+		t.Errorf("the table has %d terms", terms)
+	}
+	for _, other := range []string{"内存环境", "内存区块", "自由链表", "自由列表", "内存碎块", "双重释放", "野指针", "释放后重用", "回调钩子", "垃圾收集"} {
+		if strings.Contains(all.String(), other) {
+			t.Errorf("%s is another word for a term of the table", other)
+		}
+	}
+}
