@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -126,5 +127,49 @@ func TestCookbookShowsItsPrograms(t *testing.T) {
 	}
 	if len(blocks) == 0 {
 		t.Error("the cookbook shows no program")
+	}
+}
+
+// TestChineseREADMEKeepsStep: README.zh-CN.md has the sections of README.md, its programs and outputs up
+// to their comments, its links, its words in code, and the figures of its tables.
+func TestChineseREADMEKeepsStep(t *testing.T) {
+	comment := regexp.MustCompile(`(?m)\s*(//|#) .*$`)
+	figures := func(text string) (all []string) {
+		for _, row := range regexp.MustCompile(`(?m)^\|.*\|$`).FindAllString(text, -1) {
+			all = append(all, strings.Join(regexp.MustCompile(`\d[\d,]*(\.\d+)?`).FindAllString(row, -1), " "))
+		}
+		return all
+	}
+	parts := func(name string) map[string][]string {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.ReplaceAll(string(data), "\r\n", "\n")
+		prose := program.ReplaceAllString(text, "")
+		var links []string
+		for _, m := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(prose, -1) {
+			if !strings.HasPrefix(m[1], "README") {
+				links = append(links, m[1])
+			}
+		}
+		code := regexp.MustCompile("`[^`]+`").FindAllString(prose, -1)
+		slices.Sort(code)
+		return map[string][]string{
+			"headings": regexp.MustCompile(`(?m)^#+ `).FindAllString(prose, -1),
+			"blocks":   strings.Split(comment.ReplaceAllString(strings.Join(program.FindAllString(text, -1), "\n"), ""), "\n"),
+			"links":    links, "code": code, "tables": figures(prose),
+		}
+	}
+	english, chinese := parts("README.md"), parts("README.zh-CN.md")
+	for what, in := range english {
+		if of := chinese[what]; !slices.Equal(in, of) {
+			for i := range max(len(in), len(of)) {
+				if i >= len(in) || i >= len(of) || in[i] != of[i] {
+					t.Errorf("the %s differ from number %d on, of %d and %d:\n%q\n%q", what, i, len(in), len(of), in[min(i, len(in)):], of[min(i, len(of)):])
+					break
+				}
+			}
+		}
 	}
 }
