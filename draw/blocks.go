@@ -13,8 +13,8 @@ import (
 // from the first byte to the last.
 //
 // Invariant: all strips have one scale, but for those of large chunks, which have one line each.
-// Parts that are too narrow to be seen are drawn together, as what most of their bytes are; the
-// legend counts each.
+// Parts that are too narrow to be seen are drawn together, as what most of their bytes are, with the
+// number of these; the legend counts each.
 //
 // Cost: a step for each part, and some 120 bytes for each that is drawn.
 
@@ -27,7 +27,7 @@ const (
 	blockGap    = 10 * px
 	legendTop   = 75 * px
 	stripsGap   = 37 * px
-	narrowest   = 150 // in units: narrower parts are drawn together
+	narrowest   = 300 // in units: narrower parts are drawn together
 	mostLines   = 32  // of all strips
 	fewestBytes = 512 // in a line
 )
@@ -192,8 +192,11 @@ type run struct {
 	bytes  int64 // of a line
 	at     int64 // from the beginning of the block
 	begin  int64 // of the narrow parts
-	narrow map[palloc.PartUse]int64
+	narrow map[palloc.PartUse]tally
 }
+
+// tally counts narrow parts.
+type tally struct{ parts, bytes int64 }
 
 // part draws a part, in one line or more.
 func (d *run) part(p palloc.Part) {
@@ -217,17 +220,31 @@ func (d *run) part(p palloc.Part) {
 	}
 }
 
-// gather adds a narrow part to those before it, and draws them when they are wide enough, or the
-// line ends.
+// gather adds a narrow part to those before it. These are drawn when they are wide enough and the part
+// is of another use, or the line ends.
 func (d *run) gather(u palloc.PartUse, n int64) {
-	if d.narrow == nil {
-		d.narrow, d.begin = map[palloc.PartUse]int64{}, d.at
-	}
-	d.narrow[u] += n
-	d.at += n
-	if d.at%d.bytes == 0 || share(d.at-d.begin, d.bytes, stripWidth) >= narrowest {
+	if d.narrow != nil && d.mostly() != u && share(d.at-d.begin, d.bytes, stripWidth) >= narrowest {
 		d.flush()
 	}
+	if d.narrow == nil {
+		d.narrow, d.begin = map[palloc.PartUse]tally{}, d.at
+	}
+	t := d.narrow[u]
+	d.narrow[u] = tally{t.parts + 1, t.bytes + n}
+	if d.at += n; d.at%d.bytes == 0 {
+		d.flush()
+	}
+}
+
+// mostly returns what most bytes of the narrow parts are.
+func (d *run) mostly() (use palloc.PartUse) {
+	bytes := int64(0)
+	for _, u := range uses {
+		if n := d.narrow[u.use].bytes; n > bytes {
+			use, bytes = u.use, n
+		}
+	}
+	return use
 }
 
 // flush draws the narrow parts as what most of them are.
@@ -235,13 +252,9 @@ func (d *run) flush() {
 	if d.narrow == nil {
 		return
 	}
-	best := palloc.PartHead
-	for _, u := range uses {
-		if d.narrow[u.use] > d.narrow[best] {
-			best = u.use
-		}
-	}
-	d.draw(segment{at: d.begin, size: d.at - d.begin, use: best}, "", "")
+	use := d.mostly()
+	text := fmt.Sprintf("%s %s", grouped(d.narrow[use].parts), use)
+	d.draw(segment{at: d.begin, size: d.at - d.begin, use: use}, text, text)
 	d.narrow = nil
 }
 

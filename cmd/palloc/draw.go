@@ -44,7 +44,7 @@ const (
 type drawing struct {
 	picture string // "" for the tree, or the blocks if the file is a Layout
 	at      int    // operations, below 0 for the peak
-	context string // name or ID, "" for the context that holds most
+	context string // name, ident or ID, "" for the context that holds most
 	boxes   int
 	out     string // "" for standard output
 	docs    string // folder for the pictures of the documents, "" for none
@@ -57,7 +57,7 @@ func parseDrawing(args []string, stdout io.Writer) (d drawing, err error) {
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&d.picture, "picture", "", "tree, links or blocks (the tree, or the blocks if FILE has nothing else)")
 	flags.IntVar(&d.at, "at", -1, "how many operations are replayed; -1 stops at the peak of memory")
-	flags.StringVar(&d.context, "context", "", "name or ID of the context with the links or blocks (the one that holds most)")
+	flags.StringVar(&d.context, "context", "", "name, ident or ID of the context with the links or blocks (the one that holds most)")
 	flags.IntVar(&d.boxes, "boxes", draw.DefaultBoxes, "how many boxes the tree has at most: the other contexts are folded")
 	flags.StringVar(&d.out, "o", "", "file for the picture (standard output)")
 	flags.StringVar(&d.docs, "docs", "", "folder in which to make the pictures of the documents anew, and nothing else")
@@ -104,6 +104,9 @@ func drawCommand(args []string, stdout, stderr io.Writer) int {
 	} else if err == nil {
 		err = d.draw(stdout)
 	}
+	if f := new(failure); errors.As(err, &f) {
+		return complain(stderr, f.Status, f)
+	}
 	if err != nil {
 		return complain(stderr, statusUsage, err)
 	}
@@ -113,50 +116,54 @@ func drawCommand(args []string, stdout, stderr io.Writer) int {
 // draw makes the picture, and then writes it.
 func (d drawing) draw(stdout io.Writer) error {
 	var picture bytes.Buffer
-	make := d.replay
 	saved, err := readSaved(d.file)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case saved != nil:
+		err = d.saved(&picture, saved)
+	default:
+		err = stopped(d.file, d.at, func(top palloc.Context) error { return d.live(&picture, top) })
 	}
-	if saved != nil {
-		make = func(w io.Writer) error { return d.saved(w, saved) }
-	}
-	if err := make(&picture); err != nil {
+	if err != nil {
 		return err
 	}
 	if d.out != "" {
 		return os.WriteFile(d.out, picture.Bytes(), 0o666)
 	}
-	_, err = stdout.Write(picture.Bytes())
-	return err
+	if _, err = stdout.Write(picture.Bytes()); err != nil {
+		return &failure{fmt.Sprintf("draw: cannot write: %v", err), statusFailed}
+	}
+	return nil
 }
 
-// replay draws the contexts of a replay.
-func (d drawing) replay(w io.Writer) (err error) {
+// stopped replays a trace up to an operation, or to the peak, and calls do with the contexts that there
+// are then.
+func stopped(file string, at int, do func(top palloc.Context) error) (err error) {
+	j := job{Trace: file, Backend: "palloc"}
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("draw: %v", p)
+			err = j.fails(p).Failure
 		}
 	}()
-	t, err := job{Trace: d.file}.load()
+	t, err := j.load()
 	if err != nil {
 		return err
 	}
-	n := d.at
-	if n < 0 {
-		n = t.PeakOps()
+	if at < 0 {
+		at = t.PeakOps()
 	}
-	if n > len(t.Ops()) {
-		return fmt.Errorf("draw: -at is %d; the trace has %d operations", n, len(t.Ops()))
+	if at > len(t.Ops()) {
+		return fmt.Errorf("draw: -at is %d; the trace has %d operations", at, len(t.Ops()))
 	}
 	if t, err = backend.OffHeap(t); err != nil {
-		return err
+		return j.fails(err).Failure
 	}
 	b := new(backend.Palloc)
 	b.Begin(t)
 	defer b.End()
-	b.Play(t.Ops()[:n])
-	return d.live(w, topOf(b.Root()))
+	b.Play(t.Ops()[:at])
+	return do(topOf(b.Root()))
 }
 
 // topOf returns the context that has all others below it: the replay's, or the recorded one below
@@ -203,22 +210,22 @@ func (d drawing) snapshot(w io.Writer, s palloc.Snapshot) error {
 	return draw.Links(w, s, s.Rows[at].ID)
 }
 
-// find returns the index of the row of the context that is asked for: of those with a name, and of
-// all, the one that holds most.
+// find returns the index of the row of the context that is asked for: of those with a name or ident, and
+// of all, the one that holds most.
 func (d drawing) find(s palloc.Snapshot) (at int, err error) {
 	at = -1
-	id, err := strconv.Atoi(d.context)
+	id, noID := strconv.Atoi(d.context)
 	for i := range s.Rows {
 		r := &s.Rows[i]
-		if err == nil && r.ID == id {
+		if noID == nil && r.ID == id {
 			return i, nil
 		}
-		if (d.context == "" || d.context == r.Name) && (at < 0 || r.Held > s.Rows[at].Held) {
+		if (d.context == "" || d.context == r.Name || d.context == r.Ident) && (at < 0 || r.Held > s.Rows[at].Held) {
 			at = i
 		}
 	}
 	if at < 0 {
-		return 0, fmt.Errorf("draw: there is no context with the name or ID %q", d.context)
+		return 0, fmt.Errorf("draw: there is no context with the name, ident or ID %q", d.context)
 	}
 	return at, nil
 }
@@ -272,20 +279,26 @@ func (d drawing) saved(w io.Writer, f *saved) error {
 	return draw.Blocks(w, *f.layout)
 }
 
-// inDocs are the pictures of the documents, all of the recording that the program carries.
+// inDocs are the pictures of the documents.
 var inDocs = map[string]drawing{
-	"tree.svg":   {picture: pictureTree, at: -1, boxes: 20},
-	"links.svg":  {picture: pictureLinks, at: -1, context: "CacheMemoryContext"},
-	"blocks.svg": {picture: pictureBlocks, at: -1, context: "TopTransactionContext"},
+	"tree.svg":   {picture: pictureTree, boxes: 14},
+	"links.svg":  {picture: pictureLinks, context: "CacheMemoryContext"},
+	"blocks.svg": {picture: pictureBlocks, context: "TopMemoryContext"},
 }
 
-// drawDocs makes the pictures of the documents in a folder.
+// drawDocs makes the pictures of the documents in a folder, all of one replay: in a second one of the
+// same process, contexts begin with blocks that the first one left.
 func drawDocs(folder string) error {
-	for name, d := range inDocs {
-		d.out = filepath.Join(folder, name)
-		if err := d.draw(io.Discard); err != nil {
-			return err
+	return stopped(embedded, -1, func(top palloc.Context) error {
+		for name, d := range inDocs {
+			var picture bytes.Buffer
+			if err := d.live(&picture, top); err != nil {
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(folder, name), picture.Bytes(), 0o666); err != nil {
+				return err
+			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
