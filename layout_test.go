@@ -105,6 +105,13 @@ func wantLayout(t *testing.T, mc palloc.Context, made, freed int) {
 	if !l.Kind.Frees() {
 		freed = 0
 	}
+	for _, b := range l.Blocks {
+		for _, p := range b.Parts {
+			if p.Use == palloc.PartLive && p.Size < 64+8 { // with a header
+				t.Errorf("a chunk of 64 bytes has a part of %d", p.Size)
+			}
+		}
+	}
 	if n[palloc.PartLive] != made-freed || n[palloc.PartFreed]+n[palloc.PartJoined] < freed {
 		t.Errorf("%d chunks were made and %d freed, and the layout has %v; the statistics are %+v", made, freed, n, s)
 	}
