@@ -127,6 +127,12 @@ func fit(text string, width unit, font int) string {
 	return text[:end] + "…"
 }
 
+// bold returns about how wide bold text of the usual size is.
+func bold(text string) unit { return extent(text, 13) * 11 / 10 }
+
+// fitBold is fit for such text.
+func fitBold(text string, width unit) string { return fit(text, width*10/11, 13) }
+
 // extent returns about how wide text is at a font size in pixels, in most fonts at most.
 func extent(text string, font int) (w unit) {
 	for _, r := range text {

@@ -20,7 +20,7 @@ const (
 	fieldHeight = 25 * px
 	structLeft  = 275 * px
 	structRight = 575 * px
-	nearWidth   = 205 * px
+	nearWidth   = 214 * px
 	nearHeight  = 62 * px
 	linksTop    = 84 * px
 	nearGap     = 46 * px // above and below the struct
@@ -139,7 +139,7 @@ func (l *linksPicture) fields() {
 		l.height += nearGap + nearHeight
 	}
 	l.rect("self", structLeft, l.top, structRight-structLeft, l.bottom-l.top, 6*px, "")
-	l.text("b c", (structLeft+structRight)/2, l.top+22*px, fit(called(l.self.Name, l.self.Ident), structRight-structLeft-20*px, 15))
+	l.text("b c", (structLeft+structRight)/2, l.top+22*px, fitBold(called(l.self.Name, l.self.Ident), structRight-structLeft-20*px))
 	l.path("line", fmt.Sprintf("M%s %sH%s", structLeft, l.top+34*px, structRight))
 	for i, f := range list {
 		y := l.y(i) + 4*px + 50
@@ -167,13 +167,13 @@ func (l *linksPicture) neighbours() {
 	const parent, firstChild, prev, next = 4, 5, 6, 7 // fields
 	if l.parent != nil {
 		l.context(center, linksTop, "parent", l.parent)
-		x := structRight + 26*px
+		x := structRight + 19*px
 		l.arrow(fmt.Sprintf("M%s %sH%sV%sH%s", structRight, l.y(parent), x, linksTop+nearHeight/2, center+nearWidth+8*px), center+nearWidth, linksTop+nearHeight/2, left)
 	}
 	if l.firstChild != nil {
 		top := l.bottom + nearGap
 		l.context(center, top, "first child", l.firstChild)
-		x := structLeft - 26*px
+		x := structLeft - 19*px
 		hop := ""
 		if l.prev != nil { // its arrow is crossed
 			hop = fmt.Sprintf("V%sa5 5 0 0 0 0 10", l.y(prev)-5*px)
@@ -195,7 +195,7 @@ func (l *linksPicture) neighbours() {
 func (l *linksPicture) context(x, y unit, role string, r *palloc.Row) {
 	l.rect("box", x, y, nearWidth, nearHeight, 6*px, r.String())
 	l.text("m s", x+12*px, y+17*px, role)
-	l.text("b", x+12*px, y+34*px, fit(called(r.Name, r.Ident), nearWidth-24*px, 15))
+	l.text("b", x+12*px, y+34*px, fitBold(called(r.Name, r.Ident), nearWidth-24*px))
 	l.text("m s", x+12*px, y+51*px, fit(r.Kind.String()+", "+size(r.Held), nearWidth-24*px, 11))
 }
 

@@ -142,7 +142,7 @@ func (t *treePicture) box(row int, b *box) {
 		number = "×" + grouped(b.count)
 		room -= bold(number) + 8*px
 	}
-	name := fit(b.label(), room*10/11, 13)
+	name := fitBold(b.label(), room)
 	if left := room - bold(name) - 8*px; b.ident != "" && name != visible(b.ident) && left > 40*px {
 		ident = fit(visible(b.ident), left, 11)
 	}
@@ -166,9 +166,6 @@ func (t *treePicture) box(row int, b *box) {
 	}
 	t.bar(y, b)
 }
-
-// bold returns about how wide bold text is.
-func bold(text string) unit { return extent(text, 13) * 11 / 10 }
 
 // words writes the parts of a line behind each other, as one text, so that it is selected as one.
 func (t *treePicture) words(x, y unit, name, number, ident string) {
