@@ -39,7 +39,7 @@
 //   - Budgets: [Context.SetLimit], [Context.SetSoftLimit], [Context.OnPressure],
 //     [Context.CancelWaits]; [ShareMemoryLimit], [Trim], [SetRetention].
 //   - Statistics: [Context.Stats], [Context.Budget], [Context.WriteStats], [TakeSnapshot],
-//     [PageHeap]; [Leaks], [Context.Check].
+//     [PageHeap]; [Leaks], [Context.Check], [Context.Layout].
 //   - Bytes without a type: [Context.Alloc], [Realloc], [FreePointer], [UsableSize].
 //   - Critical sections, and other counterparts of PostgreSQL's: [Context.EnterCritical],
 //     [Emergency]; docs/POSTGRES.md lists the counterpart of each of PostgreSQL's functions.
@@ -51,7 +51,7 @@
 // channel or under a lock. Each function says who may call it:
 //
 //   - "Owner only.": the goroutine that owns the context. In a context created with
-//     [Shared], any goroutine may, but Reset, ResetOnly, Delete and Check need all others
+//     [Shared], any goroutine may, but Reset, ResetOnly, Delete, Check and Layout need all others
 //     to have stopped using it.
 //   - "Any goroutine.": every goroutine, at any time, whatever the owner does meanwhile.
 //
