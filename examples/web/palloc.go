@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"io"
 	"slices"
-	"unicode"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/gopalloc/palloc"
@@ -27,7 +27,7 @@ type pallocDocument struct {
 	mc     palloc.Context
 	around []palloc.Ref[pallocNode] // children of the nodes that are being read
 	total  float64
-	upper  []byte
+	buf    []byte
 }
 
 func servePalloc(out *bufio.Writer, body io.Reader, limit int64) error {
@@ -96,11 +96,7 @@ func (d *pallocDocument) node(e event) (n *pallocNode, err error) {
 func (d *pallocDocument) change(n *pallocNode) {
 	switch {
 	case n.kind == text:
-		d.upper = d.upper[:0]
-		for _, r := range n.text.String() {
-			d.upper = utf8.AppendRune(d.upper, unicode.ToUpper(r))
-		}
-		n.text = palloc.NewText(d.mc, d.upper)
+		n.text = d.upper(n.text.String())
 	case n.kind == number && n.key.String() == price:
 		d.total += value(n.text.String())
 	case n.kind == object:
@@ -111,6 +107,20 @@ func (d *pallocDocument) change(n *pallocNode) {
 	for _, c := range n.children.All() {
 		d.change(c.Get())
 	}
+}
+
+// upper returns a text in upper case, without an object on Go's heap when it is ASCII.
+func (d *pallocDocument) upper(s string) palloc.Text {
+	d.buf = append(d.buf[:0], s...)
+	for i, c := range d.buf {
+		if c >= utf8.RuneSelf {
+			return palloc.NewText(d.mc, strings.ToUpper(s))
+		}
+		if 'a' <= c && c <= 'z' {
+			d.buf[i] = c - 'a' + 'A'
+		}
+	}
+	return palloc.NewText(d.mc, d.buf)
 }
 
 func (n *pallocNode) write(out *bufio.Writer) {

@@ -134,7 +134,7 @@ func TestDamagedDocumentsAreRefused(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	const alphabet = "{}[]\",:\\u0123eE+-.truefalsnl \n\x00\xffdD8"
 	good := 0
-	for range 5000 {
+	for range 2000 {
 		document := []byte(sample(1))
 		for range 1 + r.IntN(3) {
 			at := r.IntN(len(document))
@@ -159,8 +159,8 @@ func TestDamagedDocumentsAreRefused(t *testing.T) {
 			good++
 		}
 	}
-	if good < 100 || good > 4900 {
-		t.Errorf("%d of 5000 are valid", good)
+	if good < 100 || good > 1900 {
+		t.Errorf("%d of 2000 are valid", good)
 	}
 }
 
