@@ -186,6 +186,25 @@ func TestStoresStayBelowTheirLimits(t *testing.T) {
 	}
 }
 
+// TestAKeyInUseStays reads one key while others fill the store many times over.
+func TestAKeyInUseStays(t *testing.T) {
+	for memory := range stores {
+		t.Run(memory, func(t *testing.T) {
+			s := newTested(t, memory, 1<<20).store
+			s.set([]byte("used"), []byte("value"), 0)
+			for i := range 10_000 {
+				s.set(strconv.AppendInt(nil, int64(i), 10), make([]byte, 500), 0)
+				if value, found := s.get(nil, []byte("used")); !found || string(value) != "value" {
+					t.Fatalf("it is gone after %d others", i)
+				}
+			}
+			if keys, _ := s.size(); keys > 2500 {
+				t.Errorf("%d keys stay, so that none had to go", keys)
+			}
+		})
+	}
+}
+
 // TestRealClients lets redis-cli and redis-benchmark speak to a server of each kind.
 func TestRealClients(t *testing.T) {
 	if testing.Short() {

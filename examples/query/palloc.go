@@ -20,7 +20,7 @@ type pallocQuery struct {
 	mc        palloc.Context
 	customers *hashmap.Map[uint32, pallocCustomer]
 	parts     [partitions]pallocPart
-	current   int // the partition that is aggregated; -1 for none
+	current   int // the partition that is aggregated; -1 while rows are added
 	disk      *spill
 }
 
@@ -56,17 +56,18 @@ func queryPalloc(in *input, limit int64, disk *spill) (best *top, err error) {
 			part := palloc.NewBump(mc, "partition")
 			q.parts[p] = pallocPart{part, vector.New[pallocRow](part)}
 		}
-		mc.OnPressure(q.spill)
 		for c := range in.customers() {
 			q.customers.Put(c.id, pallocCustomer{palloc.NewText(mc, c.name), c.discount})
 		}
 		for r, note := range in.orders() {
 			if c := q.customers.Ref(r.customer); c != nil {
 				r.cents -= r.cents * c.discount / 100
-				part := &q.parts[r.partition()]
-				part.rows.Append(pallocRow{r, palloc.NewText(part.mc, note)})
+				if err := q.add(&q.parts[r.partition()], r, note); err != nil {
+					return err
+				}
 			}
 		}
+		mc.OnPressure(func(p palloc.Pressure) error { return q.spill(p.Need) })
 		for q.current = range q.parts {
 			if err := q.aggregate(&q.parts[q.current], best); err != nil {
 				return err
@@ -77,28 +78,45 @@ func queryPalloc(in *input, limit int64, disk *spill) (best *top, err error) {
 	return best, err
 }
 
-// spill is the callback of OnPressure: it writes the largest partition to disk, other than the one that allocates.
-func (q *pallocQuery) spill(p palloc.Pressure) error {
-	largest := -1
-	for i, part := range q.parts {
-		if part.rows.Len() > 0 && i != q.current && part.mc != p.Asker &&
-			(largest < 0 || part.mc.Held() > q.parts[largest].mc.Held()) {
-			largest = i
+// add adds a row to its partition. Where the limit refuses that, it spills the largest one, which may be the same.
+func (q *pallocQuery) add(part *pallocPart, r row, note []byte) error {
+	for {
+		text, err := palloc.TryNewText(part.mc, note)
+		if err == nil {
+			_, err = part.rows.TryAppend(pallocRow{r, text})
+		}
+		if err == nil {
+			return nil
+		}
+		if none := q.spill(1); none != nil {
+			return errors.Join(err, none)
 		}
 	}
-	if largest < 0 {
-		return errNothingToSpill
+}
+
+// spill writes the largest partitions to disk, other than the current one, until as many bytes are free.
+func (q *pallocQuery) spill(need int64) error {
+	for before := q.mc.TreeHeld(); before-q.mc.TreeHeld() < need; {
+		largest := -1
+		for i, part := range q.parts {
+			if part.rows.Len() > 0 && i != q.current && (largest < 0 || part.mc.Held() > q.parts[largest].mc.Held()) {
+				largest = i
+			}
+		}
+		if largest < 0 {
+			return errNothingToSpill
+		}
+		if err := q.disk.begin(largest); err != nil {
+			return err
+		}
+		for _, r := range q.parts[largest].rows.All() {
+			q.disk.write(r.row, r.note.String())
+		}
+		if err := q.disk.end(); err != nil {
+			return err
+		}
+		q.parts[largest].reset()
 	}
-	if err := q.disk.begin(largest); err != nil {
-		return err
-	}
-	for _, r := range q.parts[largest].rows.All() {
-		q.disk.write(r.row, r.note.String())
-	}
-	if err := q.disk.end(); err != nil {
-		return err
-	}
-	q.parts[largest].reset()
 	return nil
 }
 
