@@ -180,7 +180,7 @@ func TestOneLargePartition(t *testing.T) {
 	for n := range 10_000 {
 		fmt.Fprintf(&others, "%d,%d,20240101,100,%s\n", n, 1+n%999, note)
 	}
-	for count := 1000; count <= 6000; count += 500 {
+	for count := 1000; count <= 6000; count += 1000 {
 		csv := bytes.NewBuffer(bytes.Clone(others.Bytes()))
 		for n := range count {
 			fmt.Fprintf(csv, "%d,0,%d0101,%d,%s\n", n, 1000+n%400, n, note)
