@@ -54,7 +54,7 @@ func BlockSizes(first, largest int) Option {
 // Shared makes the new context one from which many goroutines may allocate and free
 // concurrently. It has a shard for each processor, to avoid contention. Any goroutine may
 // call the functions documented as "Owner only." for it, except that during Reset,
-// ResetOnly, Delete and Check no other goroutine may use it. A chunk still belongs to one
+// ResetOnly, Delete, Check and Layout no other goroutine may use it. A chunk still belongs to one
 // goroutine at a time. Only an AllocSet can be Shared: for other kinds it is a Fault.
 // Contexts below a Shared one are shared only if they are created with Shared, too.
 func Shared() Option { return Option{kind: sharedSet} }

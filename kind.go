@@ -1,6 +1,8 @@
 package palloc
 
 import (
+	"fmt"
+
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/allocset"
 	"github.com/gopalloc/palloc/internal/kind/bump"
@@ -41,6 +43,30 @@ func (k Kind) String() string {
 //
 // PostgreSQL: pfree of a Bump's chunk is an error.
 func (k Kind) Frees() bool { return kinds.Methods[k] == nil || kinds.Methods[k].Traits().Frees }
+
+// MarshalText returns the name of the kind, nothing for the zero Kind: so JSON has it.
+func (k Kind) MarshalText() ([]byte, error) {
+	if k == 0 {
+		return nil, nil
+	}
+	return []byte(k.String()), nil
+}
+
+// UnmarshalText sets the kind to that with a name, or to the zero Kind for no name. A name that
+// no kind has is an error.
+func (k *Kind) UnmarshalText(name []byte) error {
+	*k = 0
+	if len(name) == 0 {
+		return nil
+	}
+	for id, m := range kinds.Methods {
+		if m != nil && m.Name() == string(name) && m.Traits().ShownAs == kind.ID(id) {
+			*k = Kind(id)
+			return nil
+		}
+	}
+	return fmt.Errorf("palloc: %q is no kind of context", name)
+}
 
 // kindIn returns the kind in an epoch. That of a Shared context is KindAllocSet.
 func kindIn(epoch uint64) Kind { return Kind(kinds.Traits(kind.KindOf(epoch)).ShownAs) }

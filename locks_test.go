@@ -90,6 +90,7 @@ var chores = []struct {
 			panic(err)
 		}
 	}},
+	{"Layout", func(mc, _, _ palloc.Context) { mc.Layout() }},
 	{"RecordCreations", func(mc, _, _ palloc.Context) { palloc.RecordCreations()() }},
 	{"ResetChildren", func(mc, _, _ palloc.Context) { mc.ResetChildren() }},
 	{"Path of the last", func(mc, _, _ palloc.Context) { last(mc).Path() }},

@@ -441,6 +441,7 @@ var uses = []struct {
 	{"Peak", "Peak", func(mc palloc.Context) { mc.Peak() }},
 	{"Compact", "Compact", func(mc palloc.Context) { mc.Compact() }},
 	{"Check", "Check", func(mc palloc.Context) { _ = mc.Check() }},
+	{"Layout", "Layout", func(mc palloc.Context) { mc.Layout() }},
 	{"ResetPeak", "ResetPeak", func(mc palloc.Context) { mc.ResetPeak() }},
 	{"AnswerPressure", "AnswerPressure", func(mc palloc.Context) { mc.AnswerPressure() }},
 	{"StopPeak", "StopPeak", func(mc palloc.Context) { mc.StopPeak() }},

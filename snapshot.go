@@ -17,7 +17,8 @@ import (
 //
 // Cost: that of Stats for each context, without the tree's lock; owners are not stopped.
 
-// A Snapshot is the statistics of a context and of all contexts below it.
+// A Snapshot is the statistics of a context and of all contexts below it. encoding/json writes it, and
+// reads it back as it was, but for bytes of names that are not UTF-8. Package draw makes a picture of it.
 type Snapshot struct {
 	Time time.Time // when it was begun
 	Rows []Row

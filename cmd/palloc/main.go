@@ -1,15 +1,17 @@
-// Command palloc replays recorded memory traffic against palloc and Go's heap.
+// Command palloc replays recorded memory traffic against palloc and Go's heap, and draws memory
+// contexts.
 //
-//	palloc replay [flags] [TRACE ...]   replay recordings and compare
-//	palloc version                      print the version
-//	palloc help                         print this
+//	palloc replay [flags] [TRACE ...]          replay recordings and compare
+//	palloc draw [flags] [TRACE | FILE.json]    make a picture of the contexts
+//	palloc version                             print the version
+//	palloc help                                print this
 //
 // With -pg18 PATH, replay compares with PostgreSQL 18's own allocator, too: PATH is the
 // program DIR/pg18 that bench/pg18/build DIR makes.
 //
 // Exit status: 0 when all went well, 1 when a replay failed, 2 when the input
 // was bad: an unknown command or flag, a trace that is missing or damaged, a
-// -pg18 that does not run. Each failure is one line on standard error.
+// -pg18 that does not run, a picture that cannot be written. Each failure is one line on standard error.
 package main
 
 import (
@@ -27,13 +29,14 @@ const (
 	statusUsage  = 2 // the input was bad
 )
 
-const usage = `palloc replays recorded memory traffic against palloc and Go's heap.
+const usage = `palloc replays recorded memory traffic against palloc and Go's heap, and draws memory contexts.
 
-  palloc replay [flags] [TRACE ...]   replay recordings and compare
-  palloc version                      print the version
-  palloc help                         print this
+  palloc replay [flags] [TRACE ...]          replay recordings and compare
+  palloc draw [flags] [TRACE | FILE.json]    make a picture of the contexts
+  palloc version                             print the version
+  palloc help                                print this
 
-'palloc replay -help' lists the flags.
+'palloc replay -help' and 'palloc draw -help' list the flags.
 `
 
 func main() {
@@ -48,6 +51,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	switch args[0] {
 	case "replay":
 		return replay(args[1:], stdout, stderr)
+	case "draw":
+		return drawCommand(args[1:], stdout, stderr)
 	case workerCommand:
 		return work(args[1:], stdout, stderr)
 	case "version", "-version", "--version":

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gopalloc/palloc"
 	"github.com/gopalloc/palloc/cache"
+	"github.com/gopalloc/palloc/draw"
 	"github.com/gopalloc/palloc/hashmap"
 )
 
@@ -165,4 +166,25 @@ func Example_metrics() {
 
 	fmt.Println(len(metrics), metrics["tenant_held_bytes"] >= 10_000, metrics["palloc_max_bytes"] > metrics["tenant_held_bytes"])
 	// Output: 4 true true
+}
+
+// tree answers with a picture of all contexts.
+func tree(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "image/svg+xml")
+	_ = draw.Tree(w, palloc.TakeSnapshot(palloc.Top()), 0) // the error is w's
+}
+
+func Example_seeTheTree() {
+	mc := palloc.NewAllocSet(palloc.Top(), "sessions")
+	defer mc.Delete()
+	for range 100 {
+		palloc.NewBump(mc, "session").Alloc(1000)
+	}
+
+	answer := httptest.NewRecorder()
+	tree(answer, httptest.NewRequest("GET", "/contexts.svg", nil))
+	page := answer.Body.String()
+
+	fmt.Println(answer.Header().Get("Content-Type"), strings.Contains(page, "sessions"), strings.Contains(page, "×100"))
+	// Output: image/svg+xml true true
 }

@@ -148,6 +148,11 @@ type Methods interface {
 	// something else, and reports it. Whatever it finds, it follows no address outside
 	// of our memory, ends, and changes nothing. The owner must not be at work.
 	Check(c *Core, report func(Flaw))
+
+	// Layout reports what lies in each block of the node, the current block first. It reads
+	// what Check reads, and changes nothing. The owner must not be at work. Most kinds call
+	// the function LayOut.
+	Layout(c *Core, report func(BlockLayout))
 }
 
 // Traits is what a kind can do. The conformance suite holds a kind to each.

@@ -78,7 +78,7 @@ var OwnerOnly = set(
 	"Context.TryAlloc", "Context.TryAllocAligned", "Context.TryAllocAlignedZeroed", "Context.TryAllocArray", "Context.TryAllocZeroed",
 	"Context.AnswerPressure", "Context.BeforeReset", "Context.CancelWaits", "Context.Check",
 	"Context.Compact", "Context.Delete", "Context.DeleteChildren", "Context.IsEmpty",
-	"Context.Lifetime", "Context.Reset", "Context.ResetChildren", "Context.ResetOnly",
+	"Context.Layout", "Context.Lifetime", "Context.Reset", "Context.ResetChildren", "Context.ResetOnly",
 )
 
 // Keeps are the functions that take over to end the context, or make it reachable, with the
@@ -99,7 +99,7 @@ var MustUse = map[string]string{
 	"Sprintf": copied, "TrySprintf": copied, "JoinStrings": copied, "TryJoinStrings": copied,
 	"Buffer.Bytes": noEffect, "Buffer.String": noEffect, "Buffer.AvailableBuffer": noEffect, "Buffer.Clone": noEffect,
 	"NewBuffer": noEffect, "NewGoContext": noEffect, "FromGoContext": noEffect,
-	"Context.Check": "it is the only report of what was found", "TakeSnapshot": noEffect,
+	"Context.Check": "it is the only report of what was found", "TakeSnapshot": noEffect, "Context.Layout": noEffect,
 	"Context.EnterCritical": "only the result ends the critical section",
 	"Context.TryAlloc":      refused, "Context.TryAllocAligned": refused, "Context.TryAllocAlignedZeroed": refused, "Context.TryAllocArray": refused,
 	"Context.TryAllocZeroed": refused, "TryNew": refused, "TryMakeSlice": refused, "Buffer.TryGrow": refused,

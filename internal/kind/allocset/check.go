@@ -6,7 +6,7 @@ import (
 )
 
 // The check of an AllocSet: through all headers of each block, and then along the free
-// lists.
+// lists. Its layout: through the headers.
 //
 // Invariant: as in package kind.
 //
@@ -42,6 +42,30 @@ func check(c *kind.Core, report func(kind.Flaw), tag uint64) {
 		s.list(class)
 	}
 	s.pieces()
+}
+
+func (Methods) Layout(c *kind.Core, report func(kind.BlockLayout)) { layOut(c, report, tag(c)) }
+
+// layOut is Layout of chunks whose headers begin as tag.
+func layOut(c *kind.Core, report func(kind.BlockLayout), tag uint64) {
+	s := sweep{c: c, tag: tag}
+	kind.LayOut(c, kind.BlockHeader, s.part, report)
+}
+
+// part returns what begins at an address.
+func (s *sweep) part(b *kind.Block, addr uintptr) kind.Part {
+	switch tag := chunk.Header(addr+chunk.HeaderSize) ^ s.tag; {
+	case tag < chunk.Freed:
+		return kind.Part{Use: kind.UseLive, Size: chunk.TotalSize(tag)}
+	case tag < 2*chunk.Freed:
+		return kind.Part{Use: kind.UseFreed, Size: chunk.TotalSize(tag % chunk.Freed)}
+	}
+	before := s.tails
+	size := s.piece(b, addr)
+	if s.tails != before {
+		return kind.Part{Use: kind.UseLost, Size: size}
+	}
+	return kind.Part{Use: kind.UseJoined, Size: size}
 }
 
 // sweep is what a check has found so far.

@@ -92,3 +92,8 @@ func (m Cold) Reset(c *kind.Core) {
 
 // Check is an AllocSet's, of marked headers.
 func (Cold) Check(c *kind.Core, report func(kind.Flaw)) { check(c, report, c.Cookie^chunk.Shared) }
+
+// Layout is an AllocSet's, of marked headers.
+func (Cold) Layout(c *kind.Core, report func(kind.BlockLayout)) {
+	layOut(c, report, c.Cookie^chunk.Shared)
+}

@@ -219,6 +219,7 @@ func (s *subject) consistent() {
 	s.Methods.Check(s.c, func(f kind.Flaw) {
 		s.Errorf("block %#x, chunk %#x: %s", f.Block, f.Chunk, f.Reason)
 	})
+	s.layout()
 	if !s.Hot {
 		s.cold()
 	}

@@ -130,6 +130,35 @@ func (s *subject) joins() {
 	}
 }
 
+// layout: the layouts are those of all blocks, without a gap, and have what the accounts say.
+func (s *subject) layout() {
+	s.Helper()
+	st := s.Methods.Stats(s.c, false)
+	total, blocks, of := uintptr(0), uint32(0), map[kind.Use]uintptr{}
+	s.Methods.Layout(s.c, func(l kind.BlockLayout) {
+		sum := uintptr(0)
+		for _, p := range l.Parts {
+			sum += p.Size
+			of[p.Use] += p.Size
+		}
+		if sum != l.Size {
+			s.Errorf("the parts of a block of %d bytes have %d", l.Size, sum)
+		}
+		total, blocks = total+l.Size, blocks+1
+	})
+	if total != st.Total || blocks != st.Blocks || of[kind.UseUnread] != 0 {
+		s.Errorf("layouts of %d bytes in %d blocks, %d of them unread; the accounts say %d in %d", total, blocks, of[kind.UseUnread], st.Total, st.Blocks)
+	}
+	free := st.Total - of[kind.UseHead] - of[kind.UseLive]
+	switch {
+	case s.InUse != nil: // what is around a live chunk counts as free
+	case s.Headers && free != st.Free:
+		s.Errorf("layouts with %d free bytes (%v), and the accounts say %d", free, of, st.Free)
+	case !s.Headers && free != s.c.Remaining():
+		s.Errorf("layouts with %d free bytes, and %d are left of the current block", free, s.c.Remaining())
+	}
+}
+
 // cold: a kind without stages on the hot path leaves nothing where these look. See
 // package kind.
 func (s *subject) cold() {

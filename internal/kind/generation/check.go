@@ -6,7 +6,7 @@ import (
 )
 
 // The check of a Generation: through all headers of each block, which are then compared
-// with its head.
+// with its head; and its layout, through the headers.
 //
 // Invariant: as in package kind.
 //
@@ -125,3 +125,25 @@ func (s *sweep) chunks(b *block, end uintptr) (live uint64, frees uint32, ok boo
 
 // freedBit is what changes in a header when the chunk is freed.
 const freedBit = chunk.Generation ^ chunk.GenerationFreed
+
+func (Methods) Layout(c *kind.Core, report func(kind.BlockLayout)) {
+	kind.LayOut(c, head, func(b *kind.Block, addr uintptr) kind.Part { return part(at(b), addr) }, report)
+}
+
+// part returns what begins at an address of a block.
+func part(b *block, addr uintptr) kind.Part {
+	if b.tail != 0 && addr == b.End()-uintptr(b.tail) {
+		return kind.Part{Use: kind.UseLost, Size: uintptr(b.tail)}
+	}
+	tag := chunk.Header(addr+chunk.HeaderSize) ^ b.tag
+	size := chunk.TotalSize(tag % chunk.Classes)
+	switch {
+	case tag == gap:
+		return kind.Part{Use: kind.UseLost, Size: chunk.HeaderSize}
+	case tag&^freedBit >= chunk.Classes:
+		return kind.Part{}
+	case tag&freedBit != 0:
+		return kind.Part{Use: kind.UseFreed, Size: size}
+	}
+	return kind.Part{Use: kind.UseLive, Size: size}
+}

@@ -6,7 +6,7 @@ import (
 	"github.com/gopalloc/palloc/internal/kind"
 )
 
-// The check of a shared context: of each shard, and of the sum.
+// The check of a shared context: of each shard, and of the sum; and its layout.
 //
 // Invariant: as in package kind. No other goroutine uses the context.
 //
@@ -32,5 +32,14 @@ func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
 	if total != c.Total || blocks != c.BlockCount {
 		report(kind.Flaw{Reason: fmt.Sprintf("its shards hold %d bytes in %d blocks, and the accounts say %d in %d",
 			total, blocks, c.Total, c.BlockCount)})
+	}
+}
+
+func (Methods) Layout(c *kind.Core, report func(kind.BlockLayout)) {
+	o := own(c)
+	for _, number := range o.shards[:min(o.n, MaxShards)] {
+		if p := c.ShardOf(number, ShardID); p != nil {
+			set.Layout(&p.Core, report)
+		}
 	}
 }

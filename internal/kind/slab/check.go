@@ -6,7 +6,7 @@ import (
 )
 
 // The check of a Slab: along what is local, then through the headers of each block and
-// along its free list.
+// along its free list; and its layout, through the headers.
 //
 // Invariant: as in package kind. A chunk whose header says freed is on the free list of
 // its block or local. The rest of the current block, which is local, too, has no headers
@@ -234,4 +234,24 @@ func (s *sweep) counts() {
 	if o.empties != s.empties {
 		s.Flaw(0, 0, "%d blocks are empty, and the core counts %d", s.empties, o.empties)
 	}
+}
+
+func (Methods) Layout(c *kind.Core, report func(kind.BlockLayout)) {
+	kind.LayOut(c, head, func(b *kind.Block, addr uintptr) kind.Part { return part(c, at(b), addr) }, report)
+}
+
+// part returns what begins at an address of a block.
+func part(c *kind.Core, b *block, addr uintptr) kind.Part {
+	p, o := addr+chunk.HeaderSize, own(c)
+	switch h := chunk.Header(p); {
+	case p == b.first()+uintptr(b.chunks)*stride(c):
+		return kind.Part{Use: kind.UseLost, Size: b.End() - addr}
+	case p == o.cur && p < o.end:
+		return kind.Part{Use: kind.UseUnused, Size: o.end - p}
+	case h == b.tag:
+		return kind.Part{Use: kind.UseLive, Size: stride(c)}
+	case h == b.tag^chunk.Slab^chunk.SlabFreed:
+		return kind.Part{Use: kind.UseFreed, Size: stride(c)}
+	}
+	return kind.Part{}
 }

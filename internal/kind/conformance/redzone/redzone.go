@@ -172,5 +172,7 @@ func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats { return below.Stats(
 
 func (Methods) Check(c *kind.Core, report func(kind.Flaw)) { below.Check(c, report) }
 
+func (Methods) Layout(c *kind.Core, report func(kind.BlockLayout)) { below.Layout(c, report) }
+
 // word returns the word at an address of the kind's own.
 func word(addr uintptr) *uint64 { return (*uint64)(osmem.At(addr)) }
