@@ -81,6 +81,15 @@ function others(folder) {
   })
 }
 
+// corners makes the empty first header of a table a cell, since there is nothing that it names.
+function corners(md) {
+  md.core.ruler.push('corners', ({ tokens }) => {
+    for (const [i, token] of tokens.entries()) {
+      if (token.type === 'th_open' && tokens[i + 1].content === '') token.tag = tokens[i + 2].tag = 'td'
+    }
+  })
+}
+
 // words returns the words of a text: Chinese is written without spaces.
 function words(text) {
   return [...new Intl.Segmenter('zh', { granularity: 'word' }).segment(text)].filter((s) => s.isWordLike).map((s) => s.segment)
@@ -98,7 +107,8 @@ export default defineConfig({
   cacheDir: './.vitepress/cache',
   cleanUrls: false,
   lastUpdated: false,
-  markdown: { config: links, theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' } },
+  vite: { resolve: { alias: [{ find: /^vue(\/.*)?$/, replacement: join(root, 'docs/site/node_modules/vue$1') }] } }, // pages lie above the packages
+  markdown: { config: (md) => { links(md); corners(md) }, theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' } },
   locales: {
     root: {
       label: 'English', lang: 'en',
