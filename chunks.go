@@ -104,7 +104,7 @@ type PartUse string
 // The uses of parts of blocks.
 const (
 	PartHead   = PartUse(kind.UseHead)   // the head of the block
-	PartLive   = PartUse(kind.UseLive)   // a live chunk; in a Bump, all that was allocated
+	PartLive   = PartUse(kind.UseLive)   // a live chunk; in a Bump, all that is not unused
 	PartFreed  = PartUse(kind.UseFreed)  // a freed chunk, for a request of its size
 	PartJoined = PartUse(kind.UseJoined) // freed chunks that were joined, for any request that fits
 	PartUnused = PartUse(kind.UseUnused) // the part from which the next chunks are cut
@@ -113,8 +113,9 @@ const (
 )
 
 // Layout returns the blocks of the context alone, with each chunk in them. Chunks of a Bump have no
-// headers: a block has one part of what was allocated. In a checked context a chunk's part
-// includes what is around it, and freed chunks are those in the quarantine, too. Owner only.
+// headers: a block has one live part, which includes what was left over at its end, unless it is the
+// current block. In a checked context a chunk's part includes what is around it, and freed chunks are
+// those in the quarantine, too. Owner only; in a Shared context, all others have stopped using it.
 //
 // PostgreSQL has none.
 func (mc Context) Layout() Layout {

@@ -144,6 +144,9 @@ func (b *blocksPicture) describe() {
 	path := visible(b.l.Path)
 	b.title = "The blocks of the context " + path
 	figures := fmt.Sprintf("%s, %s in %s; a line is %s", b.l.Kind, size(b.total), counted(int64(len(b.l.Blocks)), "block"), size(b.scale))
+	if slices.ContainsFunc(b.l.Blocks, func(k palloc.Block) bool { return k.Large && k.Size > b.scale }) {
+		figures += ", or one large chunk"
+	}
 	b.heading(path[strings.LastIndex(path, "/")+1:], figures)
 	b.detail = figures + "."
 }

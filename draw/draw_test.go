@@ -240,6 +240,25 @@ func TestAnyTreeIsDrawn(t *testing.T) {
 	}
 }
 
+// TestADeepTreeMakesNoLargePicture: a box costs no more because it is deep.
+func TestADeepTreeMakesNoLargePicture(t *testing.T) {
+	const levels = 3000
+	var s palloc.Snapshot
+	for i := range levels {
+		s.Rows = append(s.Rows, palloc.Row{ID: i + 1, Parent: i, Level: i + 1, Name: "link", Kind: palloc.KindBump})
+	}
+	for _, limit := range []int{0, levels} {
+		var w bytes.Buffer
+		if err := draw.Tree(&w, s, limit); err != nil {
+			t.Fatal(err)
+		}
+		wantDocument(t, "a chain", w.Bytes())
+		if w.Len() > 1000*levels {
+			t.Errorf("a chain of %d in at most %d boxes takes %d bytes", levels, limit, w.Len())
+		}
+	}
+}
+
 func TestContradictionsAreRefused(t *testing.T) {
 	row := func(id, parent, level int) palloc.Row { return palloc.Row{ID: id, Parent: parent, Level: level} }
 	wrong := row(1, 0, 1)

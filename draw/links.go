@@ -135,8 +135,12 @@ func (l *linksPicture) describe() {
 func (l *linksPicture) fields() {
 	list := l.list()
 	l.bottom = l.top + 34*px + unit(len(list))*fieldHeight + 6*px
-	if l.height = l.bottom + 24*px; l.firstChild != nil {
+	l.height = l.bottom + 24*px
+	switch {
+	case l.firstChild != nil:
 		l.height += nearGap + nearHeight
+	case l.next != nil: // which reaches below the fields
+		l.height += 12 * px
 	}
 	l.rect("self", structLeft, l.top, structRight-structLeft, l.bottom-l.top, 6*px, "")
 	l.text("b c", (structLeft+structRight)/2, l.top+22*px, fitBold(called(l.self.Name, l.self.Ident), structRight-structLeft-20*px))

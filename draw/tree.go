@@ -21,6 +21,9 @@ const DefaultBoxes = 48
 // fewestBoxes are the top and one for the rest, and one between them.
 const fewestBoxes = 3
 
+// mostIndent is the level from which lines of the description are not indented further.
+const mostIndent = 40
+
 // The measures of the tree.
 const (
 	rowHeight = 30 * px
@@ -90,7 +93,7 @@ func (t *treePicture) describe(contexts int) {
 	lines := make([]string, len(t.order))
 	for row, i := range t.order {
 		sum.add(&t.all[i])
-		lines[row] = strings.Repeat("  ", t.all[i].level) + t.all[i].String()
+		lines[row] = strings.Repeat("  ", min(t.all[i].level, mostIndent)) + t.all[i].String()
 	}
 	top := visible(t.all[0].name)
 	t.title = "The tree of contexts below " + top

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -12,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -269,5 +271,74 @@ func TestTheStoreIsInItsContext(t *testing.T) {
 	s.all.Delete()
 	if after := len(palloc.TakeSnapshot(palloc.Top()).Rows); after != before-1-3*shards {
 		t.Errorf("of %d contexts %d stay", before, after)
+	}
+}
+
+// TestRepliesDoNotWaitForTheNextCommand: a client may send half of one, wait for the reply to the last, and hang up.
+func TestRepliesDoNotWaitForTheNextCommand(t *testing.T) {
+	s := newTested(t, "go", 1<<20)
+	for _, half := range []string{"PI", "*1\r\n", "*1\r\n$4\r\n", "*1\r\n$4\r\nPI", "*1\r\n$4\r\nPING\r"} {
+		client, end := net.Pipe()
+		go s.serve(end)
+		go io.WriteString(client, "PING\r\n"+half)
+		reply := make([]byte, len("+PONG\r\n"))
+		client.SetReadDeadline(time.Now().Add(time.Minute))
+		if _, err := io.ReadFull(client, reply); err != nil || string(reply) != "+PONG\r\n" {
+			t.Errorf("before %q the reply is %q: %v", half, reply, err)
+		}
+		client.Close()
+	}
+}
+
+// TestACommandHasABound sends arguments that are too large together.
+func TestACommandHasABound(t *testing.T) {
+	s := newTested(t, "go", 1<<20)
+	client, end := net.Pipe()
+	go s.serve(end)
+	go func() {
+		large := fmt.Sprintf("$%d\r\n", maxBytes/4)
+		io.WriteString(client, "*5\r\n")
+		for range 4 {
+			io.WriteString(client, large+strings.Repeat("x", maxBytes/4)+"\r\n")
+		}
+		io.WriteString(client, large)
+	}()
+	replies, err := io.ReadAll(client)
+	if err != nil || string(replies) != "-ERR Protocol error\r\n" {
+		t.Errorf("the reply is %q: %v", replies, err)
+	}
+}
+
+// limited is a listener that has no file for the first connections.
+type limited struct {
+	net.Listener
+	left int
+}
+
+func (l *limited) Accept() (net.Conn, error) {
+	if l.left--; l.left >= 0 {
+		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
+	}
+	return l.Listener.Accept()
+}
+
+func TestAServerOutlivesALackOfFiles(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Skip("no network: ", err)
+	}
+	ended := make(chan error)
+	go func() { ended <- serve(&limited{listener, 2}, newTested(t, "go", 1<<20)) }()
+	client, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(client, "QUIT\r\n")
+	if reply, err := io.ReadAll(client); err != nil || string(reply) != "+OK\r\n" {
+		t.Errorf("the reply is %q: %v", reply, err)
+	}
+	listener.Close()
+	if err := <-ended; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the server ends with %v", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"log"
 	"net"
 	"os"
+	"time"
 )
 
 // The program: its flags, its listener, and what a store is.
@@ -62,15 +63,20 @@ func main() {
 		log.Fatal(err)
 	}
 	fmt.Println("listening on", listener.Addr())
-	serve(listener, newServer(newStore, *limit<<20))
+	log.Fatal(serve(listener, newServer(newStore, *limit<<20)))
 }
 
-// serve serves all connections until the listener is closed.
-func serve(listener net.Listener, s *server) {
+// serve serves all connections until the listener fails or is closed, and returns its error. It waits while the
+// process has no files for more connections.
+func serve(listener net.Listener, s *server) error {
 	for {
 		c, err := listener.Accept()
+		if temporary, ok := err.(interface{ Temporary() bool }); ok && temporary.Temporary() {
+			time.Sleep(10 * time.Millisecond)
+			continue
+		}
 		if err != nil {
-			return
+			return err
 		}
 		go s.serve(c)
 	}

@@ -17,7 +17,7 @@ import (
 
 const (
 	maxArgs  = 1 << 10  // of a command
-	maxBytes = 64 << 20 // of an argument
+	maxBytes = 64 << 20 // of all arguments of a command
 	bufBytes = 64 << 10
 )
 
@@ -34,16 +34,26 @@ type wire struct {
 }
 
 func newWire(c io.ReadWriter) *wire {
-	return &wire{in: bufio.NewReaderSize(c, bufBytes), out: bufio.NewWriterSize(c, bufBytes)}
+	out := bufio.NewWriterSize(c, bufBytes)
+	return &wire{in: bufio.NewReaderSize(&flusher{c, out}, bufBytes), out: out}
 }
 
-// read returns the next command, without arguments for an empty line. Before it waits for one, it sends the replies.
-func (w *wire) read() ([][]byte, error) {
-	if w.in.Buffered() == 0 {
-		if err := w.out.Flush(); err != nil {
-			return nil, err
-		}
+// A flusher sends the replies before it reads, which may wait.
+type flusher struct {
+	in  io.Reader
+	out *bufio.Writer
+}
+
+func (f *flusher) Read(b []byte) (int, error) {
+	if err := f.out.Flush(); err != nil {
+		return 0, err
 	}
+	return f.in.Read(b)
+}
+
+// read returns the next command, without arguments for an empty line. Before it waits for the client, it sends the
+// replies.
+func (w *wire) read() ([][]byte, error) {
 	if cap(w.data) > bufBytes {
 		w.data = nil // that of a large command is not kept
 	}
@@ -79,10 +89,10 @@ func (w *wire) argument() error {
 		return errProtocol
 	}
 	n, err := strconv.Atoi(string(line[1:]))
-	if err != nil || n < 0 || n > maxBytes {
+	start := len(w.data)
+	if err != nil || n < 0 || n > maxBytes-start {
 		return errProtocol
 	}
-	start := len(w.data)
 	w.data = slices.Grow(w.data, n+2)[:start+n+2]
 	if _, err := io.ReadFull(w.in, w.data[start:]); err != nil {
 		return err

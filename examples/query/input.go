@@ -2,8 +2,11 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io"
 	"iter"
+	"math"
 	"math/rand/v2"
 	"os"
 )
@@ -85,10 +88,14 @@ func (in *input) orders() iter.Seq2[row, []byte] {
 	return func(yield func(row, []byte) bool) {
 		for {
 			line, err := in.lines.ReadSlice('\n')
-			if err != nil {
-				if len(line) > 0 {
-					in.err = fmt.Errorf("the orders end within a line: %w", err)
-				}
+			switch {
+			case len(line) > 0 && err != nil:
+				in.err = fmt.Errorf("the orders end within a line: %w", err)
+				return
+			case errors.Is(err, io.EOF):
+				return
+			case err != nil:
+				in.err = err
 				return
 			}
 			r, note, err := parse(line[:len(line)-1])
@@ -116,6 +123,9 @@ func parse(line []byte) (r row, note []byte, err error) {
 			return row{}, nil, fmt.Errorf("no order: %.100q", line)
 		}
 		note = note[n+1:]
+	}
+	if fields[1] > math.MaxUint32 || fields[2] > math.MaxInt32 {
+		return row{}, nil, fmt.Errorf("no order: %.100q", line)
 	}
 	return row{fields[0], uint32(fields[1]), int32(fields[2]), fields[3]}, note, nil
 }

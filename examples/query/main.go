@@ -42,7 +42,7 @@ func main() {
 	csv := flag.String("csv", "", "file of the orders, made if it is not there; without it a temporary one")
 	flag.Parse()
 	run := queries[*memory]
-	if run == nil || *limit <= 0 || *orders < 0 || *customers <= 0 || flag.NArg() > 0 {
+	if run == nil || !inRange(*limit, *orders, *customers) || flag.NArg() > 0 {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -52,6 +52,17 @@ func main() {
 		log.Fatal(err)
 	}
 	fmt.Fprintln(os.Stderr, disk.rows, "rows were spilled")
+}
+
+// The greatest limit in MiB, and number of customers, whose IDs have 32 bits.
+const (
+	maxLimit     = 1 << 40
+	maxCustomers = 2_000_000_000
+)
+
+// inRange reports whether the numbers make sense.
+func inRange(limit int64, orders, customers int) bool {
+	return 0 < limit && limit <= maxLimit && 0 <= orders && 0 < customers && customers <= maxCustomers
 }
 
 // execute opens the orders, which it makes if needed, runs the query, and prints the answer.

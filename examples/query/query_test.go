@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -95,7 +96,8 @@ func TestEmptyInput(t *testing.T) {
 
 func TestBadOrdersAreErrors(t *testing.T) {
 	good := "1,1,20240101,100,note\n"
-	for _, bad := range []string{"1,1,20240101,100,cut", "1,1,20240101,x,note\n", "1,1\n", "\n", "9999999999999999999,1,1,1,n\n", "1,1,1,1\n"} {
+	for _, bad := range []string{"1,1,20240101,100,cut", "1,1,20240101,x,note\n", "1,1\n", "\n", "9999999999999999999,1,1,1,n\n", "1,1,1,1\n",
+		"1,4294967297,20240101,100,note\n", "1,1,4294967297,100,note\n"} {
 		csv := filepath.Join(t.TempDir(), "orders.csv")
 		if err := os.WriteFile(csv, []byte(good+bad), 0o600); err != nil {
 			t.Fatal(err)
@@ -199,6 +201,59 @@ func TestOneLargePartition(t *testing.T) {
 		}
 		if got["palloc"] != got["go"] {
 			t.Errorf("with %d orders: %.300s differs from %.300s", count, got["palloc"], got["go"])
+		}
+	}
+}
+
+// TestANoteIsValidWhileOthersAreSpilled: the groups of what is read need memory, for which other partitions are spilled.
+func TestANoteIsValidWhileOthersAreSpilled(t *testing.T) {
+	disk := newSpill(t.TempDir())
+	defer disk.close()
+	spill := func(p int, r row, note string) {
+		if err := disk.begin(p); err != nil {
+			t.Fatal(err)
+		}
+		disk.write(r, note)
+		if err := disk.end(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	notes := []string{"a note that is longer than a row is on disk", "short", strings.Repeat("long", 100)}
+	for n, note := range notes {
+		spill(0, row{order: int64(n)}, note)
+	}
+	var got []string
+	err := disk.read(0, func(r row, note []byte) {
+		spill(1, row{order: -1, customer: 1 << 31, cents: -1}, "another")
+		if r.order != int64(len(got)) {
+			t.Error("row", r.order, "is read, want", len(got))
+		}
+		got = append(got, string(note))
+	})
+	if err != nil || !slices.Equal(got, notes) {
+		t.Errorf("the notes are %q, want %q: %v", got, notes, err)
+	}
+}
+
+func TestOrdersThatCannotBeReadAreAnError(t *testing.T) {
+	for memory, run := range queries {
+		if _, err := execute(new(strings.Builder), run, &input{count: 10, seed: 7}, 0, t.TempDir(), 1<<20); err == nil {
+			t.Errorf("%s takes a folder for orders", memory)
+		}
+	}
+}
+
+func TestNumbersOutOfRangeAreRefused(t *testing.T) {
+	for _, c := range []struct {
+		limit             int64
+		orders, customers int
+		ok                bool
+	}{
+		{1, 0, 1, true}, {maxLimit, 1, maxCustomers, true}, {0, 1, 1, false}, {-1, 1, 1, false}, {maxLimit + 1, 1, 1, false},
+		{math.MaxInt64, 1, 1, false}, {1, -1, 1, false}, {1, 1, 0, false}, {1, 1, maxCustomers + 1, false}, {1, 1, math.MaxInt, false},
+	} {
+		if inRange(c.limit, c.orders, c.customers) != c.ok {
+			t.Errorf("%+v", c)
 		}
 	}
 }

@@ -16,7 +16,7 @@ import (
 // Invariant: between begin and end rows are written to one partition. Rows are read in the order in which they were
 // written. After an error nothing is written: a partition may be on disk in part.
 //
-// Cost: one buffer for all files; 28 bytes and the note for each row.
+// Cost: one buffer for all files that are written, and one for the file that is read; 28 bytes and the note for each row.
 
 // partitions is the number of parts of the rows. All rows of a customer are in one.
 const partitions = 64
@@ -66,7 +66,8 @@ func (s *spill) end() error {
 	return s.err
 }
 
-// read calls f with all rows of a partition, and their notes, each valid until f returns.
+// read calls f with all rows of a partition, and their notes, each valid until f returns. f may write
+// rows of other partitions.
 func (s *spill) read(p int, f func(r row, note []byte)) error {
 	if s.files[p] == nil {
 		return nil
@@ -75,8 +76,9 @@ func (s *spill) read(p int, f func(r row, note []byte)) error {
 		return err
 	}
 	in := bufio.NewReaderSize(s.files[p], 64<<10)
+	buf := make([]byte, rowBytes) // not s.buf: f may spill other partitions
 	for {
-		b := s.buf[:rowBytes]
+		b := buf[:rowBytes]
 		if _, err := io.ReadFull(in, b); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
@@ -85,11 +87,11 @@ func (s *spill) read(p int, f func(r row, note []byte)) error {
 		r := row{int64(binary.LittleEndian.Uint64(b)), binary.LittleEndian.Uint32(b[8:]),
 			int32(binary.LittleEndian.Uint32(b[12:])), int64(binary.LittleEndian.Uint64(b[16:]))}
 		n := int(binary.LittleEndian.Uint32(b[24:]))
-		s.buf = slices.Grow(b[:0], n)[:max(n, rowBytes)]
-		if _, err := io.ReadFull(in, s.buf[:n]); err != nil {
+		buf = slices.Grow(b[:0], n)[:max(n, rowBytes)]
+		if _, err := io.ReadFull(in, buf[:n]); err != nil {
 			return err
 		}
-		f(r, s.buf[:n])
+		f(r, buf[:n])
 	}
 }
 
