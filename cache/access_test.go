@@ -103,32 +103,25 @@ func TestAChangeThatIsRefused(t *testing.T) {
 func TestAValueStaysWhileItGrows(t *testing.T) {
 	c := cache.New(palloctest.New(t), "cache", 64<<10)
 	defer c.Context().Delete()
+	twice := func(i *cache.Item) bool { i.Value = append(i.Value, i.Value...); return true }
+	shorter := func(i *cache.Item) bool { i.Value = i.Value[:len(i.Value)-1]; return true }
 	for i := range 300 {
 		key := strconv.Itoa(i)
-		c.Put(key, []byte(key))
-		for want := []byte(key); len(want) < 2000; {
+		want := []byte(key + "/")
+		for kept := c.Put(key, want); kept && len(want) < 2000; {
 			want = append(want, want...)
-			if !c.Update(key, func(i *cache.Item) bool { i.Value = append(i.Value, i.Value...); return true }) {
-				t.Fatal("refused")
-			}
-			if !c.Update(key, func(i *cache.Item) bool { i.Value = i.Value[:len(i.Value)-1]; return true }) {
-				t.Fatal("refused")
-			}
 			want = want[:len(want)-1]
-			if !c.View(key, func(v []byte) {
+			if kept = c.Update(key, twice) && c.Update(key, shorter); kept && !c.View(key, func(v []byte) {
 				if !bytes.Equal(v, want) {
 					t.Fatalf("%s is %q instead of %q", key, v, want)
 				}
 			}) {
 				t.Fatalf("%s is evicted for itself", key)
 			}
-			if len(want) == 1 {
-				break
-			}
 		}
 	}
-	if c.Counts().Evicted == 0 {
-		t.Error("nothing was evicted")
+	if n := c.Counts(); n.Evicted+n.Refused == 0 {
+		t.Errorf("%+v", n)
 	}
 }
 
@@ -214,40 +207,51 @@ func TestTheEndOfTheParentEndsTheCache(t *testing.T) {
 	}
 }
 
-// TestGoroutinesChangeInOneStep: none loses what another added, also while others are evicted.
+// TestGoroutinesChangeInOneStep counts in values and beside them, under the lock of the cache, while others
+// are evicted.
 func TestGoroutinesChangeInOneStep(t *testing.T) {
 	c := cache.New(palloctest.New(t, palloctest.Unchecked()), "cache", 256<<10)
 	defer c.Context().Delete()
 	const goroutines, each = 2, 3000
+	texts, words := 0, uint64(0)
+	text := func(i *cache.Item) bool {
+		if i.Found && string(i.Value) != strconv.Itoa(texts) {
+			t.Errorf("%s is counted instead of %d", i.Value, texts)
+		}
+		texts++
+		i.Value = strconv.AppendInt(nil, int64(texts), 10)
+		return true
+	}
+	word := func(i *cache.Item) bool { // in place
+		if !i.Found {
+			i.Value = binary.LittleEndian.AppendUint64(nil, words)
+		}
+		words++
+		binary.LittleEndian.PutUint64(i.Value, binary.LittleEndian.Uint64(i.Value)+1)
+		return true
+	}
+	read := func(v []byte) {
+		if n := binary.LittleEndian.Uint64(v); n != words {
+			t.Errorf("%d is counted instead of %d", n, words)
+		}
+	}
+	found := false
 	var wg sync.WaitGroup
 	for range goroutines {
 		wg.Go(func() {
 			for i := range each {
-				c.Update("text", increment)
-				c.Update("word", func(i *cache.Item) bool { // in place
-					if !i.Found {
-						i.Value = make([]byte, 8)
-					}
-					binary.LittleEndian.PutUint64(i.Value, binary.LittleEndian.Uint64(i.Value)+1)
-					return true
-				})
-				c.View("word", func(v []byte) {
-					if n := binary.LittleEndian.Uint64(v); n > goroutines*each {
-						t.Errorf("%d", n)
-					}
-				})
+				c.Update("text", text)
+				c.Update("word", word)
+				if c.View("word", read) {
+					c.View("word", func([]byte) { found = true })
+				}
 				c.PutUntil(strconv.Itoa(i), make([]byte, 200), time.Now().Add(time.Duration(i%3)*time.Hour))
 			}
 		})
 	}
 	wg.Wait()
-	text, _ := c.Get(nil, "text")
-	word, _ := c.Get(nil, "word")
-	if string(text) != strconv.Itoa(goroutines*each) || binary.LittleEndian.Uint64(word) != goroutines*each {
-		t.Errorf("%s and %v are counted instead of %d", text, word, goroutines*each)
-	}
-	if c.Counts().Evicted == 0 {
-		t.Error("nothing was evicted")
+	if !found || texts != goroutines*each || words != goroutines*each || c.Counts().Evicted == 0 {
+		t.Errorf("%d and %d are counted: %+v", texts, words, c.Counts())
 	}
 }
 

@@ -40,6 +40,8 @@ type world struct {
 	clock  *clock
 	exact  bool // the cache does not evict
 	values map[string]timed
+
+	refused int64 // by the cache
 }
 
 // model returns what the model has of a key, and drops what is past its deadline.
@@ -81,7 +83,13 @@ func (w *world) deadline() (d time.Time) {
 func (w *world) put(op, key string, kept bool, m timed) {
 	w.t.Helper()
 	w.values[key] = m
-	if _, live := w.model(key); kept != live {
+	_, live := w.model(key)
+	if n := w.c.Counts().Refused; n > w.refused && !w.exact { // a small checked cache, where blocks are large
+		w.refused = n
+		delete(w.values, key)
+		live = false
+	}
+	if kept != live {
 		w.t.Fatalf("%s keeps %s: %v", op, key, kept)
 	}
 }
@@ -172,7 +180,7 @@ func TestDeadlinesAndChangesAreThoseOfTheModel(t *testing.T) {
 				limit = 16 << 20
 			}
 			c, at := newTimed(t, mc, limit)
-			w := &world{t, rand.New(rand.NewPCG(uint64(seed), 11)), c, at, seed%2 == 0, map[string]timed{}}
+			w := &world{t: t, r: rand.New(rand.NewPCG(uint64(seed), 11)), c: c, clock: at, exact: seed%2 == 0, values: map[string]timed{}}
 			for step := range 1000 {
 				w.step(step)
 			}
@@ -185,8 +193,8 @@ func TestDeadlinesAndChangesAreThoseOfTheModel(t *testing.T) {
 			if w.exact && (c.Len() != len(w.values) || n.Evicted > 0) {
 				t.Errorf("%d entries, and the model has %d: %+v", c.Len(), len(w.values), n)
 			}
-			if !w.exact && n.Evicted == 0 {
-				t.Error("nothing was evicted")
+			if !w.exact && n.Evicted+n.Refused == 0 {
+				t.Error("nothing was evicted or refused")
 			}
 			expired += n.Expired
 			if err := mc.Check(); err != nil {
