@@ -7,6 +7,9 @@
 // It holds as much as the limit allows, and evicts when memory is needed: for its own entries, or for
 // another context below a limit above it. What is evicted is chosen by SIEVE, which keeps what was
 // used again at about the hit ratio of the best policies, and moves nothing on a hit.
+//
+// A value may have a deadline (PutUntil), and can be read without a copy (View) and changed in one step
+// (Update).
 package cache
 
 import (
@@ -14,21 +17,25 @@ import (
 	"hash/maphash"
 	"math"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/gopalloc/palloc"
 	"github.com/gopalloc/palloc/hashmap"
 )
 
-// The cache: its methods. What is evicted, and when, is in evict.go.
+// The cache: its values. Functions of the caller are in access.go, deadlines in expire.go, and what is evicted,
+// and when, in evict.go.
 //
 // Invariant: every entry is in the queue and in the chain of its hash, except one that is being
 // inserted, which is in neither.
 //
-// Cost: a hit is a lock, a search in a hash map, a store and a copy. An entry takes its key and value, 96 bytes
-// beside them, and its share of the map: 17 bytes and free slots.
+// Cost: a hit is a lock, a search in a hash map, a store and a copy; a look at the clock where the entry has a
+// deadline. An entry takes its key and value, 96 bytes beside them, its deadline included, and its share of the
+// map: 17 bytes and free slots.
 
 // A Cache has values by keys. Make one with New. The contexts of a Cache are its own; to delete
-// their parent ends it, and every use is then a *palloc.Fault. It is a small Go value.
+// their parent ends it, and every use but Counts is then a *palloc.Fault. It is a small Go value.
 //
 // Any goroutine may call its methods: one lock guards a Cache. Where goroutines wait for it, give each
 // part of the keys a Cache of its own, below a parent with the limit of them all.
@@ -40,18 +47,24 @@ type Cache struct {
 
 	mu sync.Mutex // guards what follows, and the contexts
 	queue
-	growing bool // the index is being changed
+	pinned  *entry // which is not evicted, if not nil: one that is being changed
+	growing bool   // the index is being changed
 	n       int
 	counts  Counts
+	now     func() time.Time
+	item    Item // what Update's function has
+
+	inside atomic.Bool // the lock's holder runs a function of the caller
 
 	mostEntries, inserts int // the most entries that the index has room for, and insertions since it rose
 }
 
 // Counts are what a Cache did since New.
 type Counts struct {
-	Hits, Misses int64 // of Get
-	Evicted      int64 // entries
-	Refused      int64 // values that Put did not keep
+	Hits, Misses int64 // of Get and View
+	Evicted      int64 // entries, before their deadlines
+	Expired      int64 // entries that were met after their deadlines
+	Refused      int64 // values that were not kept
 }
 
 // A chain is the entries of one hash, which are seldom more than one.
@@ -67,15 +80,19 @@ type entry struct {
 	same         *entry // in the chain
 	hash         uint64
 	data         []byte // the key, then the value
-	key          int    // bytes of the key
+	key          uint32 // bytes of the key
 	used         bool   // since it was inserted, or the hand passed
+	deadline     int64  // see nanoseconds
 }
+
+// value returns the value, to which nothing can be appended in place.
+func (e *entry) value() []byte { return e.data[e.key:len(e.data):len(e.data)] }
 
 // New returns an empty Cache in contexts of its own below parent, with a limit in bytes of what they
 // hold: keys, values and all that belongs to them. A limit is also palloc.NoLimit, for a parent with a
 // limit. It panics with a *palloc.Fault when the parent was deleted. Any goroutine.
 func New(parent palloc.Context, name string, limit int64) *Cache {
-	c := &Cache{all: palloc.NewAllocSet(parent, name), seed: maphash.MakeSeed(), most: limit / 4, mostEntries: math.MaxInt / 2}
+	c := &Cache{all: palloc.NewAllocSet(parent, name), seed: maphash.MakeSeed(), most: limit / 4, now: time.Now, mostEntries: math.MaxInt / 2}
 	c.all.SetLimit(limit)
 	c.values = palloc.NewAllocSet(c.all, "values")
 	c.table = palloc.NewAllocSet(c.all, "index")
@@ -88,16 +105,17 @@ func New(parent palloc.Context, name string, limit int64) *Cache {
 // SetLimit changes the limit, and its Delete ends the Cache.
 func (c *Cache) Context() palloc.Context { return c.all }
 
-// Len returns the number of entries.
+// Len returns the number of entries, also of those past their deadlines that were not met since.
 func (c *Cache) Len() int {
-	c.mu.Lock()
+	c.lock("cache.Cache.Len")
 	defer c.mu.Unlock()
+	c.index.Len() // a Fault after the end
 	return c.n
 }
 
 // Counts returns what the Cache did since New.
 func (c *Cache) Counts() Counts {
-	c.mu.Lock()
+	c.lock("cache.Cache.Counts")
 	defer c.mu.Unlock()
 	return c.counts
 }
@@ -105,16 +123,13 @@ func (c *Cache) Counts() Counts {
 // Get appends the value of a key to dst, and reports whether the key has one.
 func (c *Cache) Get(dst []byte, key string) (value []byte, found bool) {
 	hash := maphash.String(c.seed, key)
-	c.mu.Lock()
+	c.lock("cache.Cache.Get")
 	defer c.mu.Unlock()
-	e := c.find(hash, key)
+	e := c.use(hash, key)
 	if e == nil {
-		c.counts.Misses++
 		return dst, false
 	}
-	c.counts.Hits++
-	e.used = true
-	return append(dst, e.data[e.key:]...), true
+	return append(dst, e.value()...), true
 }
 
 // GetBytes works as Get does, for a key in bytes.
@@ -122,11 +137,28 @@ func (c *Cache) GetBytes(dst, key []byte) (value []byte, found bool) {
 	return c.Get(dst, asString(key))
 }
 
-// find returns the entry of a key, nil if there is none.
+// use returns the entry of a key for Get and View, nil if there is none.
+func (c *Cache) use(hash uint64, key string) *entry {
+	e := c.find(hash, key)
+	if e == nil {
+		c.counts.Misses++
+	} else {
+		c.counts.Hits++
+		e.used = true
+	}
+	return e
+}
+
+// find returns the entry of a key, nil if there is none, and removes one past its deadline.
 func (c *Cache) find(hash uint64, key string) *entry {
 	s, _ := c.index.Get(hash)
 	for e := s.first; e != nil; e = e.same {
 		if string(e.data[:e.key]) == key {
+			if e.deadline != 0 && e != c.pinned && c.past(e.deadline) {
+				c.counts.Expired++
+				c.remove(e)
+				return nil
+			}
 			return e
 		}
 	}
@@ -134,14 +166,22 @@ func (c *Cache) find(hash uint64, key string) *entry {
 }
 
 // Put copies a key and its value into the Cache, in place of the value that the key had, and reports
-// whether it is there. It evicts what it needs the memory of. A key and value above a quarter of the
-// limit are not kept, nor is one for which there is no memory when nothing is left to evict; the key
-// then has no value.
+// whether it is there. It has no deadline. Put evicts what it needs the memory of. A key and value above
+// a quarter of the limit are not kept, nor is one for which there is no memory when nothing is left to
+// evict; the key then has no value.
 func (c *Cache) Put(key string, value []byte) bool {
 	hash := maphash.String(c.seed, key)
-	c.mu.Lock()
+	c.lock("cache.Cache.Put")
 	defer c.mu.Unlock()
-	data, err := c.room(len(key) + len(value))
+	return c.put(hash, key, value, 0)
+}
+
+// PutBytes works as Put does, for a key in bytes.
+func (c *Cache) PutBytes(key, value []byte) bool { return c.Put(asString(key), value) }
+
+// put is Put, with a deadline. The value may lie in the entry that is pinned.
+func (c *Cache) put(hash uint64, key string, value []byte, deadline int64) bool {
+	data, err := c.room(len(key), len(value))
 	if err != nil {
 		c.counts.Refused++
 		c.delete(hash, key)
@@ -150,10 +190,10 @@ func (c *Cache) Put(key string, value []byte) bool {
 	copy(data[copy(data, key):], value)
 	if e := c.find(hash, key); e != nil { // looked for late: room may evict
 		palloc.FreeSlice(e.data)
-		e.data, e.used = data, true
+		e.data, e.deadline, e.used = data, deadline, true
 		return true
 	}
-	if c.insert(hash, data, len(key)) != nil {
+	if c.insert(hash, data, len(key), deadline) != nil {
 		palloc.FreeSlice(data)
 		c.counts.Refused++
 		return false
@@ -161,27 +201,25 @@ func (c *Cache) Put(key string, value []byte) bool {
 	return true
 }
 
-// PutBytes works as Put does, for a key in bytes.
-func (c *Cache) PutBytes(key, value []byte) bool { return c.Put(asString(key), value) }
-
 // errTooLarge refuses a value for which most of the cache would be evicted.
 var errTooLarge = errors.New("cache: a key and its value are more than a quarter of the limit")
 
 // room returns memory for a key and a value.
-func (c *Cache) room(size int) ([]byte, error) {
-	if int64(size) > c.most {
+func (c *Cache) room(key, value int) ([]byte, error) {
+	size := key + value
+	if int64(size) > c.most || int64(key) > math.MaxUint32 {
 		return nil, errTooLarge
 	}
 	return palloc.TryMakeSlice[byte](c.values, size, max(size, 1))
 }
 
 // insert makes an entry of data.
-func (c *Cache) insert(hash uint64, data []byte, key int) error {
+func (c *Cache) insert(hash uint64, data []byte, key int, deadline int64) error {
 	e, err := palloc.TryNew[entry](c.values)
 	if err != nil {
 		return err
 	}
-	e.hash, e.data, e.key = hash, data, key
+	e.hash, e.data, e.key, e.deadline = hash, data, uint32(key), deadline
 	s, err := c.slot(hash)
 	if err != nil {
 		palloc.Free(e)
@@ -219,7 +257,7 @@ func (c *Cache) slot(hash uint64) (*chain, error) {
 // Delete removes a key and its value, and reports whether they were there.
 func (c *Cache) Delete(key string) bool {
 	hash := maphash.String(c.seed, key)
-	c.mu.Lock()
+	c.lock("cache.Cache.Delete")
 	defer c.mu.Unlock()
 	return c.delete(hash, key)
 }

@@ -226,26 +226,6 @@ func TestACacheGivesWayToOthers(t *testing.T) {
 	}
 }
 
-func TestTheEndOfTheParentEndsTheCache(t *testing.T) {
-	parent := palloc.NewAllocSet(palloc.Top(), "parent")
-	defer parent.Delete()
-	c := cache.New(parent, "cache", 1<<20)
-	c.Put("k", []byte("v"))
-	parent.Reset()
-	for name, use := range map[string]func(){
-		"Get": func() { c.Get(nil, "k") }, "Put": func() { c.Put("k", nil) }, "Delete": func() { c.Delete("k") },
-	} {
-		t.Run(name, func(t *testing.T) {
-			defer func() {
-				if _, ok := recover().(*palloc.Fault); !ok {
-					t.Error("no Fault")
-				}
-			}()
-			use()
-		})
-	}
-}
-
 // TestACacheMakesLittleGarbage: what an eviction costs Go's heap serves many entries.
 func TestACacheMakesLittleGarbage(t *testing.T) {
 	c := cache.New(palloctest.New(t, palloctest.Unchecked()), "cache", 1<<20)

@@ -7,12 +7,14 @@ import (
 	"github.com/gopalloc/palloc"
 )
 
-// What is evicted, and when: SIEVE, by Zhang, Yang, Yue, Vigfusson and Rashmi, 2024.
+// What is evicted, and when: SIEVE, by Zhang, Yang, Yue, Vigfusson and Rashmi, 2024. The hand takes an entry
+// past its deadline as if it was not used.
 //
 // Invariant: the queue has the entries in the order in which they were inserted. The hand is at the
 // entry that is looked at next; nil for the oldest.
 //
-// Cost: each entry that is evicted, and each that is passed because it was used, takes a few steps.
+// Cost: each entry that is evicted, and each that is passed because it was used, takes a few steps. An eviction
+// looks at the clock once where it meets a deadline.
 
 // queue is the entries, from the oldest to the newest.
 type queue struct{ oldest, newest, hand *entry }
@@ -47,17 +49,24 @@ func (q *queue) unlink(e *entry) {
 }
 
 // next returns the entry to evict: the first from the hand on that was not used since the hand passed
-// last. There is an entry.
-func (q *queue) next() *entry {
+// last, or is past its deadline. There is one beside the pinned entry.
+func (c *Cache) next() (e *entry, expired bool) {
+	now := int64(0)
 	for {
-		if q.hand == nil {
-			q.hand = q.oldest
+		if e = c.hand; e == nil {
+			e = c.oldest
 		}
-		if !q.hand.used {
-			return q.hand
+		if c.hand = e; e != c.pinned {
+			if e.deadline != 0 && now == 0 {
+				now = nanoseconds(c.now())
+			}
+			expired = e.deadline != 0 && e.deadline <= now
+			if expired || !e.used {
+				return e, expired
+			}
+			e.used = false
 		}
-		q.hand.used = false
-		q.hand = q.hand.newer
+		c.hand = e.newer
 	}
 }
 
@@ -85,11 +94,15 @@ func (c *Cache) evict(p palloc.Pressure) error {
 	if c.growing {
 		return errGrowing // to evict is to change it
 	}
-	for freed := int64(0); freed < p.Need && c.n > 0; {
+	stays := 0
+	if c.pinned != nil {
+		stays = 1
+	}
+	for freed := int64(0); freed < p.Need && c.n > stays; {
 		freed += c.evictOne()
 	}
 	c.values.Compact()
-	if c.n == 0 {
+	if c.n == stays {
 		return errEmpty
 	}
 	return nil
@@ -97,6 +110,11 @@ func (c *Cache) evict(p palloc.Pressure) error {
 
 // evictOne evicts an entry, of which there is one, and returns how many bytes it took.
 func (c *Cache) evictOne() int64 {
-	c.counts.Evicted++
-	return c.remove(c.next())
+	e, expired := c.next()
+	if expired {
+		c.counts.Expired++
+	} else {
+		c.counts.Evicted++
+	}
+	return c.remove(e)
 }

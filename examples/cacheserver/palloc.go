@@ -1,9 +1,8 @@
 package main
 
 import (
-	"encoding/binary"
 	"hash/maphash"
-	"sync"
+	"time"
 
 	"github.com/gopalloc/palloc"
 	"github.com/gopalloc/palloc/cache"
@@ -11,97 +10,63 @@ import (
 
 // The store in contexts: a cache for each shard, below one context with the limit of all.
 //
-// Invariant: each value has its deadline in front, in 8 bytes.
+// Invariant: each command is one call of a cache, under its lock.
 //
-// Cost: two copies of a value that is set, and one of a value that is got. What is held is bounded to the byte.
+// Cost: one copy of a value that is set, and one of a value that is got. What is held is bounded to the byte.
 
 type pallocStore struct {
 	all    palloc.Context
 	seed   maphash.Seed
-	shards [shards]pallocShard
-}
-
-type pallocShard struct {
-	mu     sync.Mutex // held over the steps of a command
-	values *cache.Cache
-	buf    []byte // a deadline and a value
+	shards [shards]*cache.Cache
 }
 
 func newPallocStore(limit int64) store {
 	s := &pallocStore{all: palloc.NewAllocSet(palloc.Top(), "store"), seed: maphash.MakeSeed()}
 	s.all.SetLimit(limit)
 	for i := range s.shards {
-		s.shards[i].values = cache.New(s.all, "shard", palloc.NoLimit)
+		s.shards[i] = cache.New(s.all, "shard", palloc.NoLimit)
 	}
 	return s
 }
 
-// lock returns the shard of a key, locked.
-func (s *pallocStore) lock(key []byte) *pallocShard {
-	h := &s.shards[maphash.Bytes(s.seed, key)%shards]
-	h.mu.Lock()
-	return h
+// of returns the shard of a key.
+func (s *pallocStore) of(key []byte) *cache.Cache {
+	return s.shards[maphash.Bytes(s.seed, key)%shards]
 }
 
-// find appends the value of a key to dst, and removes a value that is past its deadline.
-func (h *pallocShard) find(dst, key []byte) (value []byte, deadline int64, found bool) {
-	b, found := h.values.GetBytes(dst, key)
-	if !found {
-		return nil, 0, false
+// until returns a deadline as a time.
+func until(deadline int64) (t time.Time) {
+	if deadline != 0 {
+		t = time.UnixMilli(deadline)
 	}
-	deadline = int64(binary.LittleEndian.Uint64(b))
-	if expired(deadline) {
-		h.values.DeleteBytes(key)
-		return nil, 0, false
-	}
-	return b[8:], deadline, true
-}
-
-func (h *pallocShard) put(key, value []byte, deadline int64) bool {
-	if cap(h.buf) > 2*bufBytes {
-		h.buf = nil
-	}
-	h.buf = append(binary.LittleEndian.AppendUint64(h.buf[:0], uint64(deadline)), value...)
-	return h.values.PutBytes(key, h.buf)
+	return t
 }
 
 func (s *pallocStore) get(dst, key []byte) (value []byte, found bool) {
-	h := s.lock(key)
-	defer h.mu.Unlock()
-	value, _, found = h.find(dst, key)
-	return value, found
+	return s.of(key).GetBytes(dst, key)
 }
 
 func (s *pallocStore) set(key, value []byte, deadline int64) bool {
-	h := s.lock(key)
-	defer h.mu.Unlock()
-	return h.put(key, value, deadline)
+	return s.of(key).PutUntilBytes(key, value, until(deadline))
 }
 
-func (s *pallocStore) remove(key []byte) bool {
-	h := s.lock(key)
-	defer h.mu.Unlock()
-	_, _, found := h.find(h.buf[:0], key)
-	return found && h.values.DeleteBytes(key)
-}
+func (s *pallocStore) remove(key []byte) bool { return s.of(key).DeleteBytes(key) }
 
 func (s *pallocStore) expire(key []byte, deadline int64) bool {
-	h := s.lock(key)
-	defer h.mu.Unlock()
-	value, _, found := h.find(h.buf[:0], key)
-	return found && h.put(key, value, deadline)
+	return s.of(key).SetDeadlineBytes(key, until(deadline))
 }
 
 func (s *pallocStore) deadline(key []byte) (at int64, found bool) {
-	h := s.lock(key)
-	defer h.mu.Unlock()
-	_, at, found = h.find(h.buf[:0], key)
+	t, found := s.of(key).DeadlineBytes(key)
+	if !t.IsZero() {
+		at = t.UnixMilli()
+	}
 	return at, found
 }
 
 func (s *pallocStore) size() (keys int, bytes int64) {
-	for i := range s.shards {
-		keys += s.shards[i].values.Len()
+	for _, c := range s.shards {
+		keys += c.Len()
 	}
 	return keys, s.all.TreeHeld()
 }

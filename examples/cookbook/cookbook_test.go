@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sort"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gopalloc/palloc"
 	"github.com/gopalloc/palloc/cache"
@@ -45,8 +47,15 @@ func Example_cacheUnderALimit() {
 	}
 	body, found := pages.Get(nil, "/page/9999")
 
-	fmt.Println(len(body), found, pages.Context().TreeHeld() <= 1<<20)
-	// Output: 1000 true true
+	pages.PutUntil("/news", body, time.Now().Add(time.Minute)) // not found after a minute
+	pages.Update("hits", func(i *cache.Item) bool {
+		n, _ := strconv.Atoi(string(i.Value))
+		i.Value = strconv.AppendInt(nil, int64(n)+1, 10)
+		return true
+	})
+
+	fmt.Println(len(body), found, pages.Has("hits"), pages.Context().TreeHeld() <= 1<<20)
+	// Output: 1000 true true true
 }
 
 // limited gives each request a context with a limit. A request that passes it is answered with 503.
