@@ -100,6 +100,9 @@ func (p peer) compare(dir, name string) (bad int, err error) {
 	if p.overwrites {
 		memories = append(memories, "overwrite")
 	}
+	if err := command(dir, "test", "-vet=off", "-run", "^$", name).Run(); err != nil { // compiles
+		return 0, err
+	}
 	for _, with := range memories {
 		begin := time.Now()
 		if results[with], err = p.test(dir, name, with); err != nil {
