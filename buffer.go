@@ -243,7 +243,7 @@ func (b *Buffer) resizes() bool { return b.where != &noHeader && kinds.Traits(b.
 func (b *Buffer) enlarge(op string, need uintptr) (to, room uintptr, err error) {
 	was, at, old, c := b.buf, b.address(), uintptr(cap(b.buf)), b.owner
 	if !b.resizes() {
-		to, room, err = b.mc.enlarge(op, at, uintptr(len(was)), old, need)
+		to, room, err = b.mc.enlarge(op, at, uintptr(len(was)), old, need, curve(old, need))
 		b.mustBeAt(op, was)
 		return to, room, err
 	}

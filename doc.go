@@ -31,7 +31,7 @@
 //   - Contexts: [NewAllocSet], [NewSlab], [NewGeneration], [NewBump], [Top], [Scope];
 //     [Context.Reset], [Context.Delete], [Context.BeforeReset], [Tie].
 //   - Values: [New], [Free]; [MakeSlice], [Append], [Grow], [Clone], [FreeSlice];
-//     [MakeStrings], [MakePointers], [CloneStrings]; [NewText], [RefOf], [Vec]; [CloneValue];
+//     [MakeStrings], [MakePointers], [CloneStrings]; [NewText], [NewRef], [RefOf], [Vec]; [CloneValue];
 //     [CloneString], [JoinStrings], [Sprintf], [FreeString]; [AppendString], [AppendInt];
 //     [Buffer].
 //   - Try functions: when memory runs out [New], [Append] and others panic; [TryNew],

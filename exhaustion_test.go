@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -224,6 +225,97 @@ var operations = []operation{
 	{"TryCloneString", anySize, func(c palloc.Context, size int) func() {
 		s := strings.Repeat("x", size)
 		return func() { must(palloc.TryCloneString(c, s)) }
+	}, false},
+	{"CloneStrings", anySize, func(c palloc.Context, size int) func() {
+		list := []string{strings.Repeat("x", size), "", strings.Repeat("y", 2*size)}
+		return func() {
+			if !slices.Equal(palloc.CloneStrings(c, list), list) {
+				panic("CloneStrings is no clone")
+			}
+		}
+	}, true},
+	{"TryCloneStrings", anySize, func(c palloc.Context, size int) func() {
+		return func() { must(palloc.TryCloneStrings(c, []string{strings.Repeat("x", size), "y"})) }
+	}, true},
+	{"MakeStrings", anySize, func(c palloc.Context, size int) func() {
+		return func() { palloc.MakeStrings(c, 1, size/8+1)[0] = "constant" }
+	}, false},
+	{"TryMakeStrings", anySize, func(c palloc.Context, size int) func() {
+		return func() { must(palloc.TryMakeStrings(c, 0, size/8+1)) }
+	}, false},
+	{"MakePointers", anySize, func(c palloc.Context, size int) func() {
+		return func() { palloc.MakePointers[int](c, 1, size/8+1)[0] = nil }
+	}, false},
+	{"TryMakePointers", anySize, func(c palloc.Context, size int) func() {
+		return func() { must(palloc.TryMakePointers[int](c, 0, size/8+1)) }
+	}, false},
+	{"JoinStrings", anySize, func(c palloc.Context, size int) func() {
+		return func() { palloc.JoinStrings(c, []string{strings.Repeat("x", size), "y"}, ", ") }
+	}, false},
+	{"TryJoinStrings", anySize, func(c palloc.Context, size int) func() {
+		return func() { must(palloc.TryJoinStrings(c, []string{strings.Repeat("x", size), "y"}, ", ")) }
+	}, false},
+	{"AppendString", anySize, func(c palloc.Context, size int) func() {
+		b := palloc.AppendString(c, nil, "the beginning")
+		return func() {
+			if b := palloc.AppendString(c, b, strings.Repeat("x", size)); !strings.HasPrefix(string(b), "the beginning") {
+				panic("AppendString lost what was there")
+			}
+		}
+	}, false},
+	{"TryAppendString", anySize, func(c palloc.Context, size int) func() {
+		b := palloc.AppendString(c, nil, "the beginning")
+		return func() {
+			grown, err := palloc.TryAppendString(c, b, strings.Repeat("x", size))
+			if !strings.HasPrefix(string(grown), "the beginning") {
+				panic("TryAppendString lost what was there")
+			}
+			must(grown, err)
+		}
+	}, false},
+	{"NewText", anySize, func(c palloc.Context, size int) func() {
+		s := strings.Repeat("x", size)
+		return func() {
+			if palloc.NewText(c, s).String() != s {
+				panic("NewText is another text")
+			}
+		}
+	}, false},
+	{"TryNewText", anySize, func(c palloc.Context, size int) func() {
+		s := strings.Repeat("x", size)
+		return func() { must(palloc.TryNewText(c, s)) }
+	}, false},
+	{"NewRef", anySize, func(c palloc.Context, size int) func() {
+		return func() { *palloc.NewRef[[3000]byte](c).Get() = [3000]byte{1} }
+	}, false},
+	{"TryNewRef", anySize, func(c palloc.Context, size int) func() {
+		return func() { *must(palloc.TryNewRef[[12_000]byte](c)).Get() = [12_000]byte{1} }
+	}, false},
+	{"a Vec that grows", anySize, func(c palloc.Context, size int) func() {
+		var v palloc.Vec[int64]
+		return func() {
+			for v.Len() < min(10*size, 1000) {
+				v.Append(c, int64(v.Len()))
+			}
+			for i, p := range v.All() {
+				if *p != int64(i) {
+					panic("an element is another's")
+				}
+			}
+		}
+	}, true},
+	{"Vec.TryAppend", anySize, func(c palloc.Context, size int) func() {
+		var v palloc.Vec[byte]
+		v.Append(c, 7)
+		return func() {
+			n := v.Len()
+			if err := v.TryAppend(c, make([]byte, size)...); err != nil {
+				if v.Len() != n || *v.At(0) != 7 {
+					panic("an Append that failed changed the Vec")
+				}
+				panic(err)
+			}
+		}
 	}, false},
 	{"TryMakeSlice", anySize, func(c palloc.Context, size int) func() {
 		return func() { must(palloc.TryMakeSlice[int16](c, size, size)) }

@@ -1,6 +1,7 @@
 package palloc_test
 
 import (
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -87,6 +88,48 @@ var thrifty = map[string]func(mc, c palloc.Context, k palloc.Kind) func(){
 	"CloneString": func(_, c palloc.Context, k palloc.Kind) func() {
 		const text = "a string of exactly sixty-four bytes, as the slab here wants it."
 		return func() { palloc.CloneString(c, text) }
+	},
+	"NewText": func(_, c palloc.Context, k palloc.Kind) func() {
+		const text = "a string of exactly sixty-four bytes, as the slab here wants it."
+		return func() { palloc.NewText(c, text) }
+	},
+	"TryCloneString and FreeString": func(_, c palloc.Context, k palloc.Kind) func() {
+		text := []byte("a string of exactly sixty-four bytes, as the slab here wants it.")
+		return func() {
+			if s, _ := palloc.TryCloneString(c, text); k != palloc.KindBump {
+				palloc.FreeString(s)
+			}
+		}
+	},
+	"CloneStrings": func(_, c palloc.Context, k palloc.Kind) func() {
+		text := "a string of exactly sixty-four bytes, as the slab here wants it."
+		list := slices.Repeat([]string{text}, 64/int(unsafe.Sizeof(text)))
+		return func() { palloc.CloneStrings(c, list) }
+	},
+	"MakeStrings": func(_, c palloc.Context, k palloc.Kind) func() {
+		const n = 64 / int(unsafe.Sizeof(""))
+		return func() { palloc.MakeStrings(c, n, n)[0] = "constant" }
+	},
+	"MakePointers": func(_, c palloc.Context, k palloc.Kind) func() {
+		const n = 64 / int(unsafe.Sizeof(uintptr(0)))
+		return func() { palloc.MakePointers[linked64](c, n, n)[0] = nil }
+	},
+	"AppendString": func(_, c palloc.Context, k palloc.Kind) func() {
+		const text = "a string of exactly sixty-four bytes, as the slab here wants it."
+		return func() { palloc.AppendString(c, nil, text) }
+	},
+	"NewRef": func(_, c palloc.Context, k palloc.Kind) func() {
+		return func() { palloc.NewRef[[8]uint64](c).Get()[0] = 1 }
+	},
+	"TryNewRef": func(_, c palloc.Context, k palloc.Kind) func() {
+		return func() { palloc.TryNewRef[[8]uint64](c) }
+	},
+	"Vec.Append": func(_, c palloc.Context, k palloc.Kind) func() {
+		return func() {
+			var v palloc.Vec[[16]byte]
+			v.Append(c, [16]byte{1}, [16]byte{2})
+			v.TryAppend(c, [16]byte{3}, [16]byte{4})
+		}
 	},
 	"Reset": func(_, c palloc.Context, k palloc.Kind) func() {
 		return func() {

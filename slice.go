@@ -148,7 +148,7 @@ func cloneStrings(mc Context, op string, list []string) ([]string, error) {
 		return nil, err
 	}
 	for i := range list {
-		if copies[i], err = cloneBytes(mc, op, bytesIn(&list[i])); err != nil {
+		if copies[i], err = tryCloneText(mc, op, list[i]); err != nil {
 			if mc.Kind().Frees() {
 				for _, s := range copies[:i] {
 					FreeString(s)
@@ -195,7 +195,7 @@ func Append[T any](mc Context, s []T, values ...T) []T {
 	if len(values) <= cap(s)-len(s) {
 		return append(s, values...)
 	}
-	return must(grow(mc, "Append", s, values, 0))
+	return must(grow(mc, "Append", s, values, 0, 0))
 }
 
 // TryAppend works as Append does, but returns the *OutOfMemoryError, and then s unchanged. Owner
@@ -204,7 +204,7 @@ func TryAppend[T any](mc Context, s []T, values ...T) ([]T, error) {
 	if len(values) <= cap(s)-len(s) {
 		return append(s, values...), nil
 	}
-	return grow(mc, "TryAppend", s, values, 0)
+	return grow(mc, "TryAppend", s, values, 0, 0)
 }
 
 // Grow is slices.Grow for a slice in a context: it makes room for n more elements, as
@@ -228,13 +228,14 @@ func growBy[T any](mc Context, op string, s []T, n int) ([]T, error) {
 	case n <= cap(s)-len(s):
 		return s, nil
 	}
-	return grow(mc, op, s, nil, n)
+	return grow(mc, op, s, nil, n, 0)
 }
 
 // grow returns s with the values appended and room for more elements; on an error, s
 // unchanged. The values may be in s, so its old chunk is freed last; if it grows in place,
-// the values are written after what s had. It is separate so that Append can be inlined.
-func grow[T any](mc Context, op string, s, values []T, more int) ([]T, error) {
+// the values are written after what s had. It has least bytes if no limit refuses them. It is
+// separate so that Append can be inlined.
+func grow[T any](mc Context, op string, s, values []T, more int, least uintptr) ([]T, error) {
 	at := uintptr(unsafe.Pointer(unsafe.SliceData(s))) // a number, to be looked up
 	mc.readyFor(op, typerule.Of[T](), at)
 	each := unsafe.Sizeof(*new(T))
@@ -243,15 +244,22 @@ func grow[T any](mc Context, op string, s, values []T, more int) ([]T, error) {
 	}
 	used, old := uintptr(len(s))*each, uintptr(cap(s))*each
 	need := mc.sliceSize(op, 0, len(s)+len(values)+more, each)
-	mc.isWholeChunk(op, at, old, each) // panics before anything is allocated
+	if at != 0 {
+		mc.isWholeChunk(op, at, old, each) // panics before anything is allocated
+	}
 	mc.expect(typerule.Of[T]())
-	p, room, err := mc.enlarge(op, at, used, old, need)
+	p, room, err := mc.enlarge(op, at, used, old, need, max(curve(old, need), least))
 	if err != nil {
 		return s, mc.refuse(op, need, err)
 	}
-	tag, whole := mc.isWholeChunk(op, at, old, each) // again: a callback may have run
-	if p == at {
+	var tag uint64
+	whole := false
+	switch at {
+	case 0:
+	case p:
 		used = old // only the new bytes are cleared
+	default:
+		tag, whole = mc.isWholeChunk(op, at, old, each) // again: a callback may have run
 	}
 	clear(osmem.Bytes(p+used, room-used))
 	grown := append(unsafe.Slice((*T)(osmem.At(p)), room/each)[:len(s)], values...) // p has room bytes
@@ -263,17 +271,43 @@ func grow[T any](mc Context, op string, s, values []T, more int) ([]T, error) {
 	return grown, nil
 }
 
-// enlarge returns at least need bytes for an array of old bytes at p, and the capacity: in
-// place if it is the last chunk of a Bump's block, otherwise in a new chunk, to which it
-// copies the used bytes.
-func (mc Context) enlarge(op string, p, used, old, need uintptr) (q, room uintptr, err error) {
+// enlarge returns at least need bytes for an array of old bytes at p, size bytes if no limit
+// refuses them, and the capacity: in place if it is the last chunk of a Bump's block,
+// otherwise in a new chunk, to which it copies the used bytes.
+func (mc Context) enlarge(op string, p, used, old, need, size uintptr) (q, room uintptr, err error) {
+	if q, room = mc.enlargeAtHand(p, old, size); q == 0 {
+		q, room, err = mc.enlargeSlow(op, p, old, need, size)
+	}
+	if err != nil || q == p {
+		return q, room, err
+	}
+	copyBytes(q, p, used)
+	return q, mc.roomAt(q, room), nil
+}
+
+// enlargeAtHand returns where size bytes are if no block must be acquired; otherwise 0.
+func (mc Context) enlargeAtHand(p, old, size uintptr) (q, room uintptr) {
 	c := mc.ref.Core
-	headers := kinds.Traits(c.Kind()).Headers
+	if budget.HasDetour() {
+		return 0, 0
+	}
+	if !kinds.Traits(c.Kind()).Headers {
+		size = (size + chunk.Align - 1) &^ (chunk.Align - 1)
+		if old > 0 && kinds.Methods[c.Kind()].Extend(c, p, old, size) {
+			return p, size
+		}
+	}
+	return atHand(mc, size), size
+}
+
+// enlargeSlow is enlargeAtHand for what may need a block.
+func (mc Context) enlargeSlow(op string, p, old, need, size uintptr) (q, room uintptr, err error) {
+	c := mc.ref.Core
 	try := func(size uintptr) (uintptr, error) {
 		room = size
 		return kinds.Methods[c.Kind()].Alloc(c, size)
 	}
-	if !headers {
+	if !kinds.Traits(c.Kind()).Headers {
 		try = func(size uintptr) (uintptr, error) {
 			room = (size + chunk.Align - 1) &^ (chunk.Align - 1)
 			if old > 0 && kinds.Methods[c.Kind()].Extend(c, p, old, room) {
@@ -282,14 +316,8 @@ func (mc Context) enlarge(op string, p, used, old, need uintptr) (q, room uintpt
 			return kinds.Methods[c.Kind()].Alloc(c, room)
 		}
 	}
-	if q, err = withSpare(c, op, curve(old, need), need, try); err != nil || q == p {
-		return q, room, err
-	}
-	copyBytes(q, p, used)
-	if headers {
-		room = mc.roomAt(q, room)
-	}
-	return q, room, nil
+	q, err = withSpare(c, op, size, need, try)
+	return q, room, err
 }
 
 // roomAt returns the capacity in bytes of the chunk at p, which was just allocated for size

@@ -8,6 +8,9 @@ import (
 	"unsafe"
 
 	"github.com/gopalloc/palloc/internal/kind"
+	"github.com/gopalloc/palloc/internal/kind/allocset"
+	"github.com/gopalloc/palloc/internal/kind/bump"
+	"github.com/gopalloc/palloc/internal/osmem"
 )
 
 // Strings in a context: copies, joined and formatted ones; text that is appended to bytes.
@@ -15,10 +18,10 @@ import (
 // Invariant: a string that is not empty has a chunk of its own, of the size that it needs.
 // Nothing here lies on Go's heap, except what fmt makes of its arguments.
 //
-// Cost: CloneString copies once. Sprintf costs what fmt does, and one copy from the buffer
-// that fmt keeps; it makes no Go garbage beyond that of its arguments. AppendInt and its kin
-// cost what strconv does, and at most one copy from the stack; AppendQuote formats twice
-// when the capacity might not suffice.
+// Cost: CloneString is one call, which takes the chunk as Alloc does and copies once. Sprintf
+// costs what fmt does, and one copy from the buffer that fmt keeps; it makes no Go garbage
+// beyond that of its arguments. AppendInt and its kin cost what strconv does, and at most one
+// copy from the stack; AppendQuote formats twice when the capacity might not suffice.
 
 // CloneString copies a string, or bytes, to a string in the context. The copy is invalid
 // once the context is reset or deleted: do not keep it longer, for example as a key of a map
@@ -27,29 +30,66 @@ import (
 //
 // PostgreSQL: MemoryContextStrdup, pstrdup.
 func CloneString[S ~string | ~[]byte](mc Context, s S) string {
-	return must(cloneBytes(mc, "CloneString", bytesIn(&s)))
+	return cloneText(mc, "CloneString", textIn(&s))
 }
 
 // TryCloneString works as CloneString does, but returns the *OutOfMemoryError. Owner only.
 func TryCloneString[S ~string | ~[]byte](mc Context, s S) (string, error) {
-	return cloneBytes(mc, "TryCloneString", bytesIn(&s))
+	return tryCloneText(mc, "TryCloneString", textIn(&s))
 }
 
-// bytesIn returns the bytes of a string or of bytes, to be read only. A conversion would copy
-// them to Go's heap.
-func bytesIn[S ~string | ~[]byte](s *S) []byte {
-	text := *(*string)(unsafe.Pointer(s)) // the first two words of either are the address and the length
-	return unsafe.Slice(unsafe.StringData(text), len(text))
+// textIn returns a string, or bytes, as a string, to be read only. A conversion would copy the
+// bytes to Go's heap.
+func textIn[S ~string | ~[]byte](s *S) string {
+	return *(*string)(unsafe.Pointer(s)) // the first two words of either are the address and the length
 }
 
-// cloneBytes copies bytes to a string in the context; its error is an *OutOfMemoryError.
-func cloneBytes(mc Context, op string, p []byte) (string, error) {
-	b, err := clone(mc, op, p)
-	if len(b) == 0 {
+// cloneText copies a string into the context. Nothing of the chunk is cleared: the string covers
+// it but for its last bytes, which no slice has.
+func cloneText(mc Context, op, s string) string {
+	p := atHand(mc, uintptr(len(s)))
+	if p == 0 {
+		return must(cloneTextSlow(mc, op, s))
+	}
+	copy((*maxBytes)(osmem.At(p))[:len(s)], s)
+	return unsafe.String((*byte)(osmem.At(p)), len(s)) // nothing writes to it after this
+}
+
+// tryCloneText works as cloneText does, but returns the *OutOfMemoryError.
+func tryCloneText(mc Context, op, s string) (string, error) {
+	p := atHand(mc, uintptr(len(s)))
+	if p == 0 {
+		return cloneTextSlow(mc, op, s)
+	}
+	copy((*maxBytes)(osmem.At(p))[:len(s)], s)
+	return unsafe.String((*byte)(osmem.At(p)), len(s)), nil // nothing writes to it after this
+}
+
+// cloneTextSlow is tryCloneText for what is not at hand.
+func cloneTextSlow(mc Context, op, s string) (string, error) {
+	mc.check(op)
+	if s == "" {
+		return "", nil // takes no memory
+	}
+	p, err := mc.alloc(op, uintptr(len(s)))
+	if err != nil {
 		return "", err
 	}
-	return unsafe.String(unsafe.SliceData(b), len(b)), nil // nothing writes to b after this
+	copy(unsafe.Slice((*byte)(p), len(s)), s) // just allocated, of that size
+	return unsafe.String((*byte)(p), len(s)), nil
 }
+
+// atHand runs the stages of Alloc. It returns 0 where they would go the slow way, as they do
+// for a size of 0 and for a context that was deleted.
+func atHand(mc Context, size uintptr) uintptr {
+	return checkLive(mc, size, allocByKind, bump.Alloc, allocset.Hot, notLive, notAtHand)
+}
+
+// notLive is stale for atHand.
+func notLive(Context) uintptr { return 0 }
+
+// notAtHand is slow for atHand.
+func notAtHand(*kind.Core, uintptr) uintptr { return 0 }
 
 // Sprintf formats as fmt.Sprintf does, and returns the string in the context. The string is
 // invalid once the context is reset or deleted; FreeString frees it before. The empty
@@ -90,7 +130,7 @@ type formatter struct {
 var formatters = sync.Pool{New: func() any { return new(formatter) }}
 
 func (f *formatter) Write(p []byte) (n int, err error) {
-	f.text, err = cloneBytes(f.mc, f.op, p)
+	f.text, err = tryCloneText(f.mc, f.op, textIn(&p))
 	return len(p), err
 }
 
@@ -100,7 +140,7 @@ func (f *formatter) Write(p []byte) (n int, err error) {
 // PostgreSQL: pfree.
 func FreeString(s string) {
 	if len(s) != 0 {
-		FreePointer(unsafe.Pointer(unsafe.StringData(s)))
+		freeWith(uintptr(unsafe.Pointer(unsafe.StringData(s))), followHeader, matchAllocSet, allocset.Push, freeOther, freeSlow)
 	}
 }
 
@@ -147,13 +187,13 @@ func joinStrings(mc Context, op string, list []string, sep string) (string, erro
 // AppendString is the built-in append of a string, for bytes in a context: it works as
 // Append does. Use only the result. It panics as Append does. Owner only.
 func AppendString(mc Context, b []byte, s string) []byte {
-	return must(appendBytes(mc, "AppendString", b, bytesIn(&s)))
+	return must(appendBytes(mc, "AppendString", b, unsafe.Slice(unsafe.StringData(s), len(s))))
 }
 
 // TryAppendString works as AppendString does, but returns the *OutOfMemoryError, and then b
 // unchanged. Owner only.
 func TryAppendString(mc Context, b []byte, s string) ([]byte, error) {
-	return appendBytes(mc, "TryAppendString", b, bytesIn(&s))
+	return appendBytes(mc, "TryAppendString", b, unsafe.Slice(unsafe.StringData(s), len(s)))
 }
 
 // appendBytes appends more to b, which may overlap it, in the context.
@@ -161,7 +201,7 @@ func appendBytes(mc Context, op string, b, more []byte) ([]byte, error) {
 	if len(more) <= cap(b)-len(b) {
 		return append(b, more...), nil
 	}
-	return grow(mc, op, b, more, 0)
+	return grow(mc, op, b, more, 0, 0)
 }
 
 // longestInt is the most bytes of an integer: 64 binary digits and a sign.

@@ -55,6 +55,53 @@ func TestCloneStringTakesBytes(t *testing.T) {
 	wantEmpty(t, c)
 }
 
+// TestTextsOfAllLengthsAreWhole copies texts between chunks, and checks that these keep their
+// content.
+func TestTextsOfAllLengthsAreWhole(t *testing.T) {
+	contents := strings.Repeat("0123456789abcdefghijklmnopqrstuvwxyz", 300)
+	whole := func(t *testing.T, c palloc.Context) {
+		for n := 0; n < 10_000; n += 1 + n/40 {
+			before, s := bytesAt(c.Alloc(16), 16), contents[n%36:][:n]
+			scribble(before, n)
+			clone, text := palloc.CloneString(c, s), palloc.NewText(c, []byte(s))
+			after := bytesAt(c.Alloc(16), 16)
+			scribble(after, n+1)
+			if tried, err := palloc.TryNewText(c, s); err != nil || clone != s || text.String() != s || tried.String() != s {
+				t.Fatalf("%d bytes became %.20q, %.20q and %.20q, %v", n, clone, text, tried, err)
+			}
+			if !scribbled(before, n) || !scribbled(after, n+1) {
+				t.Fatalf("a text of %d bytes has written to another chunk", n)
+			}
+			if c.Kind().Frees() {
+				palloc.FreeString(clone)
+				palloc.FreeString(text.String())
+			}
+		}
+		if err := c.Check(); err != nil {
+			t.Error(err)
+		}
+	}
+	each(t, growing, func(t *testing.T, k palloc.Kind) {
+		c := newKind(newRoot(t), k, "c", 0)
+		whole(t, c)
+		whole(t, c) // takes freed chunks, where there are any
+	})
+	t.Run("Shared", func(t *testing.T) { whole(t, palloc.NewAllocSet(newRoot(t), "c", palloc.Shared())) })
+}
+
+func TestTextsInACriticalSection(t *testing.T) {
+	c := palloc.NewBump(newRoot(t), "c")
+	c.Alloc(8)
+	defer c.EnterCritical()()
+	if s := palloc.CloneString(c, "fits the block"); s != "fits the block" {
+		t.Errorf("it is %q", s)
+	}
+	long := strings.Repeat("x", 20_000)
+	wantFault(t, func() { palloc.CloneString(c, long) }, "CloneString", c.Path(), "critical section")
+	wantFault(t, func() { palloc.TryCloneString(c, long) }, "TryCloneString", c.Path(), "critical section")
+	wantFault(t, func() { palloc.NewText(c, long) }, "NewText", c.Path(), "critical section")
+}
+
 // An appender is a function of strconv, and palloc's, with the same arguments.
 type appender struct {
 	name  string

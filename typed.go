@@ -117,10 +117,12 @@ func slowUninitialized(c *kind.Core, size uintptr) uintptr {
 // TryNew works as New does, but returns the *OutOfMemoryError. Owner only.
 //
 // PostgreSQL: palloc_extended with MCXT_ALLOC_NO_OOM and MCXT_ALLOC_ZERO.
-func TryNew[T any](mc Context) (*T, error) {
-	mc.ready("TryNew", typerule.Of[T]())
+func TryNew[T any](mc Context) (*T, error) { return tryNew[T](mc, "TryNew") }
+
+func tryNew[T any](mc Context, op string) (*T, error) {
+	mc.ready(op, typerule.Of[T]())
 	mc.expect(typerule.Of[T]())
-	p, err := mc.zeroed("TryNew", unsafe.Sizeof(*new(T)))
+	p, err := mc.zeroed(op, unsafe.Sizeof(*new(T)))
 	return (*T)(p), err // just allocated, of that size; or nil
 }
 

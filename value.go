@@ -11,7 +11,9 @@ import (
 
 	"github.com/gopalloc/palloc/internal/block"
 	"github.com/gopalloc/palloc/internal/deepcopy"
+	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/checked"
+	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/osmem"
 	"github.com/gopalloc/palloc/internal/relaxed"
 	"github.com/gopalloc/palloc/internal/typerule"
@@ -58,12 +60,13 @@ type Text struct {
 //
 // PostgreSQL: cstring_to_text.
 func NewText[S ~string | ~[]byte](mc Context, s S) Text {
-	return textOf(must(cloneBytes(mc, "NewText", bytesIn(&s))))
+	text := cloneText(mc, "NewText", textIn(&s))
+	return *(*Text)(unsafe.Pointer(&text)) // at and len are the words of a string
 }
 
 // TryNewText works as NewText does, but returns the *OutOfMemoryError. Owner only.
 func TryNewText[S ~string | ~[]byte](mc Context, s S) (Text, error) {
-	text, err := cloneBytes(mc, "TryNewText", bytesIn(&s))
+	text, err := tryCloneText(mc, "TryNewText", textIn(&s))
 	return textOf(text), err
 }
 
@@ -71,15 +74,15 @@ func TryNewText[S ~string | ~[]byte](mc Context, s S) (Text, error) {
 // a part of one, without a copy. A string that is not empty and in no context is a *Fault.
 // Owner only.
 func TextOf(s string) Text {
-	mustLie("TextOf", uintptr(unsafe.Pointer(unsafe.StringData(s))), len(s) == 0)
-	return textOf(s)
-}
-
-// textOf returns the Text of a string in a context.
-func textOf(s string) Text {
 	if s == "" {
 		return Text{}
 	}
+	mustLie("TextOf", uintptr(unsafe.Pointer(unsafe.StringData(s))), false)
+	return textOf(s)
+}
+
+// textOf returns the Text of a string in a context, or of the empty string of a nil address.
+func textOf(s string) Text {
 	return Text{at: uintptr(unsafe.Pointer(unsafe.StringData(s))), len: len(s)}
 }
 
@@ -141,7 +144,7 @@ func (t Text) AppendTo(b []byte) []byte { return append(b, t.String()...) }
 //		key         int
 //		left, right palloc.Ref[node]
 //	}
-//	root.left = palloc.RefOf(palloc.New[node](mc))
+//	root.left = palloc.NewRef[node](mc)
 //
 // A struct with a Ref in place of a pointer needs no NoHeapPointers, and cannot refer to Go's
 // heap. The zero Ref is nil. == compares addresses, as that of pointers does. A Ref is
@@ -153,9 +156,39 @@ type Ref[T any] struct {
 	at uintptr
 }
 
+// NewRef returns the Ref of a zeroed T, which it allocates as New does. It need not look the
+// address up, as RefOf does. It panics as New does. Owner only.
+//
+// PostgreSQL: palloc0_object.
+func NewRef[T any](mc Context) Ref[T] {
+	p := osmem.At(allocTyped(mc, typerule.Of[T](), unsafe.Sizeof(*new(T)), checkType, acceptNewRef, checkLive, allocByKind, bumpConst, setConst, staleNewRef, slowNewRef))
+	clear((*maxBytes)(p)[:unsafe.Sizeof(*new(T))])
+	return Ref[T]{at: uintptr(p)}
+}
+
+// acceptNewRef is mustAccept for NewRef.
+func acceptNewRef(mc Context, t *typerule.Type) {
+	mustAccept("NewRef", t)
+	mc.expect(t)
+}
+
+// staleNewRef is stale for NewRef.
+func staleNewRef(mc Context) uintptr { panic(mc.gone("NewRef")) }
+
+// slowNewRef is slow for NewRef.
+func slowNewRef(c *kind.Core, size uintptr) uintptr {
+	return slab.Alloc(c, "NewRef", size, slab.Pop, slab.Take, slab.Cut, allocOrPanic)
+}
+
+// TryNewRef works as NewRef does, but returns the *OutOfMemoryError. Owner only.
+func TryNewRef[T any](mc Context) (Ref[T], error) {
+	p, err := tryNew[T](mc, "TryNewRef")
+	return Ref[T]{at: uintptr(unsafe.Pointer(p))}, err
+}
+
 // RefOf returns the Ref of a T that is in a context: one of New, an element of a slice, or a
-// field of either. The Ref of nil is the zero Ref. A pointer that leads to no context is a
-// *Fault. Owner only.
+// field of either. It looks the address up. The Ref of nil is the zero Ref. A pointer that
+// leads to no context is a *Fault. Owner only.
 func RefOf[T any](p *T) Ref[T] {
 	at := uintptr(unsafe.Pointer(p)) // a number, to be looked up
 	mustLie("RefOf", at, p == nil)
@@ -217,10 +250,15 @@ func vecOf[T any](s []T) Vec[T] {
 // valid until the next Append or Free.
 func (v Vec[T]) Slice() []T {
 	if relaxed.Peek(&checked.Any) != 0 {
-		mustBeInUse("Vec.Slice", v.at)
+		vecInUse(v.at)
 	}
-	return unsafe.Slice((*T)(osmem.At(v.at)), v.cap)[:v.len] // so many elements at that address
+	return *(*[]T)(unsafe.Pointer(&v.at)) // at, len and cap are the words of a slice
 }
+
+// vecInUse is mustBeInUse for Slice, which can be inlined since this is not.
+//
+//go:noinline
+func vecInUse(p uintptr) { mustBeInUse("Vec.Slice", p) }
 
 // Len returns the number of elements. Any goroutine.
 func (v Vec[T]) Len() int { return v.len }
@@ -242,9 +280,15 @@ func (v Vec[T]) All() iter.Seq2[int, *T] {
 	}
 }
 
-// Append appends the values as the function Append does, in the context mc. Owner only.
+// Append appends the values as the function Append does, in the context mc. The first chunk has
+// a capacity of at least 4 elements, or 8 of a byte, unless an element has over 256 bytes or a
+// limit refuses what is beyond the values. Owner only.
 func (v *Vec[T]) Append(mc Context, values ...T) {
-	if err := v.append(mc, "Vec.Append", values); err != nil {
+	if len(values) <= v.cap-v.len {
+		v.fill(values)
+		return
+	}
+	if err := v.grow(mc, "Vec.Append", values); err != nil {
 		panic(err)
 	}
 }
@@ -252,21 +296,37 @@ func (v *Vec[T]) Append(mc Context, values ...T) {
 // TryAppend works as Append does, but returns the *OutOfMemoryError, and leaves the Vec as it
 // was then. Owner only.
 func (v *Vec[T]) TryAppend(mc Context, values ...T) error {
-	return v.append(mc, "Vec.TryAppend", values)
-}
-
-func (v *Vec[T]) append(mc Context, op string, values []T) error {
-	s := v.Slice()
-	if len(values) <= cap(s)-len(s) {
-		*v = vecOf(append(s, values...))
+	if len(values) <= v.cap-v.len {
+		v.fill(values)
 		return nil
 	}
-	s, err := grow(mc, op, s, values, 0)
+	return v.grow(mc, "Vec.TryAppend", values)
+}
+
+// fill appends values for which there is capacity.
+func (v *Vec[T]) fill(values []T) {
+	s := v.Slice()
+	v.len += copy(s[len(s):cap(s)], values)
+}
+
+// grow appends values for which there is no capacity.
+func (v *Vec[T]) grow(mc Context, op string, values []T) error {
+	s, err := grow(mc, op, v.Slice(), values, 0, leastSize(unsafe.Sizeof(*new(T))))
 	if err != nil {
 		return err
 	}
 	*v = vecOf(s)
 	return nil
+}
+
+// leastSize returns the size of the first chunk of a Vec, in bytes: 4 elements, and no fewer
+// than 8 bytes; 0 where the elements are so large that one may be all.
+func leastSize(each uintptr) uintptr {
+	const large = 256
+	if each > large {
+		return 0
+	}
+	return max(4*each, 8)
 }
 
 // Truncate keeps the first n elements. It panics when n is negative or more than Len. Owner

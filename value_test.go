@@ -102,6 +102,13 @@ func TestARefIsItsPointer(t *testing.T) {
 		if none.Get() != nil || !none.IsNil() || palloc.RefOf[person](nil) != none {
 			t.Error("the zero Ref is not nil")
 		}
+		made := palloc.NewRef[person](c)
+		if tried, err := palloc.TryNewRef[person](c); err != nil || tried == made || tried.IsNil() || tried.Get().id != 0 {
+			t.Errorf("TryNewRef: %v, %v", tried, err)
+		}
+		if made.Get().id = 8; made != palloc.RefOf(made.Get()) || made.Get().parent != none {
+			t.Error("a Ref of a new person is not its pointer")
+		}
 		people := palloc.MakeSlice[person](c, 3, 3)
 		if palloc.RefOf(&people[2].id).Get() != &people[2].id {
 			t.Error("a Ref to a field of an element")
@@ -166,6 +173,62 @@ func TestAVecIsItsSlice(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestNewRefReturnsZeros(t *testing.T) {
+	each(t, growing, func(t *testing.T, k palloc.Kind) {
+		c := newKind(newRoot(t), k, "c", 0)
+		for range 3 {
+			for range 100 {
+				r := palloc.NewRef[[40]byte](c)
+				if *r.Get() != [40]byte{} {
+					t.Fatal("not zeroed")
+				}
+				scribble(r.Get()[:], 5)
+			}
+			c.Reset()
+		}
+	})
+}
+
+// sizeOfFirst appends one element to a zero Vec, and returns how many it has room for.
+func sizeOfFirst[T any](mc palloc.Context) int {
+	var v palloc.Vec[T]
+	v.Append(mc, *new(T))
+	return cap(v.Slice())
+}
+
+func TestAVecBeginsWithMoreThanOneElement(t *testing.T) {
+	each(t, growing, func(t *testing.T, k palloc.Kind) {
+		c := newKind(newRoot(t), k, "c", 0)
+		for name, sizes := range map[string][2]int{
+			"a byte":    {sizeOfFirst[byte](c), 8},
+			"2 bytes":   {sizeOfFirst[uint16](c), 4},
+			"8 bytes":   {sizeOfFirst[uint64](c), 4},
+			"24 bytes":  {sizeOfFirst[[3]uint64](c), 4},
+			"256 bytes": {sizeOfFirst[[32]uint64](c), 4},
+		} {
+			if sizes[0] < sizes[1] {
+				t.Errorf("elements of %s: room for %d, and %d is the least", name, sizes[0], sizes[1])
+			}
+		}
+		var v palloc.Vec[uint64]
+		v.Append(c, 0)
+		first := v.At(0)
+		if c.Alloc(8); k == palloc.KindBump && cap(v.Slice()) != 4 {
+			t.Errorf("room for %d in a Bump", cap(v.Slice()))
+		}
+		v.Append(c, 1, 2)
+		if v.Append(c, 3); v.At(0) != first || !slices.Equal(v.Slice(), []uint64{0, 1, 2, 3}) {
+			t.Errorf("it moved, or is %v", v.Slice())
+		}
+	})
+	if n := sizeOfFirst[[257]byte](palloc.NewBump(newRoot(t), "c")); n != 1 {
+		t.Errorf("room for %d elements of 257 bytes", n)
+	}
+	if n := sizeOfFirst[uint64](palloc.NewSlab(newRoot(t), "c", 8)); n != 1 {
+		t.Errorf("room for %d elements in a Slab of one", n)
+	}
 }
 
 func TestValuesAreMadeOfContextsOnly(t *testing.T) {

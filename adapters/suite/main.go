@@ -28,20 +28,33 @@ const palloc = "github.com/gopalloc/palloc"
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("suite: ")
-	bad, names := 0, os.Args[1:]
-	for _, p := range peers {
-		if len(names) == 0 || slices.Contains(names, p.name) {
-			n, err := p.run()
-			if err != nil {
-				log.Fatalf("%s: %v", p.name, err)
-			}
-			bad += n
+	bad := 0
+	for _, p := range chosen(os.Args[1:]) {
+		n, err := p.run()
+		if err != nil {
+			log.Fatalf("%s: %v", p.name, err)
 		}
-		names = slices.DeleteFunc(names, func(name string) bool { return name == p.name && len(names) > 1 })
+		bad += n
 	}
 	if bad > 0 {
 		log.Fatalf("%d tests fail on a context only", bad)
 	}
+}
+
+// chosen returns the peers of the names, or all.
+func chosen(names []string) (some []peer) {
+	if len(names) == 0 {
+		return peers
+	}
+	for _, name := range names {
+		i := slices.IndexFunc(peers, func(p peer) bool { return p.name == name })
+		if i < 0 {
+			log.Printf("%q is no library: there are arrow, wazero and pebble", name)
+			os.Exit(2)
+		}
+		some = append(some, peers[i])
+	}
+	return some
 }
 
 // run copies a peer, and compares its packages. It returns how many tests fail on a context only.

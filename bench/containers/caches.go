@@ -5,10 +5,12 @@ import (
 	"hash/maphash"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 
 	"github.com/dgraph-io/ristretto/v2"
+	"github.com/gopalloc/palloc"
 	"github.com/gopalloc/palloc/cache"
 )
 
@@ -46,7 +48,13 @@ func caches() []work {
 	} {
 		sides = append(sides, side{s.name, func() (run, end func()) { return useCache(s.make(), keys) }})
 	}
-	return []work{{name: fmt.Sprintf("cache: %d goroutines, Zipf", goroutines), ops: goroutines * cacheSteps, wall: true, sides: sides}}
+	inParts := slices.Clone(sides)
+	inParts[0] = side{"palloc", func() (run, end func()) { return useCache(newPallocParts(), keys) }}
+	ops := goroutines * cacheSteps
+	return []work{
+		{name: fmt.Sprintf("cache: %d goroutines, Zipf", goroutines), ops: ops, wall: true, sides: sides},
+		{name: fmt.Sprintf("64 caches, each for a part of the keys: %d goroutines, Zipf", goroutines), ops: ops, wall: true, sides: inParts},
+	}
 }
 
 // useCache fills a cache, and times a second pass.
@@ -84,6 +92,29 @@ func newPallocCache() limited {
 func (c pallocCache) get(dst []byte, key string) ([]byte, bool) { return c.Get(dst, key) }
 func (c pallocCache) put(key string, value []byte)              { c.Put(key, value) }
 func (c pallocCache) close()                                    { c.Context().Parent().Delete() }
+
+// pallocParts is a cache for each part of the keys.
+type pallocParts struct {
+	seed maphash.Seed
+	all  palloc.Context
+	part [64]*cache.Cache
+}
+
+func newPallocParts() limited {
+	c := &pallocParts{seed: maphash.MakeSeed(), all: fresh()}
+	for i := range c.part {
+		c.part[i] = cache.New(c.all, "part", kept*(valueBytes+150)/int64(len(c.part)))
+	}
+	return c
+}
+
+func (c *pallocParts) of(key string) *cache.Cache {
+	return c.part[maphash.String(c.seed, key)%uint64(len(c.part))]
+}
+
+func (c *pallocParts) get(dst []byte, key string) ([]byte, bool) { return c.of(key).Get(dst, key) }
+func (c *pallocParts) put(key string, value []byte)              { c.of(key).Put(key, value) }
+func (c *pallocParts) close()                                    { c.all.Delete() }
 
 type ristrettoCache struct {
 	*ristretto.Cache[string, []byte]

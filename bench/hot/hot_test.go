@@ -48,7 +48,8 @@ const (
 
 // guarded are the functions of the hot paths, by package.
 var guarded = map[string][]string{
-	".": {"Context.Alloc", "Context.AllocAligned", "Context.Delete", "Context.Reset", "FreePointer", "NewAllocSet", "Top", "allocByKind", "allocTyped",
+	".": {"Context.Alloc", "Context.AllocAligned", "Context.Delete", "Context.Reset", "FreePointer", "FreeString", "NewAllocSet", "Top", "allocByKind", "allocTyped",
+		"atHand",
 		"bumpConst", "checkLive", "checkLiveAligned", "checkNoPointers", "checkType", "createNew", "followHeader", "freeOther", "freeSlab", "freeWith",
 		"matchAllocSet", "newContext", "setConst", "slow"},
 	"internal/block":           {"InFirstRegion"},
@@ -61,6 +62,7 @@ var guarded = map[string][]string{
 
 // inlinedAt are the functions that the paths call, and the last stages they end in.
 var inlinedAt = []string{"palloc.Context.Alloc", "palloc.Context.AllocAligned", "palloc.Free", "palloc.FreePointer", "palloc.New", "palloc.NewUninitialized",
+	"palloc.CloneString", "palloc.FreeString", "palloc.NewRef", "palloc.NewText",
 	"allocset.Carve", "allocset.Push", "bump.Alloc", "bump.AllocConst"}
 
 // rounds are how often each path runs, and three times that.
@@ -68,6 +70,7 @@ var rounds = map[string]int{
 	"bump": 1_000_000, "new": 1_000_000, "uncleared": 1_000_000, "newset": 1_000_000, "pair": 1_000_000, "aligned": 1_000_000,
 	"churn": 500_000, "queue": 500_000, "call": 100_000, "reset": 1_000_000,
 	"zeroed": 500_000, "medium": 200_000, "large": 100_000, "blocks": 10_000, "ident": 100_000, "children": 1_000_000, "shared": 500_000, "sized": 100_000,
+	"text": 500_000, "string": 500_000, "ref": 500_000, "vec": 50_000,
 }
 
 // entries are lines of the golden file: the first two words, and the rest.

@@ -14,6 +14,7 @@ var Paths = map[string]func(rounds int){
 	"bump": bump, "new": newInBump, "uncleared": uncleared, "newset": newInSet,
 	"pair": pair, "aligned": aligned, "churn": churn, "queue": queue, "call": call, "reset": reset,
 	"zeroed": zeroed, "medium": medium, "large": large, "blocks": blocks, "ident": ident, "children": children, "shared": shared, "sized": sized,
+	"text": text, "string": stringInSet, "ref": ref, "vec": vec,
 }
 
 // perRound is the number of chunks that a Reset takes back.
@@ -193,5 +194,54 @@ func children(n int) {
 	mc := palloc.NewAllocSet(palloc.Top(), "hot")
 	for range n {
 		mc.DeleteChildren()
+	}
+}
+
+// title is a text of 20 bytes, as a short one of a program.
+var title = "twenty bytes of text"
+
+func text(n int) {
+	mc := palloc.NewBump(palloc.Top(), "hot")
+	sum := 0
+	for range n / perRound {
+		for range perRound {
+			sum += palloc.NewText(mc, title).Len()
+		}
+		mc.Reset()
+	}
+	total = sum
+}
+
+// total keeps what a path computes.
+var total int
+
+func stringInSet(n int) {
+	mc := palloc.NewAllocSet(palloc.Top(), "hot")
+	for range n {
+		palloc.FreeString(palloc.CloneString(mc, title))
+	}
+}
+
+func ref(n int) {
+	mc := palloc.NewBump(palloc.Top(), "hot")
+	for range n / perRound {
+		for i := range perRound {
+			palloc.NewRef[[8]uint64](mc).Get()[0] = uint64(i)
+		}
+		mc.Reset()
+	}
+}
+
+func vec(n int) {
+	const elements = 8
+	mc := palloc.NewBump(palloc.Top(), "hot")
+	for range n / perRound {
+		for range perRound {
+			var v palloc.Vec[uint64]
+			for i := range elements {
+				v.Append(mc, uint64(i))
+			}
+		}
+		mc.Reset()
 	}
 }

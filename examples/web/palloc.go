@@ -48,9 +48,9 @@ func servePalloc(out *bufio.Writer, body io.Reader, limit int64) error {
 		}
 		d.change(root)
 		if root.kind == object {
-			total := palloc.New[pallocNode](mc)
-			*total = pallocNode{kind: number, key: palloc.NewText(mc, "total"), text: palloc.NewText(mc, formatTotal(d.total))}
-			root.children.Append(mc, palloc.RefOf(total))
+			total := palloc.NewRef[pallocNode](mc)
+			*total.Get() = pallocNode{kind: number, key: palloc.NewText(mc, "total"), text: palloc.NewText(mc, formatTotal(d.total))}
+			root.children.Append(mc, total)
 		}
 		root.write(out)
 		return nil
@@ -63,33 +63,35 @@ func (d *pallocDocument) read() (root *pallocNode, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if root, err = d.node(e); err != nil {
+	r, err := d.node(e)
+	if err != nil {
 		return nil, err
 	}
-	return root, d.finish()
+	return r.Get(), d.finish()
 }
 
 // node returns the node that begins with an event.
-func (d *pallocDocument) node(e event) (n *pallocNode, err error) {
-	n = palloc.New[pallocNode](d.mc)
+func (d *pallocDocument) node(e event) (r palloc.Ref[pallocNode], err error) {
+	r = palloc.NewRef[pallocNode](d.mc)
+	n := r.Get()
 	*n = pallocNode{kind: e.kind, key: palloc.NewText(d.mc, e.key), text: palloc.NewText(d.mc, e.text)}
 	base := len(d.around)
 	for n.kind.nested() {
 		e, err := d.next()
 		if err != nil {
-			return nil, err
+			return r, err
 		}
 		if e.kind == end {
 			break
 		}
 		child, err := d.node(e)
 		if err != nil {
-			return nil, err
+			return r, err
 		}
-		d.around = append(d.around, palloc.RefOf(child))
+		d.around = append(d.around, child)
 	}
 	n.children, d.around = palloc.VecOf(palloc.Clone(d.mc, d.around[base:])), d.around[:base]
-	return n, nil
+	return r, nil
 }
 
 // change drops, adds up, turns into upper case and sorts what is below n.

@@ -70,7 +70,7 @@ var AfterDeletion = set("Context.All", "Context.Children", "Context.Live")
 var OwnerOnly = set(
 	"Append", "Clone", "CloneString", "Grow", "LiveChunks", "MakeSlice", "New", "NewBuffer", "NewUninitialized", "Sprintf",
 	"TryAppend", "TryClone", "TryCloneString", "TryGrow", "TryMakeSlice", "TryNew", "TrySprintf",
-	"NewText", "TryNewText", "CloneValue", "TryCloneValue",
+	"NewRef", "TryNewRef", "NewText", "TryNewText", "CloneValue", "TryCloneValue",
 	"CloneStrings", "MakePointers", "MakeStrings", "TryCloneStrings", "TryMakePointers", "TryMakeStrings",
 	"AppendFloat", "AppendInt", "AppendQuote", "AppendString", "AppendUint", "JoinStrings",
 	"TryAppendFloat", "TryAppendInt", "TryAppendQuote", "TryAppendString", "TryAppendUint", "TryJoinStrings",
@@ -102,7 +102,7 @@ var MustUse = map[string]string{
 	"Context.Check": "it is the only report of what was found", "TakeSnapshot": noEffect, "Context.Layout": noEffect,
 	"Context.EnterCritical": "only the result ends the critical section",
 	"Context.TryAlloc":      refused, "Context.TryAllocAligned": refused, "Context.TryAllocAlignedZeroed": refused, "Context.TryAllocArray": refused,
-	"Context.TryAllocZeroed": refused, "TryNew": refused, "TryMakeSlice": refused, "Buffer.TryGrow": refused,
+	"Context.TryAllocZeroed": refused, "TryNew": refused, "TryNewRef": refused, "TryMakeSlice": refused, "Buffer.TryGrow": refused,
 }
 
 const (
