@@ -9,7 +9,7 @@
 // used again at about the hit ratio of the best policies, and moves nothing on a hit.
 //
 // A value may have a deadline (PutUntil), and can be read without a copy (View) and changed in one step
-// (Update).
+// (Update). Parts are caches for many goroutines at a time.
 package cache
 
 import (
@@ -37,8 +37,7 @@ import (
 // A Cache has values by keys. Make one with New. The contexts of a Cache are its own; to delete
 // their parent ends it, and every use but Counts is then a *palloc.Fault. It is a small Go value.
 //
-// Any goroutine may call its methods: one lock guards a Cache. Where goroutines wait for it, give each
-// part of the keys a Cache of its own, below a parent with the limit of them all.
+// Any goroutine may call its methods: one lock guards a Cache. Where goroutines wait for it, use Parts.
 type Cache struct {
 	all, values, table palloc.Context
 	index              *hashmap.Map[uint64, chain]

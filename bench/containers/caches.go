@@ -10,7 +10,6 @@ import (
 	"sync"
 
 	"github.com/dgraph-io/ristretto/v2"
-	"github.com/gopalloc/palloc"
 	"github.com/gopalloc/palloc/cache"
 )
 
@@ -53,7 +52,7 @@ func caches() []work {
 	ops := goroutines * cacheSteps
 	return []work{
 		{name: fmt.Sprintf("cache: %d goroutines, Zipf", goroutines), ops: ops, wall: true, sides: sides},
-		{name: fmt.Sprintf("64 caches, each for a part of the keys: %d goroutines, Zipf", goroutines), ops: ops, wall: true, sides: inParts},
+		{name: fmt.Sprintf("cache in 64 Parts: %d goroutines, Zipf", goroutines), ops: ops, wall: true, sides: inParts},
 	}
 }
 
@@ -93,28 +92,15 @@ func (c pallocCache) get(dst []byte, key string) ([]byte, bool) { return c.Get(d
 func (c pallocCache) put(key string, value []byte)              { c.Put(key, value) }
 func (c pallocCache) close()                                    { c.Context().Parent().Delete() }
 
-// pallocParts is a cache for each part of the keys.
-type pallocParts struct {
-	seed maphash.Seed
-	all  palloc.Context
-	part [64]*cache.Cache
-}
+type pallocParts struct{ *cache.Parts }
 
 func newPallocParts() limited {
-	c := &pallocParts{seed: maphash.MakeSeed(), all: fresh()}
-	for i := range c.part {
-		c.part[i] = cache.New(c.all, "part", kept*(valueBytes+150)/int64(len(c.part)))
-	}
-	return c
+	return pallocParts{cache.NewParts(fresh(), "cache", kept*(valueBytes+150), 64)}
 }
 
-func (c *pallocParts) of(key string) *cache.Cache {
-	return c.part[maphash.String(c.seed, key)%uint64(len(c.part))]
-}
-
-func (c *pallocParts) get(dst []byte, key string) ([]byte, bool) { return c.of(key).Get(dst, key) }
-func (c *pallocParts) put(key string, value []byte)              { c.of(key).Put(key, value) }
-func (c *pallocParts) close()                                    { c.all.Delete() }
+func (c pallocParts) get(dst []byte, key string) ([]byte, bool) { return c.Of(key).Get(dst, key) }
+func (c pallocParts) put(key string, value []byte)              { c.Of(key).Put(key, value) }
+func (c pallocParts) close()                                    { c.Context().Parent().Delete() }
 
 type ristrettoCache struct {
 	*ristretto.Cache[string, []byte]

@@ -25,12 +25,12 @@ import (
 // newTested returns a server with a store of a kind, whose contexts end with the test.
 func newTested(t *testing.T, memory string, limit int64) *server {
 	s := newServer(stores[memory], limit)
-	if p, ok := s.store.(*pallocStore); ok {
+	if p, ok := s.store.(pallocStore); ok {
 		t.Cleanup(func() {
-			if err := p.all.Check(); err != nil {
+			if err := p.Context().Check(); err != nil {
 				t.Error(err)
 			}
-			p.all.Delete()
+			p.Context().Delete()
 		})
 	}
 	return s
@@ -262,13 +262,13 @@ func TestRealClients(t *testing.T) {
 
 // TestTheStoreIsInItsContext fails when the store keeps memory in another context than its own.
 func TestTheStoreIsInItsContext(t *testing.T) {
-	s := newPallocStore(1 << 20).(*pallocStore)
+	s := newPallocStore(1 << 20).(pallocStore)
 	s.set([]byte("k"), make([]byte, 10_000), 0)
-	if held := s.all.TreeHeld(); held < 10_000 {
+	if held := s.Context().TreeHeld(); held < 10_000 {
 		t.Errorf("%d bytes are held", held)
 	}
 	before := len(palloc.TakeSnapshot(palloc.Top()).Rows)
-	s.all.Delete()
+	s.Context().Delete()
 	if after := len(palloc.TakeSnapshot(palloc.Top()).Rows); after != before-1-3*shards {
 		t.Errorf("of %d contexts %d stay", before, after)
 	}
