@@ -1,6 +1,7 @@
 package palloc_test
 
 import (
+	"fmt"
 	"strings"
 	"unsafe"
 
@@ -72,7 +73,7 @@ var lifetimes = []misuse{
 	{rows: "12", what: "write after free, first word", kinds: "ASGH", spare: "G", then: afterFree, do: writeFreed(0, 8),
 		want: wanted{mistake: isFreedWrite, facts: isEnded + "bytes=8", says: "$ended", by: "poison"}},
 	{rows: "13", what: "write after free, a pointer to live memory", kinds: "ASGH", spare: "G", then: afterFree, do: writeFreedPointer,
-		want: wanted{mistake: isFreedWrite, facts: isEnded + "bytes=8", says: "$ended", by: "poison"}},
+		want: wanted{mistake: isFreedWrite, facts: isEnded + fmt.Sprint("bytes=", unsafe.Sizeof(uintptr(0))), says: "$ended", by: "poison"}},
 	{rows: "14", what: "write after free, behind the first word", kinds: "ASGH", spare: "ASGH", then: afterFree, do: writeFreed(16, 8),
 		want: wanted{mistake: isFreedWrite, facts: isEnded + "bytes=8", says: "$ended", by: "poison"}},
 	{rows: "B13", what: "write after free", kinds: "ASG", sizes: seeded, then: "settle", do: writeFreed(16, 8),

@@ -95,11 +95,18 @@ function words(text) {
   return [...new Intl.Segmenter('zh', { granularity: 'word' }).segment(text)].filter((s) => s.isWordLike).map((s) => s.segment)
 }
 
+// A parent, and two children.
+const icon = 'data:image/svg+xml,' + encodeURIComponent(
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><g fill="#0969da"><rect x="5" y="1" width="6" height="5" rx="1"/>' +
+  '<rect x="1" y="10" width="6" height="5" rx="1"/><rect x="9" y="10" width="6" height="5" rx="1"/></g>' +
+  '<path d="M8 6v2M4 10V8h8v2" fill="none" stroke="#0969da"/></svg>')
+
 const theme = (side, more) => ({ sidebar: side, socialLinks: [{ icon: 'github', link: repository }], ...more })
 
 export default defineConfig({
   title: 'palloc',
   description: "PostgreSQL's memory contexts for Go",
+  head: [['link', { rel: 'icon', href: icon }]],
   srcDir: root,
   srcExclude: others(''),
   rewrites: Object.fromEntries(addresses),

@@ -23,6 +23,9 @@ const (
 	wanted // inside, and another goroutine waits for its stack
 )
 
+// patience is how long a goroutine waits for the stack of the one inside.
+const patience = time.Second
+
 // A visitor is a goroutine, and where it is.
 type visitor struct {
 	name  string // "goroutine 7"
@@ -70,13 +73,14 @@ func (s *state) collide() error {
 	s.busy = wanted
 	me := here()
 	f := &Finding{Mistake: TwoGoroutines, Core: s.core, Op: opOf(me.stack)}
-	for begin := time.Now(); s.met.Load() == nil && time.Since(begin) < 50*time.Millisecond; {
+	// The one inside may have no processor for a while. If it left before it could see the mark, it left no stack.
+	for begin := time.Now(); s.met.Load() == nil && s.busy != idle && time.Since(begin) < patience; {
 		runtime.Gosched()
 	}
 	f.Text = fmt.Sprintf("the context is used by %s while another goroutine is inside: create it with Shared, or give each goroutine its own", me.name)
 	other := s.met.Swap(nil)
 	if other == nil {
-		s.busy = idle // it left before it could see the mark, which would stay
+		s.busy = idle // the mark must not stay
 	} else {
 		f.Other = other.stack
 		f.Text = fmt.Sprintf("the context is used by %s while %s is inside%s: create it with Shared, or give each goroutine its own",
