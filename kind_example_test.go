@@ -134,7 +134,7 @@ func TestKindExampleTouchesThreeFiles(t *testing.T) {
 		switch ext := filepath.Ext(name); {
 		case err != nil:
 			return err
-		case d.IsDir() && (name == ".git" || strings.HasSuffix(name, "/redzone")):
+		case d.IsDir() && (name == ".git" || d.Name() == "node_modules" || strings.HasSuffix(name, "/redzone")):
 			return fs.SkipDir
 		case d.IsDir() || ext != ".go" && ext != ".md":
 			return nil

@@ -61,7 +61,7 @@ func TestWordsAreTheFieldsOwn(t *testing.T) {
 		case err != nil:
 			return err
 		case d.IsDir():
-			if exempt[name] != "" || name == ".git" {
+			if exempt[name] != "" || name == ".git" || d.Name() == "node_modules" {
 				return fs.SkipDir
 			}
 			return nil
