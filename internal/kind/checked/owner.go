@@ -11,9 +11,10 @@ import (
 // The check that one goroutine at a time uses a context that is not Shared.
 //
 // Invariant: the word busy is not 0 while a goroutine is inside a method of the kind. A
-// goroutine that finds it so marks it, and the one inside leaves its stack.
+// goroutine that finds it so marks it, and the one inside sees the mark when it leaves, and
+// leaves its stack. One that leaves before it can be marked is met another time.
 //
-// Cost: a load and two stores for each call. Every 256th call yields the processor
+// Cost: a load, a store and a swap for each call. Every 256th call yields the processor
 // inside, so that goroutines that share a context meet soon.
 
 // The values of busy.
@@ -34,7 +35,7 @@ type visitor struct {
 
 // owner is the check of one context.
 type owner struct {
-	busy  uint32 // plain, as the flags of Go's maps: a goroutine that is missed once is met later
+	busy  uint32 // set by a plain store: two goroutines that enter at the same moment are missed, and met later
 	calls uint32
 	met   atomic.Pointer[visitor] // the goroutine inside, once it leaves
 }
@@ -43,8 +44,9 @@ type owner struct {
 func (s *state) enter() error {
 	switch {
 	case s.shared || !s.has(Owner):
-	case s.busy != idle:
+	case s.busy != idle && atomic.CompareAndSwapUint32(&s.busy, inside, wanted):
 		return s.collide()
+	case s.busy == wanted: // the one that waits reports it
 	default:
 		s.busy = inside
 		if s.calls++; s.calls%256 == 0 {
@@ -58,29 +60,22 @@ func (s *state) enter() error {
 // leave ends a call.
 func (s *state) leave() {
 	s.mu.Unlock()
-	switch {
-	case s.shared || !s.has(Owner):
-	case s.busy == wanted:
+	if !s.shared && s.has(Owner) && atomic.SwapUint32(&s.busy, idle) == wanted {
 		s.met.Store(here())
-		s.busy = idle
-	default:
-		s.busy = idle
 	}
 }
 
-// collide waits for the stack of the goroutine inside, and returns what to report.
+// collide waits for the stack of the goroutine inside, which was marked, and returns what to report.
 func (s *state) collide() error {
-	s.busy = wanted
 	me := here()
 	f := &Finding{Mistake: TwoGoroutines, Core: s.core, Op: opOf(me.stack)}
-	// The one inside may have no processor for a while. If it left before it could see the mark, it left no stack.
-	for begin := time.Now(); s.met.Load() == nil && s.busy != idle && time.Since(begin) < patience; {
+	for begin := time.Now(); s.met.Load() == nil && time.Since(begin) < patience; { // it may have no processor
 		runtime.Gosched()
 	}
 	f.Text = fmt.Sprintf("the context is used by %s while another goroutine is inside: create it with Shared, or give each goroutine its own", me.name)
 	other := s.met.Swap(nil)
 	if other == nil {
-		s.busy = idle // the mark must not stay
+		atomic.CompareAndSwapUint32(&s.busy, wanted, inside)
 	} else {
 		f.Other = other.stack
 		f.Text = fmt.Sprintf("the context is used by %s while %s is inside%s: create it with Shared, or give each goroutine its own",
