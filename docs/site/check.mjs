@@ -8,7 +8,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
 import { extname, join } from 'node:path'
-import puppeteer from 'puppeteer-core'
+import { chromium } from 'playwright-core'
 
 const dist = new URL('./dist/', import.meta.url).pathname
 const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
@@ -28,15 +28,14 @@ const server = createServer((request, response) => {
 await new Promise((ready) => server.listen(0, '127.0.0.1', ready))
 const site = `http://127.0.0.1:${server.address().port}`
 
-const browser = await puppeteer.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] })
-const page = await browser.newPage()
-await page.setViewport({ width: 1280, height: 900 })
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] })
+const page = await browser.newPage({ viewport: { width: 1280, height: 900 } })
 page.on('request', (r) => { if (!/^(data|blob):/.test(r.url()) && !r.url().startsWith(site)) faults.push(`${page.url()} asks for ${r.url()}`) })
 page.on('response', (r) => { if (r.status() >= 400) faults.push(`${page.url()}: ${r.url()} is answered by ${r.status()}`) })
 
 // look opens a page in a colour scheme and reports what axe finds.
 async function look(path, scheme) {
-  await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }])
+  await page.emulateMedia({ colorScheme: scheme })
   await page.goto(site + '/' + path, { waitUntil: 'load' })
   await page.waitForSelector('.VPDoc h1', { timeout: 10000 })
   await page.addScriptTag({ path: axe })
@@ -51,7 +50,7 @@ async function search(path, word) {
   await page.waitForSelector('.DocSearch-Button')
   await page.click('.DocSearch-Button')
   await page.waitForSelector('#localsearch-input')
-  await page.type('#localsearch-input', word)
+  await page.fill('#localsearch-input', word)
   await page.waitForSelector('.results .result', { timeout: 10000 }).catch(() => faults.push(`a search for ${word} finds nothing`))
   if (shots) await page.screenshot({ path: join(shots, 'search-' + path.replace(/\W/g, '-') + '.png') })
 }
