@@ -10,6 +10,7 @@ import (
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/allocset"
 	"github.com/gopalloc/palloc/internal/kind/bump"
+	"github.com/gopalloc/palloc/internal/kind/checked"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/kind/slab"
 	"github.com/gopalloc/palloc/internal/osmem"
@@ -63,9 +64,19 @@ func stale(mc Context) uintptr { panic(mc.gone("Context.Alloc")) }
 // sizes, kinds that are not inlined, and errors.
 func slow(c *kind.Core, size uintptr) uintptr {
 	if budget.HasDetour() {
-		return slower(c, size)
+		return detour(c, size)
 	}
 	return allocset.Medium(c, size, slower)
+}
+
+// detour handles the usual chunk of a checked context, and lets slower look at what else is to do.
+func detour(c *kind.Core, size uintptr) uintptr {
+	if checked.Is(c.Kind()) && !budget.HasOwnerRequests() {
+		if p := checked.Alloc(c, size); p != 0 {
+			return p
+		}
+	}
+	return slower(c, size)
 }
 
 // slower handles what is no AllocSet's chunk of a size class from memory at hand.

@@ -67,12 +67,16 @@ func Checked(checks ...string) Option {
 			panic(raise(&Fault{Op: "Checked", Reason: err.Error()}))
 		}
 	}
-	watchTypes(s)
+	expectChecked(s)
 	return Option{checked: &s}
 }
 
-// watchTypes makes the pointer rule tell the types of values, if they are to be recorded.
-func watchTypes(s checked.Settings) {
+// expectChecked readies the process for contexts with settings: their allocations take a way of their own, and
+// the pointer rule tells the types of values if they are to be recorded.
+func expectChecked(s checked.Settings) {
+	if s.Mode != 0 {
+		budget.ExpectChecked()
+	}
 	if s.Mode&checked.Types != 0 {
 		rule.Watch()
 	}
@@ -147,7 +151,7 @@ func init() {
 	checked.Exempt = func(t reflect.Type) bool {
 		return t == reflect.TypeFor[tree.Ref]() || rule.IsAllowed(t) // a Ref leads to a node, which stays
 	}
-	watchTypes(checked.Environment)
+	expectChecked(checked.Environment)
 	if s := checked.Environment; s.Mode == 0 && s.Sample != 0 {
 		budget.Sample(s.Sample)
 	}

@@ -88,7 +88,7 @@ func chunkAt(op string, p uintptr) (c *kind.Core, tag uint64) {
 func methodsAt(c *kind.Core, p uintptr) kind.Methods {
 	m := kinds.Methods[c.Kind()]
 	if checked.Owns(p) && !checked.Is(c.Kind()) {
-		return checked.Methods{For: m}
+		return &checked.Methods{For: m}
 	}
 	return m
 }

@@ -24,21 +24,26 @@ import (
 // ownerWait is how long a request waits for an owner to begin.
 const ownerWait = 100 * time.Millisecond
 
-// ownerRequests is the number of pending requests to owners, in the process, and sampling if chunks
-// are guarded.
+// ownerRequests is the number of pending requests to owners, in the process, and checking and sampling.
 var ownerRequests atomic.Int32
 
-// sampling is more than there are requests.
-const sampling = 1 << 30
+// Both are more than there are requests.
+const (
+	checking = 1 << 29 // contexts may be checked
+	sampling = 1 << 30 // chunks are guarded
+)
+
+// ExpectChecked makes HasDetour report true from now on, since there may be checked contexts.
+func ExpectChecked() { ownerRequests.Or(checking) }
 
 // Sample makes Alloc guard one in n chunks, on average, from now on: see checked.Guarded.
 func Sample(n int64) {
 	checked.Sample(n)
-	ownerRequests.Add(sampling)
+	ownerRequests.Or(sampling)
 }
 
-// HasDetour reports whether Alloc has more to do than to allocate: requests to owners, or chunks to
-// guard. Any goroutine.
+// HasDetour reports whether Alloc has more to do than to allocate: requests to owners, chunks to
+// guard, or checked contexts. Any goroutine.
 func HasDetour() bool { return ownerRequests.Load() != 0 }
 
 // ownerRequest is a request to the owner of a listener's context.
@@ -136,7 +141,7 @@ func (g *goroutine) wakeIfOwner(l *Listener) {
 
 // HasOwnerRequests reports whether a request to an owner is pending in the process. Any
 // goroutine.
-func HasOwnerRequests() bool { return ownerRequests.Load()&(sampling-1) != 0 }
+func HasOwnerRequests() bool { return ownerRequests.Load()&(checking-1) != 0 }
 
 // Answer runs the callbacks of the context, and of those above it, whose owner is asked to,
 // and reports whether there were any. Owner only.

@@ -272,7 +272,7 @@ func newRegion(size uintptr, shift, n int) (*region, error) {
 
 // renew makes a block that was retired an empty one.
 func (b *chunks) renew() {
-	b.records, b.cut, b.live, b.dedicated, b.room, b.name = b.records[:0], 0, 0, 0, 0, ""
+	b.records, b.origin, b.cut, b.live, b.dedicated, b.room, b.name = b.records[:0], b.base, 0, 0, 0, 0, ""
 	b.fresh = 0
 	b.protected, b.guarded = false, false
 	b.life++
@@ -439,7 +439,7 @@ func (b *chunks) overran() *Finding {
 	if b.dedicated != 0 || last < 0 || b.damageBehind(last).to != b.base+b.cut {
 		return nil
 	}
-	at := b.origin(last)
+	at := b.from(last)
 	return b.finding(Overflow, at, fmt.Sprintf("%s was written to beyond its end, up to the end of the block at %#x", b.describe(at), b.base+b.size))
 }
 

@@ -3,7 +3,7 @@ package checked
 import (
 	"encoding/binary"
 	"fmt"
-	"math/bits"
+	"slices"
 	"sort"
 	"sync/atomic"
 
@@ -37,7 +37,7 @@ const (
 
 // record is what is known of one chunk.
 type record struct {
-	off   uint32 // of the chunk from the beginning of the block
+	off   uint32 // of the chunk from the block's origin
 	size  uint32 // bytes that were requested; of a dedicated block see there
 	room  uint32 // bytes from off to the end of the slot, likewise
 	made  Stack
@@ -52,7 +52,9 @@ func (r *record) align() uintptr { return 1 << r.shift }
 // chunks is a block of checked chunks.
 type chunks struct {
 	base, size uintptr
+	origin     uintptr // from which the records' offsets count: base, or the chunk of a dedicated block
 	core       *kind.Core
+	state      *state
 	settings   Settings
 	epoch      uint64 // of the context when the block was acquired
 	cookie     uint64 // likewise
@@ -78,12 +80,7 @@ type chunks struct {
 func (b *chunks) has(m Mode) bool { return b.settings.Mode&m != 0 }
 
 // at returns the address of the chunk with a record.
-func (b *chunks) at(i int) uintptr {
-	if b.dedicated != 0 {
-		return b.base + b.size - b.room
-	}
-	return b.base + uintptr(b.records[i].off)
-}
+func (b *chunks) at(i int) uintptr { return b.origin + uintptr(b.records[i].off) }
 
 // mostFilled is the size of a block from which on only what is around its chunk is filled.
 const mostFilled = 64 << 20
@@ -138,43 +135,43 @@ func (b *chunks) roomOf(i int) uintptr {
 // word returns a word before a chunk.
 func word(addr uintptr) *uint64 { return (*uint64)(osmem.At(addr)) } // of a block that can be accessed
 
-// usualSlot is how many bytes a slot is expected to have.
-const usualSlot = 160
+// usualSlot is how many bytes a slot is expected to have, and usualShift how it is aligned.
+const (
+	usualSlot  = 160
+	usualShift = 3
+)
 
-// slot adds a slot with room bytes for a chunk at p, and returns the number of its record.
-func (b *chunks) slot(p, room, align uintptr) int {
+// prepare readies the block for a chunk with room bytes that is aligned to align, and reports whether it
+// has them. The next one that is carved is aligned then.
+func (b *chunks) prepare(room, align uintptr) bool {
+	p := (b.base + b.cut + front + align - 1) &^ (align - 1)
+	if p+room > b.base+b.size {
+		return false
+	}
+	b.cut = p - front - b.base
+	b.freshen(b.cut + front + room)
 	if b.records == nil {
 		b.records = make([]record, 0, b.size/usualSlot+1)
 	}
-	b.records = append(b.records, record{off: uint32(p - b.base), room: uint32(room), shift: uint8(bits.TrailingZeros64(uint64(align)))})
-	b.cut = p + room - b.base
-	if b.cut > b.fresh {
-		b.freshen(b.cut)
-	}
-	return len(b.records) - 1
+	b.records = slices.Grow(b.records, 1)
+	return true
 }
 
-// begin makes the slot a live chunk of size bytes.
-func (b *chunks) begin(i int, size uintptr, made Stack) uintptr {
-	r := &b.records[i]
-	r.size, r.state, r.made, r.ended, r.typ = uint32(size), inUse, made, 0, 0
+// begin writes the words before a chunk that becomes live.
+func (b *chunks) begin(i int, p, size uintptr) {
 	b.live++
-	p := b.at(i)
-	b.open(p, size)
-	if !asan.Enabled {
+	if asan.Enabled {
+		b.open(p, size)
+	} else {
 		*word(p - 16) = uint64(i)
 	}
 	chunk.SetHeader(p, b.cookie|Live)
-	if behind, n := b.trail(i); !asan.Enabled && !isFresh(behind, n) { // a chunk before was written to beyond its end: its own zone tells
-		fill(behind, n, freshPage)
-	}
-	return p
 }
 
 // open lets the program access a chunk, and this package its header, in a build with -asan. What is
 // around them stays poisoned.
 func (b *chunks) open(p, size uintptr) {
-	if asan.Enabled && !b.isHuge() {
+	if !b.isHuge() {
 		asan.Unpoison(p-8, 8+size)
 		paint(p, size, freshPage)
 	}
@@ -208,11 +205,8 @@ func (b *chunks) unpoison() {
 	}
 }
 
-// refill makes a slot whose quarantine ended as one that was never used.
-func (b *chunks) refill(i int) { fill(b.at(i), b.roomOf(i), freshPage) }
-
 // freshStep is how many bytes are filled ahead of the slots.
-const freshStep = 1 << 10
+const freshStep = 4 << 10
 
 // freshen fills the block up to an offset with Fresh.
 func (b *chunks) freshen(to uintptr) {
@@ -265,6 +259,9 @@ func (b *chunks) chunkAt(p uintptr) (int, error) {
 
 // unfit returns why an address in the slot of a record is not where a live chunk begins, nil if it is.
 func (b *chunks) unfit(i int, p uintptr) *Finding {
+	if b.records[i].state == inUse && b.at(i) == p {
+		return nil
+	}
 	const no = "the address is not the start of a chunk: it is "
 	begin, size := b.at(i), b.sizeOf(i)
 	inside := ""
@@ -303,7 +300,7 @@ func Capacity(p uintptr) (c *kind.Core, size uintptr, err error) {
 		return nil, 0, &Finding{Mistake: Interior, From: p, Text: "the address is not the start of a chunk: none was allocated there"}
 	}
 	if !b.retired.Load() {
-		s := stateOf(b.core)
+		s := b.state
 		if err := s.enter(); err != nil {
 			return b.core, 0, err
 		}
@@ -329,7 +326,7 @@ func Free(p uintptr) (c *kind.Core, err error) {
 
 // freeIn frees a chunk of a block that is in use.
 func freeIn(b *chunks, p uintptr) error {
-	s := stateOf(b.core)
+	s := b.state
 	if err := s.enter(); err != nil {
 		return err
 	}
@@ -352,7 +349,7 @@ func (b *chunks) inspect(i int) *Finding {
 	var f *Finding
 	switch r.state {
 	case inUse:
-		if b.has(RedZones) && !b.isWhole(i) {
+		if !b.isWhole(i) && b.has(RedZones) {
 			f = b.inspectLive(i)
 		}
 	case freed:
@@ -368,15 +365,23 @@ func (b *chunks) inspect(i int) *Finding {
 
 // isWhole reports whether the words before a live chunk and the zone behind it are as they were.
 func (b *chunks) isWhole(i int) bool {
-	p := b.at(i)
-	return isFresh(b.trail(i)) && (asan.Enabled || *word(p - 16) == uint64(i)) && *word(p - 8) == b.cookie|Live &&
-		(b.dedicated == 0 || b.leadIsFresh())
+	if b.dedicated != 0 {
+		return isFresh(b.trail(i)) && b.leads(b.at(i), i, Live) && b.leadIsFresh()
+	}
+	r := &b.records[i]
+	p := b.origin + uintptr(r.off)
+	return b.leads(p, i, Live) && isFresh(p+uintptr(r.size), uintptr(r.room-r.size))
+}
+
+// leads reports whether the words before the chunk at p are those of a record and a tag.
+func (b *chunks) leads(p uintptr, i int, tag uint64) bool {
+	return (asan.Enabled || *word(p - 16) == uint64(i)) && *word(p - 8) == b.cookie|tag
 }
 
 // inspectLive verifies the words before a live chunk and the zone behind it.
 func (b *chunks) inspectLive(i int) *Finding {
 	before := b.damageBefore(i)
-	if at := b.origin(i); at != i {
+	if at := b.from(i); at != i {
 		return b.overflow(at, i)
 	}
 	if before.to != 0 {
@@ -436,9 +441,9 @@ func (b *chunks) joins(i int) bool {
 	return i+1 < len(b.records) && b.damageBehind(i).to == b.at(i+1)-front && b.damageBefore(i+1).from == b.at(i+1)-front
 }
 
-// origin returns the chunk from whose end bytes were overwritten up to the words before a chunk;
+// from returns the chunk from whose end bytes were overwritten up to the words before a chunk;
 // the chunk itself if from none.
-func (b *chunks) origin(i int) int {
+func (b *chunks) from(i int) int {
 	for i > 0 && b.joins(i-1) {
 		i--
 	}
@@ -483,8 +488,12 @@ func (b *chunks) overflow(i, last int) *Finding {
 
 // inspectFreed verifies that nothing was written to a freed chunk, nor to the words before it.
 func (b *chunks) inspectFreed(i int) *Finding {
-	d, before := damage(b.at(i), b.roomOf(i), freedPage), b.damageBefore(i)
-	switch at := b.origin(i); {
+	d := damage(b.at(i), b.roomOf(i), freedPage)
+	if d.to == 0 && b.dedicated == 0 && b.leads(b.at(i), i, endedTag) {
+		return nil
+	}
+	before := b.damageBefore(i)
+	switch at := b.from(i); {
 	case at != i:
 		f := b.overflow(at, i)
 		if d.from == b.at(i) {
@@ -504,9 +513,8 @@ func (b *chunks) inspectFreed(i int) *Finding {
 
 // verify inspects all chunks of the block.
 func (b *chunks) verify() (all []*Finding) {
-	zones := b.has(RedZones)
 	for i := range b.records {
-		if b.records[i].state == inUse && (!zones || b.isWhole(i)) {
+		if b.records[i].state == inUse && b.isWhole(i) {
 			continue
 		}
 		if f := b.inspect(i); f != nil {
@@ -516,14 +524,17 @@ func (b *chunks) verify() (all []*Finding) {
 	return all
 }
 
-// empty ends all chunks of the block at once: it verifies them and fills the block. It notes what
-// it finds.
+// empty ends all chunks of the block at once: it verifies them and notes what it finds. A live chunk that is
+// whole can be ended before the next one is looked at: nothing was written beyond its end.
 func (b *chunks) empty(why Stack) {
-	for _, f := range b.verify() {
-		note(f)
-	}
 	for i := range b.records {
-		if r := &b.records[i]; r.state == inUse {
+		r := &b.records[i]
+		if r.state != inUse || !b.isWhole(i) {
+			if f := b.inspect(i); f != nil {
+				note(f)
+			}
+		}
+		if r.state == inUse {
 			r.state, r.ended = gone, why
 		}
 	}

@@ -32,6 +32,7 @@ package checked
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
@@ -84,47 +85,57 @@ const (
 	endedTag = chunk.Own + 1
 )
 
-func (m Methods) Name() string { return m.For.Name() }
+func (m *Methods) Name() string { return m.For.Name() }
 
-func (m Methods) Traits() kind.Traits {
+func (m *Methods) Traits() kind.Traits {
 	t := m.For.Traits()
 	return kind.Traits{ShownAs: t.ShownAs, Headers: true, Frees: t.Frees, OneSize: t.OneSize, CountsChunks: true}
 }
 
 // Open leaves nothing to do: the first chunk takes a state.
-func (Methods) Open(c *kind.Core) {
+func (*Methods) Open(c *kind.Core) {
 	c.DropKeeper()
 	c.NeedsReset = kind.ResetElsewhere
 }
 
-func (m Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
-	return m.alloc(c, size, chunk.Align)
+// Alloc returns a chunk of a checked context the usual way, 0 if there is more to do than that: then
+// Methods.Alloc does it.
+func Alloc(c *kind.Core, size uintptr) uintptr {
+	s := peekState(c)
+	if s == nil || !s.simple || s.calls%yieldEvery == yieldEvery-1 || !atomic.CompareAndSwapUint32(&s.busy, idle, inside) {
+		return 0
+	}
+	s.calls++
+	p := s.carve(size, 0)
+	s.leave()
+	return p
 }
 
-func (m Methods) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error) {
+func (m *Methods) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
+	return alloc(c, size, chunk.Align)
+}
+
+func (m *Methods) AllocAligned(c *kind.Core, size, align uintptr) (uintptr, error) {
 	if m.For.Traits().OneSize {
 		return m.For.AllocAligned(c, size, align) // refuses
 	}
-	return m.alloc(c, size, max(align, chunk.Align))
+	return alloc(c, size, max(align, chunk.Align))
 }
 
-func (m Methods) alloc(c *kind.Core, size, align uintptr) (uintptr, error) {
-	if size > kind.MaxChunk-1<<16 || align > kind.MaxChunk/2 {
-		return 0, kind.TooLarge(max(size, align))
-	}
+func alloc(c *kind.Core, size, align uintptr) (uintptr, error) {
 	s := stateOf(c)
-	if s.fixed != 0 && size != s.fixed-1 {
+	if s.fixed != 0 && size != s.fixed-1 && size <= kind.MaxChunk {
 		return 0, kind.Misuse(fmt.Sprintf("this Slab has chunks of %d bytes, not of %d", s.fixed-1, int(size)))
 	}
 	if err := s.enter(); err != nil {
 		return 0, err
 	}
-	p, err := s.alloc(c, size, align)
+	p, err := s.alloc(c, size, align, s.record(2))
 	s.leave()
 	return p, err
 }
 
-func (m Methods) Free(c *kind.Core, p uintptr, tag uint64) error {
+func (m *Methods) Free(c *kind.Core, p uintptr, tag uint64) error {
 	if tag != Live {
 		return kind.TagFault(m, tag)
 	}
@@ -137,7 +148,7 @@ func (m Methods) Free(c *kind.Core, p uintptr, tag uint64) error {
 
 // Realloc keeps a chunk that shrinks where it is, and moves every other one, so that a
 // pointer to the old place is noticed.
-func (m Methods) Realloc(c *kind.Core, p uintptr, tag uint64, size uintptr) (uintptr, error) {
+func (m *Methods) Realloc(c *kind.Core, p uintptr, tag uint64, size uintptr) (uintptr, error) {
 	t := m.For.Traits()
 	if !t.Frees {
 		return 0, kind.Headerless(m.For)
@@ -162,7 +173,7 @@ func (m Methods) Realloc(c *kind.Core, p uintptr, tag uint64, size uintptr) (uin
 		return p, s.shrink(b, i, size)
 	}
 	s.nextType = b.records[i].typ
-	to, err := s.alloc(c, size, b.records[i].align())
+	to, err := s.alloc(c, size, b.records[i].align(), s.record(2))
 	if err != nil {
 		return 0, err
 	}
@@ -170,10 +181,10 @@ func (m Methods) Realloc(c *kind.Core, p uintptr, tag uint64, size uintptr) (uin
 	return to, s.free(c, b, i)
 }
 
-func (Methods) Extend(c *kind.Core, p, old, size uintptr) bool { return false }
+func (*Methods) Extend(c *kind.Core, p, old, size uintptr) bool { return false }
 
 // Capacity is the size that was requested, 1 for none.
-func (Methods) Capacity(c *kind.Core, p uintptr, tag uint64) uintptr {
+func (*Methods) Capacity(c *kind.Core, p uintptr, tag uint64) uintptr {
 	s := stateOf(c)
 	if s.enter() != nil {
 		return 0
@@ -187,18 +198,18 @@ func (Methods) Capacity(c *kind.Core, p uintptr, tag uint64) uintptr {
 }
 
 // SizeOf is 0: chunks are found by their records.
-func (Methods) SizeOf(c *kind.Core, tag uint64) uintptr { return 0 }
+func (*Methods) SizeOf(c *kind.Core, tag uint64) uintptr { return 0 }
 
-func (Methods) Freed(tag uint64) bool { return tag == endedTag }
+func (*Methods) Freed(tag uint64) bool { return tag == endedTag }
 
-func (Methods) Reset(c *kind.Core) {
+func (*Methods) Reset(c *kind.Core) {
 	c.Retire()
 	c.NeedsReset = kind.ResetElsewhere
 }
 
 // Compact ends the quarantine of all freed chunks, which are verified, and releases the
 // blocks without a live chunk.
-func (Methods) Compact(c *kind.Core) uintptr {
+func (*Methods) Compact(c *kind.Core) uintptr {
 	s := stateOf(c)
 	if err := s.enter(); err != nil {
 		note(err)
@@ -208,7 +219,7 @@ func (Methods) Compact(c *kind.Core) uintptr {
 	return s.compact(c)
 }
 
-func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats {
+func (*Methods) Stats(c *kind.Core, chunks bool) kind.Stats {
 	t := statsOf(c)
 	if !chunks {
 		t.Chunks = 0
@@ -216,7 +227,7 @@ func (Methods) Stats(c *kind.Core, chunks bool) kind.Stats {
 	return t
 }
 
-func (Methods) Check(c *kind.Core, report func(kind.Flaw)) {
+func (*Methods) Check(c *kind.Core, report func(kind.Flaw)) {
 	s := stateOf(c)
 	if err := s.enter(); err != nil {
 		note(err)

@@ -76,15 +76,14 @@ func (b *chunks) hold(from *kind.Core) (of *kind.Core, unlock func(), ok bool) {
 	if of = b.core; of == from {
 		return of, func() {}, true
 	}
-	s := stateOf(of)
-	if !s.mu.TryLock() {
+	if unlock, ok = stateOf(of).look(); !ok {
 		return nil, nil, false
 	}
 	if b.retired.Load() || b.core != of {
-		s.mu.Unlock()
+		unlock()
 		return nil, nil, false
 	}
-	return of, s.mu.Unlock, true
+	return of, unlock, true
 }
 
 // Any is 1 once there is a checked chunk; before, Owns is false for every address. A goroutine that has the

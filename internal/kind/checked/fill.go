@@ -2,6 +2,7 @@ package checked
 
 import (
 	"bytes"
+	"encoding/binary"
 
 	"github.com/gopalloc/palloc/internal/asan"
 	"github.com/gopalloc/palloc/internal/osmem"
@@ -53,22 +54,38 @@ func paint(p, n uintptr, with *page) {
 
 // isFresh reports whether n bytes at p have the pattern Fresh. p+n is a multiple of 8.
 func isFresh(p, n uintptr) bool {
+	if n == 0 {
+		return true
+	}
 	if asan.Enabled || n > 256 {
 		return damage(p, n, freshPage).to == 0
 	}
-	end := p + n
-	for ; p < end && p%8 != 0; p++ {
-		if *(*byte)(osmem.At(p)) != Fresh {
-			return false
-		}
+	at, end := p&^7, p+n
+	if (*word(at)^freshWord)&fromByte[p&7] != 0 {
+		return false
 	}
-	for ; p < end; p += 8 {
-		if *(*uint64)(osmem.At(p)) != Fresh*0x0101010101010101 {
+	for at += 8; at < end; at += 8 {
+		if *word(at) != freshWord {
 			return false
 		}
 	}
 	return true
 }
+
+// freshWord is a word of the pattern Fresh.
+const freshWord = Fresh * 0x0101010101010101
+
+// fromByte has, for each byte of a word, a mask of it and those behind it in memory.
+var fromByte = func() (masks [8]uint64) {
+	for i := range masks {
+		var mask [8]byte
+		for k := i; k < 8; k++ {
+			mask[k] = 0xff
+		}
+		masks[i] = binary.NativeEndian.Uint64(mask[:])
+	}
+	return masks
+}()
 
 // A span is some bytes of memory.
 type span struct{ from, to uintptr }

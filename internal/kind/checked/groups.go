@@ -42,7 +42,7 @@ func Groups(c *kind.Core) (list []Group) {
 }
 
 // Layout reports the layout of each block. What is around a chunk belongs to its part.
-func (Methods) Layout(c *kind.Core, report func(kind.BlockLayout)) { LayOut(c, report) }
+func (*Methods) Layout(c *kind.Core, report func(kind.BlockLayout)) { LayOut(c, report) }
 
 // LayOut reports the layouts of the blocks that a node has here: those of a checked context, or of the
 // guarded chunks of an ordinary one. Owner only.

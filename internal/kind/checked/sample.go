@@ -42,8 +42,8 @@ func Guarded(c *kind.Core, t kind.Traits, size uintptr) uintptr {
 	countdown.Store(distance(n))
 	s := stateOf(c)
 	s.shared, s.frees, s.fixed = false, true, 0
-	s.settings = Settings{Mode: RedZones | Poison | Quarantine | Stacks | Guard}
-	p, err := s.alloc(c, size, chunk.Align)
+	s.set(Settings{Mode: RedZones | Poison | Quarantine | Stacks | Guard})
+	p, err := s.alloc(c, size, chunk.Align, s.record(2))
 	if err != nil {
 		return 0 // the ordinary way may have memory
 	}

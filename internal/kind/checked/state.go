@@ -1,9 +1,11 @@
 package checked
 
 import (
+	"math/bits"
 	"sync"
 	"sync/atomic"
 
+	"github.com/gopalloc/palloc/internal/asan"
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/osmem"
@@ -38,7 +40,8 @@ type state struct {
 	frees    bool    // single chunks
 	fixed    uintptr // 1 more than the size of all chunks, 0 for any
 	settings Settings
-	mu       sync.Mutex // held inside; another context's Check tries to take it
+	guards   bool // there are chunks with pages of their own
+	simple   bool // Alloc serves it
 	owner
 
 	blocks    []*chunks
@@ -78,16 +81,21 @@ func stateOf(c *kind.Core) *state {
 	if s := peekState(c); s != nil {
 		return s
 	}
+	return newState(c)
+}
+
+// newState makes the state of a node, unless another goroutine does.
+func newState(c *kind.Core) *state {
 	states.Lock()
 	defer states.Unlock()
-	n := int(c.Number())
+	n := c.Number()
 	var list []*[segment]atomic.Pointer[state]
 	if p := states.segments.Load(); p != nil {
 		list = *p
 	}
-	if len(list) <= n/segment {
+	if len(list) <= int(n/segment) {
 		grown := append([]*[segment]atomic.Pointer[state](nil), list...)
-		for len(grown) <= n/segment {
+		for len(grown) <= int(n/segment) {
 			grown = append(grown, new([segment]atomic.Pointer[state]))
 		}
 		list = grown
@@ -104,12 +112,19 @@ func stateOf(c *kind.Core) *state {
 // for a creation.
 func Begin(c *kind.Core, id kind.ID, name string, with Settings) {
 	s := stateOf(c)
-	s.name, s.shared, s.settings = name, id.IsConcurrent(), with
-	s.busy = idle // a panic may have ended the last call
+	s.name, s.shared = name, id.IsConcurrent()
 	s.frees, s.fixed = id != Bump, 0
 	if id == Slab {
 		s.fixed = uintptr(c.ChunkSize) + 1
 	}
+	s.set(with)
+	atomic.StoreUint32(&s.busy, idle) // a panic may have ended the last call
+}
+
+// set sets what is checked.
+func (s *state) set(with Settings) {
+	s.settings, s.guards, s.alone = with, with.Mode&Guard != 0 || with.Sample != 0, with.Mode&Owner != 0 && !s.shared
+	s.simple = s.alone && !s.guards && s.fixed == 0 && !s.has(Stacks)
 }
 
 // SettingsOf returns the settings of a checked context.
@@ -131,70 +146,106 @@ func (s *state) record(skip int) Stack {
 
 // peekState returns the state of a node, nil if it has none.
 func peekState(c *kind.Core) *state {
-	p, n := states.segments.Load(), int(c.Number())
-	if p == nil || n/segment >= len(*p) {
+	p, n := states.segments.Load(), c.Number()
+	if p == nil || int(n/segment) >= len(*p) {
 		return nil
 	}
 	return (*p)[n/segment][n%segment].Load()
 }
 
 // alloc returns a chunk. The state is entered.
-func (s *state) alloc(c *kind.Core, size, align uintptr) (p uintptr, err error) {
-	made := s.record(3)
-	s.allocated++
-	b, i, err := s.place(c, size, align)
-	if err != nil {
-		s.nextType = 0
-		return 0, err
+func (s *state) alloc(c *kind.Core, size, align uintptr, made Stack) (uintptr, error) {
+	if align == chunk.Align {
+		if p := s.carve(size, made); p != 0 {
+			return p, nil
+		}
 	}
-	p = b.begin(i, size, made)
-	b.records[i].typ, s.nextType = s.nextType, 0
-	relaxed.Store(&s.inUse, s.inUse+size)
-	relaxed.Store32(&s.chunks, s.chunks+1)
-	return p, nil
+	p, err := s.place(c, size, align, made)
+	s.nextType = 0
+	return p, err
 }
 
-// place returns a slot for a chunk.
-func (s *state) place(c *kind.Core, size, align uintptr) (*chunks, int, error) {
-	if s.guards() {
-		b, i, err := s.dedicate(c, size, align)
-		if err == nil {
-			b.guarded = true
-		}
-		return b, i, err
+// carve returns a chunk from what was prepared of the current block, 0 where that is too small, a slot waits to
+// be reused, or the chunk may need a block of its own. It is the usual way. The state is entered.
+func (s *state) carve(size uintptr, made Stack) uintptr {
+	b := s.current
+	if b == nil || size > chunk.MaxSize-zone || s.guards {
+		return 0
 	}
-	if size+zone > chunk.MaxSize || align > 256 {
-		return s.dedicate(c, size, align)
+	class := chunk.Class(size + zone)
+	off, room, n := b.cut+front, chunk.Size(class), len(b.records)
+	if off+room > b.fresh || n == cap(b.records) || len(s.idle[class]) != 0 {
+		return 0
+	}
+	b.cut = off + room
+	b.records = b.records[:n+1]
+	r := &b.records[n] // a word at a time: a literal would be written twice
+	r.off, r.size, r.room, r.made, r.ended = uint32(off), uint32(size), uint32(room), made, 0
+	r.typ, r.state, r.shift = s.nextType, inUse, usualShift
+	p := b.base + off
+	if !asan.Enabled && !isFresh(p+size, room-size) { // a chunk before was written to beyond its end: its own zone tells
+		fill(p+size, room-size, freshPage)
+	}
+	b.begin(n, p, size)
+	s.count(size)
+	return p
+}
+
+// count counts a chunk that was allocated.
+func (s *state) count(size uintptr) {
+	s.nextType = 0
+	s.allocated++
+	relaxed.Store(&s.inUse, s.inUse+size)
+	relaxed.Store32(&s.chunks, s.chunks+1)
+}
+
+// mostAlign is the alignment beyond which a chunk has a block of its own.
+const mostAlign = 256
+
+// place returns a chunk, whatever it takes.
+func (s *state) place(c *kind.Core, size, align uintptr, made Stack) (uintptr, error) {
+	if size > kind.MaxChunk-1<<16 || align > kind.MaxChunk/2 {
+		return 0, kind.TooLarge(max(size, align))
+	}
+	if guarded := s.guards && s.guard(); guarded || size > chunk.MaxSize-zone || align > mostAlign {
+		return s.dedicate(c, guarded, size, align, made)
 	}
 	class := chunk.Class(size + zone)
 	if align == chunk.Align {
-		if b, i, ok := s.reuse(class); ok {
-			return b, i, nil
+		if at, ok := s.idleSlot(class); ok {
+			return s.reuse(at.b, int(at.i), size, made), nil
 		}
 	}
 	room := chunk.Size(class)
-	if b := s.current; b != nil {
-		if p := b.next(align); p+room <= b.base+b.size {
-			return b, b.slot(p, room, align), nil
+	if s.current == nil || !s.current.prepare(room, align) {
+		b, err := s.newBlock(c, max(s.nextSize(c), front+align+room))
+		if err != nil {
+			return 0, err
 		}
+		b.poison()
+		s.leaveCurrent(c)
+		s.current = b
+		b.prepare(room, align)
 	}
-	b, err := s.newBlock(c, max(s.nextSize(c), front+align+room))
-	if err != nil {
-		return nil, 0, err
-	}
-	b.poison()
-	s.leaveCurrent(c)
-	s.current = b
-	return b, b.slot(b.next(align), room, align), nil
+	p, b := s.carve(size, made), s.current
+	b.records[len(b.records)-1].shift = uint8(bits.TrailingZeros64(uint64(align)))
+	return p, nil
 }
 
-// guards reports whether the next chunk is one that gets pages of its own.
-func (s *state) guards() bool {
+// reuse makes a slot whose quarantine ended one of a live chunk.
+func (s *state) reuse(b *chunks, i int, size uintptr, made Stack) uintptr {
+	r, p := &b.records[i], b.at(i)
+	fill(p, uintptr(r.room), freshPage)
+	r.size, r.state, r.made, r.ended, r.typ = uint32(size), inUse, made, 0, s.nextType
+	b.begin(i, p, size)
+	s.count(size)
+	return p
+}
+
+// guard reports whether the next chunk is one that gets pages of its own.
+func (s *state) guard() bool {
 	if s.has(Guard) {
 		return true
-	}
-	if s.settings.Sample == 0 {
-		return false
 	}
 	if s.countdown--; s.countdown > 0 {
 		return false
@@ -203,63 +254,52 @@ func (s *state) guards() bool {
 	return true
 }
 
-// next returns where the next chunk begins, at a multiple of align.
-func (b *chunks) next(align uintptr) uintptr {
-	return (b.base + b.cut + front + align - 1) &^ (align - 1)
-}
-
 // nextSize returns the size of the next block: as much as the context has, up to a limit.
 func (s *state) nextSize(c *kind.Core) uintptr {
 	const most = 64 << 10
 	return min(max(uintptr(c.FirstBlock), c.Total/2, pageSize), max(most, uintptr(c.FirstBlock)))
 }
 
-// reuse takes a slot off a free list.
-func (s *state) reuse(class uint64) (*chunks, int, bool) {
-	list := s.idle[class]
-	for len(list) > 0 {
-		at := list[len(list)-1]
+// idleSlot takes a slot off a free list, which it verifies.
+func (s *state) idleSlot(class uint64) (at slot, ok bool) {
+	for list := s.idle[class]; len(list) > 0 && !ok; s.idle[class] = list {
+		at = list[len(list)-1]
 		list = list[:len(list)-1]
-		if at.freed() {
-			if f := at.b.inspect(int(at.i)); f != nil {
-				note(f)
-				continue
-			}
-			s.idle[class] = list
-			relaxed.Store32(&s.freeSlots, s.freeSlots-1)
-			at.b.refill(int(at.i))
-			return at.b, int(at.i), true
+		relaxed.Store32(&s.freeSlots, s.freeSlots-1)
+		if ok = at.freed(); !ok {
+			continue
+		}
+		if f := at.b.inspect(int(at.i)); f != nil {
+			note(f)
+			ok = false
 		}
 	}
-	s.idle[class] = list
-	return nil, 0, false
+	return at, ok
 }
 
-// dedicate returns a block for one chunk, which ends at a page that cannot be accessed, or at a zone
+// dedicate returns a chunk with a block of its own, which ends at a page that cannot be accessed, or at a zone
 // where there is no such page.
-func (s *state) dedicate(c *kind.Core, size, align uintptr) (*chunks, int, error) {
+func (s *state) dedicate(c *kind.Core, guarded bool, size, align uintptr, made Stack) (uintptr, error) {
 	behind := uintptr(zone)
 	if osmem.Current().Protects() {
 		behind = 0
 	}
 	b, err := s.newBlock(c, front+size+align+behind)
 	if err != nil {
-		return nil, 0, err
+		return 0, err
 	}
 	p := (b.base + b.size - behind - max(size, 1)) &^ (align - 1)
-	b.fresh = b.size
-	if b.records == nil {
-		b.records = make([]record, 0, 1)
-	}
-	i := b.slot(p, 0, align)
-	b.dedicated, b.room, b.cut = size+1, b.base+b.size-p, b.size
+	b.origin, b.dedicated, b.room, b.fresh, b.guarded = p, size+1, b.base+b.size-p, b.size, guarded
+	b.cut, b.records = b.size, append(b.records, record{made: made, typ: s.nextType, shift: uint8(bits.TrailingZeros64(uint64(align)))})
 	b.poison()
 	from, n := b.lead()
 	if !b.isHuge() {
 		n = b.size
 	}
 	fill(from, n, freshPage)
-	return b, i, nil
+	b.begin(0, p, size)
+	s.count(size)
+	return p, nil
 }
 
 // newBlock acquires a block that counts as the context's.
@@ -268,7 +308,7 @@ func (s *state) newBlock(c *kind.Core, size uintptr) (b *chunks, err error) {
 	if err = c.AcquireElsewhere(size, func() (err error) { b, err = acquire(size); return err }); err != nil {
 		return nil, err
 	}
-	b.core, b.epoch, b.cookie, b.settings = c, c.Epoch, c.Cookie, s.settings
+	b.core, b.state, b.epoch, b.cookie, b.settings = c, s, c.Epoch, c.Cookie, s.settings
 	b.index = len(s.blocks)
 	s.blocks = append(s.blocks, b)
 	return b, nil
@@ -344,7 +384,7 @@ func (s *state) expire(limit uintptr) (found *Finding) {
 			}
 			continue
 		}
-		class := chunk.Class(at.b.roomOf(int(at.i)))
+		class := chunk.Class(uintptr(at.room))
 		s.idle[class] = append(s.idle[class], at)
 		relaxed.Store32(&s.freeSlots, s.freeSlots+1)
 	}

@@ -26,11 +26,11 @@ var Methods = [kind.Kinds]kind.Methods{
 	shared.ID:      shared.Methods{},
 	shared.ShardID: shared.Shard{},
 
-	checked.AllocSet:   checked.Methods{For: allocset.Methods{}},
-	checked.Bump:       checked.Methods{For: bump.Methods{}},
-	checked.Generation: checked.Methods{For: generation.Methods{}},
-	checked.Slab:       checked.Methods{For: slab.Methods{}},
-	checked.Shared:     checked.Methods{For: shared.Methods{}},
+	checked.AllocSet:   &checked.Methods{For: allocset.Methods{}},
+	checked.Bump:       &checked.Methods{For: bump.Methods{}},
+	checked.Generation: &checked.Methods{For: generation.Methods{}},
+	checked.Slab:       &checked.Methods{For: slab.Methods{}},
+	checked.Shared:     &checked.Methods{For: shared.Methods{}},
 }
 
 // traits has the traits of each kind by its ID, so that to ask for them is no call.
