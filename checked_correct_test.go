@@ -172,3 +172,46 @@ func TestWhatUsableSizeSaysMayBeWritten(t *testing.T) {
 		palloc.FreePointer(p)
 	}
 }
+
+// TestEveryWordOfChecksServesEveryRequest: chunks of all sizes and alignments, freed and allocated again, with the
+// checks that say where a chunk is placed.
+func TestEveryWordOfChecksServesEveryRequest(t *testing.T) {
+	for _, checks := range [][]string{{"checked"}, {"checked", "-stacks"}, {"checked", "sample=3"}, {"checked", "-owner"},
+		{"redzone", "poison"}, {"checked", "-quarantine"}, {"guard"}, {"owner"}} {
+		t.Run(strings.Join(checks, ","), func(t *testing.T) {
+			option := palloc.Checked(checks...)
+			serveEveryRequest(t, palloc.NewAllocSet(palloc.Top(), "an AllocSet", option))
+			serveEveryRequest(t, palloc.NewAllocSet(palloc.Top(), "a Shared one", option, palloc.Shared()))
+			serveEveryRequest(t, palloc.NewGeneration(palloc.Top(), "a Generation", option))
+			serveEveryRequest(t, palloc.NewBump(palloc.Top(), "a Bump", option))
+		})
+	}
+}
+
+func serveEveryRequest(t *testing.T, mc palloc.Context) {
+	defer mc.Delete()
+	r := rand.New(rand.NewPCG(1, 2))
+	var live [32][]byte
+	for step := range 3000 {
+		at := &live[r.IntN(len(live))]
+		if *at != nil && !scribbled(*at, len(*at)) {
+			t.Fatalf("%s: a chunk of %d bytes has lost its content at step %d", mc.Name(), len(*at), step)
+		}
+		if *at != nil && mc.Kind() != palloc.KindBump {
+			palloc.FreePointer(unsafe.Pointer(unsafe.SliceData(*at)))
+		}
+		size, align := 1+r.IntN(8<<r.IntN(10)), 8<<r.IntN(7)
+		if r.IntN(2) == 0 {
+			align = 8
+		}
+		p := mc.AllocAligned(size, align)
+		if uintptr(p)%uintptr(align) != 0 {
+			t.Fatalf("%s: a chunk of %d bytes aligned to %d is at %p", mc.Name(), size, align, p)
+		}
+		*at = bytesAt(p, size)
+		scribble(*at, size)
+	}
+	if err := mc.Check(); err != nil {
+		t.Error(err)
+	}
+}

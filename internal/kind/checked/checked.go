@@ -106,7 +106,7 @@ func Alloc(c *kind.Core, size uintptr) uintptr {
 		return 0
 	}
 	s.calls++
-	p := s.carve(size, 0)
+	p := s.usual(size, 0)
 	s.leave()
 	return p
 }

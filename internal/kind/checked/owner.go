@@ -71,9 +71,12 @@ func (s *state) leave() {
 	if !s.alone {
 		s.mu.Unlock()
 	} else if atomic.SwapUint32(&s.busy, idle) == wanted {
-		s.met.Store(here())
+		s.tell()
 	}
 }
+
+// tell leaves this goroutine's stack for the one that waits for it.
+func (s *state) tell() { s.met.Store(here()) }
 
 // meet enters where another goroutine is inside, or returns what to report.
 func (s *state) meet() error {

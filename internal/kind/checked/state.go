@@ -155,8 +155,8 @@ func peekState(c *kind.Core) *state {
 
 // alloc returns a chunk. The state is entered.
 func (s *state) alloc(c *kind.Core, size, align uintptr, made Stack) (uintptr, error) {
-	if align == chunk.Align {
-		if p := s.carve(size, made); p != 0 {
+	if align == chunk.Align && !s.guards {
+		if p := s.usual(size, made); p != 0 {
 			return p, nil
 		}
 	}
@@ -165,16 +165,24 @@ func (s *state) alloc(c *kind.Core, size, align uintptr, made Stack) (uintptr, e
 	return p, err
 }
 
-// carve returns a chunk from what was prepared of the current block, 0 where that is too small, a slot waits to
-// be reused, or the chunk may need a block of its own. It is the usual way. The state is entered.
-func (s *state) carve(size uintptr, made Stack) uintptr {
+// usual returns a chunk from what is prepared of the current block, 0 where that is too small, or a slot waits to
+// be reused. The state is entered.
+func (s *state) usual(size uintptr, made Stack) uintptr {
 	b := s.current
-	if b == nil || size > chunk.MaxSize-zone || s.guards {
+	if b == nil || size > chunk.MaxSize-zone {
 		return 0
 	}
 	class := chunk.Class(size + zone)
-	off, room, n := b.cut+front, chunk.Size(class), len(b.records)
-	if off+room > b.fresh || n == cap(b.records) || len(s.idle[class]) != 0 {
+	if len(s.idle[class]) != 0 {
+		return 0
+	}
+	return s.carve(b, size, chunk.Size(class), made)
+}
+
+// carve returns a chunk with room bytes from what is prepared of a block, 0 where that is too small.
+func (s *state) carve(b *chunks, size, room uintptr, made Stack) uintptr {
+	off, n := b.cut+front, len(b.records)
+	if off+room > b.fresh || n == cap(b.records) {
 		return 0
 	}
 	b.cut = off + room
@@ -227,7 +235,8 @@ func (s *state) place(c *kind.Core, size, align uintptr, made Stack) (uintptr, e
 		s.current = b
 		b.prepare(room, align)
 	}
-	p, b := s.carve(size, made), s.current
+	b := s.current
+	p := s.carve(b, size, room, made)
 	b.records[len(b.records)-1].shift = uint8(bits.TrailingZeros64(uint64(align)))
 	return p, nil
 }
