@@ -264,8 +264,13 @@ func vecInUse(p uintptr) { mustBeInUse("Vec.Slice", p) }
 func (v Vec[T]) Len() int { return v.len }
 
 // At returns the address of an element, which is valid as Slice is. It panics when there is no
-// such element.
-func (v Vec[T]) At(i int) *T { return &v.Slice()[i] }
+// such element. It has Slice written out, since with a call it is not inlined.
+func (v Vec[T]) At(i int) *T {
+	if relaxed.Peek(&checked.Any) != 0 {
+		vecInUse(v.at)
+	}
+	return &(*(*[]T)(unsafe.Pointer(&v.at)))[i] // as in Slice
+}
 
 // All returns an iterator over the indices and the addresses of the elements, as they are when
 // the loop begins.
