@@ -35,7 +35,7 @@ var floors = [][]string{
 	{"cmd/palloccheck/flow", "cmd/palloccheck/report"},
 	{"cmd/palloccheck/api"},
 	{"cache", "internal/containertest"},
-	{"trace/backend", "trace/flat", "palloctest", "draw", "btree", "deque", "hashmap", "heap", "list", "vector", "pallochttp"},
+	{"trace/backend", "trace/flat", "palloctest", "draw", "btree", "deque", "hashmap", "heap", "list", "vector", "pallochttp", "pallocsql"},
 	{"trace", "."},
 	{"internal/budget"},
 	{"internal/tree", "internal/share", "internal/typerule", "internal/deepcopy"},
