@@ -1,9 +1,11 @@
 package pallochttp_test
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -123,6 +125,11 @@ func TestARefusalIs503(t *testing.T) {
 func TestARefusalAfterTheBeginningAborts(t *testing.T) {
 	parent := palloctest.New(t)
 	for name, begin := range map[string]func(w http.ResponseWriter){
+		"a Hijacker": func(w http.ResponseWriter) {
+			if _, _, err := w.(http.Hijacker).Hijack(); err != nil {
+				t.Error(err)
+			}
+		},
 		"Write":            func(w http.ResponseWriter) { w.Write(nil) },
 		"io.WriteString":   func(w http.ResponseWriter) { io.WriteString(w, "a") },
 		"io.Copy":          func(w http.ResponseWriter) { io.Copy(w, io.LimitReader(strings.NewReader("abc"), 2)) },
@@ -132,13 +139,34 @@ func TestARefusalAfterTheBeginningAborts(t *testing.T) {
 		"another protocol": func(w http.ResponseWriter) { w.WriteHeader(http.StatusSwitchingProtocols) },
 	} {
 		told := 0
-		_, panicked := ask(pallochttp.Handler(parent, 1<<20, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, panicked := ask(hijackable(pallochttp.Handler(parent, 1<<20, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			begin(w)
 			tooMuch(pallochttp.Context(r))
-		}), pallochttp.OnRefusal(func(*http.Request, *palloc.OutOfMemoryError) { told++ })), "/")
+		}), pallochttp.OnRefusal(func(*http.Request, *palloc.OutOfMemoryError) { told++ }))), "/")
 		if panicked != http.ErrAbortHandler || told != 1 || !parent.IsEmpty() {
 			t.Errorf("%s: the panic is %v, OnRefusal was called %d times", name, panicked, told)
 		}
+	}
+}
+
+// hijackable serves by h with a ResponseWriter that has a Hijack.
+func hijackable(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(hijacker{w.(*httptest.ResponseRecorder)}, r) })
+}
+
+type hijacker struct{ *httptest.ResponseRecorder }
+
+func (hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) { return nil, nil, nil }
+
+func TestAFlushThatTheServerLacksIsNoBeginning(t *testing.T) {
+	h := pallochttp.Handler(palloctest.New(t), 1<<20, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.(http.Flusher).Flush()
+		tooMuch(pallochttp.Context(r))
+	}))
+	w := discard{http.Header{}}
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil)) // a panic fails
+	if w.header.Get("Retry-After") != "1" {
+		t.Errorf("the header is %v", w.header)
 	}
 }
 

@@ -96,6 +96,9 @@ func TestAHandlerReachesTheServersWriter(t *testing.T) {
 		if _, ok := w.(io.ReaderFrom); !ok {
 			t.Error("a file would be copied")
 		}
+		if _, ok := w.(io.StringWriter); !ok {
+			t.Error("a string would be copied")
+		}
 		if r.URL.Path == "/" {
 			fmt.Fprint(w, "answered")
 			return

@@ -17,6 +17,7 @@ type table struct {
 	columns []string
 	rows    [][]driver.Value
 	err     error // after the rows
+	atEnd   error // of the closing
 	reuse   bool  // bytes are in a buffer of the driver that the next row overwrites
 	closed  int
 }
@@ -61,7 +62,7 @@ type cursor struct {
 }
 
 func (c *cursor) Columns() []string { return c.columns }
-func (c *cursor) Close() error      { c.closed++; return nil }
+func (c *cursor) Close() error      { c.closed++; return c.atEnd }
 
 func (c *cursor) Next(dest []driver.Value) error {
 	if c.at == len(c.rows) {

@@ -25,7 +25,6 @@ package pallocsql
 
 import (
 	"database/sql"
-	"errors"
 	"fmt"
 	"reflect"
 	"time"
@@ -69,7 +68,6 @@ func (r *Rows) Scan(dest ...any) error {
 		r.scanners = make([]scanner, len(dest))
 	}
 	r.scanners = r.scanners[:len(dest)]
-	defer clear(r.dests) // keeps nothing of the caller's from the collector
 	for i, d := range dest {
 		to, copies := destination(d)
 		switch {
@@ -102,7 +100,7 @@ func destination(d any) (to any, copies bool) {
 		return d, false
 	}
 	p := reflect.ValueOf(d)
-	if p.Kind() != reflect.Pointer || p.IsNil() {
+	if p.Kind() != reflect.Pointer {
 		return d, false // sql.Rows has an error for it
 	}
 	switch t := p.Type().Elem(); {
@@ -126,7 +124,10 @@ func destination(d any) (to any, copies bool) {
 // context was deleted, or does not accept T. Owner only.
 func All[T any](mc palloc.Context, rows *sql.Rows, scan func(row *Rows, to *T) error) (list []T, err error) {
 	defer func() {
-		if err = errors.Join(err, rows.Close()); err != nil {
+		if late := rows.Close(); err == nil {
+			err = late
+		}
+		if err != nil {
 			list = nil
 		}
 	}()
@@ -135,10 +136,10 @@ func All[T any](mc palloc.Context, rows *sql.Rows, scan func(row *Rows, to *T) e
 	for row.Next() {
 		var zero T
 		if list, err = palloc.TryAppend(mc, list, zero); err != nil {
-			return nil, err
+			return list, err
 		}
 		if err := scan(row, &list[len(list)-1]); err != nil {
-			return nil, err
+			return list, err
 		}
 	}
 	return list, row.Err()

@@ -140,6 +140,40 @@ func TestDestinationsOnGosHeapAreRefused(t *testing.T) {
 	}
 }
 
+func TestNilDestinationsAreErrors(t *testing.T) {
+	mc := palloctest.New(t, palloctest.AllowChunks())
+	var id int
+	for _, d := range []any{nil, (*palloc.Text)(nil), (*string)(nil), (*name)(nil), (*[]byte)(nil), (*int64)(nil), (*sql.Null[palloc.Text])(nil)} {
+		rows := one(t, int64(1))
+		if err := pallocsql.On(mc, rows).Scan(&id, d); err == nil || !strings.Contains(err.Error(), `name "col"`) {
+			t.Errorf("%T: the error is %v", d, err)
+		}
+	}
+}
+
+// TestAFailedScanKeepsItsDestination: there is no memory for the copy.
+func TestAFailedScanKeepsItsDestination(t *testing.T) {
+	mc := palloctest.New(t)
+	mc.SetLimit(0)
+	var text palloc.Text
+	var b []byte
+	var null sql.Null[palloc.Text]
+	var nulls sql.Null[string]
+	var older sql.NullString
+	s := "before"
+	var id int
+	for _, d := range []any{&text, &s, &b, &null, &nulls, &older} {
+		err := pallocsql.On(mc, one(t, "text")).Scan(&id, d)
+		var full *palloc.OutOfMemoryError
+		if !errors.As(err, &full) {
+			t.Errorf("%T: the error is %v", d, err)
+		}
+	}
+	if text.Len() > 0 || s != "before" || b != nil || null.Valid || nulls.Valid || older.Valid {
+		t.Error(text, s, b, null.Valid, nulls, older)
+	}
+}
+
 func TestNumbersAreReadAsBySQL(t *testing.T) {
 	type count uint16
 	mc := palloctest.New(t)
@@ -201,8 +235,9 @@ func TestErrorsEndAll(t *testing.T) {
 		scan  func(r *pallocsql.Rows, to *row) error
 		says  func(err error) bool
 	}{
-		{"the driver", palloc.NoLimit, table{err: broken}, read, func(err error) bool { return errors.Is(err, broken) }},
-		{"the function", palloc.NoLimit, table{}, func(*pallocsql.Rows, *row) error { return broken }, func(err error) bool { return errors.Is(err, broken) }},
+		{"the driver", palloc.NoLimit, table{err: broken}, read, func(err error) bool { return err == broken }},
+		{"the function", palloc.NoLimit, table{}, func(*pallocsql.Rows, *row) error { return broken }, func(err error) bool { return err == broken }},
+		{"the end", palloc.NoLimit, table{atEnd: broken}, read, func(err error) bool { return err == broken }},
 		{"text", 200_000, table{}, read, func(err error) bool {
 			var full *palloc.OutOfMemoryError
 			return errors.As(err, &full) && strings.Contains(err.Error(), `name "line"`)

@@ -106,9 +106,6 @@ func store[S string | []byte](s *scanner, v S) error {
 	if err != nil {
 		return err
 	}
-	if b == nil {
-		b = []byte{} // nil is NULL
-	}
 	copy(b, v)
 	*s.dest.(*[]byte) = b
 	return nil

@@ -283,6 +283,26 @@ func isEmpty(v pallocjson.Value) bool {
 	return v.Kind() == pallocjson.Null && v.Len() == 0 && v.String() == "null" && !ok
 }
 
+func TestOtherKindsHaveNothing(t *testing.T) {
+	mc := palloctest.New(t, palloctest.AllowChunks())
+	v, err := pallocjson.ParseBytes(mc, []byte(`[[7],{"":7}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, m := range v.Index(0).Members() {
+		t.Error("an array has a member:", name, m)
+	}
+	if m, ok := v.Index(0).Get(""); ok {
+		t.Error("an array has a member:", m)
+	}
+	for e := range v.Index(1).Elements() {
+		t.Error("an object has an element:", e)
+	}
+	if v.Bool() || v.Index(0).Text().Len() > 0 || v.Kind().String() != "array" || pallocjson.Kind(9).String() != "Kind(9)" {
+		t.Error(v.Bool(), v.Index(0).Text(), v.Kind(), pallocjson.Kind(9))
+	}
+}
+
 func TestEndedMemoryIsAFault(t *testing.T) {
 	mc := palloctest.New(t)
 	v, err := pallocjson.ParseBytes(mc, []byte(`["text"]`))
@@ -420,15 +440,18 @@ func TestParsingMakesNoGarbage(t *testing.T) {
 	const most = 6 // with a new tokenizer, where the collector emptied the pool
 	mc := palloc.NewBump(palloc.Top(), "document")
 	defer mc.Delete()
-	for _, n := range []int{1, 200} {
-		document := sample(n)
+	escapes := "["
+	for i := range 15 {
+		escapes += `"` + strings.Repeat(`\n`, 1<<i) + `",`
+	}
+	for n, document := range [][]byte{sample(1), sample(200), []byte(escapes + "0]")} {
 		if objects := testing.AllocsPerRun(20, func() {
 			if _, err := pallocjson.ParseBytes(mc, document); err != nil {
 				t.Fatal(err)
 			}
 			mc.Reset()
 		}); objects > most {
-			t.Errorf("a document of %d orders makes %v objects on Go's heap, more than %d", n, objects, most)
+			t.Errorf("document %d makes %v objects on Go's heap, more than %d", n, objects, most)
 		}
 	}
 	v, err := pallocjson.ParseBytes(mc, sample(100))

@@ -105,10 +105,10 @@ func (v Value) Index(i int) Value { return v.values()[i] }
 
 // Get returns the value of the member of an object that has the name.
 func (v Value) Get(name string) (member Value, ok bool) {
-	if v.kind != Object || v.list.IsNil() {
+	if v.list.IsNil() {
 		return Value{}, false
 	}
-	l := v.list.Get()
+	l := v.list.Get() // an array's has no names
 	names, order := l.names.Slice(), l.order.Slice()
 	if len(order) == 0 {
 		for i := range names {
