@@ -40,8 +40,8 @@ func (a *answer) WriteString(s string) (int, error) {
 	return io.WriteString(a.ResponseWriter, s)
 }
 
-// ReadFrom writes what r has, from a file without a copy. A refusal in r's first Read counts as one after
-// the beginning.
+// ReadFrom writes what r has, from a file without a copy. A refusal in r's first Read counts as one
+// after the beginning.
 func (a *answer) ReadFrom(r io.Reader) (int64, error) {
 	a.begun = true
 	return io.Copy(a.ResponseWriter, r)

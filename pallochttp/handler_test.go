@@ -327,8 +327,8 @@ func (d discard) Header() http.Header         { return d.header }
 func (d discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d discard) WriteHeader(int)             {}
 
-// TestARequestMakesNoGarbageButAFewObjects bounds what the middleware makes on Go's heap: the answer, a copy of
-// the request, the context.Context, the ident, and closures.
+// TestARequestMakesNoGarbageButAFewObjects bounds what the middleware makes on Go's heap: the
+// answer, a copy of the request, the context.Context, the ident, and closures.
 func TestARequestMakesNoGarbageButAFewObjects(t *testing.T) {
 	const most = 8
 	r, w := httptest.NewRequest("GET", "/", nil), discard{http.Header{}}

@@ -15,8 +15,8 @@ import (
 	"github.com/gopalloc/palloc/pallochttp"
 )
 
-// A system that refuses the memory of a request's context itself. Only Linux is tested, which limits a process's
-// writable memory (RLIMIT_DATA).
+// A system that refuses the memory of a request's context itself. Only Linux is tested, which
+// limits a process's writable memory (RLIMIT_DATA).
 
 // inChild is in the environment of the process with a limit on its data.
 const inChild = "PALLOCHTTP_TEST_DATA_LIMIT"

@@ -14,8 +14,8 @@ import (
 	"github.com/gopalloc/palloc/palloctest"
 )
 
-// The middleware in a server: what a client sees of refusals, in HTTP/1.1 and HTTP/2, and what of the server's
-// ResponseWriter a handler can reach.
+// The middleware in a server: what a client sees of refusals, in HTTP/1.1 and HTTP/2, and what of
+// the server's ResponseWriter a handler can reach.
 
 // serve starts a server of the handler below a limit of 1 MiB.
 func serve(t *testing.T, http2 bool, f http.HandlerFunc) *httptest.Server {

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// A driver whose only table is in the test. It makes no garbage for a row, so that what is counted is
-// pallocsql's and database/sql's own.
+// A driver whose only table is in the test. It makes no garbage for a row, so that what is counted
+// is pallocsql's and database/sql's own.
 
 // A table is what a query returns.
 type table struct {

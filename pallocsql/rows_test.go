@@ -219,7 +219,8 @@ func TestRowsDoNotShareText(t *testing.T) {
 	}
 }
 
-// TestErrorsEndAll: an error of the driver, of the function, and of memory. The rows are closed, and none returned.
+// TestErrorsEndAll: an error of the driver, of the function, and of memory. The rows are closed,
+// and none returned.
 func TestErrorsEndAll(t *testing.T) {
 	broken := errors.New("broken")
 	rows := make([][]driver.Value, 100)
@@ -310,8 +311,8 @@ type stringRow struct {
 	name, note string
 }
 
-// TestARowMakesNoGarbage counts the objects on Go's heap for a query of few and of many rows: the difference is
-// what the rows make.
+// TestARowMakesNoGarbage counts the objects on Go's heap for a query of few and of many rows: the
+// difference is what the rows make.
 func TestARowMakesNoGarbage(t *testing.T) {
 	mc := palloc.NewAllocSet(palloc.Top(), "rows")
 	defer mc.Delete()

@@ -12,20 +12,20 @@ import (
 
 // A scanner, which copies a value into a context.
 //
-// Invariant: Scan does not panic. sql.Rows holds a lock meanwhile, which a panic would not release: Close would
-// wait for good.
+// Invariant: Scan does not panic. sql.Rows holds a lock meanwhile, which a panic would not release:
+// Close would wait for good.
 //
-// Cost: one copy. sql.Rows hands a Scanner what the driver returned, without the copies that it makes for a string
-// or a slice of bytes, and without the buffer of an sql.RawBytes.
+// Cost: one copy. sql.Rows hands a Scanner what the driver returned, without the copies that it
+// makes for a string or a slice of bytes, and without the buffer of an sql.RawBytes.
 
 // A Destination is a type of text or bytes that a value is copied to.
 type Destination interface {
 	palloc.Text | string | []byte | sql.Null[palloc.Text] | sql.Null[string] | sql.NullString
 }
 
-// To returns an sql.Scanner that copies a value into the context and stores the copy in dest: for the Scan of
-// sql.Row, and wherever an sql.Scanner is taken. Rows needs none. It converts and refuses as Rows.Scan does. It is
-// one object on Go's heap. Owner only, its Scan too.
+// To returns an sql.Scanner that copies a value into the context and stores the copy in dest: for
+// the Scan of sql.Row, and wherever an sql.Scanner is taken. Rows needs none. It converts and
+// refuses as Rows.Scan does. It is one object on Go's heap. Owner only, its Scan too.
 func To[D Destination](mc palloc.Context, dest *D) sql.Scanner { return &scanner{mc, dest} }
 
 // A scanner copies a value to a destination: a pointer to a type of Destination.
@@ -88,7 +88,8 @@ func (s *scanner) null() error {
 	return nil
 }
 
-// store copies text into the context, and stores the copy. After an error the destination is as it was.
+// store copies text into the context, and stores the copy. After an error the destination is as it
+// was.
 func store[S string | []byte](s *scanner, v S) error {
 	switch d := s.dest.(type) {
 	case *palloc.Text:

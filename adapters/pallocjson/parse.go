@@ -5,21 +5,23 @@
 //		fmt.Println(name.Text())
 //	}
 //
-// The tokenizer is github.com/go-json-experiment/json/jsontext, the Go team's, which needs nothing else. With a Go
-// whose own library has encoding/json/jsontext it is that.
+// The tokenizer is github.com/go-json-experiment/json/jsontext, the Go team's, which needs nothing
+// else. With a Go whose own library has encoding/json/jsontext it is that.
 //
-// Ownership: the tree lies in the context, and ends with it. A Value has no Go pointers: it may be stored in
-// contexts.
+// Ownership: the tree lies in the context, and ends with it. A Value has no Go pointers: it may be
+// stored in contexts.
 //
-// Limits: a limit of the context bounds the tree, and what Parse reads; a refusal is an *palloc.OutOfMemoryError.
-// At most 10000 arrays and objects are around a value. What is read is RFC 8259 in UTF-8, and as with encoding/json/v2
-// a name may be in an object once, and text has no lone surrogates.
+// Limits: a limit of the context bounds the tree, and what Parse reads; a refusal is an
+// *palloc.OutOfMemoryError. At most 10000 arrays and objects are around a value. What is read is
+// RFC 8259 in UTF-8, and as with encoding/json/v2 a name may be in an object once, and text has no
+// lone surrogates.
 //
-// Cost: with 64 bits a Value takes 32 bytes, an array or object 72 more, a name 16, and text and the digits of
-// numbers their bytes, beside palloc's own for a chunk; an object of more than 8 members has an index of 4 bytes
-// for each. What reading takes meanwhile is in a context below, which is deleted. Neither a value nor a document
-// makes an object on Go's heap, once the tokenizers are there. encoding/json makes 18,509 of the same document
-// in an any, and took 1.7 times as long, the fastest of five runs of each:
+// Cost: with 64 bits a Value takes 32 bytes, an array or object 72 more, a name 16, and text and
+// the digits of numbers their bytes, beside palloc's own for a chunk; an object of more than 8
+// members has an index of 4 bytes for each. What reading takes meanwhile is in a context below,
+// which is deleted. Neither a value nor a document makes an object on Go's heap, once the
+// tokenizers are there. Of a document of 500 orders encoding/json makes 18,509 in an any, and took
+// 1.7 times as long, the fastest of five runs of each:
 //
 //	go test -run '^$' -bench Parse -count 5 ./adapters/pallocjson
 package pallocjson
@@ -37,14 +39,15 @@ import (
 
 // Parsing: a loop over tokens, with a stack of what is open.
 //
-// Invariant: values and names have what is in the open arrays and objects, the innermost last. An object lacks a
-// value while it has one more name.
+// Invariant: values and names have what is in the open arrays and objects, the innermost last. An
+// object lacks a value while it has one more name.
 //
 // Cost: each value is copied once from the stack, and text once from the input.
 
-// Parse reads a document into the context, all of r. The bytes are in the context while it reads. It returns r's
-// error, a *jsontext.SyntacticError with the position, or an *palloc.OutOfMemoryError; what was read until then
-// stays in the context. A Slab will not do. Owner only.
+// Parse reads a document into the context, all of r. The bytes are in the context while it reads.
+// It returns r's error, a *jsontext.SyntacticError with the position, or an
+// *palloc.OutOfMemoryError; what was read until then stays in the context. A Slab will not do.
+// Owner only.
 func Parse(mc palloc.Context, r io.Reader) (v Value, err error) {
 	err = palloc.Scope(mc, "pallocjson", func(tmp palloc.Context) error {
 		data := palloc.NewBuffer(tmp)
@@ -223,7 +226,11 @@ func (p *parser) end() (Value, error) {
 		l.values = palloc.VecOf(palloc.Clone(p.mc, p.values[in.values:]))
 		l.names = palloc.VecOf(palloc.Clone(p.mc, p.names[in.names:]))
 		if name, twice := l.index(p.mc); twice {
-			return v, &jsontext.SyntacticError{ByteOffset: p.InputOffset(), JSONPointer: p.StackPointer().AppendToken(name.String()), Err: jsontext.ErrDuplicateName}
+			return v, &jsontext.SyntacticError{
+				ByteOffset:  p.InputOffset(),
+				JSONPointer: p.StackPointer().AppendToken(name.String()),
+				Err:         jsontext.ErrDuplicateName,
+			}
 		}
 	}
 	p.values, p.names = p.values[:in.values], p.names[:in.names]

@@ -22,7 +22,8 @@ import (
 	"github.com/gopalloc/palloc/palloctest"
 )
 
-// Documents are taken and refused as encoding/json does, apart from three differences, and have the same values.
+// Documents are taken and refused as encoding/json does, apart from three differences, and have the
+// same values.
 
 // good are documents that are taken.
 var good = []string{
@@ -128,7 +129,8 @@ func plain(t *testing.T, v pallocjson.Value) any {
 	return members
 }
 
-// deep is the depth beyond which a test does not compare: String of every level of it takes the square.
+// deep is the depth beyond which a test does not compare: String of every level of it takes the
+// square.
 func deep(document []byte) bool { return bytes.HasPrefix(document, bytes.Repeat([]byte("["), 1000)) }
 
 // check parses a document, and compares. It returns the error.
@@ -263,6 +265,9 @@ func TestAValueLiesInContexts(t *testing.T) {
 	clear(document)
 	if stored.String() != `{"a":["text",12]}` {
 		t.Error(stored)
+	}
+	if size := reflect.TypeFor[pallocjson.Value]().Size(); math.MaxInt == math.MaxInt64 && size != 32 {
+		t.Errorf("a Value takes %d bytes", size)
 	}
 	if !isEmpty(pallocjson.Value{}) {
 		t.Error("the zero Value is not null")
@@ -434,8 +439,8 @@ func sample(n int) []byte {
 	return b.Bytes()
 }
 
-// TestParsingMakesNoGarbage: no more objects on Go's heap for a large document than for a small one, and few for
-// either.
+// TestParsingMakesNoGarbage: no more objects on Go's heap for a large document than for a small
+// one, and few for either.
 func TestParsingMakesNoGarbage(t *testing.T) {
 	const most = 6 // with a new tokenizer, where the collector emptied the pool
 	mc := palloc.NewBump(palloc.Top(), "document")

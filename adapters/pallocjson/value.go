@@ -14,11 +14,11 @@ import (
 
 // Values: what a document is made of.
 //
-// Invariant: text is valid UTF-8. An array has no names; an object has as many as values. A list without values
-// is the zero Ref.
+// Invariant: text is valid UTF-8. An array has no names; an object has as many as values. A list
+// without values is the zero Ref.
 //
-// Cost: Get compares names one by one in an object of up to 8 members, and by halves in others. Numbers are parsed
-// when they are asked for.
+// Cost: Get compares names one by one in an object of up to 8 members, and by halves in others.
+// Numbers are parsed when they are asked for.
 
 // A Kind is what a Value is.
 type Kind uint8
@@ -41,8 +41,8 @@ func (k Kind) String() string {
 	return fmt.Sprintf("Kind(%d)", uint8(k))
 }
 
-// A Value is a value of a document in a context. It does not change: any goroutine may read it, as long as its
-// context is not reset or deleted. It has no Go pointers, and is passed by value.
+// A Value is a value of a document in a context. It does not change: any goroutine may read it, as
+// long as its context is not reset or deleted. It has no Go pointers, and is passed by value.
 type Value struct {
 	kind  Kind
 	truth bool
@@ -68,7 +68,8 @@ func (v Value) Kind() Kind { return v.kind }
 // Bool reports whether the value is true.
 func (v Value) Bool() bool { return v.truth }
 
-// Text returns the text of a string, and the digits of a number as the document has them; no text for others.
+// Text returns the text of a string, and the digits of a number as the document has them; no text
+// for others.
 func (v Value) Text() palloc.Text { return v.text }
 
 // Float64 returns a number. It is an error when the number is too large, or the value none.
@@ -79,8 +80,8 @@ func (v Value) Float64() (float64, error) {
 	return strconv.ParseFloat(v.text.String(), 64)
 }
 
-// Int64 returns a number. It is an error when the number is too large or has a fraction or an exponent, or the
-// value is no number.
+// Int64 returns a number. It is an error when the number is too large or has a fraction or an
+// exponent, or the value is no number.
 func (v Value) Int64() (int64, error) {
 	if v.kind != Number {
 		return 0, fmt.Errorf("pallocjson: Int64 of a value that is no number but of kind %v", v.kind)
@@ -99,8 +100,8 @@ func (v Value) values() []Value {
 // Len returns the number of elements of an array, or of members of an object; 0 for others.
 func (v Value) Len() int { return len(v.values()) }
 
-// Index returns an element of an array, or the value of a member of an object, in the order of the document. It
-// panics when there is none.
+// Index returns an element of an array, or the value of a member of an object, in the order of the
+// document. It panics when there is none.
 func (v Value) Index(i int) Value { return v.values()[i] }
 
 // Get returns the value of the member of an object that has the name.
@@ -147,8 +148,8 @@ func (v Value) Elements() iter.Seq[Value] {
 	}
 }
 
-// Members returns an iterator over the names and values of an object, in the order of the document. It is empty
-// for others.
+// Members returns an iterator over the names and values of an object, in the order of the document.
+// It is empty for others.
 func (v Value) Members() iter.Seq2[palloc.Text, Value] {
 	return func(yield func(palloc.Text, Value) bool) {
 		if v.kind != Object || v.list.IsNil() {
@@ -164,8 +165,8 @@ func (v Value) Members() iter.Seq2[palloc.Text, Value] {
 	}
 }
 
-// AppendJSON appends the value as JSON without spaces, by the built-in append. Numbers are as the document has
-// them; text has as few escapes as may be.
+// AppendJSON appends the value as JSON without spaces, by the built-in append. Numbers are as the
+// document has them; text has as few escapes as may be.
 func (v Value) AppendJSON(b []byte) []byte {
 	switch v.kind {
 	case Bool:
