@@ -192,7 +192,11 @@ func serveEveryRequest(t *testing.T, mc palloc.Context) {
 	defer mc.Delete()
 	r := rand.New(rand.NewPCG(1, 2))
 	var live [32][]byte
-	for step := range 3000 {
+	steps := 3000
+	if testing.Short() {
+		steps = 500
+	}
+	for step := range steps {
 		at := &live[r.IntN(len(live))]
 		if *at != nil && !scribbled(*at, len(*at)) {
 			t.Fatalf("%s: a chunk of %d bytes has lost its content at step %d", mc.Name(), len(*at), step)

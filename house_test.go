@@ -29,13 +29,13 @@ const module = "github.com/gopalloc/palloc"
 // floors are the layers of packages from the top down: a package imports only packages of
 // lower layers. "/*" stands for the packages of a folder that are not listed themselves.
 var floors = [][]string{
-	{"adapters/arrow", "adapters/suite", "adapters/wazero", "cmd/palloc", "cmd/palloccheck", "examples/*", "examples/chapter/*", "bench", "bench/cells", "bench/containers", "bench/hot/program", "proptest", "proptest/soak", "mutants"},
+	{"adapters/arrow", "adapters/pallocjson", "adapters/suite", "adapters/wazero", "cmd/palloc", "cmd/palloccheck", "examples/*", "examples/chapter/*", "bench", "bench/cells", "bench/containers", "bench/hot/program", "proptest", "proptest/soak", "mutants"},
 	{"cmd/palloc/recording", "examples/simplepool/cmalloc", "cmd/palloccheck/suite", "bench/cell", "bench/hot", "bench/maps"},
 	{"cmd/palloccheck/*"},
 	{"cmd/palloccheck/flow", "cmd/palloccheck/report"},
 	{"cmd/palloccheck/api"},
 	{"cache", "internal/containertest"},
-	{"trace/backend", "trace/flat", "palloctest", "draw", "btree", "deque", "hashmap", "heap", "list", "vector"},
+	{"trace/backend", "trace/flat", "palloctest", "draw", "btree", "deque", "hashmap", "heap", "list", "vector", "pallochttp", "pallocsql"},
 	{"trace", "."},
 	{"internal/budget"},
 	{"internal/tree", "internal/share", "internal/typerule", "internal/deepcopy"},

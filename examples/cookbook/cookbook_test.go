@@ -1,7 +1,6 @@
 package cookbook_test
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +14,7 @@ import (
 	"github.com/gopalloc/palloc/cache"
 	"github.com/gopalloc/palloc/draw"
 	"github.com/gopalloc/palloc/hashmap"
+	"github.com/gopalloc/palloc/pallochttp"
 )
 
 // The programs of docs/COOKBOOK.md, which shows them as they are here.
@@ -58,26 +58,19 @@ func Example_cacheUnderALimit() {
 	// Output: 1000 true true true
 }
 
-// limited gives each request a context with a limit. A request that passes it is answered with 503.
-func limited(limit int64, serve func(w http.ResponseWriter, r *http.Request, mc palloc.Context) error) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		err := palloc.Scope(palloc.Top(), "request", func(mc palloc.Context) error {
-			mc.SetLimit(limit)
-			return serve(w, r.WithContext(palloc.NewGoContext(r.Context(), mc)), mc)
-		}, palloc.OfKind(palloc.KindBump))
-		var full *palloc.OutOfMemoryError
-		if errors.As(err, &full) {
-			http.Error(w, "the request needs too much memory", http.StatusServiceUnavailable)
-		}
-	})
-}
-
 func Example_limitPerRequest() {
-	handler := limited(1<<20, func(w http.ResponseWriter, r *http.Request, mc palloc.Context) error {
-		rows := palloc.MakeSlice[int64](mc, len(r.URL.Path)*10_000, len(r.URL.Path)*10_000)
-		fmt.Fprint(w, len(rows), " rows")
-		return nil
+	server := palloc.NewAllocSet(palloc.Top(), "server")
+	defer server.Delete()
+	server.SetLimit(64 << 20) // of all requests together
+
+	rows := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mc := pallochttp.Context(r) // deleted when the request is answered
+		list := palloc.MakeSlice[int64](mc, len(r.URL.Path)*10_000, len(r.URL.Path)*10_000)
+		fmt.Fprint(w, len(list), " rows")
 	})
+	handler := pallochttp.Handler(server, 1<<20, rows,
+		pallochttp.With(palloc.OfKind(palloc.KindBump)),
+		pallochttp.OnRefusal(func(r *http.Request, err *palloc.OutOfMemoryError) { fmt.Println("refused by", err.LimitedBy) }))
 
 	for _, path := range []string{"/small", "/" + strings.Repeat("large", 10)} {
 		answer := httptest.NewRecorder()
@@ -86,6 +79,7 @@ func Example_limitPerRequest() {
 	}
 	// Output:
 	// 200 60000 rows
+	// refused by Top/server/request
 	// 503 the request needs too much memory
 }
 
