@@ -234,17 +234,32 @@ func (b *chunks) find(p uintptr) (i int, ok bool) {
 	if b.dedicated != 0 {
 		return 0, p-b.base < b.size
 	}
-	if !asan.Enabled && !b.protected && !b.retired.Load() && p%chunk.Align == 0 && p >= b.base+front && p < b.base+b.size {
-		if n := *word(p - 16); n < uint64(len(b.records)) && b.at(int(n)) == p {
-			return int(n), true
+	if !b.protected && !b.retired.Load() {
+		if i, ok = b.named(p); ok {
+			return i, true
 		}
 	}
 	i = sort.Search(len(b.records), func(i int) bool { return b.at(i)-front > p }) - 1
 	return i, i >= 0 && p-b.base < b.cut
 }
 
+// named returns the record whose number is before an address in a block that can be accessed; false if its chunk
+// does not begin there.
+func (b *chunks) named(p uintptr) (i int, ok bool) {
+	if asan.Enabled || p%chunk.Align != 0 || p-b.base-front >= b.size-front {
+		return 0, false
+	}
+	n := *word(p - 16)
+	return int(n), n < uint64(len(b.records)) && b.at(int(n)) == p
+}
+
 // chunkAt returns the record of the live chunk that begins at p. The error is a *Finding.
 func (b *chunks) chunkAt(p uintptr) (int, error) {
+	if !b.protected && !b.retired.Load() {
+		if i, ok := b.named(p); ok && b.records[i].state == inUse {
+			return i, nil
+		}
+	}
 	i, ok := b.find(p)
 	if !ok {
 		return 0, &Finding{Mistake: Interior, Core: b.core, Epoch: b.epoch, Name: b.name, From: p,
@@ -527,17 +542,28 @@ func (b *chunks) verify() (all []*Finding) {
 // empty ends all chunks of the block at once: it verifies them and notes what it finds. A live chunk that is
 // whole can be ended before the next one is looked at: nothing was written beyond its end.
 func (b *chunks) empty(why Stack) {
-	for i := range b.records {
-		r := &b.records[i]
-		if r.state != inUse || !b.isWhole(i) {
-			if f := b.inspect(i); f != nil {
-				note(f)
-			}
+	for i := b.endWhole(0, why); i < len(b.records); i = b.endWhole(i+1, why) {
+		if f := b.inspect(i); f != nil {
+			note(f)
 		}
-		if r.state == inUse {
+		if r := &b.records[i]; r.state == inUse {
 			r.state, r.ended = gone, why
 		}
 	}
 	b.live = 0
 	b.retired.Store(true)
+}
+
+// endWhole ends the live chunks from a record on that are whole, up to the first that is not, or is not live. It
+// returns that one's record.
+func (b *chunks) endWhole(i int, why Stack) int {
+	for ; i < len(b.records) && b.dedicated == 0; i++ {
+		r := &b.records[i]
+		p := b.base + uintptr(r.off)
+		if r.state != inUse || !b.leads(p, i, Live) || !isFresh(p+uintptr(r.size), uintptr(r.room-r.size)) {
+			break
+		}
+		r.state, r.ended = gone, why
+	}
+	return i
 }

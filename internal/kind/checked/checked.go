@@ -106,7 +106,10 @@ func Alloc(c *kind.Core, size uintptr) uintptr {
 		return 0
 	}
 	s.calls++
-	p := s.usual(size, 0)
+	p := uintptr(0)
+	if room := s.usualRoom(size); room != 0 {
+		p = s.carve(s.current, size, room, 0)
+	}
 	s.leave()
 	return p
 }

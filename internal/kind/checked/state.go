@@ -155,8 +155,8 @@ func peekState(c *kind.Core) *state {
 
 // alloc returns a chunk. The state is entered.
 func (s *state) alloc(c *kind.Core, size, align uintptr, made Stack) (uintptr, error) {
-	if align == chunk.Align && !s.guards {
-		if p := s.usual(size, made); p != 0 {
+	if room := s.usualRoom(size); room != 0 && align == chunk.Align && !s.guards {
+		if p := s.carve(s.current, size, room, made); p != 0 {
 			return p, nil
 		}
 	}
@@ -165,18 +165,17 @@ func (s *state) alloc(c *kind.Core, size, align uintptr, made Stack) (uintptr, e
 	return p, err
 }
 
-// usual returns a chunk from what is prepared of the current block, 0 where that is too small, or a slot waits to
-// be reused. The state is entered.
-func (s *state) usual(size uintptr, made Stack) uintptr {
-	b := s.current
-	if b == nil || size > chunk.MaxSize-zone {
+// usualRoom returns the room of a chunk that may be carved from the current block, 0 where there is no such
+// block, the chunk needs one of its own, or a slot waits to be reused. The state is entered.
+func (s *state) usualRoom(size uintptr) uintptr {
+	if s.current == nil || size > chunk.MaxSize-zone {
 		return 0
 	}
 	class := chunk.Class(size + zone)
 	if len(s.idle[class]) != 0 {
 		return 0
 	}
-	return s.carve(b, size, chunk.Size(class), made)
+	return chunk.Size(class)
 }
 
 // carve returns a chunk with room bytes from what is prepared of a block, 0 where that is too small.
@@ -191,8 +190,8 @@ func (s *state) carve(b *chunks, size, room uintptr, made Stack) uintptr {
 	r.off, r.size, r.room, r.made, r.ended = uint32(off), uint32(size), uint32(room), made, 0
 	r.typ, r.state, r.shift = s.nextType, inUse, usualShift
 	p := b.base + off
-	if !asan.Enabled && !isFresh(p+size, room-size) { // a chunk before was written to beyond its end: its own zone tells
-		fill(p+size, room-size, freshPage)
+	if !asan.Enabled && (*word(p - 16) != freshWord || *word(p - 8) != freshWord) {
+		fill(p+size, room-size, freshPage) // a chunk before was written to beyond its end: its own zone tells
 	}
 	b.begin(n, p, size)
 	s.count(size)
