@@ -167,7 +167,12 @@ func (s *store[K, V]) makeRoom(op string, hash uint64) error {
 			return nil
 		}
 	}
-	return s.grow(op, hash)
+	err := s.grow(op, hash)
+	if t = s.table(hash); err != nil && t.mayPurge() {
+		t.purge(&s.hasher)
+		return nil
+	}
+	return err
 }
 
 // larger returns the number of groups to grow to: a third more, or three times as many while
