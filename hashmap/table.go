@@ -95,6 +95,18 @@ func (t *table[K, V]) worn() bool { return int(t.live) <= int(limitOf(len(t.grou
 // worth it, where it cannot grow.
 func (t *table[K, V]) mayPurge() bool { return int(t.live)*16 < int(limitOf(len(t.groups)))*15 }
 
+// overdraw lets a full table have a sixteenth more entries than it may, and reports whether it does: an
+// insert that has split another table leaves it to a later one that this table grows.
+func (t *table[K, V]) overdraw() bool {
+	if !t.overdrawn() {
+		t.left = limitOf(len(t.groups)) / 16
+	}
+	return t.left > 0
+}
+
+// overdrawn reports whether the table has more entries than it may.
+func (t *table[K, V]) overdrawn() bool { return t.live > limitOf(len(t.groups)) }
+
 // clear removes all entries.
 func (t *table[K, V]) clear() {
 	clear(t.groups)
