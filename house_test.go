@@ -62,7 +62,7 @@ var unsafeFiles = []string{
 	"adapters/arrow/arrow.go", "adapters/wazero/wazero.go",
 	"trace/backend.go", "trace/place.go", "trace/strings.go", "trace/verify.go",
 	"trace/backend/palloc.go", "trace/backend/goheap.go", "trace/backend/floor.go", "trace/backend/table.go",
-	"cache/bytes.go", "hashmap/hash.go", "hashmap/text.go",
+	"cache/entry.go", "hashmap/hash.go", "hashmap/text.go",
 	"bench/cell/memory.go",
 	"bench/cell/modernc.go", "bench/cell/modernc_free.go", "bench/cell/ristretto.go",
 }

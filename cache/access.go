@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"hash/maphash"
 	"reflect"
 	"runtime"
 	"slices"
@@ -21,16 +20,15 @@ import (
 // The value is the Cache's own: read must not change it, nor keep it. The Cache is locked meanwhile, so
 // that others wait, and read should be short: it should not wait for anything. It must not use a Cache,
 // this or another: where that would wait for a function of View or Update, it is a *palloc.Fault.
-// What it allocates in other contexts below the same limit gets no memory of this Cache.
+// What it allocates in other contexts below the same limit gets no memory of what is locked.
 func (c *Cache) View(key string, read func(value []byte)) (found bool) {
-	hash := maphash.String(c.seed, key)
-	c.lock("cache.Cache.View")
-	defer c.leave()
-	e := c.use(hash, key)
+	p, hash := c.lock("cache.Cache.View", key)
+	defer p.leave()
+	e := p.use(hash, key)
 	if e == nil {
 		return false
 	}
-	within(c, func() { read(e.value()) })
+	within(p, func() { read(e.value()) })
 	return true
 }
 
@@ -60,29 +58,23 @@ type Item struct {
 // For change the same holds as for the function of View, but that it may change the value. A value of
 // the same length, or a new deadline alone, takes no new memory.
 func (c *Cache) Update(key string, change func(i *Item) (keep bool)) bool {
-	hash := maphash.String(c.seed, key)
-	c.lock("cache.Cache.Update")
-	defer c.leave()
-	e, keep := c.find(hash, key), false
+	p, hash := c.lock("cache.Cache.Update", key)
+	defer p.leave()
+	e, keep := p.find(hash, key), false
 	if e != nil {
 		e.used = true
-		c.item = Item{Value: e.value(), Deadline: timeOf(e.deadline), Found: true}
+		p.item = Item{Value: e.value(), Deadline: timeOf(e.deadline), Found: true}
 	}
-	within(c, func() { keep = change(&c.item) })
-	deadline := nanoseconds(c.item.Deadline)
-	switch {
-	case !keep || deadline != 0 && c.past(deadline):
+	within(p, func() { keep = change(&p.item) })
+	deadline := nanoseconds(p.item.Deadline)
+	if !keep || deadline != 0 && p.past(deadline) {
 		if e != nil {
-			c.remove(e)
+			p.remove(e)
 		}
 		return false
-	case e != nil && len(c.item.Value) == len(e.value()):
-		copy(e.value(), c.item.Value)
-		e.deadline = deadline
-		return true
 	}
-	c.pinned = e
-	return c.put(hash, key, c.item.Value, deadline)
+	p.pinned = e
+	return p.put(hash, key, p.item.Value, deadline)
 }
 
 // UpdateBytes works as Update does, for a key in bytes.
@@ -93,32 +85,25 @@ func (c *Cache) UpdateBytes(key []byte, change func(i *Item) (keep bool)) bool {
 // within calls a function of the caller. The lock is held, and leave follows.
 //
 //go:noinline
-func within(c *Cache, f func()) {
-	c.inside.Store(true)
+func within(p *part, f func()) {
+	p.inside.Store(true)
 	f()
 }
 
 // leave ends View and Update, also where a function panics.
-func (c *Cache) leave() {
-	c.pinned, c.item = nil, Item{}
-	c.inside.Store(false)
-	c.mu.Unlock()
-}
-
-// lock locks the Cache for a method, whose name op is.
-func (c *Cache) lock(op string) {
-	if !c.mu.TryLock() {
-		c.wait(op)
-	}
+func (p *part) leave() {
+	p.pinned, p.item = nil, Item{}
+	p.inside.Store(false)
+	p.mu.Unlock()
 }
 
 // wait is lock, for when another goroutine has the lock, or this one in a function of View or Update,
 // which is a *palloc.Fault.
-func (c *Cache) wait(op string) {
-	if c.inside.Load() && isWithin() {
-		c.all.Lifetime().Misuse(op, "a function of View or Update uses a Cache, which may wait for it for ever: use it after View or Update")
+func (p *part) wait(op string) {
+	if p.inside.Load() && isWithin() {
+		p.all.Lifetime().Misuse(op, "a function of View or Update uses a Cache, which may wait for it for ever: use it after View or Update")
 	}
-	c.mu.Lock()
+	p.mu.Lock()
 }
 
 // isWithin reports whether the calling goroutine runs a function of View or Update.

@@ -48,17 +48,33 @@ func (q *queue) unlink(e *entry) {
 	e.newer, e.older = nil, nil
 }
 
+// swap puts e in the place of old.
+func (q *queue) swap(old, e *entry) {
+	e.newer, e.older = old.newer, old.older
+	for _, end := range []**entry{&q.oldest, &q.newest, &q.hand} {
+		if *end == old {
+			*end = e
+		}
+	}
+	if e.newer != nil {
+		e.newer.older = e
+	}
+	if e.older != nil {
+		e.older.newer = e
+	}
+}
+
 // next returns the entry to evict: the first from the hand on that was not used since the hand passed
 // last, or is past its deadline. There is one beside the pinned entry.
-func (c *Cache) next() (e *entry, expired bool) {
+func (p *part) next() (e *entry, expired bool) {
 	now := int64(0)
 	for {
-		if e = c.hand; e == nil {
-			e = c.oldest
+		if e = p.hand; e == nil {
+			e = p.oldest
 		}
-		if c.hand = e; e != c.pinned {
+		if p.hand = e; e != p.pinned {
 			if e.deadline != 0 && now == 0 {
-				now = nanoseconds(c.now())
+				now = nanoseconds(p.now())
 			}
 			expired = e.deadline != 0 && e.deadline <= now
 			if expired || !e.used {
@@ -66,7 +82,7 @@ func (c *Cache) next() (e *entry, expired bool) {
 			}
 			e.used = false
 		}
-		c.hand = e.newer
+		p.hand = e.newer
 	}
 }
 
@@ -79,42 +95,42 @@ var (
 // maxTries is how often another goroutine tries to get the lock, whose holder may itself be waiting.
 const maxTries = 1000
 
-// evict is the Cache's callback of OnPressure. It may be called by Put, which has the lock, or by
+// evict is the part's callback of OnPressure. It may be called by Put, which has the lock, or by
 // another goroutine that allocates.
-func (c *Cache) evict(p palloc.Pressure) error {
-	if p.Asker != c.values && p.Asker != c.table {
-		for n := 0; !c.mu.TryLock(); n++ {
+func (p *part) evict(by palloc.Pressure) error {
+	if by.Asker != p.values && by.Asker != p.table {
+		for n := 0; !p.mu.TryLock(); n++ {
 			if n == maxTries {
 				return errLocked
 			}
 			runtime.Gosched()
 		}
-		defer c.mu.Unlock()
+		defer p.mu.Unlock()
 	}
-	if c.growing {
+	if p.growing {
 		return errGrowing // to evict is to change it
 	}
 	stays := 0
-	if c.pinned != nil {
+	if p.pinned != nil {
 		stays = 1
 	}
-	for freed := int64(0); freed < p.Need && c.n > stays; {
-		freed += c.evictOne()
+	for freed := int64(0); freed < by.Need && p.n > stays; {
+		freed += p.evictOne()
 	}
-	c.values.Compact()
-	if c.n == stays {
+	p.values.Compact()
+	if p.n == stays {
 		return errEmpty
 	}
 	return nil
 }
 
 // evictOne evicts an entry, of which there is one, and returns how many bytes it took.
-func (c *Cache) evictOne() int64 {
-	e, expired := c.next()
+func (p *part) evictOne() int64 {
+	e, expired := p.next()
 	if expired {
-		c.counts.Expired++
+		p.counts.Expired++
 	} else {
-		c.counts.Evicted++
+		p.counts.Evicted++
 	}
-	return c.remove(e)
+	return p.remove(e)
 }

@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"hash/maphash"
 	"math"
 	"time"
 )
@@ -17,25 +16,26 @@ import (
 // is read faster. now is called under the lock; it must not use the Cache. It is for the time before the
 // Cache is used.
 func (c *Cache) SetClock(now func() time.Time) {
-	c.lock("cache.Cache.SetClock")
-	defer c.mu.Unlock()
-	c.index.Len() // a Fault after the end
-	c.now = now
+	for i := range c.parts {
+		p := &c.parts[i]
+		p.lock("cache.Cache.SetClock")
+		p.now = now
+		p.len() // a Fault after the end
+	}
 }
 
 // PutUntil works as Put does, for a value that the key has until the deadline; the zero Time is none. A
 // value whose deadline has come is not kept, and the key then has no value. Deadlines before 1970 have
 // come, and one after the year 2261 may come in 2262.
 func (c *Cache) PutUntil(key string, value []byte, deadline time.Time) bool {
-	hash := maphash.String(c.seed, key)
-	c.lock("cache.Cache.PutUntil")
-	defer c.mu.Unlock()
+	p, hash := c.lock("cache.Cache.PutUntil", key)
+	defer p.mu.Unlock()
 	at := nanoseconds(deadline)
-	if at != 0 && c.past(at) {
-		c.delete(hash, key)
+	if at != 0 && p.past(at) {
+		p.delete(hash, key)
 		return false
 	}
-	return c.put(hash, key, value, at)
+	return p.put(hash, key, value, at)
 }
 
 // PutUntilBytes works as PutUntil does, for a key in bytes.
@@ -46,15 +46,14 @@ func (c *Cache) PutUntilBytes(key, value []byte, deadline time.Time) bool {
 // SetDeadline changes the deadline of the value of a key, and reports whether the key had one; the zero
 // Time takes the deadline away. A value whose deadline has come is removed.
 func (c *Cache) SetDeadline(key string, deadline time.Time) (found bool) {
-	hash := maphash.String(c.seed, key)
-	c.lock("cache.Cache.SetDeadline")
-	defer c.mu.Unlock()
-	e := c.find(hash, key)
+	p, hash := c.lock("cache.Cache.SetDeadline", key)
+	defer p.mu.Unlock()
+	e := p.find(hash, key)
 	if e == nil {
 		return false
 	}
-	if e.deadline = nanoseconds(deadline); e.deadline != 0 && c.past(e.deadline) {
-		c.remove(e)
+	if e.deadline = nanoseconds(deadline); e.deadline != 0 && p.past(e.deadline) {
+		p.remove(e)
 	}
 	return true
 }
@@ -67,10 +66,9 @@ func (c *Cache) SetDeadlineBytes(key []byte, deadline time.Time) (found bool) {
 // Deadline returns the deadline of the value of a key, the zero Time if it has none, and reports whether
 // the key has a value. It is no use of the value, for what is evicted.
 func (c *Cache) Deadline(key string) (deadline time.Time, found bool) {
-	hash := maphash.String(c.seed, key)
-	c.lock("cache.Cache.Deadline")
-	defer c.mu.Unlock()
-	e := c.find(hash, key)
+	p, hash := c.lock("cache.Cache.Deadline", key)
+	defer p.mu.Unlock()
+	e := p.find(hash, key)
 	if e == nil {
 		return time.Time{}, false
 	}
@@ -84,17 +82,16 @@ func (c *Cache) DeadlineBytes(key []byte) (deadline time.Time, found bool) {
 
 // Has reports whether a key has a value. It is no use of the value, for what is evicted.
 func (c *Cache) Has(key string) bool {
-	hash := maphash.String(c.seed, key)
-	c.lock("cache.Cache.Has")
-	defer c.mu.Unlock()
-	return c.find(hash, key) != nil
+	p, hash := c.lock("cache.Cache.Has", key)
+	defer p.mu.Unlock()
+	return p.find(hash, key) != nil
 }
 
 // HasBytes works as Has does, for a key in bytes.
 func (c *Cache) HasBytes(key []byte) bool { return c.Has(asString(key)) }
 
 // past reports whether a deadline has come, which is not 0.
-func (c *Cache) past(deadline int64) bool { return deadline <= nanoseconds(c.now()) }
+func (p *part) past(deadline int64) bool { return deadline <= nanoseconds(p.now()) }
 
 // nanoseconds returns the time since 1970; 0 for the zero Time. It stays between 1 and what int64 has.
 func nanoseconds(t time.Time) int64 {

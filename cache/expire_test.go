@@ -166,7 +166,7 @@ func (w *world) step(step int) {
 }
 
 // TestDeadlinesAndChangesAreThoseOfTheModel compares random programs with Go's map and a clock: a cache
-// with room for all has the same, and a small one the same or nothing.
+// with room for all has the same, also in parts, and a small one the same or nothing.
 func TestDeadlinesAndChangesAreThoseOfTheModel(t *testing.T) {
 	expired := int64(0)
 	for seed := range programs() {
@@ -180,6 +180,11 @@ func TestDeadlinesAndChangesAreThoseOfTheModel(t *testing.T) {
 				limit = 16 << 20
 			}
 			c, at := newTimed(t, mc, limit)
+			if seed%8 == 0 {
+				c = cache.NewParts(mc, "parts", limit, 4)
+				t.Cleanup(c.Context().Delete)
+				c.SetClock(func() time.Time { return at.now })
+			}
 			w := &world{t: t, r: rand.New(rand.NewPCG(uint64(seed), 11)), c: c, clock: at, exact: seed%2 == 0, values: map[string]timed{}}
 			for step := range 1000 {
 				w.step(step)
@@ -257,7 +262,7 @@ func TestTheEdgesOfDeadlines(t *testing.T) {
 }
 
 // TestWhatIsPastItsDeadlineGoesFirst fills a cache with values that are all used, and every second one
-// past its deadline.
+// past its deadline. All are of one size of chunks, so that what goes leaves room for what comes.
 func TestWhatIsPastItsDeadlineGoesFirst(t *testing.T) {
 	c, at := newTimed(t, palloctest.New(t, palloctest.Unchecked()), 1<<20)
 	n := 0
@@ -266,7 +271,7 @@ func TestWhatIsPastItsDeadlineGoesFirst(t *testing.T) {
 		if n%2 == 0 {
 			d = at.after(time.Minute)
 		}
-		c.PutUntil(strconv.Itoa(n), make([]byte, 100), d)
+		c.PutUntil(strconv.Itoa(n), make([]byte, 90), d)
 	}
 	for i := range n {
 		c.Get(nil, strconv.Itoa(i))
@@ -274,7 +279,7 @@ func TestWhatIsPastItsDeadlineGoesFirst(t *testing.T) {
 	evicted := c.Counts().Evicted
 	at.now = at.after(time.Hour)
 	for i := range n / 4 {
-		c.Put("more"+strconv.Itoa(i), make([]byte, 100))
+		c.Put("more"+strconv.Itoa(i), make([]byte, 90))
 	}
 	if got := c.Counts(); got.Evicted != evicted || got.Expired < int64(n)/8 {
 		t.Errorf("of %d entries half are past their deadlines, and what went was %+v", n, got)

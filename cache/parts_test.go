@@ -21,10 +21,10 @@ func TestPartsAreOneCache(t *testing.T) {
 		all.Go(func() {
 			for i := range 5000 {
 				key := strconv.Itoa(i*4 + g)
-				if !p.Of(key).Put(key, []byte(strings.Repeat(key, 20))) {
+				if !p.Put(key, []byte(strings.Repeat(key, 20))) {
 					t.Errorf("%s is refused", key)
 				}
-				if got, found := p.OfBytes([]byte(key)).Get(nil, key); found && string(got) != strings.Repeat(key, 20) {
+				if got, found := p.GetBytes(nil, []byte(key)); found && string(got) != strings.Repeat(key, 20) {
 					t.Errorf("%s has the value %s", key, got)
 				}
 				if held := p.Context().TreeHeld(); held > limit {
@@ -37,7 +37,7 @@ func TestPartsAreOneCache(t *testing.T) {
 	found := 0
 	for i := range 20_000 {
 		key := strconv.Itoa(i)
-		if p.Of(key).Has(key) {
+		if p.Has(key) {
 			found++
 		}
 	}
@@ -53,7 +53,7 @@ func TestPartsAreOneCache(t *testing.T) {
 			t.Error("a use after the end is no Fault")
 		}
 	}()
-	p.Of("key").Get(nil, "key")
+	p.Get(nil, "key")
 }
 
 func TestThereMustBeAPart(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 // TestAnInsertMovesFewEntries looks at the address of every value, before and after each insert
 // that allocates.
 func TestAnInsertMovesFewEntries(t *testing.T) {
-	const most, bound = 60_000, 6000
+	const most, bound = 60_000, 3000
 	mc := palloctest.New(t, palloctest.Unchecked())
 	m := hashmap.New[uint64, uint64](mc, 0)
 	at := map[uint64]*uint64{}

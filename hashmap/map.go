@@ -7,7 +7,7 @@
 // A Map is for keys and values without Go pointers, a Set for keys alone. Strings is a map from
 // strings, of which it keeps copies. The garbage collector sees none of the memory, and no method
 // makes garbage, but for keys that have pointers beside strings, floats or padding. A map grows a
-// little at a time: an insert moves some thousand entries at most, however large the map is.
+// little at a time: an insert moves some two thousand entries at most, however large the map is.
 package hashmap
 
 import (

@@ -152,3 +152,26 @@ func TestACallbackMayDelete(t *testing.T) {
 	}
 	m.Free()
 }
+
+// TestDeletedEntriesMakeRoomWithoutMemory changes the keys of a map that can grow no more.
+func TestDeletedEntriesMakeRoomWithoutMemory(t *testing.T) {
+	mc := palloctest.New(t, palloctest.Unchecked())
+	mc.SetLimit(20 << 10)
+	m := hashmap.New[uint64, uint64](mc, 0)
+	next := uint64(0)
+	put := func() error { next++; return m.TryPut(next, next) }
+	for put() == nil {
+	}
+	oldest := uint64(1)
+	remove := func() { m.Delete(oldest); oldest++ }
+	for range m.Len() / 8 {
+		remove()
+	}
+	for range 10_000 {
+		if err := put(); err != nil {
+			t.Fatalf("with %d entries, and an eighth deleted: %v", m.Len(), err)
+		}
+		remove()
+	}
+	m.Free()
+}

@@ -16,8 +16,8 @@ import (
 // hashes. What is refused memory is left as it was. A store without memory takes no part in its
 // context's lifetime. changes is another number after an entry was added, or memory freed.
 //
-// Cost: a step grows one table and splits one, of about average to 2 * average entries each; the
-// directory has 8 bytes for a table, and is copied when it is full, to one of twice the size.
+// Cost: a step grows one table or splits one, of about average to 2 * average entries; the directory
+// has 8 bytes for a table, and is copied when it is full, to one of twice the size.
 //
 // A search takes as few instructions as can be: a processor looks at some hundred of them at a
 // time, and begins the next search while this one waits for memory.
@@ -161,13 +161,20 @@ func (s *store[K, V]) makeRoom(op string, hash uint64) error {
 		t.purge(&s.hasher)
 		return nil
 	}
-	if s.count >= int(s.tables)*average && s.tables < maxTables {
+	if s.count >= int(s.tables)*average && s.tables < maxTables && !t.overdrawn() {
 		// If memory for that is refused, the table may still grow.
-		if s.split(op) == nil && s.table(hash).left > 0 {
-			return nil
+		if s.split(op) == nil {
+			if t = s.table(hash); t.left > 0 || t.overdraw() {
+				return nil
+			}
 		}
 	}
-	return s.grow(op, hash)
+	err := s.grow(op, hash)
+	if t = s.table(hash); err != nil && t.mayPurge() {
+		t.purge(&s.hasher)
+		return nil
+	}
+	return err
 }
 
 // larger returns the number of groups to grow to: a third more, or three times as many while
@@ -185,7 +192,7 @@ func (s *store[K, V]) grow(op string, hash uint64) error {
 	n := len(s.table(hash).groups)
 	groups, err := s.alloc(op, larger(n))
 	if err != nil && n > 1 {
-		groups, err = s.alloc(op, n+2)
+		groups, err = s.alloc(op, max(n+2, groupsFor(int(s.table(hash).live)+1)))
 	}
 	if err != nil {
 		return err

@@ -91,6 +91,22 @@ func (t *table[K, V]) groupOf(at *slot[K, V], hash uint64) (g *group[K, V], i ui
 // worn reports whether the table has so few entries that to purge it is better than to grow.
 func (t *table[K, V]) worn() bool { return int(t.live) <= int(limitOf(len(t.groups)))*13/16 }
 
+// mayPurge reports whether the table has entries so few that to purge it makes room for as many as are
+// worth it, where it cannot grow.
+func (t *table[K, V]) mayPurge() bool { return int(t.live)*16 < int(limitOf(len(t.groups)))*15 }
+
+// overdraw lets a full table have a sixteenth more entries than it may, and reports whether it does: an
+// insert that has split another table leaves it to a later one that this table grows.
+func (t *table[K, V]) overdraw() bool {
+	if !t.overdrawn() {
+		t.left = limitOf(len(t.groups)) / 16
+	}
+	return t.left > 0
+}
+
+// overdrawn reports whether the table has more entries than it may.
+func (t *table[K, V]) overdrawn() bool { return t.live > limitOf(len(t.groups)) }
+
 // clear removes all entries.
 func (t *table[K, V]) clear() {
 	clear(t.groups)

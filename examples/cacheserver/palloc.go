@@ -13,7 +13,7 @@ import (
 //
 // Cost: one copy of a value that is set, and one of a value that is got. What is held is bounded to the byte.
 
-type pallocStore struct{ *cache.Parts }
+type pallocStore struct{ *cache.Cache }
 
 func newPallocStore(limit int64) store {
 	return pallocStore{cache.NewParts(palloc.Top(), "store", limit, shards)}
@@ -28,21 +28,21 @@ func until(deadline int64) (t time.Time) {
 }
 
 func (s pallocStore) get(dst, key []byte) (value []byte, found bool) {
-	return s.OfBytes(key).GetBytes(dst, key)
+	return s.GetBytes(dst, key)
 }
 
 func (s pallocStore) set(key, value []byte, deadline int64) bool {
-	return s.OfBytes(key).PutUntilBytes(key, value, until(deadline))
+	return s.PutUntilBytes(key, value, until(deadline))
 }
 
-func (s pallocStore) remove(key []byte) bool { return s.OfBytes(key).DeleteBytes(key) }
+func (s pallocStore) remove(key []byte) bool { return s.DeleteBytes(key) }
 
 func (s pallocStore) expire(key []byte, deadline int64) bool {
-	return s.OfBytes(key).SetDeadlineBytes(key, until(deadline))
+	return s.SetDeadlineBytes(key, until(deadline))
 }
 
 func (s pallocStore) deadline(key []byte) (at int64, found bool) {
-	t, found := s.OfBytes(key).DeadlineBytes(key)
+	t, found := s.DeadlineBytes(key)
 	if !t.IsZero() {
 		at = t.UnixMilli()
 	}
