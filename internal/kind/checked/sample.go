@@ -27,8 +27,8 @@ func Sample(n int64) {
 	countdown.Store(distance(n))
 }
 
-// distance returns a random number that is n on average.
-func distance(n int64) int64 { return 1 + rand.Int64N(2*n-1) }
+// distance returns a random number that is n on average, or what no process allocates.
+func distance(n int64) int64 { return 1 + rand.Int64N(2*min(n, 1<<61)-1) }
 
 // Guarded returns a guarded chunk of size bytes if it is the turn of one, else 0. Owner only.
 func Guarded(c *kind.Core, t kind.Traits, size uintptr) uintptr {
