@@ -21,6 +21,9 @@ var (
 	countdown atomic.Int64 // chunks until the next one
 )
 
+// NameOf returns the name of the context of a node. Package tree sets it. Owner only.
+var NameOf func(c *kind.Core) string
+
 // Sample makes Guarded guard one in n chunks, on average.
 func Sample(n int64) {
 	sampled.Store(n)
@@ -41,6 +44,7 @@ func Guarded(c *kind.Core, t kind.Traits, size uintptr) uintptr {
 	}
 	countdown.Store(distance(n))
 	s := stateOf(c)
+	s.name = NameOf(c) // the state may have been that of a former context
 	s.shared, s.frees, s.fixed = false, true, 0
 	s.set(Settings{Mode: RedZones | Poison | Quarantine | Stacks | Guard})
 	p, err := s.alloc(c, size, chunk.Align, s.record(2))
