@@ -12,6 +12,7 @@ import (
 
 	"github.com/gopalloc/palloc"
 	"github.com/gopalloc/palloc/internal/asan"
+	"github.com/gopalloc/palloc/internal/block"
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
@@ -217,5 +218,116 @@ func serveEveryRequest(t *testing.T, mc palloc.Context) {
 	}
 	if err := mc.Check(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestABlockWandersBetweenContexts of several goroutines, with -race: what the first one remembers of it does
+// not meet what the second one does.
+func TestABlockWandersBetweenContexts(t *testing.T) {
+	var all sync.WaitGroup
+	for g := range 3 {
+		all.Go(func() {
+			rng := rand.New(rand.NewPCG(1, uint64(g)))
+			mc := palloc.NewAllocSet(palloc.Top(), "own", palloc.Checked("-stacks"), palloc.BlockSizes(8<<10, 64<<10))
+			defer mc.Delete()
+			var live []unsafe.Pointer
+			for range 20 {
+				for range 600 {
+					live = append(live, mc.Alloc(rng.IntN(200)))
+				}
+				rng.Shuffle(len(live), func(i, j int) { live[i], live[j] = live[j], live[i] })
+				for _, p := range live[20:] {
+					palloc.FreePointer(p)
+				}
+				live = live[:20]
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestSlotsLeaveWithTheirBlock: those of aligned chunks are not allocated again, and are not counted.
+func TestSlotsLeaveWithTheirBlock(t *testing.T) {
+	mc := palloc.NewAllocSet(palloc.Top(), "aligned", palloc.Checked("-stacks"), palloc.BlockSizes(64<<10, 64<<10))
+	defer mc.Delete()
+	for range 10_000 {
+		palloc.FreePointer(mc.AllocAligned(100, 64))
+	}
+	for _, when := range []string{"freed", "compacted"} {
+		freed := int64(0)
+		for _, b := range mc.Layout().Blocks {
+			for _, p := range b.Parts {
+				if p.Use == palloc.PartFreed {
+					freed++
+				}
+			}
+		}
+		if s := mc.Stats(); s.FreeChunks > freed {
+			t.Errorf("%s: FreeChunks is %d, and the blocks have %d", when, s.FreeChunks, freed)
+		}
+		mc.Compact()
+	}
+}
+
+// TestAnySampleIsServed: the largest number guards no chunk that a process comes to.
+func TestAnySampleIsServed(t *testing.T) {
+	mc := palloc.NewAllocSet(palloc.Top(), "sample", palloc.Checked("sample=9223372036854775807"))
+	defer mc.Delete()
+	for range 100 {
+		palloc.FreePointer(mc.Alloc(40))
+	}
+}
+
+// TestAPanicInsideLetsOthersIn: no lock stays behind.
+func TestAPanicInsideLetsOthersIn(t *testing.T) {
+	for _, opts := range [][]palloc.Option{{palloc.Checked()}, {palloc.Checked(), palloc.Shared()}} {
+		mc := palloc.NewAllocSet(palloc.Top(), "panic", opts...)
+		func() {
+			defer func() { recover() }()
+			block.AcquireHook = func(uintptr) error { panic("inside") }
+			defer func() { block.AcquireHook = nil }()
+			mc.Alloc(40)
+		}()
+		palloc.FreePointer(mc.Alloc(40))
+		mc.Delete()
+	}
+}
+
+// TestALargeFirstBlockTakesFewRecords until it has chunks.
+func TestALargeFirstBlockTakesFewRecords(t *testing.T) {
+	mc := palloc.NewAllocSet(palloc.Top(), "large", palloc.Checked(), palloc.BlockSizes(64<<20, 64<<20))
+	defer mc.Delete()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	mc.Alloc(40)
+	runtime.ReadMemStats(&after)
+	if !osmem.Current().Protects() {
+		t.Skip("blocks are on Go's heap here")
+	}
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 1<<20 {
+		t.Errorf("the first chunk takes %d bytes of Go's heap", grown)
+	}
+}
+
+// TestResetsTakeBoundedMemoryOfGosHeap for the records of what waits.
+func TestResetsTakeBoundedMemoryOfGosHeap(t *testing.T) {
+	if testing.Short() || !osmem.Current().Protects() {
+		t.Skip("it takes some seconds where memory is not protected, and nothing waits for long")
+	}
+	mc := palloc.NewAllocSet(palloc.Top(), "reset", palloc.Checked("-stacks"))
+	defer mc.Delete()
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for range 1000 {
+		for range 9000 {
+			mc.Alloc(0)
+		}
+		mc.Reset()
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc - before.HeapAlloc); grown > 64<<20 {
+		t.Errorf("%d MiB of Go's heap are kept for chunks that were reset", grown>>20)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"unsafe"
 
 	"github.com/gopalloc/palloc"
+	"github.com/gopalloc/palloc/internal/asan"
 	"github.com/gopalloc/palloc/internal/osmem"
 )
 
@@ -261,4 +262,55 @@ func TestABufferGrowsInACheckedBump(t *testing.T) {
 		t.Errorf("%d bytes, want %d", b.Len(), len(want))
 	}
 	wantFault(t, b.Free, "Buffer.Free", "Top/test/c", "can be freed")
+}
+
+// TestTheGapBeforeAnAlignedChunk is looked at: a chunk that was written to beyond its end is named, however far the
+// next one is, and so is an aligned one that was written to before its beginning.
+func TestTheGapBeforeAnAlignedChunk(t *testing.T) {
+	if asan.Enabled {
+		t.Skip("the sanitizer ends the program at the write")
+	}
+	for name, look := range map[string]func(mc palloc.Context, a, b unsafe.Pointer) *palloc.Fault{
+		"Free": func(mc palloc.Context, a, b unsafe.Pointer) *palloc.Fault {
+			return faultOf(t, func() { palloc.FreePointer(b) })
+		},
+		"Check": func(mc palloc.Context, a, b unsafe.Pointer) *palloc.Fault { return onlyFault(t, mc.Check()) },
+		"Reset": func(mc palloc.Context, a, b unsafe.Pointer) *palloc.Fault { return faultOf(t, mc.Reset) },
+	} {
+		for _, over := range []bool{true, false} {
+			mc := palloc.NewAllocSet(palloc.Top(), "gap", palloc.Checked())
+			var a, b unsafe.Pointer
+			for uintptr(b)-uintptr(a) <= 48+16 { // a slot of 48 bytes, and the words before the next chunk
+				mc.Alloc(8)
+				a, b = mc.Alloc(40), mc.AllocAligned(64, 64)
+			}
+			want, chunk := palloc.Overflow, a
+			if over {
+				for i := uintptr(40); i < uintptr(b)-uintptr(a)-4; i++ {
+					*(*byte)(unsafe.Add(a, i)) = 7
+				}
+			} else {
+				want, chunk = palloc.Underflow, b
+				*(*byte)(unsafe.Add(b, -17)) = 7
+			}
+			f := look(mc, a, b)
+			if f == nil || f.Mistake != want || f.Chunk != uintptr(chunk) {
+				t.Errorf("%s: %v of the chunk at %p is found as %v", name, want, chunk, f)
+			}
+			if err := mc.Check(); err != nil {
+				t.Errorf("%s: found again: %v", name, err)
+			}
+			mc.Delete()
+		}
+	}
+}
+
+// onlyFault returns the only Fault that Check joined, nil if there are more.
+func onlyFault(t *testing.T, err error) *palloc.Fault {
+	all := faultsOf(err)
+	if len(all) != 1 {
+		t.Errorf("Check finds %v", all)
+		return nil
+	}
+	return all[0]
 }

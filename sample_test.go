@@ -125,3 +125,17 @@ func TestSampledChunksAreOrdinaryOnes(t *testing.T) {
 		}
 	}
 }
+
+// TestASampledChunkNamesItsOwnContext, not the one whose node its context has now.
+func TestASampledChunkNamesItsOwnContext(t *testing.T) {
+	if !sampling(t, "1") {
+		return
+	}
+	palloc.NewAllocSet(palloc.Top(), "former", palloc.Checked()).Delete()
+	mc := palloc.NewAllocSet(palloc.Top(), "sampled")
+	p := mc.Alloc(5000)
+	mc.Delete()
+	if f := faultOf(t, func() { palloc.FreePointer(p) }); f == nil || f.Context != "sampled" {
+		t.Errorf("a free after the deletion is found as %v", f)
+	}
+}

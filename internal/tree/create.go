@@ -249,7 +249,10 @@ func (s *Node) open(id kind.ID, o Options) {
 	relaxed.Store64(&s.Epoch, kind.NextEpoch(s.Epoch, id))
 }
 
-func init() { checked.Below = below }
+func init() {
+	checked.Below = below
+	checked.NameOf = func(c *kind.Core) string { return kind.Slot[Node](c).Name() }
+}
 
 // below reports whether the context of a node is below that of another one, and returns its path.
 func below(c, above *kind.Core) (path string, ok bool) {

@@ -41,6 +41,7 @@ const (
 	leastPoisoned = 64 << 20                      // in a build with -asan, which protects none
 	leastSpare    = 4 << 20                       // of idle blocks that take memory, or as much as is in use
 	mostProtected = 1 << (28 + 3*osmem.WideShift) // address space: 16 GiB, 256 MiB with 32 bits
+	mostRecorded  = 1 << (21 + 2*osmem.WideShift) // of Go's heap, of their records: 32 MiB, 2 MiB with 32 bits
 
 	mostBlock = 1 << (30 + 5*osmem.WideShift) // what no system grants, or would have filled: 1 TiB, 1 GiB with 32 bits
 
@@ -86,23 +87,29 @@ func InUse() uintptr {
 
 // queue is a queue of retired blocks.
 type queue struct {
-	blocks []*chunks
-	first  int
-	bytes  uintptr
+	blocks   []*chunks
+	first    int
+	bytes    uintptr
+	recorded uintptr // bytes of records
 }
 
 func (q *queue) push(b *chunks) {
 	q.blocks = append(q.blocks, b)
 	q.bytes += b.size
+	q.recorded += b.recorded()
 }
+
+// recorded returns how many bytes the records of a block take.
+func (b *chunks) recorded() uintptr { return uintptr(cap(b.records)) * recordSize }
 
 // leastQueued is how many blocks a queue holds, however large they are. Where memory can be protected
 // the filled ones are small.
 const leastQueued = 8
 
-// pop returns the block that has waited longest; nil while the queue has at most limit bytes.
+// pop returns the block that has waited longest; nil while the queue has at most limit bytes, and mostRecorded
+// of records.
 func (q *queue) pop(limit uintptr) *chunks {
-	if n := len(q.blocks) - q.first; q.bytes <= limit || n == 0 || limit > 0 && n <= leastQueued {
+	if n := len(q.blocks) - q.first; q.bytes <= limit && q.recorded <= mostRecorded || n == 0 || limit > 0 && n <= leastQueued {
 		return nil
 	}
 	b := q.blocks[q.first]
@@ -112,6 +119,7 @@ func (q *queue) pop(limit uintptr) *chunks {
 		q.first = 0
 	}
 	q.bytes -= b.size
+	q.recorded -= b.recorded()
 	return b
 }
 
@@ -273,9 +281,9 @@ func newRegion(size uintptr, shift, n int) (*region, error) {
 // renew makes a block that was retired an empty one.
 func (b *chunks) renew() {
 	b.records, b.origin, b.cut, b.live, b.dedicated, b.room, b.name = b.records[:0], b.base, 0, 0, 0, 0, ""
-	b.fresh = 0
+	b.fresh, b.idle = 0, 0
 	b.protected, b.guarded = false, false
-	b.life++
+	b.life.Add(1)
 	b.retired.Store(false)
 }
 
@@ -319,22 +327,25 @@ func (b *chunks) retire(allocated int) {
 	if !b.has(Quarantine) {
 		limit = 0
 	}
-	var left [4]*chunks // more than one, so that a queue becomes shorter
-	n := 0
-	for n < len(left)-1 {
-		if left[n] = arena.filled.pop(limit); left[n] == nil {
-			break
-		}
-		n++
-	}
-	if left[n] = arena.protected.pop(mostProtected); left[n] != nil {
-		n++
-	}
+	var left [5]*chunks // more than one of each, so that a queue becomes shorter
+	n := arena.filled.leave(left[:3], limit)
+	n += arena.protected.leave(left[n:n+2], mostProtected)
 	arena.mu.Unlock()
 	for _, b := range left[:n] {
 		b.examine()
 		b.lay()
 	}
+}
+
+// leave pops blocks, no more than into has room for, and returns how many.
+func (q *queue) leave(into []*chunks, limit uintptr) (n int) {
+	for n < len(into) {
+		if into[n] = q.pop(limit); into[n] == nil {
+			break
+		}
+		n++
+	}
+	return n
 }
 
 // lay makes a block that left a queue an idle one. It gives its memory back if idle blocks take more than

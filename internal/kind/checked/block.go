@@ -17,7 +17,8 @@ import (
 // Blocks of checked chunks, and the records of the chunks.
 //
 // Invariant: the records of a block are in the order of their addresses, and their slots
-// touch each other. A slot keeps its place as long as the block lives.
+// touch each other, but for gaps of Fresh bytes before aligned chunks. A slot keeps its place as
+// long as the block lives.
 //
 // Cost: 24 bytes of Go's heap for each slot; finding the slot of an address takes a load of
 // the word before it, or a binary search where that was overwritten.
@@ -25,6 +26,8 @@ import (
 const (
 	front = 16 // bytes before a chunk: the number of its record, and the header
 	zone  = 8  // bytes after a chunk, at least, unless it ends at a page that cannot be accessed
+
+	recordSize = 24 // bytes of a record
 )
 
 // The states of a record.
@@ -65,10 +68,11 @@ type chunks struct {
 	cut       uintptr // bytes that are cut into slots
 	fresh     uintptr // bytes that were filled with Fresh since the block was acquired
 	live      int     // chunks that the program has
+	idle      int     // slots in the context's lists of idle ones
 	dedicated uintptr // not 0: the size of the only chunk, which ends at the block's end
 	room      uintptr // of a dedicated block: from the chunk to the end
 
-	life      uint32 // how often the block was acquired
+	life      atomic.Uint32 // how often the block was acquired
 	retired   atomic.Bool
 	protected bool // nothing can be read or written
 	guarded   bool // it has one chunk, which was to be guarded
@@ -135,10 +139,12 @@ func (b *chunks) roomOf(i int) uintptr {
 // word returns a word before a chunk.
 func word(addr uintptr) *uint64 { return (*uint64)(osmem.At(addr)) } // of a block that can be accessed
 
-// usualSlot is how many bytes a slot is expected to have, and usualShift how it is aligned.
+// usualSlot is how many bytes a slot is expected to have, usualShift how it is aligned, and usualBlock how many
+// bytes a block has records for from the beginning.
 const (
 	usualSlot  = 160
 	usualShift = 3
+	usualBlock = 64 << 10
 )
 
 // prepare readies the block for a chunk with room bytes that is aligned to align, and reports whether it
@@ -148,10 +154,14 @@ func (b *chunks) prepare(room, align uintptr) bool {
 	if p+room > b.base+b.size {
 		return false
 	}
+	end := b.cut
 	b.cut = p - front - b.base
 	b.freshen(b.cut + front + room)
+	if gap := b.cut - end; !isFresh(b.base+end, gap) { // a chunk before was written to beyond its end: see carve
+		fill(b.base+end, gap, freshPage)
+	}
 	if b.records == nil {
-		b.records = make([]record, 0, b.size/usualSlot+1)
+		b.records = make([]record, 0, min(b.size, usualBlock)/usualSlot+1)
 	}
 	b.records = slices.Grow(b.records, 1)
 	return true
@@ -345,16 +355,15 @@ func freeIn(b *chunks, p uintptr) error {
 	if err := s.enter(); err != nil {
 		return err
 	}
+	defer s.leave()
 	i, err := b.chunkAt(p)
 	switch {
 	case err != nil:
+		return err
 	case !s.frees:
-		err = kind.Headerless(bump.Methods{})
-	default:
-		err = s.free(b.core, b, i)
+		return kind.Headerless(bump.Methods{})
 	}
-	s.leave()
-	return err
+	return s.free(b.core, b, i)
 }
 
 // inspect verifies the bytes around a live chunk, or all of a freed one. It returns nil if they
@@ -385,7 +394,20 @@ func (b *chunks) isWhole(i int) bool {
 	}
 	r := &b.records[i]
 	p := b.origin + uintptr(r.off)
-	return b.leads(p, i, Live) && isFresh(p+uintptr(r.size), uintptr(r.room-r.size))
+	return b.leads(p, i, Live) && isFresh(p+uintptr(r.size), uintptr(r.room-r.size)) && (r.shift <= usualShift || isFresh(b.gap(i)))
+}
+
+// gap returns where the bytes between the slot before and the words before a chunk begin, and how many they are:
+// none before a chunk that is aligned as usual, nor in a dedicated block.
+func (b *chunks) gap(i int) (from, n uintptr) {
+	if b.dedicated != 0 {
+		return b.origin, 0
+	}
+	from = b.base
+	if i > 0 {
+		from = b.at(i-1) + b.roomOf(i-1)
+	}
+	return from, b.at(i) - front - from
 }
 
 // leads reports whether the words before the chunk at p are those of a record and a tag.
@@ -433,6 +455,9 @@ func (b *chunks) damageBefore(i int) (d span) {
 	if b.dedicated != 0 {
 		from, n := b.lead()
 		d = damage(from, n, freshPage)
+	} else {
+		from, n := b.gap(i)
+		d = damage(from, n, freshPage)
 	}
 	first := 0
 	if asan.Enabled {
@@ -450,10 +475,11 @@ func (b *chunks) damageBefore(i int) (d span) {
 	return d
 }
 
-// joins reports whether bytes were overwritten from the zone behind a live chunk into the words
+// joins reports whether bytes were overwritten from the zone behind a live chunk into the gap or the words
 // before the next one.
 func (b *chunks) joins(i int) bool {
-	return i+1 < len(b.records) && b.damageBehind(i).to == b.at(i+1)-front && b.damageBefore(i+1).from == b.at(i+1)-front
+	end := b.at(i) + b.roomOf(i)
+	return i+1 < len(b.records) && b.damageBehind(i).to == end && b.damageBefore(i+1).from == end
 }
 
 // from returns the chunk from whose end bytes were overwritten up to the words before a chunk;
@@ -504,7 +530,7 @@ func (b *chunks) overflow(i, last int) *Finding {
 // inspectFreed verifies that nothing was written to a freed chunk, nor to the words before it.
 func (b *chunks) inspectFreed(i int) *Finding {
 	d := damage(b.at(i), b.roomOf(i), freedPage)
-	if d.to == 0 && b.dedicated == 0 && b.leads(b.at(i), i, endedTag) {
+	if d.to == 0 && b.dedicated == 0 && b.leads(b.at(i), i, endedTag) && isFresh(b.gap(i)) {
 		return nil
 	}
 	before := b.damageBefore(i)

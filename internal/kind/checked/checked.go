@@ -133,9 +133,8 @@ func alloc(c *kind.Core, size, align uintptr) (uintptr, error) {
 	if err := s.enter(); err != nil {
 		return 0, err
 	}
-	p, err := s.alloc(c, size, align, s.record(2))
-	s.leave()
-	return p, err
+	defer s.leave()
+	return s.alloc(c, size, align, s.record(2))
 }
 
 func (m *Methods) Free(c *kind.Core, p uintptr, tag uint64) error {

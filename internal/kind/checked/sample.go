@@ -21,14 +21,17 @@ var (
 	countdown atomic.Int64 // chunks until the next one
 )
 
+// NameOf returns the name of the context of a node. Package tree sets it. Owner only.
+var NameOf func(c *kind.Core) string
+
 // Sample makes Guarded guard one in n chunks, on average.
 func Sample(n int64) {
 	sampled.Store(n)
 	countdown.Store(distance(n))
 }
 
-// distance returns a random number that is n on average.
-func distance(n int64) int64 { return 1 + rand.Int64N(2*n-1) }
+// distance returns a random number that is n on average, or what no process allocates.
+func distance(n int64) int64 { return 1 + rand.Int64N(2*min(n, 1<<61)-1) }
 
 // Guarded returns a guarded chunk of size bytes if it is the turn of one, else 0. Owner only.
 func Guarded(c *kind.Core, t kind.Traits, size uintptr) uintptr {
@@ -41,6 +44,7 @@ func Guarded(c *kind.Core, t kind.Traits, size uintptr) uintptr {
 	}
 	countdown.Store(distance(n))
 	s := stateOf(c)
+	s.name = NameOf(c) // the state may have been that of a former context
 	s.shared, s.frees, s.fixed = false, true, 0
 	s.set(Settings{Mode: RedZones | Poison | Quarantine | Stacks | Guard})
 	p, err := s.alloc(c, size, chunk.Align, s.record(2))

@@ -2,6 +2,7 @@ package checked
 
 import (
 	"math/bits"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -27,10 +28,12 @@ type slot struct {
 	room uint32
 }
 
-// freed reports whether the slot is still one of a freed chunk.
-func (at slot) freed() bool {
-	return at.b.life == at.life && !at.b.retired.Load() && at.b.records[at.i].state == freed
-}
+// stays reports whether the block of the slot is still the context's. The order matters: a block that another
+// context acquired has its next life before it is not retired. Owner only.
+func (at slot) stays() bool { return !at.b.retired.Load() && at.b.life.Load() == at.life }
+
+// freed reports whether the slot is still one of a freed chunk. Owner only.
+func (at slot) freed() bool { return at.stays() && at.b.records[at.i].state == freed }
 
 // state is the state of one node.
 type state struct {
@@ -50,6 +53,7 @@ type state struct {
 	waiting   []slot                // the quarantine
 	first     int                   // of waiting
 	waited    uintptr               // bytes of the slots in waiting
+	stale     int                   // slots in idle whose block is gone
 	allocated int                   // chunks since a block was retired
 	countdown int64                 // chunks until one is guarded
 	nextType  uint16                // of the next chunk
@@ -273,6 +277,11 @@ func (s *state) idleSlot(class uint64) (at slot, ok bool) {
 	for list := s.idle[class]; len(list) > 0 && !ok; s.idle[class] = list {
 		at = list[len(list)-1]
 		list = list[:len(list)-1]
+		if !at.stays() {
+			s.stale--
+			continue
+		}
+		at.b.idle--
 		relaxed.Store32(&s.freeSlots, s.freeSlots-1)
 		if ok = at.freed(); !ok {
 			continue
@@ -366,7 +375,7 @@ const leastWaiting = 4 << 10
 
 // wait puts a slot into the quarantine.
 func (s *state) wait(b *chunks, i int) {
-	s.waiting = append(s.waiting, slot{b, int32(i), b.life, b.records[i].room})
+	s.waiting = append(s.waiting, slot{b, int32(i), b.life.Load(), b.records[i].room})
 	s.waited += uintptr(b.records[i].room)
 }
 
@@ -394,6 +403,7 @@ func (s *state) expire(limit uintptr) (found *Finding) {
 		}
 		class := chunk.Class(uintptr(at.room))
 		s.idle[class] = append(s.idle[class], at)
+		at.b.idle++
 		relaxed.Store32(&s.freeSlots, s.freeSlots+1)
 	}
 	if s.first > 64 && s.first > len(s.waiting)/2 {
@@ -439,10 +449,25 @@ func (s *state) retire(c *kind.Core, b *chunks, why Stack) {
 	s.blocks[b.index].index = b.index
 	s.blocks[last] = nil
 	s.blocks = s.blocks[:last]
+	s.forget(b)
 	size := b.size
 	b.retire(s.allocated)
 	s.allocated = 0
 	c.ReleaseElsewhere(size)
+}
+
+// forget notes that the slots of a block that is retired are no longer idle. They leave the lists once they are
+// more than those that can be allocated: aligned chunks would not take them off.
+func (s *state) forget(b *chunks) {
+	relaxed.Store32(&s.freeSlots, s.freeSlots-uint32(b.idle))
+	s.stale += b.idle
+	if s.stale < 64 || s.stale <= int(s.freeSlots) {
+		return
+	}
+	for i, list := range s.idle {
+		s.idle[i] = slices.DeleteFunc(list, func(at slot) bool { return !at.stays() })
+	}
+	s.stale = 0
 }
 
 func init() { kind.RetireElsewhere = retireAll }
@@ -479,14 +504,15 @@ func (s *state) reset(c *kind.Core) {
 		s.lives[0] = life{c.Epoch, s.name, why}
 	}
 	s.current = nil
+	for i := range s.idle {
+		clear(s.idle[i])
+		s.idle[i] = s.idle[i][:0]
+	}
 	for len(s.blocks) > 0 {
 		s.retire(c, s.blocks[len(s.blocks)-1], why)
 	}
-	for i := range s.idle {
-		s.idle[i] = s.idle[i][:0]
-	}
 	clear(s.waiting)
-	s.waiting, s.first, s.waited, s.nextType = s.waiting[:0], 0, 0, 0
+	s.waiting, s.first, s.waited, s.stale, s.nextType = s.waiting[:0], 0, 0, 0, 0
 	relaxed.Store(&s.inUse, 0)
 	relaxed.Store32(&s.chunks, 0)
 	relaxed.Store32(&s.freeSlots, 0)
