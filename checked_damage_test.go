@@ -1,6 +1,7 @@
 package palloc_test
 
 import (
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -115,4 +116,43 @@ func TestCheckLooksAtPointersIntoABusyContext(t *testing.T) {
 		}
 	})
 	all.Wait()
+}
+
+// TestDamageThroughAFreedChunkHasOneCause: bytes are overwritten from behind a live chunk, or from inside a freed one,
+// through freed chunks up to the words before a live one.
+func TestDamageThroughAFreedChunkHasOneCause(t *testing.T) {
+	if asan.Enabled {
+		t.Skip("AddressSanitizer ends the program at the store")
+	}
+	for _, from := range []int{0, 1} {
+		for _, first := range []int{0, 1, 2, 3} { // the chunk that is freed afterwards, or Check
+			mc := palloc.NewAllocSet(palloc.Top(), "through", palloc.Checked())
+			var p [4]unsafe.Pointer
+			for i := range p {
+				p[i] = mc.Alloc(40)
+			}
+			palloc.FreePointer(p[1])
+			palloc.FreePointer(p[2])
+			begin, want := unsafe.Add(p[from], 40), palloc.Overflow
+			if from == 1 {
+				begin, want = unsafe.Add(p[1], 8), palloc.WriteAfterFree
+			}
+			clear(unsafe.Slice((*byte)(begin), uintptr(p[3])-uintptr(begin)-4))
+			var f *palloc.Fault
+			if first == 0 || first == 3 {
+				f = faultOf(t, func() { palloc.FreePointer(p[first]) })
+			}
+			err := mc.Check()
+			if f == nil && !errors.As(err, &f) {
+				t.Fatalf("from %d: nothing is found", from)
+			}
+			if f.Mistake != want || f.Chunk != uintptr(p[from]) {
+				t.Errorf("from %d, first %d: the Fault is %v", from, first, f)
+			}
+			if err != nil && strings.Contains(err.Error(), "before its beginning") {
+				t.Errorf("from %d, first %d: Check blames another chunk: %v", from, first, err)
+			}
+			mc.Delete()
+		}
+	}
 }

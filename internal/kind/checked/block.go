@@ -419,7 +419,7 @@ func (b *chunks) leads(p uintptr, i int, tag uint64) bool {
 func (b *chunks) inspectLive(i int) *Finding {
 	before := b.damageBefore(i)
 	if at := b.from(i); at != i {
-		return b.overflow(at, i)
+		return b.spilled(at, i)
 	}
 	if before.to != 0 {
 		return b.underflow(i, before)
@@ -430,11 +430,16 @@ func (b *chunks) inspectLive(i int) *Finding {
 	return nil
 }
 
-// damageBehind returns which bytes of the zone behind a chunk were overwritten.
+// damageBehind returns which bytes of the zone behind a live chunk were overwritten, or which of a freed one.
 func (b *chunks) damageBehind(i int) (d span) {
-	if b.records[i].state == inUse {
+	switch b.records[i].state {
+	case inUse:
 		from, n := b.trail(i)
 		return damage(from, n, freshPage)
+	case freed:
+		if b.has(Poison) {
+			return damage(b.at(i), b.roomOf(i), freedPage)
+		}
 	}
 	return d
 }
@@ -475,8 +480,8 @@ func (b *chunks) damageBefore(i int) (d span) {
 	return d
 }
 
-// joins reports whether bytes were overwritten from the zone behind a live chunk into the gap or the words
-// before the next one.
+// joins reports whether bytes were overwritten from the zone behind a live chunk, or from a freed one, into the gap or
+// the words before the next one.
 func (b *chunks) joins(i int) bool {
 	end := b.at(i) + b.roomOf(i)
 	return i+1 < len(b.records) && b.damageBehind(i).to == end && b.damageBefore(i+1).from == end
@@ -499,21 +504,51 @@ func (b *chunks) underflow(i int, d span) *Finding {
 	return f
 }
 
-// overflow returns the finding about bytes behind a chunk, up to those before the chunk last at least.
-// All chunks from the first to the last that is damaged are condemned.
+// spilled returns the finding about bytes from the end of a chunk, or from inside a freed one, up to those before the
+// chunk last at least.
+func (b *chunks) spilled(i, last int) *Finding {
+	if b.records[i].state == freed {
+		return b.writeAfterFree(i, last)
+	}
+	return b.overflow(i, last)
+}
+
+// overflow returns the finding about bytes behind a live chunk, up to those before the chunk last at least.
 func (b *chunks) overflow(i, last int) *Finding {
+	d, last := b.spread(i, last)
+	f := b.finding(Overflow, i, fmt.Sprintf("%s was written to beyond its end: %s, the first of them %s behind it",
+		b.describe(i), bytesText(d.to-d.from), bytesText(d.from-b.at(i)-b.sizeOf(i)+1)))
+	b.condemn(f, d, i, last)
+	return f
+}
+
+// writeAfterFree returns the finding about bytes in a freed chunk, up to those before the chunk last at least.
+func (b *chunks) writeAfterFree(i, last int) *Finding {
+	d, last := b.spread(i, last)
+	f := b.finding(WriteAfterFree, i, fmt.Sprintf("%s was written to after it was %s: %s, the first of them at offset %d",
+		b.describe(i), b.endedBy(i), bytesText(d.to-d.from), d.from-b.at(i)))
+	b.condemn(f, d, i, last)
+	return f
+}
+
+// spread returns the bytes that were overwritten behind a chunk, or in a freed one, and the last chunk that they
+// reach, at least last.
+func (b *chunks) spread(i, last int) (d span, reached int) {
 	for b.joins(last) {
 		last++
 	}
-	d, end := b.damageBehind(i), b.at(i)+b.sizeOf(i)
+	d = b.damageBehind(i)
 	if last > i {
 		d.to = b.damageBefore(last).to
+		if e := b.damageBehind(last); e.from == b.at(last) {
+			d.to = e.to
+		}
 	}
-	if e := b.damageBehind(last); e.to != 0 && last > i {
-		d.to = e.to
-	}
-	f := b.finding(Overflow, i, fmt.Sprintf("%s was written to beyond its end: %s, the first of them %s behind it",
-		b.describe(i), bytesText(d.to-d.from), bytesText(d.from-end+1)))
+	return d, last
+}
+
+// condemn completes a finding: all chunks from the first to the last that is damaged are condemned.
+func (b *chunks) condemn(f *Finding, d span, i, last int) {
 	f.From, f.Bytes = d.from, d.to-d.from
 	if last > i {
 		f.Text += "; " + b.describe(i+1) + " is damaged, too"
@@ -524,7 +559,6 @@ func (b *chunks) overflow(i, last int) *Finding {
 	for k := i; k <= last; k++ {
 		b.records[k].state = condemned
 	}
-	return f
 }
 
 // inspectFreed verifies that nothing was written to a freed chunk, nor to the words before it.
@@ -536,20 +570,13 @@ func (b *chunks) inspectFreed(i int) *Finding {
 	before := b.damageBefore(i)
 	switch at := b.from(i); {
 	case at != i:
-		f := b.overflow(at, i)
-		if d.from == b.at(i) {
-			f.Bytes = max(f.Bytes, d.to-f.From)
-		}
-		return f
+		return b.spilled(at, i)
 	case d.to == 0 && before.to == 0:
 		return nil
 	case d.to == 0:
 		return b.underflow(i, before)
 	}
-	f := b.finding(WriteAfterFree, i, fmt.Sprintf("%s was written to after it was %s: %s, the first of them at offset %d",
-		b.describe(i), b.endedBy(i), bytesText(d.to-d.from), d.from-b.at(i)))
-	f.From, f.Bytes = d.from, d.to-d.from
-	return f
+	return b.writeAfterFree(i, i)
 }
 
 // verify inspects all chunks of the block.
@@ -580,13 +607,13 @@ func (b *chunks) empty(why Stack) {
 	b.retired.Store(true)
 }
 
-// endWhole ends the live chunks from a record on that are whole, up to the first that is not, or is not live. It
-// returns that one's record.
+// endWhole ends the live chunks from a record on that are whole, up to the first that is not, not live, or may have a
+// gap before it. It returns that one's record.
 func (b *chunks) endWhole(i int, why Stack) int {
 	for ; i < len(b.records) && b.dedicated == 0; i++ {
 		r := &b.records[i]
 		p := b.base + uintptr(r.off)
-		if r.state != inUse || !b.leads(p, i, Live) || !isFresh(p+uintptr(r.size), uintptr(r.room-r.size)) {
+		if r.state != inUse || r.shift > usualShift || !b.leads(p, i, Live) || !isFresh(p+uintptr(r.size), uintptr(r.room-r.size)) {
 			break
 		}
 		r.state, r.ended = gone, why
