@@ -154,6 +154,22 @@ func TestCheckLooksAtPointersIntoASharedContext(t *testing.T) {
 	all.Wait()
 }
 
+// TestTheNextChunkIsOfNoType: what is allocated after a typed value may have any bytes.
+func TestTheNextChunkIsOfNoType(t *testing.T) {
+	mc := palloc.NewAllocSet(palloc.Top(), "types", palloc.Checked("checked", "-stacks"))
+	defer mc.Delete()
+	for range 3 {
+		palloc.New[row](mc).name = palloc.CloneString(mc, "a name")
+		raw := (*uintptr)(mc.Alloc(int(unsafe.Sizeof(row{}))))
+		for i := range unsafe.Sizeof(row{}) / unsafe.Sizeof(*raw) {
+			*(*uintptr)(unsafe.Add(unsafe.Pointer(raw), i*unsafe.Sizeof(*raw))) = uintptr(unsafe.Pointer(t)) // a number here
+		}
+	}
+	if err := mc.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestSampleAloneChecks: Checked("sample=N") guards chunks.
 func TestSampleAloneChecks(t *testing.T) {
 	mc := palloc.NewAllocSet(palloc.Top(), "sampled", palloc.Checked("sample=1"))

@@ -486,7 +486,7 @@ func TestCancelWaitsIsTakenAway(t *testing.T) {
 
 // A shard is the data of one goroutine.
 type shard struct {
-	mc           palloc.Context
+	mc, checked  palloc.Context // the latter is below, and checked
 	own, aligned unsafe.Pointer // chunks that stay
 	pages        [][]byte
 	calls        int
@@ -496,6 +496,8 @@ type shard struct {
 func newShard(top palloc.Context, name string) *shard {
 	s := &shard{mc: palloc.NewAllocSet(top, name)}
 	s.own, s.aligned = s.mc.Alloc(10), s.mc.AllocAligned(10, 64)
+	s.checked = palloc.NewAllocSet(s.mc, "checked", palloc.Checked("checked", "-stacks"))
+	s.checked.Alloc(10)
 	s.mc.OnPressureOwned(func(p palloc.Pressure) error {
 		s.calls++
 		for freed := int64(0); freed < p.Need && len(s.pages) > 0; s.pages = s.pages[1:] {
@@ -527,6 +529,7 @@ func TestAnOwnerAnswersWhereItComesBy(t *testing.T) {
 		"polls below":             func(s *shard) bool { return palloc.NewBump(s.mc, "below").AnswerPressure() },
 		"allocates":               func(s *shard) bool { s.mc.Alloc(2000); return true },
 		"allocates below":         func(s *shard) bool { palloc.NewGeneration(s.mc, "below").Alloc(3000); return true },
+		"allocates checked":       func(s *shard) bool { s.checked.Alloc(10); return true },
 		"grows a slice":           func(s *shard) bool { palloc.Append(palloc.NewAllocSet(s.mc, "b"), []int{}, 1, 2, 3); return true },
 		"allocates aligned":       func(s *shard) bool { s.mc.AllocAligned(2000, 64); return true },
 		"resizes":                 func(s *shard) bool { palloc.Realloc(s.own, 2000); return true },
