@@ -44,7 +44,7 @@ func (c *evictor) evict(p palloc.Pressure) error {
 // TestACacheUsesItsLimit checks that no entry is refused, and that the live bytes stay near
 // the limit, whatever the sizes were before.
 func TestACacheUsesItsLimit(t *testing.T) {
-	limit := sized(int64(16<<20), 4<<20)
+	const limit = int64(4 << 20)
 	sizes := [][2]int{{100, 200}, {100, 2000}, {1500, 2000}}
 	for _, c := range []struct {
 		kind           int
