@@ -69,14 +69,17 @@ func slow(c *kind.Core, size uintptr) uintptr {
 	return allocset.Medium(c, size, slower)
 }
 
-// detour handles the usual chunk of a checked context, and lets slower look at what else is to do.
+// detour is slow in a process that has more to do than to allocate.
 func detour(c *kind.Core, size uintptr) uintptr {
-	if checked.Is(c.Kind()) && !budget.HasOwnerRequests() {
+	if budget.AsksOrSamples() {
+		return slower(c, size)
+	}
+	if checked.Is(c.Kind()) {
 		if p := checked.Alloc(c, size); p != 0 {
 			return p
 		}
 	}
-	return slower(c, size)
+	return allocset.Medium(c, size, slower)
 }
 
 // slower handles what is no AllocSet's chunk of a size class from memory at hand.

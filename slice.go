@@ -288,7 +288,7 @@ func (mc Context) enlarge(op string, p, used, old, need, size uintptr) (q, room 
 // enlargeAtHand returns where size bytes are if no block must be acquired; otherwise 0.
 func (mc Context) enlargeAtHand(p, old, size uintptr) (q, room uintptr) {
 	c := mc.ref.Core
-	if budget.HasDetour() {
+	if budget.AsksOrSamples() {
 		return 0, 0
 	}
 	if !kinds.Traits(c.Kind()).Headers {

@@ -46,6 +46,9 @@ func Sample(n int64) {
 // guard, or checked contexts. Any goroutine.
 func HasDetour() bool { return ownerRequests.Load() != 0 }
 
+// AsksOrSamples works as HasDetour does, but not for checked contexts. Any goroutine.
+func AsksOrSamples() bool { return ownerRequests.Load()&^checking != 0 }
+
 // ownerRequest is a request to the owner of a listener's context.
 type ownerRequest struct {
 	Pressure

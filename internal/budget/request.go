@@ -55,7 +55,7 @@ var errReopened = errors.New("callbacks removed the limit and set it again, seve
 // Alloc allocates a chunk in a context of any kind, by the slow path. When a limit refuses
 // it has memory freed and tries again.
 func Alloc(c *kind.Core, op string, size uintptr) (uintptr, error) {
-	if HasDetour() {
+	if AsksOrSamples() {
 		if HasOwnerRequests() {
 			AnswerFor(c, op)
 		}
