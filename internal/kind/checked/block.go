@@ -3,6 +3,7 @@ package checked
 import (
 	"encoding/binary"
 	"fmt"
+	"reflect"
 	"slices"
 	"sort"
 	"sync/atomic"
@@ -26,8 +27,6 @@ import (
 const (
 	front = 16 // bytes before a chunk: the number of its record, and the header
 	zone  = 8  // bytes after a chunk, at least, unless it ends at a page that cannot be accessed
-
-	recordSize = 24 // bytes of a record
 )
 
 // The states of a record.
@@ -49,6 +48,9 @@ type record struct {
 	state uint8
 	shift uint8 // the alignment, as a power of two
 }
+
+// recordSize is how many bytes a record takes.
+var recordSize = reflect.TypeFor[record]().Size()
 
 func (r *record) align() uintptr { return 1 << r.shift }
 
