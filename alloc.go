@@ -297,6 +297,7 @@ func (mc Context) allocAligned(op string, size, align int) (unsafe.Pointer, erro
 	}
 	c := mc.ref.Core
 	p, err := kinds.Methods[c.Kind()].AllocAligned(c, uintptr(size), uintptr(align))
+	tree.RaisePending()
 	if err != nil {
 		return mc.allocAlignedAgain(op, uintptr(size), uintptr(align), err)
 	}

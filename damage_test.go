@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"strings"
 	"testing"
 	"unsafe"
 
@@ -166,5 +167,69 @@ func TestDamageMakesNothingButFaults(t *testing.T) {
 			}
 			wantSound(t, "afterwards", w.mc)
 		})
+	}
+}
+
+// verifiers are the ways to allocate that verify a freed chunk before they hand it out.
+var verifiers = []struct {
+	name  string
+	make  func(parent palloc.Context) palloc.Context
+	alloc func(mc palloc.Context) unsafe.Pointer
+}{
+	{"Shared", func(p palloc.Context) palloc.Context { return palloc.NewAllocSet(p, "verified", palloc.Shared()) },
+		func(mc palloc.Context) unsafe.Pointer { return mc.Alloc(64) }},
+	{"aligned", func(p palloc.Context) palloc.Context { return palloc.NewAllocSet(p, "verified") },
+		func(mc palloc.Context) unsafe.Pointer { return mc.AllocAligned(2000, 512) }},
+}
+
+// overwrites are what may happen to a freed chunk: where the word is, from its beginning, and what
+// is written.
+var overwrites = []struct {
+	name string
+	at   int
+	word uint64
+}{
+	{"link to nowhere", 0, 0x4141414141414141},
+	{"link to an odd address", 0, 1},
+	{"link to the chunk's middle", 0, 0},
+	{"header", -8, 0x4141414141414141},
+	{"header of zero", -8, 0},
+}
+
+// TestAFreedChunkThatWasWrittenToIsNotHandedOut overwrites a freed chunk: the allocation that meets it
+// says so, and the context goes on without what was freed.
+func TestAFreedChunkThatWasWrittenToIsNotHandedOut(t *testing.T) {
+	mustBePlain(t)
+	for _, v := range verifiers {
+		for _, o := range overwrites {
+			t.Run(v.name+"/"+o.name, func(t *testing.T) {
+				mc := v.make(newRoot(t))
+				first, live, freed := v.alloc(mc), v.alloc(mc), v.alloc(mc)
+				*(*uint64)(live) = 7
+				palloc.FreePointer(first)
+				palloc.FreePointer(freed)
+				if o.word == 0 && o.at == 0 {
+					o.word = uint64(uintptr(live)) + 16
+				}
+				*(*uint64)(unsafe.Add(freed, o.at)) = o.word
+				var met *palloc.Fault
+				for i := 0; met == nil && i < 3; i++ {
+					met = faultOf(t, func() { v.alloc(mc) })
+				}
+				if met == nil || met.Mistake != palloc.WriteAfterFree || met.Context != mc.Path() || !strings.Contains(met.Op, "Alloc") || met.From == 0 {
+					t.Fatalf("the Fault is %v", met)
+				}
+				for range 100 {
+					p := v.alloc(mc)
+					if p == live || p == freed && o.at < 0 {
+						t.Fatalf("%p is handed out, which is no free chunk", p)
+					}
+					*(*uint64)(p) = 8
+				}
+				if *(*uint64)(live) != 7 {
+					t.Errorf("a live chunk holds %d", *(*uint64)(live))
+				}
+			})
+		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/gopalloc/palloc/internal/kind/generation"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
 	"github.com/gopalloc/palloc/internal/kind/slab"
+	"github.com/gopalloc/palloc/internal/tree"
 )
 
 // Freeing: single chunks by their pointer, and blocks without a live chunk.
@@ -115,8 +116,6 @@ func (mc Context) Compact() int64 {
 	mc.check("Context.Compact")
 	budget.Compactions.Add(1)
 	released := kinds.Methods[mc.ref.Core.Kind()].Compact(mc.ref.Core)
-	if checked.HasPending() {
-		raisePending()
-	}
+	tree.RaisePending()
 	return int64(released)
 }

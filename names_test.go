@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"unsafe"
+	"weak"
 
 	"github.com/gopalloc/palloc"
 )
@@ -176,5 +178,35 @@ func TestThePathOfADeepContextIsItsEnd(t *testing.T) {
 	path := strings.Split(at.Path(), "/")
 	if len(path) != 257 || path[0] != "..." || path[1] != "level744" || path[256] != "level999" {
 		t.Errorf("of %d names the first is %q, the last %q", len(path), path[:2], path[len(path)-1])
+	}
+}
+
+// TestAnIdentIsForgottenWithItsContext: no text stays on Go's heap for contexts that are gone. A short one
+// may stay with what is cached.
+func TestAnIdentIsForgottenWithItsContext(t *testing.T) {
+	const short = 256 // bytes
+	var all, long []weak.Pointer[byte]
+	mc := palloc.NewAllocSet(newRoot(t), "above")
+	for i := range 200 {
+		c := palloc.NewBump(mc, "with an ident")
+		c.SetIdent(strings.Repeat(fmt.Sprint(i, " "), 1+i))
+		p := weak.Make(unsafe.StringData(c.Ident()))
+		if all = append(all, p); len(c.Ident()) > short {
+			long = append(long, p)
+		}
+	}
+	mc.Delete()
+	areGone(t, long)
+	palloc.Trim()
+	areGone(t, all)
+}
+
+func areGone(t *testing.T, texts []weak.Pointer[byte]) {
+	t.Helper()
+	runtime.GC()
+	for i, p := range texts {
+		if p.Value() != nil {
+			t.Fatalf("ident %d of %d is still there", i, len(texts))
+		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/kind/checked"
 	"github.com/gopalloc/palloc/internal/kind/kinds"
+	"github.com/gopalloc/palloc/internal/kind/shared"
 	"github.com/gopalloc/palloc/internal/osmem"
 	"github.com/gopalloc/palloc/internal/typerule"
 )
@@ -367,7 +368,7 @@ func (mc Context) isWholeChunk(op string, p, size, each uintptr) (tag uint64, wh
 		return 0, false
 	}
 	c := mc.shardOf(p)
-	if size > 0 && !kind.KindOf(mc.ref.Epoch).IsConcurrent() && p-c.Cur < c.End-c.Cur { // others cut a Shared context's blocks meanwhile
+	if size > 0 && isUncut(c, p) {
 		f := (&Fault{Op: op, Address: p, Mistake: StalePointer, Context: mc.Path(), Reason: "the slice is of before a reset: its memory is not allocated"})
 		panic(raise(f))
 	}
@@ -382,6 +383,14 @@ func (mc Context) isWholeChunk(op string, p, size, each uintptr) (tag uint64, wh
 		panic(chunkFault(op, c, p, kind.TagFault(kinds.Methods[c.Kind()], tag)))
 	}
 	return tag, size > 0 && capacity-size < each
+}
+
+// isUncut reports whether an address is in the part of the current block from which chunks are cut.
+func isUncut(c *kind.Core, p uintptr) bool {
+	if c.Kind() == shared.ShardID { // others cut it meanwhile
+		return shared.IsUncut(c, p)
+	}
+	return p-c.Cur < c.End-c.Cur
 }
 
 // isWholeChecked is isWholeChunk for an address in the memory of checked contexts.

@@ -31,7 +31,7 @@ func main() {
 		state   = flag.String("state", "mutants.json", "the file of outcomes, a JSON object a line")
 		only    = flag.String("only", "", "a regular expression for the files, as internal/tree/move.go")
 		kinds   = flag.String("kind", "", "a regular expression for the kinds of mutants")
-		race    = flag.Bool("race", false, "run the tests with the race detector")
+		again   = flag.Bool("again", false, "run the mutants that survived through further tests")
 		timeout = flag.Duration("timeout", 4*time.Minute, "of the tests of one stage")
 		list    = flag.Bool("list", false, "list the mutants that are drawn, and run none")
 	)
@@ -50,14 +50,18 @@ func main() {
 		}
 		return
 	}
-	r := runner{race: *race, timeout: *timeout}
+	r := runner{timeout: *timeout}
 	if r.outcomes, err = openOutcomes(*state); err != nil {
 		log.Fatal(err)
 	}
-	if err := r.unchanged(ctx); err != nil {
+	if err := r.unchanged(ctx, *again); err != nil {
 		log.Fatal(err)
 	}
-	if err := r.all(ctx, drawn, *jobs); err != nil {
+	wanted := ""
+	if *again {
+		wanted = survived
+	}
+	if err := r.all(ctx, drawn, wanted, *jobs); err != nil {
 		log.Fatal(err)
 	}
 	report(os.Stdout, drawn, r.outcomes)
@@ -70,8 +74,8 @@ func draw(all []mutant, n int, seed uint64) []mutant {
 	return drawn[:min(n, len(drawn))]
 }
 
-// all runs the mutants that have no outcome yet, some at a time.
-func (r *runner) all(ctx context.Context, drawn []mutant, jobs int) error {
+// all runs the mutants of an outcome, "" for none yet, some at a time.
+func (r *runner) all(ctx context.Context, drawn []mutant, outcome string, jobs int) error {
 	var (
 		work = make(chan mutant)
 		wait sync.WaitGroup
@@ -88,7 +92,7 @@ func (r *runner) all(ctx context.Context, drawn []mutant, jobs int) error {
 		})
 	}
 	for _, m := range drawn {
-		if ctx.Err() == nil && r.outcomes.of(m) == "" {
+		if ctx.Err() == nil && r.outcomes.of(m) == outcome {
 			work <- m
 		}
 	}

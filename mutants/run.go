@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -25,13 +26,33 @@ const (
 
 // runner runs mutants, several at a time.
 type runner struct {
-	race     bool
 	timeout  time.Duration
 	outcomes *outcomes
 }
 
 // readsSource matches the tests that read the source and not what it does.
 const readsSource = "House|Words|Docs|Document"
+
+// A stage is what "go test" is asked for. Each mutant goes through them until one fails.
+type stage []string
+
+// quick are the stages that every mutant goes through after its own package's tests. The same
+// programs run once more on Go's heap in OnGoHeap, which finds nothing that they do not.
+var quick = []stage{
+	{"-skip", readsSource + "|OnGoHeap", "./internal/..."},
+	{"-skip", readsSource, "."},
+}
+
+// thorough are further ones, for the mutants that survived those: the legs of .ci/run that see
+// other things, such as how many instructions are spent.
+var thorough = []stage{
+	{"./proptest"},
+	{"-race", "-skip", readsSource + "|OnGoHeap", "./internal/..."},
+	{"-race", "-skip", readsSource, "."},
+	{"./hashmap", "./btree", "./cache", "./palloctest"},
+	{"-asan", "-run", "Alloc|Slice|Append|Buffer|Tree|Reset|Checked", "-skip", readsSource + "|SlicesAreLikeGosOwn|TurnTheTreeOver", "."},
+	{"./bench/hot"},
+}
 
 // one runs the tests against a mutant until one fails, and notes the outcome. An interrupted
 // mutant has none.
@@ -46,39 +67,57 @@ func (r *runner) one(ctx context.Context, m mutant) error {
 		return err
 	}
 	own := "./" + path.Dir(m.file)
-	if exec.CommandContext(ctx, "go", "build", "-overlay", overlay, own).Run() != nil {
-		return r.outcomes.add(ctx, m, notCompiled)
+	stages := append([]stage{{"-skip", readsSource, own}}, quick...)
+	if r.outcomes.of(m) == survived {
+		stages = thorough
+	} else if command(ctx, overlay, "build", own).Run() != nil {
+		return r.outcomes.add(ctx, m, notCompiled, "")
 	}
-	outcome := survived
-	for _, packages := range []string{own, "./internal/...", "."} {
-		if r.test(ctx, packages, "-overlay", overlay) != nil {
-			outcome = killed
-			break
+	for _, s := range stages {
+		if out, err := r.test(ctx, overlay, s); err != nil {
+			return r.outcomes.add(ctx, m, killed, failed(out))
 		}
 	}
-	return r.outcomes.add(ctx, m, outcome)
+	return r.outcomes.add(ctx, m, survived, "")
 }
 
 // unchanged runs the tests against palloc as it is: a test that fails then would kill each mutant.
-func (r *runner) unchanged(ctx context.Context) error {
-	for _, packages := range []string{"./internal/...", "."} {
-		if err := r.test(ctx, packages); err != nil {
-			return err
+func (r *runner) unchanged(ctx context.Context, again bool) error {
+	stages := quick
+	if again {
+		stages = thorough
+	}
+	for _, s := range stages {
+		if out, err := r.test(ctx, "", s); err != nil {
+			return fmt.Errorf("go test %s: %w\n%s", strings.Join(s, " "), err, out)
 		}
 	}
 	return nil
 }
 
-// test runs the tests of packages until one fails, and returns what they wrote if one did.
-func (r *runner) test(ctx context.Context, packages string, more ...string) error {
-	args := append([]string{"test", "-short", "-failfast", "-vet=off", "-timeout", r.timeout.String(), "-skip", readsSource}, more...)
-	if r.race {
-		args = append(args, "-race")
+// test runs the tests of a stage until one fails, and returns what they wrote.
+func (r *runner) test(ctx context.Context, overlay string, s stage) ([]byte, error) {
+	args := append([]string{"test", "-short", "-failfast", "-vet=off", "-timeout", r.timeout.String()}, s...)
+	return command(ctx, overlay, args...).CombinedOutput()
+}
+
+// command returns a go command that compiles what overlay says, as do those that a test starts.
+func command(ctx context.Context, overlay string, args ...string) *exec.Cmd {
+	c := exec.CommandContext(ctx, "go", args...)
+	if overlay != "" {
+		c.Env = append(os.Environ(), "GOFLAGS=-overlay="+overlay)
 	}
-	if out, err := exec.CommandContext(ctx, "go", append(args, packages)...).CombinedOutput(); err != nil {
-		return fmt.Errorf("go test %s: %w\n%s", packages, err, out)
+	return c
+}
+
+var failure = regexp.MustCompile(`(?m)^(?:--- FAIL: (\S+)|(panic: .*|fatal error: .*|signal: .*|SIG\w+: .*))`)
+
+// failed returns which test wrote that it failed, or how the process ended.
+func failed(out []byte) string {
+	if m := failure.FindSubmatch(out); m != nil {
+		return string(m[1]) + string(m[2])
 	}
-	return nil
+	return "unknown"
 }
 
 // writeOverlay writes the changed file and the overlay that names it, and returns the latter.
@@ -106,7 +145,10 @@ type outcomes struct {
 }
 
 // line is a line of the file.
-type line struct{ ID, Outcome string }
+type line struct {
+	ID, Outcome string
+	By          string // the test that failed
+}
 
 func openOutcomes(name string) (*outcomes, error) {
 	o := &outcomes{byID: map[string]string{}}
@@ -133,13 +175,13 @@ func (o *outcomes) of(m mutant) string {
 }
 
 // add notes an outcome, unless the run was interrupted.
-func (o *outcomes) add(ctx context.Context, m mutant, outcome string) error {
+func (o *outcomes) add(ctx context.Context, m mutant, outcome, by string) error {
 	if ctx.Err() != nil {
 		return nil
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.byID[m.id()] = outcome
-	fmt.Printf("%s: %s:%d: %s\n", outcome, m.file, m.line, m.kind)
-	return json.NewEncoder(o.file).Encode(line{m.id(), outcome})
+	fmt.Printf("%s: %s:%d: %s: %s\n", outcome, m.file, m.line, m.kind, by)
+	return json.NewEncoder(o.file).Encode(line{m.id(), outcome, by})
 }

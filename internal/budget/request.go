@@ -53,7 +53,7 @@ const maxRepeats = 4
 var errReopened = errors.New("callbacks removed the limit and set it again, several times")
 
 // Alloc allocates a chunk in a context of any kind, by the slow path. When a limit refuses
-// it has memory freed and tries again.
+// it has memory freed and tries again. It reports what was found to be overwritten.
 func Alloc(c *kind.Core, op string, size uintptr) (uintptr, error) {
 	if AsksOrSamples() {
 		if HasOwnerRequests() {
@@ -64,6 +64,7 @@ func Alloc(c *kind.Core, op string, size uintptr) (uintptr, error) {
 		}
 	}
 	p, err := kinds.Methods[c.Kind()].Alloc(c, size)
+	tree.RaisePending()
 	if err == nil {
 		return p, nil
 	}

@@ -154,9 +154,9 @@ func (c *Core) PeekBlock(list *uintptr) *Block {
 	return BlockAt(addr)
 }
 
-// plausible reports whether a list can be followed to an address. It cannot if the head of the block
-// from which it comes was overwritten.
-func plausible(addr uintptr) bool { return block.InFirstRegion(addr) || block.Readable(addr) }
+// Plausible reports whether a list can be followed to an address. It cannot if the head of the block
+// or the freed chunk from which it comes was overwritten.
+func Plausible(addr uintptr) bool { return block.InFirstRegion(addr) || block.Readable(addr) }
 
 // Owns returns nil if the head of a block of the node says that it is the node's, else a Misuse: it was
 // overwritten.
@@ -171,10 +171,14 @@ func (c *Core) Owns(b *Block) error {
 // leads. What is on its list is lost. Package checked sets it.
 var Damaged func(c *Core, addr uintptr)
 
+// Overwritten is told of an address to which a free list of a node leads, where no freed chunk of the
+// list is. What is on the list from there on is lost. Package checked sets it.
+var Overwritten func(c *Core, addr uintptr)
+
 // releaseList releases all blocks of a list but one.
 func (c *Core) releaseList(list uintptr, but uintptr) {
 	for addr := list; addr != 0; {
-		if !plausible(addr) {
+		if !Plausible(addr) {
 			Damaged(c, addr)
 			return
 		}

@@ -264,12 +264,12 @@ func below(c, above *kind.Core) (path string, ok bool) {
 	return PathOf(c), true
 }
 
-// Afterwards is called after a reset or deletion if a checked context found something. The root package
-// sets it.
+// Afterwards panics with what was found, of which no caller was told. The root package sets it.
 var Afterwards func()
 
-// afterwards calls Afterwards if there is something to report. No lock is held.
-func afterwards() {
+// RaisePending calls Afterwards if something was found: at the end of a reset, of a deletion, and of an
+// allocation. No lock is held.
+func RaisePending() {
 	if checked.HasPending() {
 		Afterwards()
 	}

@@ -71,7 +71,7 @@ func (mc Ref) reset() {
 		e := ending{op: op}
 		mc.deleteChildren(&e)
 		mc.resetWithin(&e)
-		afterwards()
+		RaisePending()
 		return
 	case s.mark(): // cached children that are of no use make every reset look at them
 		Lock()
@@ -79,7 +79,7 @@ func (mc Ref) reset() {
 		Unlock()
 	}
 	mc.resetOnly(op)
-	afterwards()
+	RaisePending()
 }
 
 // mustLive panics unless the context is live.
@@ -94,7 +94,7 @@ func (mc Ref) mustLive(op string) {
 func (mc Ref) ResetOnly() {
 	mc.mustLive("Context.ResetOnly")
 	mc.resetOnly("Context.ResetOnly")
-	afterwards()
+	RaisePending()
 }
 
 func (mc Ref) resetOnly(op string) {
@@ -128,7 +128,7 @@ func (mc Ref) ResetChildren() {
 			list[i].resetClaimed(&e) // a callback may have deleted it
 		}
 	}
-	afterwards()
+	RaisePending()
 }
 
 // isStillBelow reports whether the context, which was below top, has not been moved away.
@@ -172,7 +172,7 @@ func (mc Ref) deleteMore() {
 	if mc.Core == nil || s.Epoch != mc.Epoch || relaxed.Load32(&s.Has)&(HasCallbacks|IsPermanent) != 0 || !s.mayBeLeaf() || !mc.end() {
 		mc.delete()
 	}
-	afterwards()
+	RaisePending()
 }
 
 // mayBeLeaf is a fast answer to isLeaf, which may be true for a node that is none.
@@ -275,7 +275,7 @@ func (mc Ref) deleteAllChildren() {
 	if mc.mustLive(e.op); !mc.Node().isLeaf() {
 		mc.deleteChildren(&e)
 	}
-	afterwards()
+	RaisePending()
 }
 
 // remove deletes a context that has no children. When it has some, or a callback created

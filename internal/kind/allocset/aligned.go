@@ -71,6 +71,11 @@ func pop(c *kind.Core, class uint64, align uintptr) uintptr {
 		if p == 0 {
 			return 0
 		}
+		if !isFreed(c, p, class) {
+			*list = 0 // what it leads to is lost
+			kind.Overwritten(c, p)
+			return 0
+		}
 		if p&(align-1) == 0 {
 			*list = *link(p)
 			chunk.SetHeader(p, c.Prefix|class)

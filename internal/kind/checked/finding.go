@@ -139,6 +139,10 @@ func init() {
 		note(&Finding{Mistake: Overflow, Core: c, From: addr, Text: fmt.Sprintf("the head of a block was written to, as is seen at %#x: "+
 			"a chunk before it was written to beyond its end, or one in it before its beginning", addr)})
 	}
+	kind.Overwritten = func(c *kind.Core, addr uintptr) {
+		note(&Finding{Mistake: WriteAfterFree, Core: c, From: addr, Text: fmt.Sprintf("a free list leads to %#x, where no freed chunk is: "+
+			"a chunk was written to after it was freed, or the one before it beyond its end", addr)})
+	}
 }
 
 // Pending returns the findings of which no caller has been told. Any goroutine.

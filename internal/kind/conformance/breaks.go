@@ -116,12 +116,28 @@ func RunBreaks(t *testing.T, id kind.ID, m kind.Methods, fill func(b *Broken), b
 			var found []kind.Flaw
 			s.Methods.Check(s.c, func(f kind.Flaw) { found = append(found, f) })
 			b.restore()
+			for _, f := range found {
+				if !isSomewhere(f) {
+					t.Errorf("the check says %+v, where neither is", f)
+				}
+			}
 			if !reported(found, one.Words, at) {
 				t.Errorf("the check says\n%+v\nand not of %#x %q", found, at, one.Words)
 			}
 			s.consistent()
 		})
 	}
+}
+
+// isSomewhere reports whether a flaw names a block that there is, or none, and a chunk in one, or none.
+// A link that leads nowhere is reported with the address to which it leads.
+func isSomewhere(f kind.Flaw) bool {
+	if strings.Contains(f.Reason, " here, ") || strings.Contains(f.Reason, "where no block begins") {
+		return true
+	}
+	in, ok := block.Find(f.Block)
+	_, held := block.Find(f.Chunk)
+	return (f.Block == 0 || ok && in == f.Block) && (f.Chunk == 0 || held)
 }
 
 func reported(found []kind.Flaw, words string, at uintptr) bool {

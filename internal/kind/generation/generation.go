@@ -271,11 +271,7 @@ func countChunks(c *kind.Core) (n uint32) {
 		cur, end = 0, 0
 		b = c.PeekBlock(&b.Next)
 	}
-	for b := c.PeekBlock(&c.Large); b != nil && left > 0; left-- {
-		n++
-		b = c.PeekBlock(&b.Next)
-	}
-	return n
+	return n + left // large chunks, each with a block of its own
 }
 
 // chunksOf counts those of a block that is allocated from between cur and end.

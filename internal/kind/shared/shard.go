@@ -26,6 +26,16 @@ func (Shard) Alloc(c *kind.Core, size uintptr) (uintptr, error) {
 	return patiently(slot(c), func() (uintptr, error) { return set.Alloc(c, size) })
 }
 
+// IsUncut reports whether an address is in the part of a shard's block from which chunks are still
+// cut. Any goroutine.
+func IsUncut(c *kind.Core, p uintptr) bool {
+	h := slot(c)
+	h.Lock()
+	uncut := p-c.Cur < c.End-c.Cur
+	h.Unlock()
+	return uncut
+}
+
 // unchanged reports whether the chunk has the header that it had before the lock was
 // taken.
 func unchanged(c *kind.Core, p uintptr, tag uint64) bool { return chunk.Header(p)^c.Cookie == tag }
