@@ -42,7 +42,7 @@ import (
 //
 // Without arguments everything is checked. Otherwise checks are words: "checked" for everything,
 // "redzone", "poison", "quarantine", "owner", "types" and "stacks" for one of it, with a minus sign
-// to leave it out: Checked("checked", "-stacks"). The word "guard" gives every chunk pages of
+// to leave it out: Checked("-stacks") checks everything else. The word "guard" gives every chunk pages of
 // its own, so that a read or write beyond the end is a page fault, as is any access after
 // the free; "sample=100" does so for one chunk in a hundred. Other words are a Fault.
 //

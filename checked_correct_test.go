@@ -347,3 +347,19 @@ func TestResetsTakeBoundedMemoryOfGosHeap(t *testing.T) {
 		t.Errorf("%d MiB of Go's heap are kept for chunks that were reset", grown>>20)
 	}
 }
+
+// TestZeroedMemoryOfACheckedContextEndsAtItsSize: it is cleared by words, and what is behind it is verified.
+func TestZeroedMemoryOfACheckedContextEndsAtItsSize(t *testing.T) {
+	mc := palloc.NewAllocSet(newRoot(t), "zeroed", palloc.Checked())
+	for size := range 300 {
+		p := mc.AllocZeroed(size)
+		for i, v := range bytesAt(p, size) {
+			if v != 0 {
+				t.Fatalf("byte %d of %d is %#x", i, size, v)
+			}
+		}
+		if f := faultOf(t, func() { palloc.FreePointer(p) }); f != nil {
+			t.Fatalf("%d bytes: %v", size, f)
+		}
+	}
+}

@@ -314,3 +314,19 @@ func onlyFault(t *testing.T, err error) *palloc.Fault {
 	}
 	return all[0]
 }
+
+// TestAMinusLeavesACheckOut: before any other word it means all checks but that.
+func TestAMinusLeavesACheckOut(t *testing.T) {
+	if asan.Enabled {
+		t.Skip("the sanitizer ends the program at the write")
+	}
+	for _, words := range [][]string{{"-stacks"}, {"checked", "-stacks"}, {"-stacks", "-owner"}, {"redzone"}} {
+		mc := palloc.NewAllocSet(newRoot(t), "some checks", palloc.Checked(words...))
+		p := mc.Alloc(20)
+		*(*byte)(unsafe.Add(p, 20)) = 'A'
+		f := faultOf(t, func() { palloc.FreePointer(p) })
+		if f == nil || f.Mistake != palloc.Overflow || len(f.Made) != 0 {
+			t.Errorf("%q: an overflow is reported as %v", words, f)
+		}
+	}
+}

@@ -51,7 +51,7 @@ var thorough = []stage{
 	{"-race", "-skip", readsSource, "."},
 	{"./hashmap", "./btree", "./cache", "./palloctest"},
 	{"-asan", "-run", "Alloc|Slice|Append|Buffer|Tree|Reset|Checked", "-skip", readsSource + "|SlicesAreLikeGosOwn|TurnTheTreeOver", "."},
-	{"./bench/hot"},
+	{"-short=false", "./bench/hot"},
 }
 
 // one runs the tests against a mutant until one fails, and notes the outcome. An interrupted

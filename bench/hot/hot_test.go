@@ -69,7 +69,7 @@ var inlinedAt = []string{"palloc.Context.Alloc", "palloc.Context.AllocAligned", 
 var rounds = map[string]int{
 	"bump": 1_000_000, "new": 1_000_000, "uncleared": 1_000_000, "newset": 1_000_000, "pair": 1_000_000, "aligned": 1_000_000,
 	"churn": 500_000, "queue": 500_000, "call": 100_000, "reset": 1_000_000,
-	"zeroed": 500_000, "medium": 200_000, "large": 100_000, "blocks": 10_000, "ident": 100_000, "children": 1_000_000, "shared": 500_000, "sized": 100_000,
+	"zeroed": 500_000, "medium": 200_000, "large": 100_000, "blocks": 10_000, "ident": 100_000, "children": 1_000_000, "shared": 500_000, "checked": 50_000, "sized": 100_000,
 	"text": 500_000, "string": 500_000, "ref": 500_000, "vec": 50_000,
 }
 

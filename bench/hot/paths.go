@@ -13,7 +13,7 @@ import "github.com/gopalloc/palloc"
 var Paths = map[string]func(rounds int){
 	"bump": bump, "new": newInBump, "uncleared": uncleared, "newset": newInSet,
 	"pair": pair, "aligned": aligned, "churn": churn, "queue": queue, "call": call, "reset": reset,
-	"zeroed": zeroed, "medium": medium, "large": large, "blocks": blocks, "ident": ident, "children": children, "shared": shared, "sized": sized,
+	"zeroed": zeroed, "medium": medium, "large": large, "blocks": blocks, "ident": ident, "children": children, "shared": shared, "checked": checked, "sized": sized,
 	"text": text, "string": stringInSet, "ref": ref, "vec": vec,
 }
 
@@ -56,6 +56,8 @@ func uncleared(n int) {
 func pair(n int) { pairsIn(palloc.NewAllocSet(palloc.Top(), "hot"), n) }
 
 func shared(n int) { pairsIn(palloc.NewAllocSet(palloc.Top(), "hot", palloc.Shared()), n) }
+
+func checked(n int) { pairsIn(palloc.NewAllocSet(palloc.Top(), "hot", palloc.Checked()), n) }
 
 func pairsIn(mc palloc.Context, n int) {
 	for i := range n {

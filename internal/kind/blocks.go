@@ -154,9 +154,9 @@ func (c *Core) PeekBlock(list *uintptr) *Block {
 	return BlockAt(addr)
 }
 
-// Plausible reports whether a list can be followed to an address. It cannot if the head of the block
+// plausible reports whether a list can be followed to an address. It cannot if the head of the block
 // or the freed chunk from which it comes was overwritten.
-func Plausible(addr uintptr) bool { return block.InFirstRegion(addr) || block.Readable(addr) }
+func plausible(addr uintptr) bool { return block.InFirstRegion(addr) || block.Readable(addr) }
 
 // Owns returns nil if the head of a block of the node says that it is the node's, else a Misuse: it was
 // overwritten.
@@ -178,7 +178,7 @@ var Overwritten func(c *Core, addr uintptr)
 // releaseList releases all blocks of a list but one.
 func (c *Core) releaseList(list uintptr, but uintptr) {
 	for addr := list; addr != 0; {
-		if !Plausible(addr) {
+		if !plausible(addr) {
 			Damaged(c, addr)
 			return
 		}

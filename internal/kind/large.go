@@ -53,7 +53,7 @@ func (c *Core) FreeLarge(p uintptr) error {
 	if b == nil {
 		return NotAChunk
 	}
-	if b.Next != 0 && !Plausible(b.Next) {
+	if b.Next != 0 && !plausible(b.Next) {
 		return headOverwritten(b.Address())
 	}
 	chunk.SetHeader(p, c.Cookie^chunk.LargeFreed)

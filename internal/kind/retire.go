@@ -86,7 +86,7 @@ func (c *Core) releaseBlocks() {
 // latest; 0 when all are too large.
 func (c *Core) keeper() (best uintptr) {
 	for addr, most := c.Blocks, uintptr(0); addr != 0 && most < MaxKeeper; {
-		if !Plausible(addr) {
+		if !plausible(addr) {
 			return 0 // releaseList notes it
 		}
 		b := BlockAt(addr)

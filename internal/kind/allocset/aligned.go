@@ -3,6 +3,7 @@ package allocset
 import (
 	"math/bits"
 
+	"github.com/gopalloc/palloc/internal/block"
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/relaxed"
@@ -66,15 +67,27 @@ func most(class uint64, align uintptr) uintptr { return chunk.TotalSize(class) +
 // pop takes an aligned chunk off the free list of a class, 0 if none of the first is.
 func pop(c *kind.Core, class uint64, align uintptr) uintptr {
 	list := c.FreeList(class)
+	p := *list
+	if p == 0 {
+		return 0
+	}
+	if !block.InFirstRegion(p) || p&(align-1) != 0 || chunk.Header(p) != c.Prefix|chunk.Freed|class {
+		return seek(c, list, class, align)
+	}
+	*list = *link(p)
+	chunk.SetHeader(p, c.Prefix|class)
+	return p
+}
+
+// seek does what pop does, wherever the chunks lie.
+func seek(c *kind.Core, list *uintptr, class uint64, align uintptr) uintptr {
 	for range looks {
 		p := *list
 		if p == 0 {
 			return 0
 		}
-		if !isFreed(c, p, class) {
-			*list = 0 // what it leads to is lost
-			kind.Overwritten(c, p)
-			return 0
+		if !block.Readable(p) || chunk.Header(p) != c.Prefix|chunk.Freed|class {
+			return lost(c, list)
 		}
 		if p&(align-1) == 0 {
 			*list = *link(p)
@@ -83,6 +96,14 @@ func pop(c *kind.Core, class uint64, align uintptr) uintptr {
 		}
 		list = link(p)
 	}
+	return 0
+}
+
+// lost empties a free list that leads to where no freed chunk of the class is, and returns 0: what it has
+// from there on is lost.
+func lost(c *kind.Core, list *uintptr) uintptr {
+	kind.Overwritten(c, *list)
+	*list = 0
 	return 0
 }
 

@@ -22,6 +22,7 @@
 package allocset
 
 import (
+	"github.com/gopalloc/palloc/internal/block"
 	"github.com/gopalloc/palloc/internal/chunk"
 	"github.com/gopalloc/palloc/internal/kind"
 	"github.com/gopalloc/palloc/internal/relaxed"
@@ -180,17 +181,11 @@ func cutTail(c *kind.Core) {
 //go:norace
 func freed(c *kind.Core, class uint64) (n uint32) {
 	most := uint32(relaxed.Load(&c.Total) / chunk.Size(class))
-	for p := *c.FreeList(class); n < most && isFreed(c, p, class); n++ {
+	want := c.Prefix | chunk.Freed | class
+	for p := *c.FreeList(class); n < most && block.Readable(p) && chunk.Header(p) == want; n++ {
 		p = *link(p)
 	}
 	return n
-}
-
-// isFreed reports whether what a free list leads to is a freed chunk of the class.
-//
-//go:norace
-func isFreed(c *kind.Core, p uintptr, class uint64) bool {
-	return kind.Plausible(p) && chunk.Header(p) == c.Prefix|chunk.Freed|class
 }
 
 const (

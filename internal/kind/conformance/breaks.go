@@ -132,12 +132,10 @@ func RunBreaks(t *testing.T, id kind.ID, m kind.Methods, fill func(b *Broken), b
 // isSomewhere reports whether a flaw names a block that there is, or none, and a chunk in one, or none.
 // A link that leads nowhere is reported with the address to which it leads.
 func isSomewhere(f kind.Flaw) bool {
-	if strings.Contains(f.Reason, " here, ") || strings.Contains(f.Reason, "where no block begins") {
-		return true
-	}
 	in, ok := block.Find(f.Block)
 	_, held := block.Find(f.Chunk)
-	return (f.Block == 0 || ok && in == f.Block) && (f.Chunk == 0 || held)
+	return (f.Block == 0 || ok && in == f.Block || strings.Contains(f.Reason, "where no block begins")) &&
+		(f.Chunk == 0 || held || strings.Contains(f.Reason, " here, "))
 }
 
 func reported(found []kind.Flaw, words string, at uintptr) bool {
