@@ -504,6 +504,12 @@ func TestPostgres19StatisticsArePrinted(t *testing.T) {
 			"\nGrand total: 0 bytes in 0 blocks; 0 free (0 chunks); 0 used\n"; got != want {
 		t.Errorf("one child of each:\n%swant\n%s", got, want)
 	}
+	for _, bounds := range [][2]int{{0, 0}, {0, 9}, {9, 0}} {
+		sums := "test: " + set + "\n  5 more child contexts containing " + set + "\nGrand total: 0 bytes in 0 blocks; 0 free (0 chunks); 0 used\n"
+		if got := text(func(w io.Writer) error { return mc.WriteStatsDetail(w, bounds[0], bounds[1]) }); got != sums {
+			t.Errorf("with bounds of %v:\n%swant\n%s", bounds, got, sums)
+		}
+	}
 	if got := text(func(w io.Writer) error { return s.WriteText(w, math.MaxInt, math.MaxInt) }); strings.Count(got, "leaf: ") != 3 {
 		t.Errorf("without bounds:\n%s", got)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"unsafe"
 
@@ -691,5 +692,43 @@ func BenchmarkSoftLimitBesideOthersListeners(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestMoreGoroutinesRunCallbacksThanHaveNumbers: a callback that allocates beyond the limit is not called
+// for that, in none of them.
+func TestMoreGoroutinesRunCallbacksThanHaveNumbers(t *testing.T) {
+	const goroutines, most = 4100, 4095
+	root := newRoot(t)
+	var inside, done sync.WaitGroup
+	var again, refused atomic.Int32
+	inside.Add(goroutines)
+	for range goroutines {
+		mc := palloc.NewBump(root, "limited")
+		mc.SetLimit(100 << 10)
+		called := false
+		mc.OnPressure(func(palloc.Pressure) error {
+			if called {
+				again.Add(1)
+				return nil
+			}
+			called = true
+			inside.Done()
+			inside.Wait()
+			if _, err := mc.TryAlloc(200 << 10); err != nil {
+				refused.Add(1)
+			}
+			return nil
+		})
+		done.Go(func() {
+			if _, err := mc.TryAlloc(200 << 10); err != nil {
+				refused.Add(1)
+			}
+		})
+	}
+	done.Wait()
+	t.Logf("%d goroutines, %d more than have numbers: %d requests are refused, %d callbacks called again", goroutines, goroutines-most, refused.Load(), again.Load())
+	if again.Load() != 0 || refused.Load() != 2*goroutines {
+		t.Errorf("%d callbacks are called again, and %d of %d requests are refused", again.Load(), refused.Load(), 2*goroutines)
 	}
 }
