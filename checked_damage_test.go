@@ -156,3 +156,50 @@ func TestDamageThroughAFreedChunkHasOneCause(t *testing.T) {
 		}
 	}
 }
+
+// TestADamagedChunkCanBeFreed: what was reported about it is not reported again, by a use that is right.
+func TestADamagedChunkCanBeFreed(t *testing.T) {
+	if asan.Enabled {
+		t.Skip("AddressSanitizer ends the program at the store")
+	}
+	for _, byCheck := range []bool{false, true} {
+		mc := palloc.NewAllocSet(newRoot(t), "damaged", palloc.Checked())
+		culprit, neighbour, last := mc.Alloc(40), mc.Alloc(40), mc.Alloc(40)
+		for i := range uintptr(last) - uintptr(culprit) - 60 { // into the neighbour, not through it
+			*(*byte)(unsafe.Add(culprit, 40+i)) = 'A'
+		}
+		var f *palloc.Fault
+		if byCheck {
+			if err := mc.Check(); !errors.As(err, &f) {
+				t.Fatalf("Check says %v", err)
+			}
+		} else {
+			f = faultOf(t, func() { palloc.FreePointer(culprit) })
+		}
+		if f == nil || f.Mistake != palloc.Overflow || f.Chunk != uintptr(culprit) {
+			t.Fatalf("the overflow is reported as %v", f)
+		}
+		f = faultOf(t, func() {
+			if n := palloc.UsableSize(neighbour); n != 40 {
+				t.Errorf("the neighbour has %d bytes", n)
+			}
+			neighbour = palloc.Realloc(neighbour, 400)
+			if byCheck {
+				palloc.FreePointer(culprit)
+			}
+			palloc.FreePointer(neighbour)
+			palloc.FreePointer(last)
+		})
+		if f != nil {
+			t.Errorf("uses that are right, of which the damage was reported: %v", f)
+		}
+		for _, p := range []unsafe.Pointer{culprit, neighbour, last} {
+			if f := faultOf(t, func() { palloc.FreePointer(p) }); f == nil || f.Mistake != palloc.DoubleFree {
+				t.Errorf("a double free is %v", f)
+			}
+		}
+		if f := faultOf(t, mc.Delete); f != nil {
+			t.Errorf("the deletion says %v", f)
+		}
+	}
+}

@@ -34,7 +34,8 @@ const (
 	inUse     uint8 = iota // the program has the chunk
 	freed                  // it waits in the quarantine, or to be allocated again
 	gone                   // its block was retired
-	condemned              // it was found damaged, and is not looked at again
+	condemned              // it was found damaged, and is not looked at again; the program still has it
+	buried                 // it was found damaged, and the program does not have it
 )
 
 // record is what is known of one chunk.
@@ -51,6 +52,18 @@ type record struct {
 
 // recordSize is how many bytes a record takes.
 var recordSize = reflect.TypeFor[record]().Size()
+
+// isHeld reports whether the program has the chunk.
+func (r *record) isHeld() bool { return r.state == inUse || r.state == condemned }
+
+// condemn notes that the chunk was found damaged.
+func (r *record) condemn() {
+	if r.isHeld() {
+		r.state = condemned
+	} else {
+		r.state = buried
+	}
+}
 
 func (r *record) align() uintptr { return 1 << r.shift }
 
@@ -286,7 +299,7 @@ func (b *chunks) chunkAt(p uintptr) (int, error) {
 
 // unfit returns why an address in the slot of a record is not where a live chunk begins, nil if it is.
 func (b *chunks) unfit(i int, p uintptr) *Finding {
-	if b.records[i].state == inUse && b.at(i) == p {
+	if b.records[i].isHeld() && b.at(i) == p {
 		return nil
 	}
 	const no = "the address is not the start of a chunk: it is "
@@ -298,8 +311,8 @@ func (b *chunks) unfit(i int, p uintptr) *Finding {
 	switch state := b.records[i].state; {
 	case state == gone:
 		return b.finding(Stale, i, fmt.Sprintf("the pointer is stale: %s was %s%s", b.describe(i), b.endedBy(i), inside))
-	case state == condemned:
-		return b.finding(DoubleFree, i, fmt.Sprintf("%s was found damaged before%s", b.describe(i), inside))
+	case state == buried:
+		return b.finding(DoubleFree, i, fmt.Sprintf("%s is already free, and was found damaged%s", b.describe(i), inside))
 	case state == freed:
 		return b.finding(DoubleFree, i, fmt.Sprintf("%s is already free: it was %s%s", b.describe(i), b.endedBy(i), inside))
 	case inside != "":
@@ -384,7 +397,7 @@ func (b *chunks) inspect(i int) *Finding {
 		}
 	}
 	if f != nil {
-		r.state = condemned
+		r.condemn()
 	}
 	return f
 }
@@ -559,7 +572,7 @@ func (b *chunks) condemn(f *Finding, d span, i, last int) {
 		f.Text += fmt.Sprintf(", and %d chunks behind that one", last-i-1)
 	}
 	for k := i; k <= last; k++ {
-		b.records[k].state = condemned
+		b.records[k].condemn()
 	}
 }
 
@@ -601,7 +614,7 @@ func (b *chunks) empty(why Stack) {
 		if f := b.inspect(i); f != nil {
 			note(f)
 		}
-		if r := &b.records[i]; r.state == inUse {
+		if r := &b.records[i]; r.isHeld() {
 			r.state, r.ended = gone, why
 		}
 	}

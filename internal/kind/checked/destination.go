@@ -55,7 +55,7 @@ func (b *chunks) holder(from *kind.Core, to uintptr) (of *kind.Core, chunk, wron
 	switch {
 	case !ok || to < b.at(i):
 		return nil, "", "memory of a context in which there is no chunk"
-	case b.records[i].state != inUse:
+	case !b.records[i].isHeld():
 		return nil, "", fmt.Sprintf("%s, which was %s", b.describe(i), b.endedBy(i))
 	}
 	return of, b.describe(i), ""
@@ -107,7 +107,7 @@ func Use(p uintptr) *Finding {
 	case !ok || len(b.records) == 0 || p < b.at(i):
 		return &Finding{Mistake: AccessAfterEnd, Core: b.core, Epoch: b.epoch, Name: b.name, From: p, Bytes: 1,
 			Text: "the value refers to memory of a context in which there is no chunk"}
-	case b.records[i].state == inUse || b.records[i].state == condemned:
+	case b.records[i].isHeld():
 		return nil
 	}
 	f := b.finding(AccessAfterEnd, i, fmt.Sprintf("the value refers to %s, which was %s", b.describe(i), b.endedBy(i)))

@@ -25,7 +25,7 @@ func Groups(c *kind.Core) (list []Group) {
 	for _, b := range s.blocks {
 		for i := range b.records {
 			r := &b.records[i]
-			if r.state != inUse {
+			if !r.isHeld() {
 				continue
 			}
 			g := Group{Made: r.made, Size: b.sizeOf(i)}
@@ -62,7 +62,7 @@ func LayOut(c *kind.Core, report func(kind.BlockLayout)) {
 }
 
 // uses are those of records, by their state.
-var uses = [...]kind.Use{inUse: kind.UseLive, freed: kind.UseFreed, gone: kind.UseUnused, condemned: kind.UseUnread}
+var uses = [...]kind.Use{inUse: kind.UseLive, freed: kind.UseFreed, gone: kind.UseUnused, condemned: kind.UseUnread, buried: kind.UseUnread}
 
 // layout returns what lies in the block: the slots of its records, and what is not cut into slots.
 func (b *chunks) layout() kind.BlockLayout {

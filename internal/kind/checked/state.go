@@ -344,6 +344,7 @@ func (s *state) leaveCurrent(c *kind.Core) {
 // free ends a live chunk. The error is a finding about it, or about one that leaves the quarantine.
 func (s *state) free(c *kind.Core, b *chunks, i int) error {
 	f := b.inspect(i)
+	damaged := b.records[i].state == condemned
 	why := s.record(3)
 	if f != nil {
 		f.Ended = why
@@ -351,12 +352,12 @@ func (s *state) free(c *kind.Core, b *chunks, i int) error {
 	relaxed.Store(&s.inUse, s.inUse-b.sizeOf(i))
 	relaxed.Store32(&s.chunks, s.chunks-1)
 	b.end(i, why)
-	if f != nil {
-		b.records[i].state = condemned
+	if damaged {
+		b.records[i].state = buried
 	}
 	if b.live == 0 && b != s.current {
 		s.retire(c, b, why)
-	} else if f == nil {
+	} else if !damaged {
 		s.wait(b, i)
 	}
 	if g := s.expire(max(leastWaiting, s.inUse/2)); f == nil {
