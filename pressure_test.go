@@ -732,3 +732,32 @@ func TestMoreGoroutinesRunCallbacksThanHaveNumbers(t *testing.T) {
 		t.Errorf("%d callbacks are called again, and %d of %d requests are refused", again.Load(), refused.Load(), 2*goroutines)
 	}
 }
+
+// TestACallbackMayAskThoseOfOtherLimits: each allocates beyond a limit that is not around the others, three deep.
+func TestACallbackMayAskThoseOfOtherLimits(t *testing.T) {
+	root := newRoot(t)
+	var mc [5]palloc.Context
+	for i := range mc {
+		mc[i] = palloc.NewBump(root, fmt.Sprint(i))
+		mc[i].SetLimit(100 << 10)
+	}
+	var calls [5]int
+	var errs [5]error
+	for i := range mc {
+		mc[i].OnPressure(func(palloc.Pressure) error {
+			if calls[i]++; i+1 < len(mc) {
+				_, errs[i+1] = mc[i+1].TryAlloc(200 << 10)
+			}
+			return nil
+		})
+	}
+	_, errs[0] = mc[0].TryAlloc(200 << 10)
+	if calls != [...]int{1, 1, 1, 0, 0} {
+		t.Errorf("the callbacks were called %v times", calls)
+	}
+	for i, err := range errs {
+		if nested := err != nil && strings.Contains(err.Error(), "no callback is asked"); (err != nil) != (i < 4) || nested != (i == 3) {
+			t.Errorf("request %d: %v", i, err)
+		}
+	}
+}
