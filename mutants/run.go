@@ -49,7 +49,7 @@ var thorough = []stage{
 	{"./proptest"},
 	{"-race", "-skip", readsSource + "|OnGoHeap", "./internal/..."},
 	{"-race", "-skip", readsSource, "."},
-	{"./hashmap", "./btree", "./cache", "./palloctest"},
+	{"./btree", "./cache", "./deque", "./hashmap", "./heap", "./list", "./palloctest", "./vector"},
 	{"-asan", "-run", "Alloc|Slice|Append|Buffer|Tree|Reset|Checked", "-skip", readsSource + "|SlicesAreLikeGosOwn|TurnTheTreeOver", "."},
 	{"-short=false", "./bench/hot"},
 }

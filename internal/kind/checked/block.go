@@ -35,7 +35,7 @@ const (
 	freed                  // it waits in the quarantine, or to be allocated again
 	gone                   // its block was retired
 	condemned              // it was found damaged, and is not looked at again; the program still has it
-	buried                 // it was found damaged, and the program does not have it
+	withdrawn              // it was found damaged and freed, and is not allocated again
 )
 
 // record is what is known of one chunk.
@@ -61,7 +61,7 @@ func (r *record) condemn() {
 	if r.isHeld() {
 		r.state = condemned
 	} else {
-		r.state = buried
+		r.state = withdrawn
 	}
 }
 
@@ -311,7 +311,7 @@ func (b *chunks) unfit(i int, p uintptr) *Finding {
 	switch state := b.records[i].state; {
 	case state == gone:
 		return b.finding(Stale, i, fmt.Sprintf("the pointer is stale: %s was %s%s", b.describe(i), b.endedBy(i), inside))
-	case state == buried:
+	case state == withdrawn:
 		return b.finding(DoubleFree, i, fmt.Sprintf("%s is already free, and was found damaged%s", b.describe(i), inside))
 	case state == freed:
 		return b.finding(DoubleFree, i, fmt.Sprintf("%s is already free: it was %s%s", b.describe(i), b.endedBy(i), inside))

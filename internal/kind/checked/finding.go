@@ -77,7 +77,7 @@ func madeAt(s Stack) string {
 // endedBy returns how a chunk ended: "freed by FreePointer at F:L".
 func (b *chunks) endedBy(i int) string {
 	op, _ := b.records[i].ended.Frames()
-	verb := [...]string{inUse: "in use", freed: "freed", gone: "taken back with its context", condemned: "damaged", buried: "damaged"}[b.records[i].state]
+	verb := [...]string{inUse: "in use", freed: "freed", gone: "taken back with its context", condemned: "damaged", withdrawn: "damaged"}[b.records[i].state]
 	switch {
 	case strings.HasSuffix(op, "Reset") || strings.HasSuffix(op, "ResetOnly") || strings.HasSuffix(op, "ResetChildren"):
 		verb = "reset"

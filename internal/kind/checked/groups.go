@@ -62,7 +62,7 @@ func LayOut(c *kind.Core, report func(kind.BlockLayout)) {
 }
 
 // uses are those of records, by their state.
-var uses = [...]kind.Use{inUse: kind.UseLive, freed: kind.UseFreed, gone: kind.UseUnused, condemned: kind.UseUnread, buried: kind.UseUnread}
+var uses = [...]kind.Use{inUse: kind.UseLive, freed: kind.UseFreed, gone: kind.UseUnused, condemned: kind.UseUnread, withdrawn: kind.UseUnread}
 
 // layout returns what lies in the block: the slots of its records, and what is not cut into slots.
 func (b *chunks) layout() kind.BlockLayout {

@@ -353,7 +353,7 @@ func (s *state) free(c *kind.Core, b *chunks, i int) error {
 	relaxed.Store32(&s.chunks, s.chunks-1)
 	b.end(i, why)
 	if damaged {
-		b.records[i].state = buried
+		b.records[i].state = withdrawn
 	}
 	if b.live == 0 && b != s.current {
 		s.retire(c, b, why)
