@@ -210,3 +210,32 @@ func areGone(t *testing.T, texts []weak.Pointer[byte]) {
 		}
 	}
 }
+
+// TestANameThatWasForgottenIsFoundAgain: its number is another name's by then.
+func TestANameThatWasForgottenIsFoundAgain(t *testing.T) {
+	top := newRoot(t)
+	const name, most = "a name that comes back", 1024 // of names that no context has
+	texts := palloc.NewBump(top, "texts") // what is in a context is copied, and not found by its address
+	others := func(when string, n int) (list []palloc.Context) {
+		for i := range n {
+			list = append(list, palloc.NewBump(top, palloc.CloneString(texts, fmt.Sprint(when, i))))
+		}
+		return list
+	}
+	palloc.NewBump(top, name).Delete()
+	palloc.Trim() // what is cached has its name
+	for _, c := range others("before ", most) {
+		c.Delete()
+	}
+	palloc.Trim() // with one more the oldest is forgotten
+	list := others("then ", 5000)
+	mc := palloc.NewBump(top, name)
+	if mc.Name() != name || !strings.HasSuffix(mc.Path(), "/"+name) {
+		t.Errorf("the context of %q is %q, at %s", name, mc.Name(), mc.Path())
+	}
+	for i, c := range list {
+		if want := fmt.Sprint("then ", i); c.Name() != want {
+			t.Fatalf("the context of %q is %q", want, c.Name())
+		}
+	}
+}
