@@ -215,7 +215,7 @@ func areGone(t *testing.T, texts []weak.Pointer[byte]) {
 func TestANameThatWasForgottenIsFoundAgain(t *testing.T) {
 	top := newRoot(t)
 	const name, most = "a name that comes back", 1024 // of names that no context has
-	texts := palloc.NewBump(top, "texts") // what is in a context is copied, and not found by its address
+	texts := palloc.NewBump(top, "texts")             // what is in a context is copied, and not found by its address
 	others := func(when string, n int) (list []palloc.Context) {
 		for i := range n {
 			list = append(list, palloc.NewBump(top, palloc.CloneString(texts, fmt.Sprint(when, i))))
