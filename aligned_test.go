@@ -41,8 +41,8 @@ func TestAlignedChunksMoveAsSeldomAsOthers(t *testing.T) {
 			}
 			plain := moves(g.make(mc), step, step, 8)
 			for _, align := range []int{16, 64, 4096} {
-				// where in its block the first chunk happens to lie decides over a move
-				if got := moves(g.make(mc), step, step, align); got > plain+3 {
+				// where in their blocks the chunks happen to lie decides over some moves
+				if got := moves(g.make(mc), step, step, align); got > plain+8 {
 					t.Errorf("%s: 256 steps of %d bytes on %d move %d times; without alignment %d times", g.name, step, align, got, plain)
 				}
 			}
