@@ -189,7 +189,7 @@ func TestAnIdentIsForgottenWithItsContext(t *testing.T) {
 	mc := palloc.NewAllocSet(newRoot(t), "above")
 	for i := range 200 {
 		c := palloc.NewBump(mc, "with an ident")
-		c.SetIdent(strings.Repeat(fmt.Sprint(i, " "), 1+i))
+		c.SetIdent(strings.Repeat("ident ", 10+i)) // Go keeps shorter ones together with other objects
 		p := weak.Make(unsafe.StringData(c.Ident()))
 		if all = append(all, p); len(c.Ident()) > short {
 			long = append(long, p)
