@@ -67,26 +67,12 @@ func most(class uint64, align uintptr) uintptr { return chunk.TotalSize(class) +
 // pop takes an aligned chunk off the free list of a class, 0 if none of the first is.
 func pop(c *kind.Core, class uint64, align uintptr) uintptr {
 	list := c.FreeList(class)
-	p := *list
-	if p == 0 {
-		return 0
-	}
-	if !block.InFirstRegion(p) || p&(align-1) != 0 || chunk.Header(p) != c.Prefix|chunk.Freed|class {
-		return seek(c, list, class, align)
-	}
-	*list = *link(p)
-	chunk.SetHeader(p, c.Prefix|class)
-	return p
-}
-
-// seek does what pop does, wherever the chunks lie.
-func seek(c *kind.Core, list *uintptr, class uint64, align uintptr) uintptr {
 	for range looks {
 		p := *list
 		if p == 0 {
 			return 0
 		}
-		if !block.Readable(p) || chunk.Header(p) != c.Prefix|chunk.Freed|class {
+		if !block.InFirstRegion(p) && !block.Readable(p) || chunk.Header(p) != c.Prefix|chunk.Freed|class {
 			return lost(c, list)
 		}
 		if p&(align-1) == 0 {
