@@ -11,7 +11,7 @@ import (
 // block belonged to another context.
 
 func TestAGenerationsHeadIsNoHeaderOfABumpsChunk(t *testing.T) {
-	for size := 1 << 10; size <= 32<<10; size *= 2 {
+	for size := 1 << 10; size <= 32<<10; size *= sized(2, 4) {
 		root := newRoot(t)
 		generation := palloc.NewGeneration(root, "generation", palloc.BlockSizes(size, size))
 		var chunks []unsafe.Pointer
