@@ -664,29 +664,40 @@ func TestOwnedCallbacksOfOnesOwnRunAtOnce(t *testing.T) {
 	wantFault(t, func() { top.OnPressure(nil) }, "OnPressure", top.Path(), "nil")
 }
 
-// answering creates a shard in a goroutine of its own, which calls AnswerPressure in a loop
-// until the test ends. The test chooses its callback.
-func answering(t *testing.T, parent palloc.Context, fill func(mc palloc.Context), free func(mc palloc.Context, p palloc.Pressure) error) {
+// An owner is a goroutine with a context of its own, which it fills and which a callback frees.
+type owner struct {
+	fill func(mc palloc.Context)
+	free func(mc palloc.Context, p palloc.Pressure) error
+}
+
+// asked runs a request beside the owner, who calls AnswerPressure each millisecond until it
+// ends. By the clock of synctest the owner begins in time, however busy the machine is.
+func (o owner) asked(t *testing.T, limit int64, request func(t *testing.T, other palloc.Context)) {
 	t.Helper()
-	ready, stop, done := make(chan bool), make(chan bool), make(chan bool)
-	go func() {
-		defer close(done)
-		mc := palloc.NewAllocSet(parent, "shard")
-		fill(mc)
-		mc.OnPressureOwned(func(p palloc.Pressure) error { return free(mc, p) })
-		close(ready)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				mc.AnswerPressure()
-				runtime.Gosched() // js does not preempt goroutines
+	synctest.Test(t, func(t *testing.T) {
+		db := newRoot(t)
+		db.SetLimit(limit)
+		ready, stop, done := make(chan bool), make(chan bool), make(chan bool)
+		go func() {
+			defer close(done)
+			mc := palloc.NewAllocSet(db, "shard")
+			o.fill(mc)
+			mc.OnPressureOwned(func(p palloc.Pressure) error { return o.free(mc, p) })
+			close(ready)
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(time.Millisecond):
+					mc.AnswerPressure()
+				}
 			}
-		}
-	}()
-	<-ready
-	t.Cleanup(func() { close(stop); <-done })
+		}()
+		<-ready
+		request(t, palloc.NewAllocSet(db, "other"))
+		close(stop)
+		<-done
+	})
 }
 
 // The error or panic of a callback of OnPressureOwned, which its owner runs, is reported as
@@ -698,13 +709,13 @@ func TestAnOwnersErrorIsInTheRefusal(t *testing.T) {
 		"panic": func(palloc.Context, palloc.Pressure) error { panic(full) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			db := newRoot(t)
-			db.SetLimit(1 << 20)
-			answering(t, db, func(mc palloc.Context) { mc.Alloc(800 << 10) }, free)
-			oom := refusedOf(t, palloc.NewAllocSet(db, "other"), 500<<10)
-			if len(oom.Reclaims) != 1 || oom.Reclaims[0].Err == nil || !errors.Is(oom, full) || !strings.Contains(oom.Error(), "the disk is full") {
-				t.Errorf("the owner's error is not told: %v", oom)
-			}
+			o := owner{func(mc palloc.Context) { mc.Alloc(800 << 10) }, free}
+			o.asked(t, 1<<20, func(t *testing.T, other palloc.Context) {
+				oom := refusedOf(t, other, 500<<10)
+				if len(oom.Reclaims) != 1 || oom.Reclaims[0].Err == nil || !errors.Is(oom, full) || !strings.Contains(oom.Error(), "the disk is full") {
+					t.Errorf("the owner's error is not told: %v", oom)
+				}
+			})
 		})
 	}
 }
@@ -712,40 +723,46 @@ func TestAnOwnersErrorIsInTheRefusal(t *testing.T) {
 // An owner whose callback frees chunk by chunk and compacts is called again, as a callback
 // of OnPressure is, until a whole block is free.
 func TestAnOwnerWhoFreesByThePieceIsAskedForMore(t *testing.T) {
-	db := newRoot(t)
-	db.SetLimit(2 << 20)
 	var l *lot
 	calls := 0
-	answering(t, db, func(mc palloc.Context) {
-		l = newLot(t, mc)
-		for l.add(100) {
-		}
-	}, func(mc palloc.Context, p palloc.Pressure) error {
-		calls++
-		for freed := int64(0); freed < p.Need && len(l.p) > 0; {
-			freed += l.free(l.any())
-		}
-		mc.Compact()
-		return nil
-	})
-	if _, err := palloc.NewAllocSet(db, "other").TryAlloc(100 << 10); err != nil {
-		t.Errorf("refused after %d calls, though the owner frees all it is asked for: %v", calls, err)
+	o := owner{
+		fill: func(mc palloc.Context) {
+			l = newLot(t, mc)
+			for l.add(100) {
+			}
+		},
+		free: func(mc palloc.Context, p palloc.Pressure) error {
+			calls++
+			for freed := int64(0); freed < p.Need && len(l.p) > 0; {
+				freed += l.free(l.any())
+			}
+			mc.Compact()
+			return nil
+		},
 	}
+	o.asked(t, 2<<20, func(t *testing.T, other palloc.Context) {
+		if _, err := other.TryAlloc(100 << 10); err != nil {
+			t.Errorf("refused after %d calls, though the owner frees all it is asked for: %v", calls, err)
+		}
+	})
 }
 
 // A request waits for an owner whose callback has begun, as for a callback of OnPressure.
 func TestAnOwnerWhoHasBegunIsWaitedFor(t *testing.T) {
-	db := newRoot(t)
-	db.SetLimit(1 << 20)
 	var p unsafe.Pointer
-	answering(t, db, func(mc palloc.Context) { p = mc.Alloc(800 << 10) }, func(palloc.Context, palloc.Pressure) error {
-		time.Sleep(300 * time.Millisecond)
-		palloc.FreePointer(p)
-		return nil
-	})
-	if _, err := palloc.NewAllocSet(db, "other").TryAlloc(500 << 10); err != nil {
-		t.Errorf("refused while the owner was freeing: %v", err)
+	o := owner{
+		fill: func(mc palloc.Context) { p = mc.Alloc(800 << 10) },
+		free: func(palloc.Context, palloc.Pressure) error {
+			time.Sleep(300 * time.Millisecond)
+			palloc.FreePointer(p)
+			return nil
+		},
 	}
+	o.asked(t, 1<<20, func(t *testing.T, other palloc.Context) {
+		if _, err := other.TryAlloc(500 << 10); err != nil {
+			t.Errorf("refused while the owner was freeing: %v", err)
+		}
+	})
 }
 
 // TestACallbackThatLiftsTheLimitIsNotAskedForEver has a callback remove the limit while it
