@@ -124,36 +124,46 @@ func TestDamageThroughAFreedChunkHasOneCause(t *testing.T) {
 	if asan.Enabled {
 		t.Skip("AddressSanitizer ends the program at the store")
 	}
-	for _, from := range []int{0, 1} {
-		for _, first := range []int{0, 1, 2, 3} { // the chunk that is freed afterwards, or Check
-			mc := palloc.NewAllocSet(palloc.Top(), "through", palloc.Checked())
-			var p [4]unsafe.Pointer
-			for i := range p {
-				p[i] = mc.Alloc(40)
+	for _, before := range []int{0, 253} { // the number of the last chunk's record begins with a zero, with either byte order
+		for _, from := range []int{0, 1} {
+			for _, first := range []int{0, 1, 2, 3} { // the chunk that is freed afterwards, or Check
+				damageThrough(t, before, from, first)
 			}
-			palloc.FreePointer(p[1])
-			palloc.FreePointer(p[2])
-			begin, want := unsafe.Add(p[from], 40), palloc.Overflow
-			if from == 1 {
-				begin, want = unsafe.Add(p[1], 8), palloc.WriteAfterFree
-			}
-			clear(unsafe.Slice((*byte)(begin), uintptr(p[3])-uintptr(begin)-4))
-			var f *palloc.Fault
-			if first == 0 || first == 3 {
-				f = faultOf(t, func() { palloc.FreePointer(p[first]) })
-			}
-			err := mc.Check()
-			if f == nil && !errors.As(err, &f) {
-				t.Fatalf("from %d: nothing is found", from)
-			}
-			if f.Mistake != want || f.Chunk != uintptr(p[from]) {
-				t.Errorf("from %d, first %d: the Fault is %v", from, first, f)
-			}
-			if err != nil && strings.Contains(err.Error(), "before its beginning") {
-				t.Errorf("from %d, first %d: Check blames another chunk: %v", from, first, err)
-			}
-			mc.Delete()
 		}
+	}
+}
+
+// damageThrough clears memory from the chunk from on, and wants the Fault of that chunk whichever is freed first.
+func damageThrough(t *testing.T, before, from, first int) {
+	mc := palloc.NewAllocSet(palloc.Top(), "through", palloc.Checked(), palloc.BlockSizes(64<<10, 64<<10))
+	defer mc.Delete()
+	for range before {
+		mc.Alloc(40)
+	}
+	var p [4]unsafe.Pointer
+	for i := range p {
+		p[i] = mc.Alloc(40)
+	}
+	palloc.FreePointer(p[1])
+	palloc.FreePointer(p[2])
+	begin, want := unsafe.Add(p[from], 40), palloc.Overflow
+	if from == 1 {
+		begin, want = unsafe.Add(p[1], 8), palloc.WriteAfterFree
+	}
+	clear(unsafe.Slice((*byte)(begin), uintptr(p[3])-uintptr(begin)-4))
+	var f *palloc.Fault
+	if first == 0 || first == 3 {
+		f = faultOf(t, func() { palloc.FreePointer(p[first]) })
+	}
+	err := mc.Check()
+	if f == nil && !errors.As(err, &f) {
+		t.Fatalf("%d before, from %d: nothing is found", before, from)
+	}
+	if f.Mistake != want || f.Chunk != uintptr(p[from]) {
+		t.Errorf("%d before, from %d, first %d: the Fault is %v", before, from, first, f)
+	}
+	if err != nil && strings.Contains(err.Error(), "before its beginning") {
+		t.Errorf("%d before, from %d, first %d: Check blames another chunk: %v", before, from, first, err)
 	}
 }
 

@@ -496,10 +496,15 @@ func (b *chunks) damageBefore(i int) (d span) {
 }
 
 // joins reports whether bytes were overwritten from the zone behind a live chunk, or from a freed one, into the gap or
-// the words before the next one.
+// the words before the next one. Of these the first seven may have been overwritten with what they were: the number of a
+// record has zeros.
 func (b *chunks) joins(i int) bool {
 	end := b.at(i) + b.roomOf(i)
-	return i+1 < len(b.records) && b.damageBehind(i).to == end && b.damageBefore(i+1).from == end
+	if i+1 >= len(b.records) || b.damageBehind(i).to != end {
+		return false
+	}
+	d := b.damageBefore(i + 1)
+	return d.to != 0 && d.from-end < 8
 }
 
 // from returns the chunk from whose end bytes were overwritten up to the words before a chunk;
