@@ -94,6 +94,7 @@ func (mc Context) IsChecked() bool {
 //	defer palloc.ExplainFaults()()
 //
 // The function that it returns must be deferred like that. It passes on every other panic.
+// On s390x the Fault names a chunk of the page, since a page fault tells no more there.
 //
 // PostgreSQL has none: there such an access ends the server process.
 func ExplainFaults() (explain func()) {

@@ -94,7 +94,7 @@ var bounds = []misuse{
 	{rows: "B06", what: "underflow by 32 bytes", kinds: "ASGB", sizes: seeded, then: anyWay, do: under(32),
 		want: wanted{mistake: isEither, facts: "call", says: "$victim", by: "header"}},
 	{rows: "B07", what: "underflow by 1 MiB", kinds: "ASGB", sizes: seeded, do: under(1 << 20), skip: needsProtection,
-		want: wanted{mistake: append(isEither, palloc.AccessAfterEnd), facts: "call", says: "$victim|in which there is no chunk|bytes behind it", by: "guard page"}},
+		want: wanted{mistake: append(isEither, palloc.AccessAfterEnd), facts: "call", says: "$victim|in which there is no chunk|bytes behind it|in the page at", by: "guard page"}},
 	{rows: "B08", what: "read beyond the end", kinds: "ASGB", sizes: seeded, words: []string{"guard"}, do: readBehind,
 		want: wanted{mistake: isOver, facts: isAround, says: "was accessed beyond its end", reads: checkedZone, by: "guard page"}},
 	{rows: "B09", what: "read before the beginning", kinds: "ASGB", sizes: seeded, words: []string{"guard"}, do: readBefore,

@@ -415,58 +415,6 @@ func (b *chunks) examine() {
 	note(f)
 }
 
-// ExplainAccess returns a finding about an access to protected memory at an address, nil if the
-// address is none of a checked context. Any goroutine.
-func ExplainAccess(p uintptr) *Finding {
-	b, behind := blockAt(p), blockAt(p+pageSize)
-	switch {
-	case b == nil && behind == nil:
-		return nil
-	case b == nil:
-		b = behind
-	}
-	f := &Finding{Mistake: AccessAfterEnd, Core: b.core, Epoch: b.epoch, Name: b.name, From: p, Bytes: 1}
-	i, ok := b.find(p)
-	live := !b.retired.Load()
-	switch {
-	case live && b.dedicated != 0 && p >= b.base+b.size:
-		f = b.finding(Overflow, 0, fmt.Sprintf("%s was accessed beyond its end: %s behind it", b.describe(0), bytesText(p-b.at(0)-b.sizeOf(0)+1)))
-	case live && p >= b.base+b.size && b.overran() != nil:
-		f = b.overran()
-	case p-b.base >= b.size && behind != nil && behind.underran() != nil:
-		f = behind.underran()
-	case ok && len(b.records) > 0:
-		f = b.finding(AccessAfterEnd, i, fmt.Sprintf("%s was accessed after it was %s: at offset %d", b.describe(i), b.endedBy(i), int(p)-int(b.at(i))))
-	default:
-		f.Text = fmt.Sprintf("memory at %#x was accessed in which there is no chunk", p)
-	}
-	f.From, f.Bytes = p, 1
-	return f
-}
-
-// overran returns a finding about bytes that were overwritten up to the block's end, nil if none were.
-func (b *chunks) overran() *Finding {
-	last := len(b.records) - 1
-	if b.dedicated != 0 || last < 0 || b.damageBehind(last).to != b.base+b.cut {
-		return nil
-	}
-	at := b.from(last)
-	return b.finding(Overflow, at, fmt.Sprintf("%s was written to beyond its end, up to the end of the block at %#x", b.describe(at), b.base+b.size))
-}
-
-// underran returns a finding about bytes that were overwritten from the block's beginning on, nil if
-// none were.
-func (b *chunks) underran() *Finding {
-	if b.retired.Load() || len(b.records) == 0 || b.damageBefore(0).from != b.base {
-		return nil
-	}
-	at := 0
-	for b.joins(at) {
-		at++
-	}
-	return b.finding(Underflow, at, fmt.Sprintf("%s was written to before its beginning, down to that of the block at %#x", b.describe(at), b.base))
-}
-
 // ExamineAll verifies every block that waits in the queue of filled ones, and notes what it finds. It
 // holds no lock while it looks at a block.
 func ExamineAll() {
