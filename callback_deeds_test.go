@@ -85,16 +85,17 @@ func TestCallbacksMayDoAnythingAround(t *testing.T) {
 				if ran != 1 {
 					t.Errorf("it ran %d times", ran)
 				}
-				wantSound(t, "afterwards", palloc.Top())
+				wantSound(t, "afterwards", mc)
 				for _, m := range q.all() {
 					if m.Live() {
+						wantSound(t, "afterwards", m) // it may have left mc
 						m.Delete()
 					}
 				}
-				wantSound(t, "at the end", palloc.Top())
 				wantOrder(t, mc)
 			})
 		}
+		wantSound(t, "at the end", palloc.Top())
 	}
 }
 
