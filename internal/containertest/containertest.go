@@ -84,12 +84,16 @@ func Programs(t *testing.T, most, few int, run func(t *testing.T, mc palloc.Cont
 	}
 }
 
+// maxFuzzed is the number of operations of a program that a fuzzer finds which run. What is in the container
+// is compared after each, and go test kills a fuzzer whose program takes more than 10 seconds.
+const maxFuzzed = 1000
+
 // Fuzz runs the programs that a fuzzer finds, in checked contexts.
 func Fuzz(f *testing.F, run func(t *testing.T, mc palloc.Context, code []byte)) {
 	f.Add([]byte("some operations"))
 	f.Fuzz(func(t *testing.T, code []byte) {
 		mc := ContextOf(palloctest.New(t), len(code))
-		run(t, mc, code)
+		run(t, mc, code[:min(len(code), maxFuzzed)])
 		mc.Delete()
 	})
 }
