@@ -189,7 +189,7 @@ func TestCyclicUseIsRetained(t *testing.T) {
 		all, discards := cycle.piece*cycle.pieces, system.discards.Load()
 		for range 6 {
 			acquireRelease(t, cycle.piece, int(cycle.pieces))
-			if s := block.ReadStats(); s.Retained < all || s.Retained > all+all/16 {
+			if s := block.ReadStats(); s.Retained < all || s.Retained > all+all/8 { // another piece than before may be taken
 				t.Fatalf("%d bytes retained after %d were in use", s.Retained, all)
 			}
 		}
