@@ -9,6 +9,13 @@ func Steps() uint64 {
 	return heap.steps
 }
 
+// Scavenging reports whether a goroutine returns memory at the end of a period.
+func Scavenging() bool {
+	heap.mu.Lock()
+	defer heap.mu.Unlock()
+	return heap.running
+}
+
 // MaxSteps is how many pages a slice may look at, with the cached runs that it frees and
 // the run that it returns.
 const MaxSteps = maxSteps + (maxCached+1)*maxLevels

@@ -15,7 +15,7 @@ import (
 // what the system refuses stays.
 
 // eventually waits until so returns true, which a goroutine of the page heap causes.
-func eventually(t *testing.T, what string, so func() bool) {
+func eventually(t testing.TB, what string, so func() bool) {
 	t.Helper()
 	for range 2000 {
 		if so() {
@@ -31,6 +31,7 @@ func skipUnlessDiscardFrees(t testing.TB) {
 	if !osmem.Current().DiscardFrees() {
 		t.Skip("the source in use returns no memory to the system")
 	}
+	eventually(t, "the goroutine that a test before has begun ends", func() bool { return !block.Scavenging() })
 }
 
 // inTime calls f, and fails if that takes more than 30 s.
