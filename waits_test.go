@@ -694,9 +694,8 @@ func (o owner) asked(t *testing.T, limit int64, request func(t *testing.T, other
 			}
 		}()
 		<-ready
+		defer func() { close(stop); <-done }() // a request may end the test
 		request(t, palloc.NewAllocSet(db, "other"))
-		close(stop)
-		<-done
 	})
 }
 
