@@ -62,13 +62,14 @@ func TestAnInsertAllocatesLittle(t *testing.T) {
 	m.Free()
 }
 
-// TestAMapTakesLittle: at most 28 bytes for an entry of 16, once there are thousands.
+// TestAMapTakesLittle: at most 28 bytes for an entry of 16, from 10,000 on. With fewer, tables that grow at the same time
+// may take more: which do is chance.
 func TestAMapTakesLittle(t *testing.T) {
 	mc := palloctest.New(t, palloctest.Unchecked())
 	m := hashmap.New[uint64, uint64](mc, 0)
 	for k := range uint64(100_000) {
 		m.Put(k, k)
-		if n := int64(k + 1); n > 5000 && n%1000 == 0 && mc.Held() > 28*n+n/2 {
+		if n := int64(k + 1); n > 10_000 && n%1000 == 0 && mc.Held() > 28*n+n/2 {
 			t.Errorf("%d entries take %d bytes each", n, mc.Held()/n)
 		}
 	}
