@@ -155,6 +155,33 @@ func TestAnAccessAfterTheResetIsExplained(t *testing.T) {
 	}
 }
 
+// TestAWriteDownToTheBlocksBeginningIsExplained: it is the first chunk's underflow, also when the bytes written are those
+// that were there.
+func TestAWriteDownToTheBlocksBeginningIsExplained(t *testing.T) {
+	mustBePlain(t)
+	mustProtect(t)
+	if asan.Enabled {
+		t.Skip("AddressSanitizer ends the program at the store")
+	}
+	for _, with := range []byte{0, 0xff} {
+		mc := palloc.NewAllocSet(palloc.Top(), "down", palloc.Checked())
+		p := mc.Alloc(40)
+		mc.Alloc(40)
+		f := faultOf(t, func() {
+			defer palloc.ExplainFaults()()
+			for off := 1; off < 1<<20; off++ {
+				*(*byte)(unsafe.Add(p, -off)) = with
+			}
+		})
+		if f == nil || f.Mistake != palloc.Underflow || f.Chunk != uintptr(p) || !strings.Contains(f.Reason, "down to that of the block") {
+			t.Errorf("written down with %#x: the Fault is %+v", with, f)
+		}
+		if f := faultOf(t, mc.Delete); f == nil || f.Chunk != uintptr(p) {
+			t.Errorf("written down with %#x: Delete's Fault is %+v", with, f)
+		}
+	}
+}
+
 func TestExplainFaultsPassesOnOtherPanics(t *testing.T) {
 	defer func() {
 		if r := recover(); r != "mine" || palloc.AsFault(r) != nil {

@@ -77,7 +77,7 @@ func (b *chunks) overran() *Finding {
 // underran returns a finding about bytes that were overwritten from the block's beginning on, nil if
 // none were.
 func (b *chunks) underran() *Finding {
-	if b.retired.Load() || len(b.records) == 0 || b.damageBefore(0).from != b.base {
+	if b.retired.Load() || len(b.records) == 0 || !b.damaged(0, b.base) {
 		return nil
 	}
 	at := 0

@@ -1,6 +1,7 @@
 package checked
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"reflect"
@@ -496,15 +497,21 @@ func (b *chunks) damageBefore(i int) (d span) {
 }
 
 // joins reports whether bytes were overwritten from the zone behind a live chunk, or from a freed one, into the gap or
-// the words before the next one. Of these the first seven may have been overwritten with what they were: the number of a
-// record has zeros.
+// the words before the next one.
 func (b *chunks) joins(i int) bool {
 	end := b.at(i) + b.roomOf(i)
-	if i+1 >= len(b.records) || b.damageBehind(i).to != end {
-		return false
+	return i+1 < len(b.records) && b.damageBehind(i).to == end && b.damaged(i+1, end)
+}
+
+// damaged reports whether bytes before a chunk were overwritten from begin on. Zeros that are there, as in the number of a
+// record, may have been overwritten with zeros.
+func (b *chunks) damaged(i int, begin uintptr) bool {
+	d := b.damageBefore(i)
+	if asan.Enabled || d.to == 0 {
+		return false // where it is enabled, the sanitizer would have ended the program
 	}
-	d := b.damageBefore(i + 1)
-	return d.to != 0 && d.from-end < 8
+	same := osmem.Bytes(begin, d.from-begin)
+	return len(bytes.TrimLeft(same, "\x00")) == 0
 }
 
 // from returns the chunk from whose end bytes were overwritten up to the words before a chunk;
