@@ -510,8 +510,7 @@ func (b *chunks) damaged(i int, begin uintptr) bool {
 	if asan.Enabled || d.to == 0 {
 		return false // where it is enabled, the sanitizer would have ended the program
 	}
-	same := osmem.Bytes(begin, d.from-begin)
-	return len(bytes.TrimLeft(same, "\x00")) == 0
+	return d.from-begin < front && len(bytes.TrimLeft(osmem.Bytes(begin, d.from-begin), "\x00")) == 0
 }
 
 // from returns the chunk from whose end bytes were overwritten up to the words before a chunk;
