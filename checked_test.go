@@ -74,6 +74,36 @@ func TestAForgottenCloneStringIsFound(t *testing.T) {
 	}
 }
 
+// TestAllOfGosHeapIsTold: pointers to the first and the last of many large objects, wherever Go's heap began.
+func TestAllOfGosHeapIsTold(t *testing.T) {
+	if why := needsHeapWindow(nil); why != "" {
+		t.Skip(why)
+	}
+	mc := palloc.NewAllocSet(palloc.Top(), "linked", palloc.Checked())
+	defer mc.Delete()
+	var objects [32]*[4 << 20]byte // none is written to
+	for i := range objects {
+		objects[i] = new([4 << 20]byte)
+		l := palloc.New[matrixLinked](mc)
+		l.p = (*[64]byte)(objects[i][len(objects[i])-64:])
+		if all := faultsOf(mc.Check()); len(all) != 1 || !strings.Contains(all[0].Error(), "leads to Go's heap") {
+			t.Fatalf("of object %d at %p Check finds %v", i, objects[i], all)
+		}
+		l.p = (*[64]byte)(unsafe.Pointer(palloc.New[matrixLinked](mc)))
+		if err := mc.Check(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l := palloc.New[matrixLinked](mc)
+	l.p = (*[64]byte)(unsafe.Pointer(&checkedStatic))
+	if err := mc.Check(); err != nil {
+		t.Errorf("of a pointer to a variable of the program Check finds %v", err)
+	}
+}
+
+// checkedStatic is no part of Go's heap, and has no pointer to it.
+var checkedStatic [64]byte
+
 // TestPointersToWhatEndsBefore are found while it lives, and once it is gone.
 func TestPointersToWhatEndsBefore(t *testing.T) {
 	mc := palloc.NewAllocSet(palloc.Top(), "long", palloc.Checked())

@@ -55,7 +55,7 @@ var unsafeFiles = []string{
 	"alloc.go", "buffer.go", "free.go", "inspect.go", "realloc.go", "slice.go", "string.go", "typed.go", "value.go",
 	"internal/block/region.go", "internal/deepcopy/copy.go",
 	"internal/kind/blocks.go", "internal/kind/core.go", "internal/kind/spans.go", "internal/kind/table.go",
-	"internal/kind/checked/layout.go", "internal/kind/checked/destination.go",
+	"internal/kind/checked/layout.go", "internal/kind/checked/goheap.go",
 	"internal/kind/generation/hot.go", "internal/kind/slab/hot.go", "internal/kind/shared/spot.go",
 	"internal/osmem/at.go", "internal/osmem/goheap.go", "internal/process/program_linux.go",
 	"internal/tree/names.go", "internal/tree/node.go", "internal/typerule/descriptor.go",

@@ -2,7 +2,6 @@ package checked
 
 import (
 	"fmt"
-	"unsafe"
 
 	"github.com/gopalloc/palloc/internal/block"
 	"github.com/gopalloc/palloc/internal/kind"
@@ -124,12 +123,4 @@ func endsBefore(from, of *kind.Core, chunk string) string {
 		return fmt.Sprintf("%s of the context %q, which ends before", chunk, path)
 	}
 	return ""
-}
-
-// onGoHeap reports whether an address is certainly in Go's heap, where stacks are, too. With 64
-// bits the heap begins in a window of the address space in which nothing else is.
-func onGoHeap(p uintptr) bool {
-	heap, static := uintptr(unsafe.Pointer(freshPage)), uintptr(unsafe.Pointer(&freshPage)) // only compared
-	window := func(p uintptr) uint64 { return uint64(p) >> 38 }                             // with 32 bits all are in one
-	return window(p) == window(heap) && window(heap) != window(static)
 }
