@@ -120,7 +120,7 @@ func (r *region) nextResident(at *uintptr, size uintptr) (l int, off uintptr, n 
 		from, n, next := p.freeResident(u, unitsPerOSPage(l), discardUnits(l, size))
 		large := n > 0 && uintptr(1)<<unitShift(l) > max(min(size, maxDiscard), minCut)
 		if cut = large && r.cutFree(l, int(page>>pageShift), from); cut {
-			*at = (page + uintptr(from)) << unitShift(l)
+			*at = max(*at, (page+uintptr(from))<<unitShift(l)) // it was cut before if its first part was refused
 			continue
 		}
 		*at = r.size // the offset of the next unit may not fit into a word

@@ -2,6 +2,7 @@ package block_test
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"testing"
@@ -88,8 +89,8 @@ var scavenges = map[string]func(t *testing.T){
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer block.Release(addr, size)
 		block.SetRetention(0) // returns what is free without it
-		block.Release(addr, size)
 	},
 	"end of a period": func(t *testing.T) {
 		block.SetRetention(1 << 30)
@@ -184,6 +185,7 @@ func TestAcquireDoesNotScavenge(t *testing.T) {
 func TestAcquireWaitsForDiscardBeforeItIsRefused(t *testing.T) {
 	skipUnlessDiscardFrees(t)
 	defer func() { system.onDiscard, system.commits = nil, -1 }()
+	acquireRelease(t, 1<<20, 1) // one at least is committed
 	block.Trim()
 	held := exhaust(t, 1<<20)
 	last := held[len(held)-1]
@@ -233,6 +235,31 @@ func TestMemoryThatTheSystemRefusesStaysRetained(t *testing.T) {
 }
 
 // TestSourceThatPanicsLeavesNoLockHeld: nor is memory lost.
+// TestAWalkThatIsRefusedEnds, though what it cuts is coalesced behind it.
+func TestAWalkThatIsRefusedEnds(t *testing.T) {
+	skipUnlessDiscardFrees(t)
+	defer func() { system.onDiscard = nil }()
+	sizes := []uintptr{8 << 20, 64 << 20}
+	if osmem.WideShift != 0 {
+		sizes = append(sizes, 1<<30, 9<<30)
+	}
+	for _, size := range sizes {
+		block.Trim()
+		acquireRelease(t, size, 1)
+		for _, keep := range []uintptr{0, size - 2<<20} {
+			calls := 0
+			system.onDiscard = func(uintptr, uintptr) error { calls++; return errors.New("these pages are locked") }
+			inTime(t, fmt.Sprintf("a Trim of %d bytes to %d", size, keep), func() { block.TrimTo(keep) })
+			if most := int(size>>20) + 64; calls > most {
+				t.Errorf("a Trim of %d bytes to %d was refused %d times", size, keep, calls)
+			}
+			audit(t)
+		}
+		system.onDiscard = nil
+		block.Trim()
+	}
+}
+
 func TestSourceThatPanicsLeavesNoLockHeld(t *testing.T) {
 	skipUnlessDiscardFrees(t)
 	defer block.SetRetention(block.MaxRetention)
@@ -255,8 +282,8 @@ func TestSourceThatPanicsLeavesNoLockHeld(t *testing.T) {
 		}()
 		system.onDiscard = nil
 		inTime(t, name+", and then a Trim", func() { block.Trim() })
-		if name != "Release" && block.ReadStats().InUse != inUse {
-			t.Errorf("%s: %d bytes are in use, and were %d", name, block.ReadStats().InUse, inUse)
+		if n := block.ReadStats().InUse; n != inUse {
+			t.Errorf("%s: %d bytes are in use, and were %d", name, n, inUse)
 		}
 		releaseAll(held)
 		audit(t)
