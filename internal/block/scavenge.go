@@ -118,9 +118,12 @@ func (r *region) nextResident(at *uintptr, size uintptr) (l int, off uintptr, n 
 		heap.steps++
 		page := *at >> (unitShift(l) + pageShift) << pageShift
 		from, n, next := p.freeResident(u, unitsPerOSPage(l), discardUnits(l, size))
+		if cut && n == 0 { // what is resident of the unit that was cut is before *at: a discard was refused
+			r.freeRun(l, page<<unitShift(l), unitsPerPage)
+		}
 		large := n > 0 && uintptr(1)<<unitShift(l) > max(min(size, maxDiscard), minCut)
 		if cut = large && r.cutFree(l, int(page>>pageShift), from); cut {
-			*at = max(*at, (page+uintptr(from))<<unitShift(l)) // it was cut before if its first part was refused
+			*at = max(*at, (page+uintptr(from))<<unitShift(l))
 			continue
 		}
 		*at = r.size // the offset of the next unit may not fit into a word

@@ -235,29 +235,46 @@ func TestMemoryThatTheSystemRefusesStaysRetained(t *testing.T) {
 }
 
 // TestSourceThatPanicsLeavesNoLockHeld: nor is memory lost.
-// TestAWalkThatIsRefusedEnds, though what it cuts is coalesced behind it.
+// TestAWalkThatIsRefusedEnds, though what it cuts is coalesced behind it, and leaves no empty page.
 func TestAWalkThatIsRefusedEnds(t *testing.T) {
 	skipUnlessDiscardFrees(t)
 	defer func() { system.onDiscard = nil }()
-	sizes := []uintptr{8 << 20, 64 << 20}
-	if osmem.WideShift != 0 {
-		sizes = append(sizes, 1<<30, 9<<30)
+	rng := rand.New(rand.NewPCG(7, 8))
+	largest := 24
+	if osmem.WideShift == 0 {
+		largest = 20 // address space is short
 	}
-	for _, size := range sizes {
-		block.Trim()
-		acquireRelease(t, size, 1)
-		for _, keep := range []uintptr{0, size - 2<<20} {
-			calls := 0
-			system.onDiscard = func(uintptr, uintptr) error { calls++; return errors.New("these pages are locked") }
-			inTime(t, fmt.Sprintf("a Trim of %d bytes to %d", size, keep), func() { block.TrimTo(keep) })
-			if most := int(size>>20) + 64; calls > most {
-				t.Errorf("a Trim of %d bytes to %d was refused %d times", size, keep, calls)
-			}
-			audit(t)
+	for range 300 {
+		var held []run
+		for range 1 + rng.IntN(10) {
+			held = insert(t, held, 1<<(16+rng.IntN(largest-15))+uintptr(rng.IntN(1<<20)))
 		}
-		system.onDiscard = nil
-		block.Trim()
+		rng.Shuffle(len(held), func(i, j int) { held[i], held[j] = held[j], held[i] })
+		keep := rng.IntN(2)
+		releaseAll(held[keep:])
+		refusedWalk(t, rng, rng.IntN(5))
+		releaseAll(held[:keep])
 	}
+}
+
+// refusedWalk trims to some size, while the system takes some fifths of what is returned and refuses the rest.
+func refusedWalk(t *testing.T, rng *rand.Rand, fifths int) {
+	t.Helper()
+	defer func() { system.onDiscard = nil }()
+	before := block.ReadStats().Retained
+	keep, calls := uintptr(rng.Int64N(int64(before)+1)), 0
+	system.onDiscard = func(uintptr, uintptr) error {
+		if calls++; rng.IntN(5) < fifths {
+			return nil
+		}
+		return errors.New("these pages are locked")
+	}
+	what := fmt.Sprintf("a Trim of %d bytes to %d, of which the system takes %d fifths", before, keep, fifths)
+	inTime(t, what, func() { block.TrimTo(keep) })
+	if most := int(before>>12) + 64; calls > most {
+		t.Errorf("%s: %d calls", what, calls)
+	}
+	audit(t)
 }
 
 func TestSourceThatPanicsLeavesNoLockHeld(t *testing.T) {
