@@ -12,7 +12,8 @@ import (
 // Invariant: with 64 bits Go's heap grows upward from an address that is chosen as the program begins, and has no
 // other memory in between. With 32 bits, and where Go's heap follows the program's own memory, nothing is known.
 //
-// Cost: two comparisons; runtime/metrics is read for an address behind the end that was read last.
+// Cost: a few comparisons; runtime/metrics is read for an address behind the end that was read last, within 1 TiB of the
+// beginning.
 
 // heapStep is the unit in which Go reserves address space for its heap, in bytes. It is less on some systems.
 const heapStep = 64 << 20
@@ -38,7 +39,7 @@ func onGoHeap(p uintptr) bool {
 	early := uintptr(unsafe.Pointer(freshPage)) // allocated as the program begins; only compared
 	static := uintptr(unsafe.Pointer(&freshPage))
 	begin := early &^ (heapStep - 1)
-	if ^uintptr(0)>>32 == 0 || p < begin || static-begin < heapStep {
+	if ^uintptr(0)>>32 == 0 || uint64(p-begin)>>40 != 0 || static-begin < heapStep {
 		return false
 	}
 	end := func() uintptr { return (early + goHeap.size.Load() + heapStep - 1) &^ (heapStep - 1) }
