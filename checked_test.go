@@ -74,7 +74,7 @@ func TestAForgottenCloneStringIsFound(t *testing.T) {
 	}
 }
 
-// TestAllOfGosHeapIsTold: pointers to the first and the last of many large objects, wherever Go's heap began.
+// TestAllOfGosHeapIsTold: pointers to each of many large objects are found, wherever Go's heap began.
 func TestAllOfGosHeapIsTold(t *testing.T) {
 	if why := needsHeapWindow(nil); why != "" {
 		t.Skip(why)

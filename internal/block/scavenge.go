@@ -123,7 +123,7 @@ func (r *region) nextResident(at *uintptr, size uintptr) (l int, off uintptr, n 
 		}
 		large := n > 0 && uintptr(1)<<unitShift(l) > max(min(size, maxDiscard), minCut)
 		if cut = large && r.cutFree(l, int(page>>pageShift), from); cut {
-			*at = max(*at, (page+uintptr(from))<<unitShift(l))
+			*at = max(*at, (page+uintptr(from))<<unitShift(l)) // which is inside of the unit after a refusal
 			continue
 		}
 		*at = r.size // the offset of the next unit may not fit into a word

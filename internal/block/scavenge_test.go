@@ -234,11 +234,9 @@ func TestMemoryThatTheSystemRefusesStaysRetained(t *testing.T) {
 	audit(t)
 }
 
-// TestSourceThatPanicsLeavesNoLockHeld: nor is memory lost.
 // TestAWalkThatIsRefusedEnds, though what it cuts is coalesced behind it, and leaves no empty page.
 func TestAWalkThatIsRefusedEnds(t *testing.T) {
 	skipUnlessDiscardFrees(t)
-	defer func() { system.onDiscard = nil }()
 	rng := rand.New(rand.NewPCG(7, 8))
 	largest := 24
 	if osmem.WideShift == 0 {
@@ -277,6 +275,7 @@ func refusedWalk(t *testing.T, rng *rand.Rand, fifths int) {
 	audit(t)
 }
 
+// TestSourceThatPanicsLeavesNoLockHeld: nor is memory lost.
 func TestSourceThatPanicsLeavesNoLockHeld(t *testing.T) {
 	skipUnlessDiscardFrees(t)
 	defer block.SetRetention(block.MaxRetention)

@@ -2,7 +2,6 @@ package checked
 
 import (
 	"runtime/metrics"
-	"sync"
 	"sync/atomic"
 	"unsafe"
 )
@@ -27,12 +26,8 @@ var heapClasses = [...]string{
 	"/memory/classes/heap/unused:bytes",
 }
 
-// goHeap is what was read of Go's heap last.
-var goHeap struct {
-	size atomic.Uintptr // bytes
-	sync.Mutex
-	samples [len(heapClasses)]metrics.Sample
-}
+// heapSize is a size that Go's heap has had, in bytes. It never shrinks.
+var heapSize atomic.Uintptr
 
 // onGoHeap reports whether an address is certainly in Go's heap. Any goroutine.
 func onGoHeap(p uintptr) bool {
@@ -42,26 +37,22 @@ func onGoHeap(p uintptr) bool {
 	if ^uintptr(0)>>32 == 0 || uint64(p-begin)>>40 != 0 || static-begin < heapStep {
 		return false
 	}
-	end := func() uintptr { return (early + goHeap.size.Load() + heapStep - 1) &^ (heapStep - 1) }
-	if p >= end() {
-		readGoHeap()
-	}
-	return p < end()
+	ends := func(size uintptr) uintptr { return (early + size + heapStep - 1) &^ (heapStep - 1) }
+	return p < ends(heapSize.Load()) || p < ends(readHeapSize())
 }
 
-// readGoHeap reads the size of Go's heap, which never shrinks.
-func readGoHeap() {
-	goHeap.Lock()
-	defer goHeap.Unlock()
-	size := uint64(0)
+// readHeapSize reads the size of Go's heap, stores it in heapSize and returns it.
+func readHeapSize() (size uintptr) {
+	var samples [len(heapClasses)]metrics.Sample
 	for i, name := range heapClasses {
-		goHeap.samples[i].Name = name
+		samples[i].Name = name
 	}
-	metrics.Read(goHeap.samples[:])
-	for _, s := range goHeap.samples {
+	metrics.Read(samples[:])
+	for _, s := range samples {
 		if s.Value.Kind() == metrics.KindUint64 {
-			size += s.Value.Uint64()
+			size += uintptr(s.Value.Uint64())
 		}
 	}
-	goHeap.size.Store(uintptr(size))
+	heapSize.Store(size)
+	return size
 }
